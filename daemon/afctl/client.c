@@ -1,0 +1,155 @@
+/* Blocking calls over a UNIX socket. */
+#include "client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define ANSWER_BYTES_MAX (16u << 20)
+
+struct client {
+	int fd;
+	char *buffer;
+	size_t used, size;
+};
+
+int client_open(struct client **out, const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct client *c = calloc(1, sizeof(*c));
+	int saved;
+
+	if (!c || strlen(path) >= sizeof(address.sun_path)) {
+		fprintf(stderr, "afctl: %s: %s\n", path,
+			c ? "path too long for a socket" : "no memory");
+		free(c);
+		return AFCTL_USAGE;
+	}
+	strcpy(address.sun_path, path);
+	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (c->fd >= 0 && connect(c->fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
+		*out = c;
+		return 0;
+	}
+	saved = errno;
+	client_close(c);
+	if (saved == EACCES || saved == EPERM) {
+		fprintf(stderr,
+			"afctl: %s: permission denied (root and the group control_group may use "
+			"it)\n",
+			path);
+		return AFCTL_DENIED;
+	}
+	fprintf(stderr, "afctl: no daemon at %s: %s\n", path, strerror(saved));
+	return AFCTL_NO_DAEMON;
+}
+
+void client_close(struct client *client)
+{
+	if (!client)
+		return;
+	if (client->fd >= 0)
+		close(client->fd);
+	free(client->buffer);
+	free(client);
+}
+
+static int client_lost(const char *why)
+{
+	fprintf(stderr, "afctl: the daemon is gone: %s\n", why);
+	return AFCTL_NO_DAEMON;
+}
+
+int client_call(struct client *client, const char *method, json_t *parameters, bool more)
+{
+	json_t *request = json_pack("{s:s,s:o,s:b}", "method", method, "parameters",
+				    parameters ? parameters : json_object(), "more", more);
+	char *text = json_dumps(request, JSON_COMPACT);
+	size_t length = text ? strlen(text) + 1 : 0, sent = 0;
+	ssize_t n = 0;
+
+	json_decref(request);
+	while (sent < length && n >= 0) {
+		n = send(client->fd, text + sent, length - sent, MSG_NOSIGNAL);
+		if (n > 0)
+			sent += (size_t)n;
+		else if (errno == EINTR)
+			n = 0;
+	}
+	free(text);
+	return sent && sent == length ? 0 : client_lost(strerror(errno));
+}
+
+/* Reads until a NUL is in the buffer; *end is its place. */
+static int message_read(struct client *c, char **end)
+{
+	for (;;) {
+		ssize_t n;
+
+		*end = c->used ? memchr(c->buffer, '\0', c->used) : NULL;
+		if (*end)
+			return 0;
+		if (c->used == c->size) {
+			size_t size = c->size ? c->size * 2 : 16384;
+			char *larger = size > ANSWER_BYTES_MAX ? NULL : realloc(c->buffer, size);
+
+			if (!larger)
+				return client_lost("its answer is too long");
+			c->buffer = larger;
+			c->size = size;
+		}
+		n = read(c->fd, c->buffer + c->used, c->size - c->used);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return client_lost(n < 0 ? strerror(errno) : "it closed the connection");
+		c->used += (size_t)n;
+	}
+}
+
+static int answer_error(const char *error, json_t *parameters)
+{
+	const char *capture = json_string_value(json_object_get(parameters, "capture"));
+
+	if (strcmp(error, "org.afcap.control.NoSuchCapture") == 0)
+		fprintf(stderr, "afctl: no such capture: %s\n", capture ? capture : "?");
+	else if (strcmp(error, "org.afcap.control.Busy") == 0)
+		fputs("afctl: the daemon has as many clients as it serves; try again\n", stderr);
+	else
+		fprintf(stderr, "afctl: the daemon says %s\n", error);
+	return AFCTL_FAILED;
+}
+
+int client_answer(struct client *client, json_t **parameters, bool *continues)
+{
+	json_t *answer, *error;
+	char *end;
+	int rc = message_read(client, &end);
+	size_t length;
+
+	if (rc)
+		return rc;
+	length = (size_t)(end - client->buffer);
+	answer = json_loadb(client->buffer, length, 0, NULL);
+	client->used -= length + 1;
+	memmove(client->buffer, end + 1, client->used);
+	if (!json_is_object(answer)) {
+		json_decref(answer);
+		return client_lost("its answer is no JSON object");
+	}
+	error = json_object_get(answer, "error");
+	if (json_is_string(error)) {
+		rc = answer_error(json_string_value(error), json_object_get(answer, "parameters"));
+	} else {
+		*continues = json_is_true(json_object_get(answer, "continues"));
+		*parameters = json_incref(json_object_get(answer, "parameters"));
+		if (!json_is_object(*parameters))
+			rc = client_lost("its answer has no parameters");
+	}
+	json_decref(answer);
+	return rc;
+}

@@ -1,0 +1,10 @@
+/* The archive process: it owns the output directories. Disks may be slow or frozen; then this
+ * process waits, and nobody else. It keeps nothing between two requests but the directories: after
+ * its death a new one goes on. */
+#ifndef ARCHIVE_H
+#define ARCHIVE_H
+
+/* Serves CHANNEL_FD until the supervisor closes it. Returns the exit code of the process. */
+int archive_main(void);
+
+#endif

@@ -1,0 +1,156 @@
+/* SHB, IDB, ISB. */
+#include "head.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum block_type { BLOCK_SECTION = 0x0A0D0D0A, BLOCK_INTERFACE = 1, BLOCK_STATISTICS = 5 };
+
+enum option_code {
+	OPTION_END = 0,
+	OPTION_COMMENT = 1,
+	OPTION_CUSTOM = 19373,
+	SHB_OS = 3,
+	SHB_USERAPPL = 4,
+	IF_NAME = 2,
+	IF_TSRESOL = 9,
+	IF_FILTER = 11,
+	IF_OS = 12,
+	ISB_STARTTIME = 2,
+	ISB_ENDTIME = 3,
+	ISB_IFRECV = 4,
+	ISB_IFDROP = 5,
+	ISB_OSDROP = 7,
+	ISB_USRDELIV = 8,
+};
+
+#define PEN	 32473u
+#define TEXT_MAX 255u
+
+/* A block under construction: length words are written by block_end(). */
+struct block {
+	uint8_t *start, *at;
+};
+
+static void add16(struct block *b, uint16_t v)
+{
+	memcpy(b->at, &v, sizeof(v));
+	b->at += sizeof(v);
+}
+
+static void add32(struct block *b, uint32_t v)
+{
+	memcpy(b->at, &v, sizeof(v));
+	b->at += sizeof(v);
+}
+
+static struct block block_begin(uint8_t *at, uint32_t type)
+{
+	struct block b = { at, at };
+
+	add32(&b, type);
+	add32(&b, 0);
+	return b;
+}
+
+static void option_add(struct block *b, uint16_t code, const void *value, size_t length)
+{
+	size_t padded = (length + 3) & ~(size_t)3;
+
+	add16(b, code);
+	add16(b, (uint16_t)length);
+	memset(b->at, 0, padded);
+	memcpy(b->at, value, length);
+	b->at += padded;
+}
+
+static void option_text(struct block *b, uint16_t code, const char *text)
+{
+	size_t length = strlen(text);
+
+	option_add(b, code, text, length < TEXT_MAX ? length : TEXT_MAX);
+}
+
+/* 64-bit times are two words, the high one first; counters are plain (draft 4.6). */
+static void option_time(struct block *b, uint16_t code, uint64_t ns)
+{
+	uint32_t words[2] = { (uint32_t)(ns >> 32), (uint32_t)ns };
+
+	option_add(b, code, words, sizeof(words));
+}
+
+static void option_count(struct block *b, uint16_t code, uint64_t value)
+{
+	option_add(b, code, &value, sizeof(value));
+}
+
+/* Ends the options, and the block, which fills up to `end` where that is not NULL. */
+static uint8_t *block_end(struct block *b, uint8_t *end)
+{
+	uint32_t total;
+
+	if (end) {
+		uint32_t fill = (uint32_t)(end - b->at) - 4 - 4 -
+				4; /* option head; end of options; block length */
+
+		add16(b, OPTION_CUSTOM);
+		add16(b, (uint16_t)fill);
+		add32(b, PEN);
+		memset(b->at, 0, fill - 4);
+		b->at += fill - 4;
+	}
+	add32(b, OPTION_END);
+	total = (uint32_t)(b->at - b->start) + 4;
+	add32(b, total);
+	memcpy(b->start + 4, &total, sizeof(total));
+	return b->at;
+}
+
+void head_make(uint8_t *page, const struct message_capture *capture, uint32_t worker,
+	       const char *os, const char *application)
+{
+	struct block b = block_begin(page, BLOCK_SECTION);
+	uint8_t filter[FILTER_BYTES + 1] = { 0 }, resolution = 9; /* 10^-9 s */
+	size_t filter_length = strnlen(capture->filter, FILTER_BYTES - 1);
+	char comment[128];
+
+	add32(&b, 0x1A2B3C4D);
+	add16(&b, 1); /* version 1.0 */
+	add16(&b, 0);
+	add32(&b, UINT32_MAX); /* section length: unknown */
+	add32(&b, UINT32_MAX);
+	option_text(&b, SHB_OS, os);
+	option_text(&b, SHB_USERAPPL, application);
+	b = block_begin(block_end(&b, NULL), BLOCK_INTERFACE);
+	add16(&b, (uint16_t)capture->link_type);
+	add16(&b, 0);
+	add32(&b, capture->snaplen);
+	option_text(&b, IF_NAME, capture->interface);
+	option_add(&b, IF_TSRESOL, &resolution, 1);
+	if (filter_length) {
+		memcpy(filter + 1, capture->filter,
+		       filter_length); /* first byte 0: libpcap's syntax */
+		option_add(&b, IF_FILTER, filter, filter_length + 1);
+	}
+	option_text(&b, IF_OS, os);
+	snprintf(comment, sizeof(comment), "afcap capture %.32s, worker %u", capture->name, worker);
+	option_text(&b, OPTION_COMMENT, comment);
+	block_end(&b, page + HEAD_BYTES);
+}
+
+uint32_t head_statistics(uint8_t *block, const struct ledger_file *file)
+{
+	struct block b = block_begin(block, BLOCK_STATISTICS);
+	uint64_t drops = file->finish.drops - file->begin.drops;
+
+	add32(&b, 0); /* interface */
+	add32(&b, (uint32_t)(file->until_ns >> 32));
+	add32(&b, (uint32_t)file->until_ns);
+	option_time(&b, ISB_STARTTIME, file->since_ns);
+	option_time(&b, ISB_ENDTIME, file->until_ns);
+	option_count(&b, ISB_IFRECV, file->finish.packets - file->begin.packets);
+	option_count(&b, ISB_IFDROP, drops);
+	option_count(&b, ISB_OSDROP, drops);
+	option_count(&b, ISB_USRDELIV, file->finish.written - file->begin.written);
+	return (uint32_t)(block_end(&b, NULL) - block);
+}

@@ -1,0 +1,19 @@
+/* The pcapng blocks around the packets: Section Header and Interface Description at the beginning
+ * of a file, the Interface Statistics at its end (draft-ietf-opsawg-pcapng 4.1, 4.2, 4.6). Pure. */
+#ifndef HEAD_H
+#define HEAD_H
+
+#include "../base/message.h"
+
+#define HEAD_BYTES	    4096 /* of every file: a page, filled up by an option */
+#define HEAD_STATISTICS_MAX 128
+
+/* Fills `page` (HEAD_BYTES). `os` and `application` name who wrote the file; cut at 255 bytes. */
+void head_make(uint8_t *page, const struct message_capture *capture, uint32_t worker,
+	       const char *os, const char *application);
+
+/* Fills `block` with the statistics of a finished file; returns the length, at most
+ * HEAD_STATISTICS_MAX. */
+uint32_t head_statistics(uint8_t *block, const struct ledger_file *file);
+
+#endif

@@ -1,0 +1,127 @@
+/* One message, one packet. */
+#include "channel.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define HEAD offsetof(struct message, worker)
+
+static const struct {
+	const char *name;
+	int bytes;
+} types[MESSAGE_TYPES] = {
+	[MESSAGE_WORKER] = { "WORKER", sizeof(struct message_worker) },
+	[MESSAGE_SOCKET] = { "SOCKET", 0 },
+	[MESSAGE_JOIN] = { "JOIN", sizeof(struct message_group) },
+	[MESSAGE_FILE] = { "FILE", sizeof(struct message_file) },
+	[MESSAGE_DRAIN] = { "DRAIN", 0 },
+	[MESSAGE_SOCKET_MADE] = { "SOCKET_MADE", 0 },
+	[MESSAGE_RING_MADE] = { "RING_MADE", 0 },
+	[MESSAGE_JOINED] = { "JOINED", sizeof(struct message_group) },
+	[MESSAGE_READY] = { "READY", 0 },
+	[MESSAGE_REPORT] = { "REPORT", sizeof(struct message_report) },
+	[MESSAGE_FAILED] = { "FAILED", sizeof(struct message_failed) },
+	[MESSAGE_CAPTURE] = { "CAPTURE", sizeof(struct message_capture) },
+	[MESSAGE_OPEN] = { "OPEN", sizeof(struct message_archive) },
+	[MESSAGE_NAME] = { "NAME", sizeof(struct message_archive) },
+	[MESSAGE_FINISH] = { "FINISH", sizeof(struct message_archive) },
+	[MESSAGE_DISCARD] = { "DISCARD", sizeof(struct message_archive) },
+	[MESSAGE_CAPTURE_OK] = { "CAPTURE_OK", sizeof(struct message_result) },
+	[MESSAGE_OPENED] = { "OPENED", sizeof(struct message_result) },
+	[MESSAGE_NAMED] = { "NAMED", sizeof(struct message_result) },
+	[MESSAGE_FINISHED] = { "FINISHED", sizeof(struct message_result) },
+	[MESSAGE_DISCARDED] = { "DISCARDED", sizeof(struct message_result) },
+};
+
+int message_bytes(uint32_t type)
+{
+	return type < MESSAGE_TYPES && types[type].name ? types[type].bytes : -1;
+}
+
+const char *message_name(uint32_t type)
+{
+	return message_bytes(type) < 0 ? "unknown" : types[type].name;
+}
+
+int channel_pair(int ends[2])
+{
+	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) ? -errno
+											   : 0;
+}
+
+int channel_send(int channel, struct message *message, int fd)
+{
+	int bytes = message_bytes(message->type);
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec io = { message, HEAD + (size_t)bytes };
+	struct msghdr header = { .msg_iov = &io, .msg_iovlen = 1 };
+	ssize_t n;
+
+	if (bytes < 0)
+		return -EBADMSG;
+	message->bytes = (uint32_t)bytes;
+	if (fd >= 0) {
+		header.msg_control = &control;
+		header.msg_controllen = sizeof(control);
+		*CMSG_FIRSTHDR(&header) =
+			(struct cmsghdr){ CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
+		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&header)), &fd, sizeof(fd));
+	}
+	do
+		n = sendmsg(channel, &header, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : 0;
+}
+
+/* The descriptor of a received message, or -1. */
+static int fd_taken(struct msghdr *header)
+{
+	struct cmsghdr *c = CMSG_FIRSTHDR(header);
+	int fd = -1;
+
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+	    c->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	return fd;
+}
+
+int channel_recv(int channel, struct message *message, int *fd)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec io = { message, sizeof(*message) };
+	/* CMSG_LEN, not CMSG_SPACE: there is room for one descriptor and no more. */
+	struct msghdr header = { .msg_iov = &io,
+				 .msg_iovlen = 1,
+				 .msg_control = &control,
+				 .msg_controllen = CMSG_LEN(sizeof(int)) };
+	ssize_t n;
+
+	do
+		n = recvmsg(channel, &header, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	*fd = -1;
+	if (n < 0)
+		return errno == ECONNRESET ? 0 : -errno;
+	if (n == 0)
+		return 0;
+	*fd = fd_taken(&header);
+	if (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC) || (size_t)n < HEAD ||
+	    message_bytes(message->type) < 0 ||
+	    message->bytes != (uint32_t)message_bytes(message->type) ||
+	    (size_t)n != HEAD + message->bytes) {
+		if (*fd >= 0)
+			close(*fd);
+		*fd = -1;
+		return -EBADMSG;
+	}
+	return 1;
+}

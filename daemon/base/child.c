@@ -1,0 +1,16 @@
+/* The first steps of a child. */
+#include "child.h"
+#include "message.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+
+void child_init(void)
+{
+	static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE };
+
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
+		signal(ignored[i], SIG_IGN);
+	fcntl(CHANNEL_FD, F_SETFD, FD_CLOEXEC);
+}

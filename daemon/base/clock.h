@@ -1,0 +1,19 @@
+/* The two clocks, in nanoseconds. */
+#ifndef CLOCK_H
+#define CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+static inline uint64_t clock_ns(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+#define clock_mono_ns() clock_ns(CLOCK_MONOTONIC)
+#define clock_real_ns() clock_ns(CLOCK_REALTIME)
+
+#endif

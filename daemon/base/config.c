@@ -1,0 +1,471 @@
+/* Files and command lines into a struct config. inih splits lines over its buffer and cuts long
+ * names without a word, and does not tell a section without keys: the reader here looks at each
+ * line first. */
+#include "config_schema.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <ini.h>
+#include <linux/if_packet.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define WORKERS_AUTO_MAX   8
+#define INTERFACE_LOOPBACK "lo"
+#define IGNORE_OUTGOING	   0x4000
+#define LINE_OVERRIDE	   (~0u) /* in lines[]: set by -o */
+
+struct reading {
+	struct config *config;
+	struct config_error *error;
+	FILE *file;
+	unsigned line;
+	bool failed;
+	bool continued;	 /* the line begins with white space: more of the value before it */
+	void *base;	 /* the section's struct, NULL before the first section */
+	unsigned *lines; /* and its lines[] */
+	const struct config_section *section;
+	char key[64], value[FILTER_BYTES + 256]; /* the last value, for lines that go on */
+};
+
+__attribute__((format(printf, 2, 3))) static int config_fail(struct config_error *error,
+							     const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(error->text, sizeof(error->text), format, ap);
+	va_end(ap);
+	return -EINVAL;
+}
+
+__attribute__((format(printf, 2, 3))) static void reading_fail(struct reading *r,
+							       const char *format, ...)
+{
+	char text[CONFIG_ERROR_BYTES - 256];
+	va_list ap;
+
+	if (r->failed)
+		return;
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	r->failed = true;
+	config_fail(r->error, "%.200s:%u: %s", r->config->source, r->line, text);
+}
+
+static void section_defaults(const struct config_section *section, void *base)
+{
+	char rule[128];
+
+	for (unsigned i = 0; i < section->count; i++)
+		config_value_parse(&section->keys[i], base, section->keys[i].initial, rule,
+				   sizeof(rule));
+}
+
+void config_init(struct config *config)
+{
+	*config = (struct config){ .source = "command line" };
+	section_defaults(&config_daemon_section, &config->daemon);
+}
+
+static bool name_valid(const char *name)
+{
+	size_t n =
+		strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
+
+	return n > 0 && n < CAPTURE_NAME_BYTES && !name[n] && *name != '.';
+}
+
+static struct config_capture *capture_find(struct config *config, const char *name)
+{
+	for (unsigned i = 0; i < config->captures; i++)
+		if (strcmp(config->capture[i].name, name) == 0)
+			return &config->capture[i];
+	return NULL;
+}
+
+struct config_capture *config_add(struct config *config, const char *name, unsigned line,
+				  const char *where, struct config_error *error)
+{
+	struct config_capture *c;
+
+	if (!name_valid(name)) {
+		config_fail(error,
+			    "%s: capture name \"%s\": must be 1 to %d of [A-Za-z0-9_.-], not "
+			    "beginning with a dot",
+			    where, name, CAPTURE_NAME_BYTES - 1);
+		return NULL;
+	}
+	c = capture_find(config, name);
+	if (c) {
+		config_fail(error, "%s: capture %s is there already (line %u)", where, name,
+			    c->line);
+		return NULL;
+	}
+	if (config->captures == CONFIG_CAPTURES_MAX) {
+		config_fail(error, "%s: capture %s: at most %d captures", where, name,
+			    CONFIG_CAPTURES_MAX);
+		return NULL;
+	}
+	c = &config->capture[config->captures++];
+	*c = (struct config_capture){ .line = line };
+	section_defaults(&config_capture_section, c);
+	strcpy(c->name, name);
+	return c;
+}
+
+/* "[daemon]" or "[capture NAME]", and nothing behind but a comment. */
+static void reading_section(struct reading *r, const char *line)
+{
+	const char *end = strchr(line, ']'),
+		   *rest = end ? end + 1 + strspn(end + 1, " \t\r\n") : NULL;
+	char name[128], where[256];
+	struct config_capture *c;
+	size_t n = end ? (size_t)(end - line - 1) : 0;
+
+	r->base = NULL;
+	r->key[0] = '\0';
+	if (!end || n >= sizeof(name) || (*rest && *rest != ';' && *rest != '#')) {
+		reading_fail(r, "not a section: must be [daemon] or [capture NAME]");
+		return;
+	}
+	snprintf(name, sizeof(name), "%.*s", (int)n, line + 1);
+	if (strcmp(name, "daemon") == 0) {
+		r->base = &r->config->daemon;
+		r->lines = r->config->daemon.lines;
+		r->section = &config_daemon_section;
+		return;
+	}
+	if (strncmp(name, "capture ", 8) != 0) {
+		reading_fail(r, "unknown section [%s]: must be [daemon] or [capture NAME]", name);
+		return;
+	}
+	snprintf(where, sizeof(where), "%.200s:%u", r->config->source, r->line);
+	c = config_add(r->config, name + 8 + strspn(name + 8, " \t"), r->line, where, r->error);
+	if (!c) {
+		r->failed = true;
+		return;
+	}
+	r->base = c;
+	r->lines = c->lines;
+	r->section = &config_capture_section;
+}
+
+/* inih's reader: like fgets. */
+static char *reading_line(char *buffer, int size, void *context)
+{
+	struct reading *r = context;
+	const char *text;
+	size_t n;
+
+	if (r->failed || !fgets(buffer, size, r->file))
+		return NULL;
+	r->line++;
+	n = strlen(buffer);
+	if (n + 1 == (size_t)size && buffer[n - 1] != '\n' && !feof(r->file)) {
+		reading_fail(r,
+			     "line longer than %d characters: go on in the next line, which must "
+			     "begin with a space",
+			     size - 2);
+		return NULL;
+	}
+	text = buffer + strspn(buffer, " \t");
+	r->continued = text != buffer && *text && !strchr(";#\r\n", *text);
+	if (*text == '[') {
+		r->continued = false;
+		reading_section(r, text);
+		if (r->failed)
+			return NULL;
+	}
+	return buffer;
+}
+
+/* Sets a key of the section; error text without a place. */
+static int section_set(const struct config_section *section, void *base, const char *name,
+		       const char *value, char *why, size_t size)
+{
+	const struct config_key *key = config_key_find(section, name);
+	char rule[256];
+
+	if (!key) {
+		snprintf(why, size, "unknown key %.64s in section [%s]", name, section->name);
+		return -EINVAL;
+	}
+	if (config_value_parse(key, base, value, rule, sizeof(rule))) {
+		snprintf(why, size, "%s = %.64s: %s", name, value, rule);
+		return -EINVAL;
+	}
+	return (int)(key - section->keys);
+}
+
+static int reading_value(void *context, const char *section, const char *name, const char *value)
+{
+	struct reading *r = context;
+	const struct config_key *key;
+	char why[384];
+	int row;
+
+	(void)section; /* reading_line() knows better */
+	if (!r->base) {
+		reading_fail(r, "%.64s: before the first section", name);
+		return 0;
+	}
+	key = config_key_find(r->section, name);
+	if (key && r->lines[key - r->section->keys] &&
+	    !(r->continued && strcmp(r->key, name) == 0)) {
+		reading_fail(r, "key %s is there already (line %u)", name,
+			     r->lines[key - r->section->keys]);
+		return 0;
+	}
+	if (r->continued && strcmp(r->key, name) == 0) {
+		size_t n = strlen(r->value);
+
+		snprintf(r->value + n, sizeof(r->value) - n, "%s%s", n ? " " : "", value);
+	} else {
+		snprintf(r->key, sizeof(r->key), "%s", name);
+		snprintf(r->value, sizeof(r->value), "%s", value);
+	}
+	row = section_set(r->section, r->base, name, r->value, why, sizeof(why));
+	if (row < 0) {
+		reading_fail(r, "%s", why);
+		return 0;
+	}
+	r->lines[row] = r->line;
+	return 1;
+}
+
+int config_read(struct config *config, const char *name, struct config_error *error)
+{
+	struct reading r = { .config = config, .error = error };
+	int line, saved;
+
+	config->source = name;
+	r.file = fopen(name, "re");
+	if (!r.file) {
+		saved = errno;
+		config_fail(error, "%s: %s", name, strerror(saved));
+		return -saved;
+	}
+	line = ini_parse_stream(reading_line, &r, reading_value, &r);
+	if (ferror(r.file))
+		reading_fail(&r, "%s", strerror(errno));
+	fclose(r.file);
+	if (!r.failed && line) {
+		r.line = (unsigned)line;
+		reading_fail(&r, "must be KEY = VALUE, a [section], or a comment");
+	}
+	return r.failed ? -EINVAL : 0;
+}
+
+int config_override(struct config *config, const char *assignment, struct config_error *error)
+{
+	const char *equals = strchr(assignment, '='), *dot;
+	const struct config_section *section = &config_capture_section;
+	char name[128], why[384];
+	struct config_capture *c = NULL;
+	void *base;
+	int row;
+
+	if (!equals || equals == assignment || equals - assignment >= (int)sizeof(name))
+		return config_fail(error, "-o %s: must be [SECTION.]KEY=VALUE", assignment);
+	snprintf(name, sizeof(name), "%.*s", (int)(equals - assignment), assignment);
+	dot = strrchr(name, '.');
+	if (!dot) {
+		if (config->captures != 1)
+			return config_fail(error, "-o %s: which capture? write NAME.%s", assignment,
+					   name);
+		c = &config->capture[0];
+	} else if (strncmp(name, "daemon.", 7) == 0) {
+		section = &config_daemon_section;
+	} else {
+		name[dot - name] = '\0';
+		c = capture_find(config, name);
+		if (!c)
+			return config_fail(
+				error,
+				"-o %s: no section \"%s\": must be daemon or a capture's name",
+				assignment, name);
+	}
+	base = c ? (void *)c : (void *)&config->daemon;
+	row = section_set(section, base, dot ? dot + 1 : name, equals + 1, why, sizeof(why));
+	if (row < 0)
+		return config_fail(error, "-o %s: %s", assignment, why);
+	(c ? c->lines : config->daemon.lines)[row] = LINE_OVERRIDE;
+	return 0;
+}
+
+const char *config_where(const struct config *config, const struct config_capture *capture,
+			 const char *key, char *buffer, size_t size)
+{
+	const struct config_key *k = config_key_find(&config_capture_section, key);
+	unsigned line = k ? capture->lines[k - config_capture_section.keys] : 0;
+
+	if (!line)
+		line = capture->line;
+	if (line == LINE_OVERRIDE)
+		snprintf(buffer, size, "-o %s.%s", capture->name, key);
+	else if (line)
+		snprintf(buffer, size, "%s:%u", config->source, line);
+	else
+		snprintf(buffer, size, "%s", config->source);
+	return buffer;
+}
+
+/* The CPU list "0-3,8" as numbers. Returns how many, or -EINVAL. */
+static int cpus_parse(const char *text, int *cpus, int max)
+{
+	int count = 0;
+
+	while (*text) {
+		char *end;
+		long from, to;
+
+		if (!isdigit((unsigned char)*text))
+			return -EINVAL;
+		from = to = strtol(text, &end, 10);
+		if (*end == '-' && isdigit((unsigned char)end[1]))
+			to = strtol(end + 1, &end, 10);
+		if (from > to || to >= CPU_SETSIZE || (*end && *end != ','))
+			return -EINVAL;
+		for (; from <= to && count < max; from++)
+			cpus[count++] = (int)from;
+		text = *end ? end + 1 : end;
+	}
+	return count ? count : -EINVAL;
+}
+
+/* The CPUs that this process may use. */
+static int cpus_allowed(int *cpus, int max)
+{
+	cpu_set_t set;
+	int count = 0;
+
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return 0;
+	for (int i = 0; i < CPU_SETSIZE && count < max; i++)
+		if (CPU_ISSET(i, &set))
+			cpus[count++] = i;
+	return count;
+}
+
+unsigned config_workers(const struct config_capture *capture)
+{
+	int cpus[WORKERS_AUTO_MAX], n;
+
+	if (capture->workers != CONFIG_AUTO)
+		return (unsigned)capture->workers;
+	n = cpus_allowed(cpus, WORKERS_AUTO_MAX);
+	return n > 0 ? (unsigned)n : 1;
+}
+
+int config_cpu(const struct config_capture *capture, unsigned workers, unsigned worker)
+{
+	int cpus[CPU_SETSIZE], n;
+
+	if (strcmp(capture->cpus, "none") == 0)
+		return -1;
+	if (strcmp(capture->cpus, "auto") == 0) {
+		n = cpus_allowed(cpus, CPU_SETSIZE);
+		/* One worker alone is better off where the scheduler finds room beside the
+		 * interrupts. */
+		return workers > 1 && (unsigned)n >= workers ? cpus[worker] : -1;
+	}
+	n = cpus_parse(capture->cpus, cpus, CPU_SETSIZE);
+	return n > 0 ? cpus[worker % (unsigned)n] : -1;
+}
+
+static int capture_finish(const struct config *config, struct config_capture *c,
+			  struct config_error *error)
+{
+	char where[256];
+	int cpus[CPU_SETSIZE];
+	long page = sysconf(_SC_PAGESIZE);
+
+	if (!*c->interface) {
+		if (strlen(c->name) >= sizeof(c->interface))
+			return config_fail(
+				error,
+				"%s: capture %s: no interface given, and the name is too long for "
+				"one",
+				config_where(config, c, "interface", where, sizeof(where)),
+				c->name);
+		memcpy(c->interface, c->name, strlen(c->name) + 1);
+	}
+	if (strcmp(c->cpus, "none") && strcmp(c->cpus, "auto") &&
+	    cpus_parse(c->cpus, cpus, CPU_SETSIZE) < 0)
+		return config_fail(error, "%s: cpus = %s: must be none, auto, or a list like 0-3,8",
+				   config_where(config, c, "cpus", where, sizeof(where)), c->cpus);
+	if (c->block_size % page)
+		return config_fail(
+			error, "%s: block_size = %lld: must be a multiple of the page size, %ld",
+			config_where(config, c, "block_size", where, sizeof(where)),
+			(long long)c->block_size, page);
+	if (c->ring_size < c->block_size)
+		return config_fail(
+			error,
+			"%s: ring_size = %lld: must be at least one block (block_size = %lld)",
+			config_where(config, c, "ring_size", where, sizeof(where)),
+			(long long)c->ring_size, (long long)c->block_size);
+	if (c->block_timeout % 1000000)
+		return config_fail(error, "%s: block_timeout: must be whole milliseconds",
+				   config_where(config, c, "block_timeout", where, sizeof(where)));
+	if (c->output == OUTPUT_PCAPNG && c->file_size < 4 * c->block_size)
+		return config_fail(
+			error,
+			"%s: file_size = %lld: must be at least 4 blocks (block_size = %lld)",
+			config_where(config, c, "file_size", where, sizeof(where)),
+			(long long)c->file_size, (long long)c->block_size);
+	if (c->fanout == PACKET_FANOUT_ROLLOVER && c->fanout_flags & PACKET_FANOUT_FLAG_ROLLOVER)
+		return config_fail(
+			error, "%s: fanout_flags = rollover: not together with fanout = rollover",
+			config_where(config, c, "fanout_flags", where, sizeof(where)));
+	return 0;
+}
+
+/* On the loopback every packet passes twice, out and in. Unless told otherwise it is taken once. */
+static void loopback_finish(struct config_capture *c)
+{
+	const struct config_key *key = config_key_find(&config_capture_section, "fanout_flags");
+
+	if (strcmp(c->interface, INTERFACE_LOOPBACK) == 0 &&
+	    !c->lines[key - config_capture_section.keys])
+		c->fanout_flags |= IGNORE_OUTGOING;
+}
+
+int config_finish(struct config *config, struct config_error *error)
+{
+	if (config->captures == 0)
+		return config_fail(error, "%s: no [capture NAME] section: nothing to record",
+				   config->source);
+	for (unsigned i = 0; i < config->captures; i++) {
+		int rc = capture_finish(config, &config->capture[i], error);
+
+		if (rc)
+			return rc;
+		loopback_finish(&config->capture[i]);
+	}
+	return 0;
+}
+
+static void section_print(const struct config_section *section, const void *base, FILE *out)
+{
+	for (unsigned i = 0; i < section->count; i++) {
+		fprintf(out, "%s = ", section->keys[i].name);
+		config_value_print(&section->keys[i], base, out);
+		fputc('\n', out);
+	}
+}
+
+void config_print(const struct config *config, FILE *out)
+{
+	fputs("[daemon]\n", out);
+	section_print(&config_daemon_section, &config->daemon, out);
+	for (unsigned i = 0; i < config->captures; i++) {
+		fprintf(out, "\n[capture %s]\n", config->capture[i].name);
+		section_print(&config_capture_section, &config->capture[i], out);
+	}
+}

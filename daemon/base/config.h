@@ -1,0 +1,95 @@
+/* The configuration: parsed, validated, then used whole. config.c is the only door to inih. */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include "message.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define CONFIG_AUTO	    (-1)
+#define CONFIG_CAPTURES_MAX 16
+#define CONFIG_WORKERS_MAX  64
+#define CONFIG_ERROR_BYTES  768
+#define CONFIG_KEYS_MAX	    32
+
+struct config_daemon {
+	char control[PATH_BYTES];
+	char control_group[33];
+	char metrics[PATH_BYTES];
+	int log_level;
+	unsigned lines[CONFIG_KEYS_MAX]; /* where each key was set; 0: its default */
+};
+
+struct config_capture {
+	char name[CAPTURE_NAME_BYTES];
+	unsigned line; /* of its section */
+	char interface[INTERFACE_BYTES];
+	int64_t workers; /* CONFIG_AUTO or 1-64 */
+	char cpus[128];
+	int fanout; /* enum afcap_fanout_mode */
+	uint32_t fanout_flags;
+	int64_t fanout_id; /* CONFIG_AUTO or 0-65535 */
+	char filter[FILTER_BYTES];
+	int64_t snaplen;
+	int promiscuous;
+	int vlan_keep;
+	int64_t ring_size, block_size;			   /* bytes */
+	int64_t block_timeout, write_delay, drain_timeout; /* ns */
+	int output;					   /* enum output */
+	char directory[PATH_BYTES];
+	int direct;	   /* enum direct */
+	int64_t file_size; /* bytes */
+	int64_t file_mode;
+	unsigned lines[CONFIG_KEYS_MAX];
+};
+
+struct config {
+	const char *source; /* the file's name, for messages; borrowed */
+	struct config_daemon daemon;
+	unsigned captures;
+	struct config_capture capture[CONFIG_CAPTURES_MAX];
+};
+
+/* A sentence for the user: what, where, which rule. */
+struct config_error {
+	char text[CONFIG_ERROR_BYTES];
+};
+
+/* Fills in defaults, no captures. */
+void config_init(struct config *config);
+
+/* Reads a file on top of what is there. `name` is borrowed as config->source. Returns 0, -EINVAL or
+ * -errno of opening. */
+int config_read(struct config *config, const char *name, struct config_error *error);
+
+/* Adds a capture; NULL with *error when the name is bad, known already, or one too many. `where`
+ * stands before the message. */
+struct config_capture *config_add(struct config *config, const char *name, unsigned line,
+				  const char *where, struct config_error *error);
+
+/* Sets "[SECTION.]KEY=VALUE" as a command line does: SECTION is daemon or a capture's name, and may
+ * be left out where there is one capture only. It takes precedence over a file's. Returns 0 or
+ * -EINVAL. */
+int config_override(struct config *config, const char *assignment, struct config_error *error);
+
+/* After the last change: defaults that depend on other keys, and the rules between keys. Returns 0
+ * or -EINVAL. */
+int config_finish(struct config *config, struct config_error *error);
+
+/* Prints the effective configuration; it parses back to itself. */
+void config_print(const struct config *config, FILE *out);
+
+/* The CPUs that worker number i runs on: the i-th of the capture's list, or -1 for any. `workers`
+ * is the resolved number of workers. */
+int config_cpu(const struct config_capture *capture, unsigned workers, unsigned worker);
+
+/* How many workers: as configured, or one for each CPU this process may use, at most 8. */
+unsigned config_workers(const struct config_capture *capture);
+
+/* Where a key of a capture was set: "FILE:LINE", or FILE where it was not. */
+const char *config_where(const struct config *config, const struct config_capture *capture,
+			 const char *key, char *buffer, size_t size);
+
+#endif

@@ -1,0 +1,91 @@
+/* Every key: its type, place, default, range. */
+#include "config_schema.h"
+
+#include <linux/if_packet.h>
+#include <string.h>
+#include <syslog.h>
+
+#define IGNORE_OUTGOING 0x4000 /* PACKET_FANOUT_FLAG_IGNORE_OUTGOING, missing in older headers */
+#define MS		INT64_C(1000000)
+#define S		(1000 * MS)
+#define DAY		(86400 * S)
+#define KIB		INT64_C(1024)
+#define GIB		(KIB * KIB * KIB)
+
+static const struct config_word yes_no[] = { { "yes", 1 },   { "no", 0 }, { "true", 1 },
+					     { "false", 0 }, { "on", 1 }, { "off", 0 },
+					     { NULL, 0 } };
+static const struct config_word log_levels[] = {
+	{ "error", LOG_ERR }, { "warning", LOG_WARNING }, { "notice", LOG_NOTICE },
+	{ "info", LOG_INFO }, { "debug", LOG_DEBUG },	  { NULL, 0 }
+};
+static const struct config_word fanout_modes[] = { { "hash", PACKET_FANOUT_HASH },
+						   { "lb", PACKET_FANOUT_LB },
+						   { "cpu", PACKET_FANOUT_CPU },
+						   { "rollover", PACKET_FANOUT_ROLLOVER },
+						   { "rnd", PACKET_FANOUT_RND },
+						   { "qm", PACKET_FANOUT_QM },
+						   { NULL, 0 } };
+static const struct config_word fanout_flags[] = { { "defrag", PACKET_FANOUT_FLAG_DEFRAG },
+						   { "rollover", PACKET_FANOUT_FLAG_ROLLOVER },
+						   { "ignore_outgoing", IGNORE_OUTGOING },
+						   { NULL, 0 } };
+static const struct config_word vlan_words[] = { { "keep", 1 }, { "strip", 0 }, { NULL, 0 } };
+static const struct config_word output_words[] = { { "pcapng", OUTPUT_PCAPNG },
+						   { "none", OUTPUT_NONE },
+						   { NULL, 0 } };
+static const struct config_word direct_words[] = {
+	{ "auto", DIRECT_AUTO }, { "yes", DIRECT_YES }, { "no", DIRECT_NO }, { NULL, 0 }
+};
+
+#define D(field)	    offsetof(struct config_daemon, field)
+#define LENGTH(type, field) (sizeof(((struct type *)0)->field) - 1)
+static const struct config_key daemon_keys[] = {
+	{ "control", CONFIG_STRING, D(control), "/run/afcap/control.sock", 1, 107, NULL },
+	{ "control_group", CONFIG_STRING, D(control_group), "afcap", 0,
+	  LENGTH(config_daemon, control_group), NULL },
+	{ "metrics", CONFIG_STRING, D(metrics), "127.0.0.1:9748", 1, LENGTH(config_daemon, metrics),
+	  NULL },
+	{ "log_level", CONFIG_CHOICE, D(log_level), "info", 0, 0, log_levels },
+};
+
+#define C(field) offsetof(struct config_capture, field)
+static const struct config_key capture_keys[] = {
+	{ "interface", CONFIG_STRING, C(interface), "", 0, LENGTH(config_capture, interface),
+	  NULL },
+	{ "workers", CONFIG_NUMBER_AUTO, C(workers), "auto", 1, CONFIG_WORKERS_MAX, NULL },
+	{ "drain_timeout", CONFIG_DURATION, C(drain_timeout), "10s", 100 * MS, DAY, NULL },
+	{ "cpus", CONFIG_STRING, C(cpus), "auto", 1, LENGTH(config_capture, cpus), NULL },
+	{ "fanout", CONFIG_CHOICE, C(fanout), "hash", 0, 0, fanout_modes },
+	{ "fanout_flags", CONFIG_FLAGS, C(fanout_flags), "", 0, 0, fanout_flags },
+	{ "fanout_id", CONFIG_NUMBER_AUTO, C(fanout_id), "auto", 0, 65535, NULL },
+	{ "filter", CONFIG_STRING, C(filter), "", 0, LENGTH(config_capture, filter), NULL },
+	{ "snaplen", CONFIG_NUMBER, C(snaplen), "262144", 1, 262144, NULL },
+	{ "promiscuous", CONFIG_CHOICE, C(promiscuous), "yes", 0, 0, yes_no },
+	{ "vlan", CONFIG_CHOICE, C(vlan_keep), "keep", 0, 0, vlan_words },
+	{ "ring_size", CONFIG_SIZE, C(ring_size), "64M", 4 * KIB, 1024 * GIB, NULL },
+	{ "block_size", CONFIG_SIZE, C(block_size), "1M", 4 * KIB, GIB, NULL },
+	{ "block_timeout", CONFIG_DURATION, C(block_timeout), "64ms", MS, 65535 * MS, NULL },
+	{ "write_delay", CONFIG_DURATION, C(write_delay), "1s", 0, 3600 * S, NULL },
+	{ "output", CONFIG_CHOICE, C(output), "pcapng", 0, 0, output_words },
+	{ "directory", CONFIG_STRING, C(directory), "/var/lib/afcap", 1, 180, NULL },
+	{ "direct", CONFIG_CHOICE, C(direct), "auto", 0, 0, direct_words },
+	{ "file_size", CONFIG_SIZE, C(file_size), "1G", 64 * KIB, 1024 * 1024 * GIB, NULL },
+	{ "file_mode", CONFIG_MODE, C(file_mode), "0640", 0, 0777, NULL },
+};
+
+#define ROWS(table) (sizeof(table) / sizeof(*(table)))
+_Static_assert(ROWS(daemon_keys) <= CONFIG_KEYS_MAX && ROWS(capture_keys) <= CONFIG_KEYS_MAX,
+	       "lines[] is long enough");
+
+const struct config_section config_daemon_section = { "daemon", daemon_keys, ROWS(daemon_keys) };
+const struct config_section config_capture_section = { "capture", capture_keys,
+						       ROWS(capture_keys) };
+
+const struct config_key *config_key_find(const struct config_section *section, const char *name)
+{
+	for (unsigned i = 0; i < section->count; i++)
+		if (strcmp(section->keys[i].name, name) == 0)
+			return &section->keys[i];
+	return NULL;
+}

@@ -1,0 +1,49 @@
+/* The schema: every key is a row. Used by config.c alone, and by the tests. */
+#ifndef CONFIG_SCHEMA_H
+#define CONFIG_SCHEMA_H
+
+#include "config.h"
+
+struct config_word {
+	const char *word;
+	int value;
+};
+
+enum config_type {
+	CONFIG_STRING,	    /* char[max + 1] */
+	CONFIG_NUMBER,	    /* int64_t */
+	CONFIG_NUMBER_AUTO, /* int64_t, or "auto": CONFIG_AUTO */
+	CONFIG_SIZE,	    /* int64_t bytes, K M G T */
+	CONFIG_DURATION,    /* int64_t ns, us ms s m h d */
+	CONFIG_MODE,	    /* int64_t, octal */
+	CONFIG_CHOICE,	    /* int, one of words */
+	CONFIG_FLAGS,	    /* uint32_t, any of words; "none" */
+};
+
+struct config_key {
+	const char *name;
+	enum config_type type;
+	size_t offset;
+	const char *initial;
+	int64_t min, max;
+	const struct config_word *words; /* ended by a NULL word */
+};
+
+struct config_section {
+	const char *name; /* as it is printed: "daemon", "capture NAME" */
+	const struct config_key *keys;
+	unsigned count;
+};
+
+extern const struct config_section config_daemon_section, config_capture_section;
+
+const struct config_key *config_key_find(const struct config_section *section, const char *name);
+
+/* Sets one value in the struct at `base`. On -EINVAL `rule` says what the value must be. */
+int config_value_parse(const struct config_key *key, void *base, const char *value, char *rule,
+		       size_t rule_size);
+
+/* Writes the value as config_value_parse() takes it. */
+void config_value_print(const struct config_key *key, const void *base, FILE *out);
+
+#endif

@@ -1,0 +1,30 @@
+/* The counters of a worker, from counters.def. */
+#ifndef COUNTERS_H
+#define COUNTERS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct counters {
+#define COUNTER(name, unit, family, reason, help) uint64_t name;
+#include "counters.def"
+#undef COUNTER
+};
+
+/* One row of counters.def. `reason` is "" where the metric has no such label. */
+struct counter_info {
+	const char *name, *unit, *family, *reason, *help;
+	size_t offset;
+};
+
+extern const struct counter_info counter_infos[];
+extern const unsigned counter_count;
+
+uint64_t counters_get(const struct counters *counters, const struct counter_info *info);
+void counters_set(struct counters *counters, const struct counter_info *info, uint64_t value);
+void counters_add(struct counters *sum, const struct counters *counters);
+
+/* Packets received and not written, all reasons together. */
+uint64_t counters_discarded(const struct counters *counters);
+
+#endif

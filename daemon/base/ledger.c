@@ -1,0 +1,153 @@
+/* Ledger records: two slots each, version last. */
+#include "ledger.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define LEDGER_MAGIC	0x52474c5041434641u /* "AFCAPLGR" */
+#define FILE_HEAD_BYTES 4096 /* the archive has written the head before a worker gets the file */
+
+_Static_assert(sizeof(struct ledger) <= LEDGER_BYTES, "a ledger is one page");
+
+static struct ledger *ledger_pages(int fd)
+{
+	void *p =
+		mmap(NULL, LEDGER_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+int ledger_create(void)
+{
+	int fd = memfd_create("afcap-ledger", MFD_CLOEXEC | MFD_ALLOW_SEALING), saved;
+	struct ledger *l = NULL;
+
+	if (fd >= 0 && ftruncate(fd, LEDGER_BYTES) == 0 &&
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+		l = ledger_pages(fd);
+	if (!l) {
+		saved = errno;
+		if (fd >= 0)
+			close(fd);
+		return -saved;
+	}
+	*l = (struct ledger){ .magic = LEDGER_MAGIC,
+			      .layout = LEDGER_VERSION,
+			      .bytes = sizeof(*l) };
+	l->totals[0].next_sequence = 1;
+	l->totals[0].current.end = FILE_HEAD_BYTES;
+	ledger_unmap(l);
+	return fd;
+}
+
+struct ledger *ledger_map(int fd)
+{
+	struct ledger *l = ledger_pages(fd);
+
+	if (!l)
+		return NULL;
+	if (mlock(l, LEDGER_BYTES) == 0 && l->magic == LEDGER_MAGIC &&
+	    l->layout == LEDGER_VERSION && l->bytes == sizeof(*l))
+		return l;
+	if (l->magic != LEDGER_MAGIC || l->layout != LEDGER_VERSION)
+		errno = EPROTO;
+	munmap(l, LEDGER_BYTES);
+	return NULL;
+}
+
+void ledger_unmap(struct ledger *ledger)
+{
+	if (ledger)
+		munmap(ledger, LEDGER_BYTES);
+}
+
+/* A reader copies the valid slot; it is torn only if the writer committed twice meanwhile, and then
+ * the version has moved. Pairs with the release store in ledger_publish(). */
+#define RECORD_READ(ledger, record, result)                                                        \
+	do {                                                                                       \
+		uint64_t version_;                                                                 \
+		do {                                                                               \
+			version_ = __atomic_load_n(&(ledger)->record##_version, __ATOMIC_ACQUIRE); \
+			(result) = (ledger)->record[version_ & 1];                                 \
+			atomic_thread_fence(memory_order_acquire);                                 \
+		} while (version_ !=                                                               \
+			 __atomic_load_n(&(ledger)->record##_version, __ATOMIC_RELAXED));          \
+	} while (0)
+
+/* Release: the slot's bytes are there before the version says so, for readers and for a successor
+ * alike. */
+static void ledger_publish(uint64_t *version)
+{
+	__atomic_store_n(version, *version + 1, __ATOMIC_RELEASE);
+}
+
+struct ledger_totals ledger_totals(const struct ledger *ledger)
+{
+	struct ledger_totals t;
+
+	RECORD_READ(ledger, totals, t);
+	return t;
+}
+
+struct ledger_kernel ledger_kernel(const struct ledger *ledger)
+{
+	struct ledger_kernel k;
+
+	RECORD_READ(ledger, kernel, k);
+	return k;
+}
+
+void ledger_commit(struct ledger *ledger, const struct ledger_totals *totals)
+{
+	ledger->totals[(ledger->totals_version + 1) & 1] = *totals;
+	ledger_publish(&ledger->totals_version);
+}
+
+int ledger_take(struct ledger *ledger, int (*take)(int socket, uint32_t counts[3]), int socket)
+{
+	unsigned now = ledger->kernel_version & 1;
+	uint32_t *pending = ledger->pending[now];
+	int rc = 0;
+
+	if (!pending[0] && !pending[1] && !pending[2])
+		rc = take(socket, pending);
+	if (rc)
+		return rc;
+	atomic_signal_fence(memory_order_seq_cst); /* against the compiler alone: a kill stops this
+						      very thread */
+	ledger->kernel[!now].packets = ledger->kernel[now].packets + pending[0];
+	ledger->kernel[!now].drops = ledger->kernel[now].drops + pending[1];
+	ledger->kernel[!now].freezes = ledger->kernel[now].freezes + pending[2];
+	memset(ledger->pending[!now], 0, sizeof(ledger->pending[!now]));
+	ledger_publish(&ledger->kernel_version);
+	return 0;
+}
+
+void ledger_counters(const struct ledger *ledger, const struct ledger_totals *totals,
+		     struct counters *counters)
+{
+	struct ledger_kernel k = ledger_kernel(ledger);
+
+	*counters = (struct counters){
+		.packets = k.packets,
+		.drops = k.drops,
+		.freezes = k.freezes,
+		.polls = __atomic_load_n(&ledger->polls, __ATOMIC_RELAXED),
+		.poll_timeouts = __atomic_load_n(&ledger->poll_timeouts, __ATOMIC_RELAXED),
+		.blocks_full = totals->blocks_full,
+		.blocks_timeout = totals->blocks_timeout,
+		.received = totals->received,
+		.received_bytes = totals->received_bytes,
+		.truncated = totals->truncated,
+		.written = totals->written,
+		.written_bytes = totals->written_bytes,
+		.write_errors = totals->write_errors,
+		.discarded_no_space = totals->discarded_no_space,
+		.discarded_io_error = totals->discarded_io_error,
+		.discarded_abandoned = totals->discarded_abandoned,
+	};
+}

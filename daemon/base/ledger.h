@@ -1,0 +1,89 @@
+/* The ledger: what a worker has done with its ring, in a memfd that outlives it.
+ *
+ * Two records, each with one writer at a time. A record has two slots; slot [version & 1] is valid,
+ * a commit fills the other one and then moves the version. Whatever a SIGKILL interrupts therefore
+ * never counts, and what counted is never lost.
+ *
+ *   totals  the ring thread's: files, cursor, counters, all moved by one commit a write
+ *   kernel  packets, drops, freezes: PACKET_STATISTICS resets on read, so the kernel writes
+ * straight into the pending slot here; folding it into the totals is a commit of its own
+ *
+ * The writers are the slot's worker and, once waitpid() returned its death, the supervisor. The
+ * worker's own bytes are hints to everybody else. */
+#ifndef LEDGER_H
+#define LEDGER_H
+
+#include "counters.h"
+
+#include <stdbool.h>
+
+#define LEDGER_VERSION 1
+#define LEDGER_BYTES   4096
+
+/* The running totals at one moment, for the numbers of a single file. */
+struct ledger_mark {
+	uint64_t packets, drops, written;
+};
+
+/* A file: where it ends (of the current one: where the next chunk goes) and what is in it. */
+struct ledger_file {
+	uint64_t serial;   /* 0, 1, ... in the slot's life */
+	uint64_t since_ns; /* realtime of its first use; 0: not used yet */
+	uint64_t until_ns; /* realtime of its last commit */
+	uint64_t end;	   /* file offset */
+	struct ledger_mark begin, finish;
+};
+
+struct ledger_totals {
+	uint64_t next_sequence; /* of the block to be taken next; blocks below it only need their
+				   release */
+	uint64_t next_block;	/* and its place in the ring */
+	struct ledger_file current, previous;
+	uint64_t received, received_bytes, truncated, blocks_full, blocks_timeout;
+	uint64_t written, written_bytes, write_errors;
+	uint64_t discarded_no_space, discarded_io_error, discarded_abandoned;
+};
+
+struct ledger_kernel {
+	uint64_t packets, drops, freezes;
+};
+
+struct ledger {
+	uint64_t magic;
+	uint32_t layout; /* LEDGER_VERSION */
+	uint32_t bytes;	 /* sizeof(struct ledger) */
+	uint64_t totals_version, kernel_version;
+	struct ledger_totals totals[2];
+	struct ledger_kernel kernel[2];
+	uint32_t pending[2][4]; /* packets, drops, freezes, unused */
+	uint64_t polls, poll_timeouts;
+};
+
+/* A new ledger in a memfd of fixed size, close-on-exec, for a ring not yet read. Returns the
+ * descriptor or -errno. */
+int ledger_create(void);
+
+/* Maps it and locks it in memory: a page fault under a pending kill would lose what the kernel is
+ * about to write. NULL with errno set; EPROTO when the bytes are not a ledger of this version. */
+struct ledger *ledger_map(int fd);
+void ledger_unmap(struct ledger *ledger);
+
+/* The record as it stands, also while its writer goes on. */
+struct ledger_totals ledger_totals(const struct ledger *ledger);
+struct ledger_kernel ledger_kernel(const struct ledger *ledger);
+
+/* The commit. One writer. */
+void ledger_commit(struct ledger *ledger, const struct ledger_totals *totals);
+
+/* Reads the kernel's counters by `take` (afcap_stats_take()) into the ledger and folds them. What
+ * an interrupted call left pending is folded first, without a new read. One caller at a time.
+ * Returns 0 or take's error. */
+int ledger_take(struct ledger *ledger, int (*take)(int socket, uint32_t counts[3]), int socket);
+
+/* All counters that a ledger holds; the others are 0. `totals` is to be read before the last
+ * ledger_take(): a packet received since was seen by the kernel before its statistics were read, so
+ * that a report never shows more packets received than seen. */
+void ledger_counters(const struct ledger *ledger, const struct ledger_totals *totals,
+		     struct counters *counters);
+
+#endif

@@ -1,0 +1,22 @@
+/* Logging to stderr: `<N>text` as sd-daemon(3) has it, plain on a terminal, structured when stderr
+ * is the journal. The only door to the journal, and the only mutable global. */
+#ifndef LOG_H
+#define LOG_H
+
+#include <syslog.h>
+
+/* Up to `level` (LOG_ERR ... LOG_DEBUG); `who` ("eth0/0", borrowed for ever) stands before each
+ * line unless "". */
+void log_open(int level, const char *who);
+
+int log_level(void);
+
+__attribute__((format(printf, 2, 3))) void log_at(int level, const char *format, ...);
+
+#define log_error(...)	 log_at(LOG_ERR, __VA_ARGS__)
+#define log_warning(...) log_at(LOG_WARNING, __VA_ARGS__)
+#define log_notice(...)	 log_at(LOG_NOTICE, __VA_ARGS__)
+#define log_info(...)	 log_at(LOG_INFO, __VA_ARGS__)
+#define log_debug(...)	 log_at(LOG_DEBUG, __VA_ARGS__)
+
+#endif

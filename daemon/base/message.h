@@ -1,0 +1,135 @@
+/* What travels over the channels: fixed width, no pointers, strings ended by NUL within their
+ * arrays. */
+#ifndef MESSAGE_H
+#define MESSAGE_H
+
+#include "counters.h"
+#include "ledger.h"
+
+#include <stdint.h>
+
+#define CHANNEL_FD 3 /* a child's end */
+#define LEDGER_FD  4 /* a worker's ledger */
+#define RING_FD	   5 /* a later worker's ring */
+
+#define MESSAGE_TEXT	   512
+#define CAPTURE_NAME_BYTES 33
+#define INTERFACE_BYTES	   16
+#define FILTER_BYTES	   2049
+#define PATH_BYTES	   192
+#define FILE_NAME_BYTES	   128
+
+enum message_type {
+	/* supervisor -> worker */
+	MESSAGE_WORKER = 1, /* message_worker: the first one, what to do */
+	MESSAGE_SOCKET,	    /* empty: make the socket (it is the slot's turn) */
+	MESSAGE_JOIN,	    /* message_group: join this fanout group */
+	MESSAGE_FILE,	    /* message_file + fd: a file to write, or the next one ahead */
+	MESSAGE_DRAIN,	    /* empty: nothing comes in any more; finish and exit */
+	/* worker -> supervisor */
+	MESSAGE_SOCKET_MADE, /* empty */
+	MESSAGE_RING_MADE,   /* empty: bound, ready to join */
+	MESSAGE_JOINED,	     /* message_group + fd: a duplicate of the ring's socket */
+	MESSAGE_READY,	     /* empty: reading */
+	MESSAGE_REPORT,	     /* message_report */
+	MESSAGE_FAILED,	     /* message_failed: cannot start; exits */
+	/* supervisor -> archive */
+	MESSAGE_CAPTURE, /* message_capture: where and how a capture's files are made */
+	MESSAGE_OPEN,	 /* message_archive: make a hidden file ahead -> MESSAGE_OPENED */
+	MESSAGE_NAME,	 /* message_archive + fd: it is in use, name it -> MESSAGE_NAMED */
+	MESSAGE_FINISH,	 /* message_archive + fd: cut, close with its statistics, sync, rename ->
+			    MESSAGE_FINISHED */
+	MESSAGE_DISCARD, /* message_archive + fd: never used, remove -> MESSAGE_DISCARDED */
+	/* archive -> supervisor */
+	MESSAGE_CAPTURE_OK, /* message_result */
+	MESSAGE_OPENED,	    /* message_result + fd */
+	MESSAGE_NAMED,	    /* message_result */
+	MESSAGE_FINISHED,   /* message_result */
+	MESSAGE_DISCARDED,  /* message_result */
+	MESSAGE_TYPES,
+};
+
+enum output { OUTPUT_PCAPNG, OUTPUT_NONE };
+enum direct { DIRECT_AUTO, DIRECT_YES, DIRECT_NO };
+
+struct message_worker {
+	char capture[CAPTURE_NAME_BYTES];
+	char interface[INTERFACE_BYTES];
+	uint32_t worker;
+	uint32_t block_bytes, blocks, block_timeout_ms;
+	uint32_t snaplen;
+	uint32_t output; /* enum output */
+	uint32_t link_type;
+	uint32_t promiscuous, vlan_keep;
+	uint32_t resume; /* the ring is there, at RING_FD: go on where the ledger says */
+	int32_t cpu;	 /* to run on; -1: any */
+	uint64_t write_delay_ns;
+	uint64_t file_bytes; /* rotate when a chunk would make it larger */
+};
+
+struct message_group {
+	uint32_t id, mode, flags;
+};
+
+struct message_file {
+	uint64_t serial;
+	uint32_t align; /* what offsets and lengths of writes must be multiples of */
+	uint32_t unused;
+};
+
+struct message_report {
+	struct counters counters;
+	struct ledger_file current, previous;
+};
+
+struct message_failed {
+	uint32_t exit_code; /* what the daemon should exit with */
+	char text[MESSAGE_TEXT];
+};
+
+struct message_capture {
+	uint32_t capture; /* its number */
+	uint32_t link_type, snaplen, direct, file_mode;
+	char name[CAPTURE_NAME_BYTES];
+	char interface[INTERFACE_BYTES];
+	char filter[FILTER_BYTES];
+	char directory[PATH_BYTES];
+};
+
+struct message_archive {
+	uint32_t capture, worker;
+	struct ledger_file file;    /* OPEN: serial; NAME: and since_ns; FINISH: all */
+	char name[FILE_NAME_BYTES]; /* as the archive named it last; not in OPEN */
+};
+
+struct message_result {
+	uint32_t capture, worker;
+	uint64_t serial;
+	uint32_t align; /* OPENED */
+	int32_t error;	/* 0 or errno; then `text` says what */
+	char name[FILE_NAME_BYTES];
+	char text[MESSAGE_TEXT];
+};
+
+struct message {
+	uint32_t type;
+	uint32_t bytes;
+	union {
+		struct message_worker worker;
+		struct message_group group;
+		struct message_file file;
+		struct message_report report;
+		struct message_failed failed;
+		struct message_capture capture;
+		struct message_archive archive;
+		struct message_result result;
+	};
+};
+
+/* The length of a type's body, or -1 for an unknown type. */
+int message_bytes(uint32_t type);
+
+/* Its name, for logs. Static. */
+const char *message_name(uint32_t type);
+
+#endif

@@ -1,0 +1,191 @@
+/* Methods as a table, and the socket they are called at. */
+#include "control.h"
+#include "render.h"
+#include "unixsocket.h"
+#include "varlink.h"
+
+#include "../base/log.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define INTERFACE	   "org.afcap.control"
+#define STREAM_SECONDS	   1.0
+#define STREAM_SECONDS_MIN 0.1
+#define STREAM_SECONDS_MAX 86400.0
+
+struct control {
+	struct event_base *base;
+	char path[PATH_BYTES];
+	int listener;
+	struct varlink *varlink;
+	const struct supervisor *supervisor;
+	char *description;
+	struct varlink_interface interfaces[2];
+	struct varlink_service service;
+};
+
+/* With a comma in front of each. */
+static const char counter_fields[] =
+#define COUNTER(name, unit, family, reason, help) ",\n  " #name ": int"
+#include "../base/counters.def"
+#undef COUNTER
+	;
+
+/* Twice the counters: behind a worker's other fields, and alone. */
+static const char description_format[] =
+	"# What afcapd does with every packet\n"
+	"interface " INTERFACE "\n\n"
+	"type Fanout (mode: string, flags: []string, id: ?int)\n\n"
+	"type WorkerStatus (worker: int, pid: ?int, state: string, restarts: int, "
+	"packets_per_second: float,\n"
+	"  bytes_per_second: float, loss_ratio: float, file: ?string, since: ?string)\n\n"
+	"type Rates (packets_per_second: float, bytes_per_second: float, loss_ratio: float)\n\n"
+	"type CaptureStatus (name: string, interface: string, state: string, reason: ?string, "
+	"fanout: Fanout,\n"
+	"  since: ?string, degraded: bool, workers: []WorkerStatus, total: Rates)\n\n"
+	"type WorkerStats (worker: int, pid: ?int, state: string%s\n)\n\n"
+	"type Counters (%s\n)\n\n"
+	"type CaptureStats (name: string, interface: string, state: string, reason: ?string, "
+	"fanout: Fanout,\n"
+	"  workers: []WorkerStats, total: Counters)\n\n"
+	"# State, rates and files of all captures\n"
+	"method Status() -> (captures: []CaptureStatus)\n\n"
+	"# All counters, of one capture or of all; with more: again every `interval` seconds (1 "
+	"unless given)\n"
+	"method Stats(capture: ?string, interval: ?float) -> (captures: []CaptureStats)\n\n"
+	"error NoSuchCapture (capture: string)\n"
+	"# As many clients as can be are connected\n"
+	"error Busy ()\n";
+
+static void run_status(void *owner, struct varlink_call *call, json_t *parameters)
+{
+	const struct control *control = owner;
+
+	(void)parameters;
+	varlink_reply(call, render_status(control->supervisor));
+}
+
+static json_t *stats_next(void *owner, json_t *parameters)
+{
+	const struct control *control = owner;
+
+	return render_stats(control->supervisor,
+			    json_string_value(json_object_get(parameters, "capture")));
+}
+
+static void parameter_invalid(struct varlink_call *call, const char *name)
+{
+	varlink_error(call, "org.varlink.service.InvalidParameter",
+		      json_pack("{s:s}", "parameter", name));
+}
+
+static void run_stats(void *owner, struct varlink_call *call, json_t *parameters)
+{
+	json_t *capture = json_object_get(parameters, "capture"),
+	       *interval = json_object_get(parameters, "interval");
+	double seconds = json_is_number(interval) ? json_number_value(interval) : STREAM_SECONDS;
+	json_t *stats;
+
+	if (capture && !json_is_string(capture) && !json_is_null(capture)) {
+		parameter_invalid(call, "capture");
+		return;
+	}
+	if ((interval && !json_is_number(interval) && !json_is_null(interval)) ||
+	    !(seconds >= STREAM_SECONDS_MIN && seconds <= STREAM_SECONDS_MAX)) {
+		parameter_invalid(call, "interval");
+		return;
+	}
+	stats = stats_next(owner, parameters);
+	if (!stats) {
+		varlink_error(call, INTERFACE ".NoSuchCapture",
+			      json_pack("{s:O}", "capture", capture));
+	} else if (varlink_more(call)) {
+		json_decref(stats);
+		varlink_stream(call, seconds, stats_next, parameters);
+	} else {
+		varlink_reply(call, stats);
+	}
+}
+
+static const struct varlink_method methods[] = {
+	{ INTERFACE ".Status", run_status },
+	{ INTERFACE ".Stats", run_stats },
+	{ NULL, NULL },
+};
+
+static gid_t group_find(const struct config_daemon *config)
+{
+	struct group *group = *config->control_group ? getgrnam(config->control_group) : NULL;
+
+	if (*config->control_group && !group)
+		log_info("no group %s: only root and this user may use %s", config->control_group,
+			 config->control);
+	return group ? group->gr_gid : (gid_t)-1;
+}
+
+int control_new(struct control **out, struct event_base *base, const struct config *config)
+{
+	struct control *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return EXIT_FAILURE;
+	memcpy(c->path, config->daemon.control, sizeof(c->path));
+	c->base = base;
+	if (asprintf(&c->description, description_format, counter_fields,
+		     counter_fields + 1 /* no comma */) < 0) {
+		free(c);
+		return EXIT_FAILURE;
+	}
+	c->listener = unixsocket_listen(c->path, 0660, group_find(&config->daemon));
+	if (c->listener < 0) {
+		int rc = c->listener;
+
+		log_error("control = %s: %s", c->path, unixsocket_error(rc));
+		free(c->description);
+		free(c);
+		return rc == -EACCES || rc == -EPERM ? EX_NOPERM
+		       : rc == -ENAMETOOLONG	     ? EX_CONFIG
+						     : EXIT_FAILURE;
+	}
+	c->interfaces[0] = (struct varlink_interface){ INTERFACE, c->description };
+	c->service = (struct varlink_service){
+		.vendor = "afcap",
+		.product = "afcapd",
+		.version = AFCAP_VERSION,
+		.url = "man:afcapd(8)",
+		.interfaces = c->interfaces,
+		.methods = methods,
+		.busy = INTERFACE ".Busy",
+	};
+	*out = c;
+	return 0;
+}
+
+int control_serve(struct control *control, const struct supervisor *supervisor)
+{
+	int rc = varlink_new(&control->varlink, control->base, control->listener, &control->service,
+			     control);
+
+	control->supervisor = supervisor;
+	if (rc == 0)
+		control->listener = -1;
+	return rc;
+}
+
+void control_free(struct control *control)
+{
+	if (!control)
+		return;
+	varlink_free(control->varlink);
+	if (control->listener >= 0)
+		close(control->listener);
+	unlink(control->path);
+	free(control->description);
+	free(control);
+}

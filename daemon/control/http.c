@@ -1,0 +1,132 @@
+/* evhttp: GET and HEAD of /metrics. */
+#include "http.h"
+#include "metrics.h"
+#include "unixsocket.h"
+
+#include "../base/log.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/http.h>
+#include <event2/listener.h>
+#include <event2/util.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define HEADER_BYTES	8192
+#define TIMEOUT_SECONDS 5
+#define UNIX_PREFIX	"unix:"
+
+struct http {
+	struct evhttp *server;
+	const struct supervisor *supervisor;
+	const char *unix_path; /* to be removed at the end; NULL: TCP */
+};
+
+static void metrics_cb(struct evhttp_request *request, void *arg)
+{
+	const struct http *http = arg;
+	struct evbuffer *body = evbuffer_new();
+	char *text = NULL;
+	size_t length = 0;
+	FILE *out = body ? open_memstream(&text, &length) : NULL;
+
+	if (!out) {
+		evhttp_send_error(request, HTTP_INTERNAL, NULL);
+	} else {
+		metrics_print(http->supervisor, out);
+		fclose(out);
+		evbuffer_add(body, text, length);
+		evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
+				  "text/plain; version=0.0.4; charset=utf-8");
+		evhttp_send_reply(request, HTTP_OK, NULL, body);
+	}
+	free(text);
+	if (body)
+		evbuffer_free(body);
+}
+
+/* Returns the listening socket, or -errno. */
+static int tcp_listen(const char *text, struct event_base *base)
+{
+	struct sockaddr_storage address;
+	int length = sizeof(address), fd;
+	struct evconnlistener *l;
+
+	if (!strrchr(text, ':') ||
+	    evutil_parse_sockaddr_port(text, (struct sockaddr *)&address, &length))
+		return -EINVAL;
+	l = evconnlistener_new_bind(base, NULL, NULL,
+				    LEV_OPT_REUSEABLE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_DISABLED,
+				    64, (struct sockaddr *)&address, length);
+	if (!l)
+		return errno ? -errno : -EIO;
+	fd = evconnlistener_get_fd(l); /* without CLOSE_ON_FREE it stays */
+	evconnlistener_free(l);
+	return fd;
+}
+
+static int listen_fail(const char *text, int rc)
+{
+	if (rc == -EINVAL)
+		log_error("metrics = %s: must be ADDRESS:PORT, unix:PATH or off", text);
+	else if (rc == -EADDRINUSE)
+		log_error("metrics = %s: in use by another program (choose another port, or off)",
+			  text);
+	else
+		log_error("metrics = %s: %s", text, unixsocket_error(rc));
+	return rc == -EINVAL ? EX_CONFIG : rc == -EACCES || rc == -EPERM ? EX_NOPERM : EXIT_FAILURE;
+}
+
+int http_new(struct http **out, struct event_base *base, const struct config *config)
+{
+	const char *text = config->daemon.metrics, *path = NULL;
+	struct http *http;
+	int fd;
+
+	*out = NULL;
+	if (strcmp(text, "off") == 0)
+		return 0;
+	if (strncmp(text, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)
+		path = text + strlen(UNIX_PREFIX);
+	fd = path ? unixsocket_listen(path, 0666, (gid_t)-1) : tcp_listen(text, base);
+	if (fd < 0)
+		return listen_fail(text, fd);
+	http = calloc(1, sizeof(*http));
+	if (http)
+		http->server = evhttp_new(base);
+	if (!http || !http->server || evhttp_accept_socket(http->server, fd)) {
+		log_error("metrics = %s: no memory", text);
+		close(fd);
+		http_free(http);
+		return EXIT_FAILURE;
+	}
+	http->unix_path = path;
+	evhttp_set_allowed_methods(http->server, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
+	evhttp_set_max_headers_size(http->server, HEADER_BYTES);
+	evhttp_set_max_body_size(http->server, 0);
+	evhttp_set_timeout(http->server, TIMEOUT_SECONDS);
+	*out = http;
+	return 0;
+}
+
+void http_serve(struct http *http, const struct supervisor *supervisor)
+{
+	if (!http)
+		return;
+	http->supervisor = supervisor;
+	evhttp_set_cb(http->server, "/metrics", metrics_cb, http);
+}
+
+void http_free(struct http *http)
+{
+	if (!http)
+		return;
+	if (http->server)
+		evhttp_free(http->server);
+	if (http->unix_path)
+		unlink(http->unix_path);
+	free(http);
+}

@@ -1,0 +1,21 @@
+/* The HTTP server for metrics. */
+#ifndef HTTP_H
+#define HTTP_H
+
+#include "../base/config.h"
+
+#include <event2/event.h>
+
+struct http;
+struct supervisor;
+
+/* Listens at config->daemon.metrics: ADDRESS:PORT or unix:PATH; *out is NULL when that is "off".
+ * Returns 0, or the exit code, the reason logged. */
+int http_new(struct http **out, struct event_base *base, const struct config *config);
+
+/* From now on /metrics is answered. */
+void http_serve(struct http *http, const struct supervisor *supervisor);
+
+void http_free(struct http *http);
+
+#endif

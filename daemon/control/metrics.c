@@ -1,0 +1,145 @@
+/* Families: those of counters.def, then the gauges. */
+#include "metrics.h"
+
+#include "../supervisor/view.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static void value_escape(const char *text, FILE *out)
+{
+	for (; *text; text++)
+		if (*text == '\n')
+			fputs("\\n", out);
+		else
+			fprintf(out, "%s%c", *text == '"' || *text == '\\' ? "\\" : "", *text);
+}
+
+static void family_print(const char *name, const char *help, const char *type, FILE *out)
+{
+	fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void labels_print(const char *name, const struct capture_view *c, FILE *out)
+{
+	fprintf(out, "%s{capture=\"", name);
+	value_escape(c->name, out);
+	fputs("\",device=\"", out);
+	value_escape(c->interface, out);
+	fputc('"', out);
+}
+
+/* One row of counters.def for every worker. */
+static void counter_print(const struct supervisor *s, const char *name,
+			  const struct counter_info *info, FILE *out)
+{
+	for (unsigned i = 0; i < view_captures(s); i++) {
+		struct capture_view c;
+
+		view_capture(s, i, &c);
+		for (unsigned k = 0; k < c.workers; k++) {
+			struct worker_view w;
+
+			view_worker(s, i, k, &w);
+			labels_print(name, &c, out);
+			fprintf(out, ",worker=\"%u\"", k);
+			if (*info->reason)
+				fprintf(out, ",reason=\"%s\"", info->reason);
+			fprintf(out, "} %" PRIu64 "\n", counters_get(&w.counters, info));
+		}
+	}
+}
+
+static void counters_print(const struct supervisor *s, FILE *out)
+{
+	const char *family = "";
+	char name[64];
+
+	for (unsigned i = 0; i < counter_count; i++) {
+		const struct counter_info *info = &counter_infos[i];
+
+		snprintf(name, sizeof(name), "afcap_%s_total", info->family);
+		if (strcmp(info->family, family) != 0)
+			family_print(name, info->help, "counter", out);
+		family = info->family;
+		counter_print(s, name, info, out);
+	}
+}
+
+static double worker_up(const struct capture_view *c, const struct worker_view *w)
+{
+	(void)c;
+	return w->up;
+}
+
+static double worker_start_time(const struct capture_view *c, const struct worker_view *w)
+{
+	(void)c;
+	return (double)(w->started_ns / 1000000) / 1000.0;
+}
+
+static double ring_size(const struct capture_view *c, const struct worker_view *w)
+{
+	(void)w;
+	return (double)c->ring_bytes;
+}
+
+static double ring_blocks(const struct capture_view *c, const struct worker_view *w)
+{
+	(void)w;
+	return c->ring_blocks;
+}
+
+static const struct {
+	const char *name, *help;
+	double (*value)(const struct capture_view *capture, const struct worker_view *worker);
+} gauges[] = {
+	{ "afcap_worker_up", "Whether the worker reads its ring.", worker_up },
+	{ "afcap_worker_start_time_seconds", "When the worker's process was started, in Unix time.",
+	  worker_start_time },
+	{ "afcap_ring_size_bytes", "Size of the worker's ring.", ring_size },
+	{ "afcap_ring_blocks", "Blocks of the worker's ring.", ring_blocks },
+};
+
+static void gauges_print(const struct supervisor *s, FILE *out)
+{
+	for (unsigned g = 0; g < sizeof(gauges) / sizeof(*gauges); g++) {
+		family_print(gauges[g].name, gauges[g].help, "gauge", out);
+		for (unsigned i = 0; i < view_captures(s); i++) {
+			struct capture_view c;
+
+			view_capture(s, i, &c);
+			for (unsigned k = 0; k < c.workers; k++) {
+				struct worker_view w;
+
+				view_worker(s, i, k, &w);
+				labels_print(gauges[g].name, &c, out);
+				fprintf(out, ",worker=\"%u\"} %.15g\n", k, gauges[g].value(&c, &w));
+			}
+		}
+	}
+}
+
+static void states_print(const struct supervisor *s, FILE *out)
+{
+	family_print("afcap_capture_state", "1 for the state that the capture is in.", "gauge",
+		     out);
+	for (unsigned i = 0; i < view_captures(s); i++) {
+		struct capture_view c;
+
+		view_capture(s, i, &c);
+		for (const char *const *state = view_capture_states; *state; state++) {
+			labels_print("afcap_capture_state", &c, out);
+			fprintf(out, ",state=\"%s\"} %d\n", *state, strcmp(*state, c.state) == 0);
+		}
+	}
+}
+
+void metrics_print(const struct supervisor *supervisor, FILE *out)
+{
+	counters_print(supervisor, out);
+	gauges_print(supervisor, out);
+	states_print(supervisor, out);
+	family_print("afcap_build_info", "The version that runs; always 1.", "gauge", out);
+	fprintf(out, "afcap_build_info{version=\"%s\"} 1\n", AFCAP_VERSION);
+}

@@ -1,0 +1,87 @@
+/* Stale, live or foreign: what stands at the path decides. */
+#include "unixsocket.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BACKLOG 64
+
+const char *unixsocket_error(int rc)
+{
+	switch (-rc) {
+	case EADDRINUSE:
+		return "a running daemon listens there (stop it, or use another path)";
+	case ENOTSOCK:
+		return "something that is no socket is there";
+	case ENAMETOOLONG:
+		return "path too long for a socket (107 characters)";
+	default:
+		return strerror(-rc);
+	}
+}
+
+/* Takes a socket away that nobody answers at. Returns 0, or why the place is taken. */
+static int stale_remove(const struct sockaddr_un *address)
+{
+	struct stat st;
+	int fd, rc = 0;
+
+	if (lstat(address->sun_path, &st))
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -ENOTSOCK;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN)
+		rc = -EADDRINUSE;
+	else if (errno != ECONNREFUSED || unlink(address->sun_path))
+		rc = -errno;
+	close(fd);
+	return rc;
+}
+
+static void directory_make(const char *path)
+{
+	char directory[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	const char *slash = strrchr(path, '/');
+
+	if (!slash || slash == path)
+		return;
+	memcpy(directory, path, (size_t)(slash - path));
+	directory[slash - path] = '\0';
+	mkdir(directory, 0755); /* there already, or bind() says what is wrong */
+}
+
+int unixsocket_listen(const char *path, mode_t mode, gid_t group)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	mode_t mask;
+	int fd, rc;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(address.sun_path, path);
+	directory_make(path);
+	rc = stale_remove(&address);
+	if (rc)
+		return rc;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	mask = umask(0777 & ~mode); /* never open to more, not even for a moment */
+	rc = bind(fd, (struct sockaddr *)&address, sizeof(address)) ? -errno : 0;
+	umask(mask);
+	if (rc == 0 && group != (gid_t)-1 && chown(path, (uid_t)-1, group))
+		rc = -errno;
+	if (rc == 0 && listen(fd, BACKLOG))
+		rc = -errno;
+	if (rc == 0)
+		return fd;
+	close(fd);
+	return rc;
+}

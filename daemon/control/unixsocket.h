@@ -1,0 +1,16 @@
+/* Listening UNIX stream sockets at a path. */
+#ifndef UNIXSOCKET_H
+#define UNIXSOCKET_H
+
+#include <sys/types.h>
+
+/* Listens at `path` (its last directory is made if missing), non-blocking, close-on-exec, with
+ * `mode`, owned by `group` unless that is -1. A stale socket of a process that is gone is replaced.
+ * Returns the descriptor, -EADDRINUSE when somebody listens there, -ENOTSOCK when something else is
+ * there, -ENAMETOOLONG, or another -errno. */
+int unixsocket_listen(const char *path, mode_t mode, gid_t group);
+
+/* That -errno in words. Static. */
+const char *unixsocket_error(int rc);
+
+#endif

@@ -1,0 +1,56 @@
+/* Varlink (varlink.org): NUL-terminated JSON objects over a stream socket. This file frames, limits
+ * and answers; what a method does is its owner's. A client that is slow or wrong harms itself
+ * alone. */
+#ifndef VARLINK_H
+#define VARLINK_H
+
+#include <event2/event.h>
+#include <jansson.h>
+#include <stdbool.h>
+
+#define VARLINK_REQUEST_BYTES	(64 << 10)
+#define VARLINK_CLIENTS		32
+#define VARLINK_REQUEST_SECONDS 5 /* to finish a request once begun */
+
+struct varlink;
+struct varlink_call; /* one call of one client; gone after its last answer or with its client */
+
+struct varlink_method {
+	const char *name; /* with its interface: "org.afcap.control.Stats" */
+	/* `parameters` is an object, borrowed. Answers by varlink_reply(), varlink_error() or
+	 * varlink_stream(). */
+	void (*run)(void *owner, struct varlink_call *call, json_t *parameters);
+};
+
+struct varlink_interface {
+	const char *name, *description; /* the description in varlink's own language */
+};
+
+struct varlink_service {
+	const char *vendor, *product, *version, *url;
+	const struct varlink_interface
+		*interfaces; /* ended by a NULL name; org.varlink.service is added */
+	const struct varlink_method *methods; /* ended by a NULL name; likewise */
+	const char *busy;		      /* the error that one client too many is told */
+};
+
+/* Serves a listening socket, which it owns then. `service` is borrowed. Returns 0 or -errno. */
+int varlink_new(struct varlink **out, struct event_base *base, int listener,
+		const struct varlink_service *service, void *owner);
+void varlink_free(struct varlink *varlink);
+
+/* Did the caller ask for more than one answer? */
+bool varlink_more(const struct varlink_call *call);
+
+/* The answer. Takes the reference to `parameters`. */
+void varlink_reply(struct varlink_call *call, json_t *parameters);
+
+/* An error as answer: its full name, and parameters (reference taken, may be NULL). */
+void varlink_error(struct varlink_call *call, const char *name, json_t *parameters);
+
+/* Answers now and every `seconds` until the client goes: `next` makes the parameters from
+ * `parameters`, of which a reference is kept. Only where varlink_more(). */
+void varlink_stream(struct varlink_call *call, double seconds,
+		    json_t *(*next)(void *owner, json_t *parameters), json_t *parameters);
+
+#endif

@@ -1,0 +1,239 @@
+/* argv, config, which role. Nothing else. */
+#include "archive/archive.h"
+#include "base/child.h"
+#include "base/config.h"
+#include "base/log.h"
+#include "control/control.h"
+#include "control/http.h"
+#include "supervisor/supervisor.h"
+#include "worker/worker.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define CONFIG_DEFAULT "/etc/afcap/afcapd.conf"
+#define EXIT_USAGE     2
+#define OVERRIDES_MAX  64
+
+struct arguments {
+	const char *file, *interface, *directory, *workers, *filter, *log_level;
+	const char *overrides[OVERRIDES_MAX];
+	unsigned override_count;
+	bool check;
+};
+
+static const char usage_text[] =
+	"usage: afcapd [-c FILE] [-o [SECTION.]KEY=VALUE]... [-l LEVEL]\n"
+	"       afcapd -i IFACE [-w DIR] [-j WORKERS] [-f FILTER] [-o [SECTION.]KEY=VALUE]... [-l "
+	"LEVEL]\n"
+	"\n"
+	"Records network interfaces into pcapng files and accounts for every packet.\n"
+	"\n"
+	"  -c, --config FILE       configuration (default " CONFIG_DEFAULT ")\n"
+	"  -i, --interface IFACE   record one interface, without a file\n"
+	"  -w, --write DIR         into this directory (default /var/lib/afcap)\n"
+	"  -j, --workers N         with so many workers (default: one a CPU, at most 8)\n"
+	"  -f, --filter FILTER     only packets that match, see pcap-filter(7)\n"
+	"  -o, --option ASSIGNMENT set a key of afcapd.conf(5); SECTION is daemon or a capture's "
+	"name\n"
+	"  -n, --check             check the configuration, print the effective one, exit\n"
+	"  -l, --log-level LEVEL   error, warning, notice, info or debug\n"
+	"  -V, --version           print the version, exit\n"
+	"  -h, --help              print this, exit\n"
+	"\n"
+	"SIGTERM and SIGINT: write what the rings hold, print the account, exit 0.\n"
+	"Exit codes: 0 ok, 1 failed while running, 2 usage, 77 permission missing, 78 "
+	"configuration.\n";
+
+static const struct option long_options[] = {
+	{ "config", required_argument, NULL, 'c' },
+	{ "interface", required_argument, NULL, 'i' },
+	{ "write", required_argument, NULL, 'w' },
+	{ "workers", required_argument, NULL, 'j' },
+	{ "filter", required_argument, NULL, 'f' },
+	{ "option", required_argument, NULL, 'o' },
+	{ "check", no_argument, NULL, 'n' },
+	{ "log-level", required_argument, NULL, 'l' },
+	{ "version", no_argument, NULL, 'V' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static int usage_error(const char *text)
+{
+	fprintf(stderr, "afcapd: %s\n\n%s", text, usage_text);
+	return EXIT_USAGE;
+}
+
+/* Returns -1 to go on, or the exit code. */
+static int arguments_parse(struct arguments *a, int argc, char **argv)
+{
+	int option;
+
+	while ((option = getopt_long(argc, argv, "c:i:w:j:f:o:nl:Vh", long_options, NULL)) != -1) {
+		if (option == 'c')
+			a->file = optarg;
+		else if (option == 'i')
+			a->interface = optarg;
+		else if (option == 'w')
+			a->directory = optarg;
+		else if (option == 'j')
+			a->workers = optarg;
+		else if (option == 'f')
+			a->filter = optarg;
+		else if (option == 'l')
+			a->log_level = optarg;
+		else if (option == 'n')
+			a->check = true;
+		else if (option == 'o' && a->override_count < OVERRIDES_MAX)
+			a->overrides[a->override_count++] = optarg;
+		else if (option == 'o')
+			return usage_error("too many -o");
+		else if (option == 'V' || option == 'h')
+			return option == 'V' ? (puts("afcapd " AFCAP_VERSION), 0)
+					     : (fputs(usage_text, stdout), 0);
+		else
+			return EXIT_USAGE; /* getopt told */
+	}
+	if (optind < argc)
+		return usage_error("unexpected argument");
+	if (a->interface && a->file)
+		return usage_error("-c and -i exclude each other");
+	if (!a->interface && (a->directory || a->workers || a->filter))
+		return usage_error("-w, -j and -f need -i");
+	return -1;
+}
+
+/* Interface names may have characters that a capture's name may not. */
+static int capture_for(struct config *config, const char *interface, struct config_error *error)
+{
+	char name[CAPTURE_NAME_BYTES];
+	size_t n = 0;
+
+	for (; interface[n] && n < sizeof(name) - 1; n++)
+		name[n] = isalnum((unsigned char)interface[n]) || (n && strchr("_.-", interface[n]))
+				  ? interface[n]
+				  : '_';
+	name[n] = '\0';
+	return config_add(config, name, 0, "-i", error) ? 0 : -EINVAL;
+}
+
+static int option_set(struct config *config, const char *key, const char *value,
+		      struct config_error *error)
+{
+	char *assignment = NULL;
+	int rc;
+
+	if (!value)
+		return 0;
+	if (asprintf(&assignment, "%s=%s", key, value) < 0)
+		return -ENOMEM;
+	rc = config_override(config, assignment, error);
+	free(assignment);
+	return rc;
+}
+
+static int config_make(struct config *config, const struct arguments *a, struct config_error *error)
+{
+	int rc;
+
+	config_init(config);
+	if (a->interface) {
+		rc = capture_for(config, a->interface, error);
+		if (rc == 0)
+			rc = option_set(config, "interface", a->interface, error);
+	} else {
+		rc = config_read(config, a->file ? a->file : CONFIG_DEFAULT, error);
+	}
+	if (rc == 0)
+		rc = option_set(config, "directory", a->directory, error);
+	if (rc == 0)
+		rc = option_set(config, "workers", a->workers, error);
+	if (rc == 0)
+		rc = option_set(config, "filter", a->filter, error);
+	if (rc == 0)
+		rc = option_set(config, "daemon.log_level", a->log_level, error);
+	for (unsigned i = 0; i < a->override_count && rc == 0; i++)
+		rc = config_override(config, a->overrides[i], error);
+	return rc ? rc : config_finish(config, error);
+}
+
+/* The supervisor with its listeners, until it is told to stop. */
+static int serve(const struct config *config)
+{
+	struct event_base *base = event_base_new();
+	struct supervisor *supervisor = NULL;
+	struct control *control = NULL;
+	struct http *http = NULL;
+	int rc = base ? control_new(&control, base, config) : EXIT_FAILURE;
+
+	if (rc == 0)
+		rc = http_new(&http, base, config);
+	if (rc == 0)
+		rc = supervisor_new(&supervisor, base, config);
+	if (rc == 0 && control_serve(control, supervisor))
+		rc = EXIT_FAILURE;
+	if (rc == 0) {
+		http_serve(http, supervisor);
+		event_base_dispatch(base);
+		rc = supervisor_account(supervisor);
+	}
+	http_free(http);
+	control_free(control);
+	supervisor_free(supervisor);
+	if (base)
+		event_base_free(base);
+	return rc;
+}
+
+/* Descriptors 0 to 2 are open: what is opened later must not take their place. */
+static void streams_check(void)
+{
+	int fd = open("/dev/null", O_RDWR);
+
+	while (fd >= 0 && fd <= STDERR_FILENO)
+		fd = dup(fd);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
+int main(int argc, char **argv)
+{
+	static struct config config;
+	struct arguments arguments = { 0 };
+	struct config_error error;
+	char why[CONFIG_ERROR_BYTES];
+	int rc;
+
+	streams_check();
+	if (argc == 3 &&
+	    (strcmp(argv[0], CHILD_WORKER) == 0 || strcmp(argv[0], CHILD_ARCHIVE) == 0)) {
+		log_open(atoi(argv[2]), argv[1]);
+		return strcmp(argv[0], CHILD_WORKER) == 0 ? worker_main() : archive_main();
+	}
+	log_open(LOG_INFO, "");
+	rc = arguments_parse(&arguments, argc, argv);
+	if (rc >= 0)
+		return rc;
+	if (config_make(&config, &arguments, &error)) {
+		log_error("%s", error.text);
+		return EX_CONFIG;
+	}
+	log_open(config.daemon.log_level, "");
+	rc = supervisor_check(&config, why, sizeof(why));
+	if (rc) {
+		log_error("%s", why);
+		return rc;
+	}
+	if (arguments.check) {
+		config_print(&config, stdout);
+		return fflush(stdout) || ferror(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
+	}
+	return serve(&config);
+}

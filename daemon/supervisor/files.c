@@ -1,0 +1,344 @@
+/* The queue of requests to the archive process. */
+#include "files.h"
+#include "spawn.h"
+
+#include "../base/channel.h"
+#include "../base/child.h"
+#include "../base/config.h"
+#include "../base/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct request {
+	TAILQ_ENTRY(request) link;
+	uint32_t type;
+	uint32_t capture, worker;
+	struct ledger_file record;
+	struct output_file *file; /* its name is filled in when the request is sent */
+	void *owner;
+};
+
+TAILQ_HEAD(request_queue, request);
+
+struct files {
+	struct event_base *base;
+	const struct files_events *events;
+	void *context;
+	struct request_queue queue; /* the head is with the archive while `sent` */
+	bool sent;
+	int channel;
+	struct event *event, *respawn;
+	pid_t pid;
+	unsigned failures; /* deaths without an answer between them */
+	struct message_capture
+		captures[CONFIG_CAPTURES_MAX]; /* to be told to each new archive process */
+	unsigned told;
+};
+
+static void queue_send(struct files *f);
+
+static void request_message(const struct files *f, const struct request *r, struct message *message)
+{
+	memset(message, 0, sizeof(*message));
+	message->type = r->type;
+	if (r->type == MESSAGE_CAPTURE) {
+		message->capture = f->captures[r->capture];
+		return;
+	}
+	message->archive.capture = r->capture;
+	message->archive.worker = r->worker;
+	message->archive.file = r->record;
+	if (r->type != MESSAGE_OPEN)
+		memcpy(message->archive.name, r->file->name, sizeof(message->archive.name));
+}
+
+/* Sends the head of the queue, if nothing is out. */
+static void queue_send(struct files *f)
+{
+	struct request *r = TAILQ_FIRST(&f->queue);
+	struct message message;
+	int rc;
+
+	if (!r || f->sent || f->channel < 0)
+		return;
+	request_message(f, r, &message);
+	rc = channel_send(f->channel, &message,
+			  r->file && r->type != MESSAGE_OPEN ? r->file->fd : -1);
+	if (rc == 0)
+		f->sent = true;
+	else if (rc != -EPIPE) /* gone: its successor gets it */
+		log_error("sending %s to the archive process: %s", message_name(r->type),
+			  strerror(-rc));
+}
+
+static struct request *queue_add(struct files *f, uint32_t type, uint32_t capture, uint32_t worker,
+				 struct output_file *file)
+{
+	struct request *r = calloc(1, sizeof(*r));
+
+	if (!r) {
+		log_error("no memory for a request to the archive process");
+		return NULL;
+	}
+	*r = (struct request){ .type = type, .capture = capture, .worker = worker, .file = file };
+	TAILQ_INSERT_TAIL(&f->queue, r, link);
+	return r;
+}
+
+static void file_free(struct output_file *file)
+{
+	if (file->fd >= 0)
+		close(file->fd);
+	free(file);
+}
+
+/* The answer to the head of the queue. `fd` is ours. */
+static void request_answered(struct files *f, struct request *r,
+			     const struct message_result *result, int fd)
+{
+	struct output_file *file = r->file;
+
+	if (file && !result->error) {
+		memcpy(file->name, result->name, sizeof(file->name));
+		file->name[sizeof(file->name) - 1] = '\0';
+	}
+	if (r->type == MESSAGE_OPEN && !result->error) {
+		file->fd = fd;
+		file->align = result->align;
+		f->events->opened(r->owner, file);
+		return;
+	}
+	if (result->error && r->owner && (r->type == MESSAGE_OPEN || r->type == MESSAGE_CAPTURE)) {
+		if (file)
+			file->failed = true;
+		f->events->failed(r->owner, file, result->error, result->text);
+		return;
+	}
+	if (result->error)
+		log_error("%s", result->text);
+	if (r->type == MESSAGE_FINISH)
+		f->events->finished(r->owner, !result->error);
+	if (r->type == MESSAGE_FINISH || r->type == MESSAGE_DISCARD)
+		file_free(file);
+}
+
+static void archive_closed(struct files *f)
+{
+	if (f->event)
+		event_free(f->event);
+	f->event = NULL;
+	if (f->channel >= 0)
+		close(f->channel);
+	f->channel = -1;
+	f->sent = false;
+}
+
+static void channel_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct files *f = arg;
+	static struct message message;
+	int passed, rc = channel_recv(fd, &message, &passed);
+	struct request *r = TAILQ_FIRST(&f->queue);
+
+	(void)what;
+	if (rc == -EAGAIN)
+		return;
+	if (rc <= 0 || !r || !f->sent || message.type < MESSAGE_CAPTURE_OK) {
+		if (rc != 0)
+			log_error("the archive process answers nonsense");
+		archive_closed(f); /* it ends by that, and SIGCHLD brings the next */
+		return;
+	}
+	message.result.text[sizeof(message.result.text) - 1] = '\0';
+	TAILQ_REMOVE(&f->queue, r, link);
+	f->sent = false;
+	f->failures = 0;
+	request_answered(f, r, &message.result, passed);
+	free(r);
+	queue_send(f);
+	if (files_idle(f))
+		f->events->idle(f->context);
+}
+
+static int archive_start(struct files *f)
+{
+	int ends[2], rc = channel_pair(ends);
+
+	if (rc)
+		return rc;
+	f->pid = spawn_child(CHILD_ARCHIVE, "output files", &ends[1], 1);
+	close(ends[1]);
+	if (f->pid < 0) {
+		close(ends[0]);
+		return (int)f->pid;
+	}
+	f->channel = ends[0];
+	f->event = event_new(f->base, f->channel, EV_READ | EV_PERSIST, channel_cb, f);
+	if (!f->event || event_add(f->event, NULL))
+		return -ENOMEM;
+	return 0;
+}
+
+static void respawn_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct files *f = arg;
+	int rc = archive_start(f);
+
+	(void)fd;
+	(void)what;
+	if (rc) {
+		log_error("starting the archive process: %s", strerror(-rc));
+		return;
+	}
+	for (unsigned i = f->told; i-- > 0;) {
+		struct request *r = TAILQ_FIRST(&f->queue);
+
+		if (r && r->type == MESSAGE_CAPTURE && r->capture <= i)
+			continue; /* still to be told anyway */
+		r = calloc(1, sizeof(*r));
+		if (!r)
+			return;
+		*r = (struct request){ .type = MESSAGE_CAPTURE, .capture = i };
+		TAILQ_INSERT_HEAD(&f->queue, r, link);
+	}
+	queue_send(f);
+}
+
+bool files_reaped(struct files *f, pid_t pid, int status)
+{
+	unsigned ms;
+	struct timeval delay;
+
+	if (pid != f->pid)
+		return false;
+	log_error("the archive process ended (%s %d); a new one goes on",
+		  WIFSIGNALED(status) ? "signal" : "status",
+		  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	f->pid = -1;
+	archive_closed(f);
+	ms = spawn_backoff_ms(++f->failures);
+	delay = (struct timeval){ ms / 1000, ms % 1000 * 1000 };
+	event_add(f->respawn, &delay);
+	return true;
+}
+
+pid_t files_pid(const struct files *f)
+{
+	return f->pid;
+}
+
+int files_new(struct files **out, struct event_base *base, const struct files_events *events,
+	      void *context)
+{
+	struct files *f = calloc(1, sizeof(*f));
+	int rc;
+
+	if (!f)
+		return -ENOMEM;
+	*f = (struct files){
+		.base = base, .events = events, .context = context, .channel = -1, .pid = -1
+	};
+	TAILQ_INIT(&f->queue);
+	f->respawn = event_new(base, -1, 0, respawn_cb, f);
+	rc = f->respawn ? archive_start(f) : -ENOMEM;
+	if (rc)
+		files_free(f);
+	else
+		*out = f;
+	return rc;
+}
+
+void files_capture(struct files *f, const struct message_capture *capture, void *owner)
+{
+	struct request *r = queue_add(f, MESSAGE_CAPTURE, capture->capture, 0, NULL);
+
+	f->captures[capture->capture] = *capture;
+	if (f->told <= capture->capture)
+		f->told = capture->capture + 1;
+	if (r)
+		r->owner = owner;
+	queue_send(f);
+}
+
+static void file_request(struct files *f, uint32_t type, uint32_t capture, uint32_t worker,
+			 struct output_file *file, const struct ledger_file *record, void *owner)
+{
+	struct request *r = queue_add(f, type, capture, worker, file);
+
+	if (!r)
+		return;
+	if (record)
+		r->record = *record;
+	r->owner = owner;
+	queue_send(f);
+}
+
+struct output_file *files_open(struct files *f, uint32_t capture, uint32_t worker, uint64_t serial,
+			       void *owner)
+{
+	struct output_file *file = calloc(1, sizeof(*file));
+
+	if (!file)
+		return NULL;
+	*file = (struct output_file){ .serial = serial, .fd = -1 };
+	files_retry(f, capture, worker, file, owner);
+	return file;
+}
+
+void files_retry(struct files *f, uint32_t capture, uint32_t worker, struct output_file *file,
+		 void *owner)
+{
+	const struct ledger_file record = { .serial = file->serial };
+
+	file->failed = false;
+	file_request(f, MESSAGE_OPEN, capture, worker, file, &record, owner);
+}
+
+void files_name(struct files *f, uint32_t capture, uint32_t worker, struct output_file *file,
+		const struct ledger_file *record, void *owner)
+{
+	file->named = true;
+	file_request(f, MESSAGE_NAME, capture, worker, file, record, owner);
+}
+
+void files_finish(struct files *f, uint32_t capture, uint32_t worker, struct output_file *file,
+		  const struct ledger_file *record, void *owner)
+{
+	file_request(f, MESSAGE_FINISH, capture, worker, file, record, owner);
+}
+
+void files_discard(struct files *f, uint32_t capture, uint32_t worker, struct output_file *file,
+		   void *owner)
+{
+	file_request(f, MESSAGE_DISCARD, capture, worker, file, NULL, owner);
+}
+
+bool files_idle(const struct files *f)
+{
+	return TAILQ_EMPTY(&f->queue);
+}
+
+void files_free(struct files *f)
+{
+	struct request *r;
+	bool idle;
+
+	if (!f)
+		return;
+	idle = files_idle(f);
+	archive_closed(f);
+	if (f->respawn)
+		event_free(f->respawn);
+	if (f->pid > 0 && idle)
+		waitpid(f->pid, NULL, 0);
+	while ((r = TAILQ_FIRST(&f->queue))) {
+		TAILQ_REMOVE(&f->queue, r, link);
+		free(r);
+	}
+	free(f);
+}

@@ -1,0 +1,77 @@
+/* Output files as the supervisor knows them, and its side of the archive process: requests are sent
+ * one after the other and repeated to a new archive process when one dies. Nothing here waits for a
+ * disk. */
+#ifndef FILES_H
+#define FILES_H
+
+#include "../base/message.h"
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct files; /* the client */
+
+/* A file of a slot. Owned by the slot from files_open() on; by the client again from files_finish()
+ * or files_discard() on, which free it. */
+struct output_file {
+	uint64_t serial;
+	int fd; /* -1: not made yet */
+	uint32_t align;
+	char name[FILE_NAME_BYTES];
+	bool named;   /* in use: the request to name it is made */
+	bool offered; /* the slot's worker has it */
+	bool failed;  /* could not be made: files_retry() */
+};
+
+/* What the answers are told to. `owner` is what the request was made with. */
+struct files_events {
+	void (*opened)(void *owner, struct output_file *file); /* file->fd is there */
+	void (*finished)(void *owner, bool ok);
+	/* The directory cannot be used, or a file cannot be made (file->failed). `error` is an
+	 * errno. */
+	void (*failed)(void *owner, struct output_file *file, int error, const char *text);
+	void (*idle)(void *context); /* the last request was answered */
+};
+
+/* Starts the archive process. Returns 0 or -errno. */
+int files_new(struct files **out, struct event_base *base, const struct files_events *events,
+	      void *context);
+
+/* Tells the archive about a capture; before its other requests. `owner` is for failed() with file
+ * NULL. */
+void files_capture(struct files *files, const struct message_capture *capture, void *owner);
+
+/* Has a file made ahead. NULL without memory. */
+struct output_file *files_open(struct files *files, uint32_t capture, uint32_t worker,
+			       uint64_t serial, void *owner);
+
+/* Tries again to make a file that failed. */
+void files_retry(struct files *files, uint32_t capture, uint32_t worker, struct output_file *file,
+		 void *owner);
+
+/* The file came into use at since_ns: it gets its name. */
+void files_name(struct files *files, uint32_t capture, uint32_t worker, struct output_file *file,
+		const struct ledger_file *record, void *owner);
+
+/* Nobody writes to it any more: cut, statistics, sync, its final name. */
+void files_finish(struct files *files, uint32_t capture, uint32_t worker, struct output_file *file,
+		  const struct ledger_file *record, void *owner);
+
+/* It was never used. */
+void files_discard(struct files *files, uint32_t capture, uint32_t worker, struct output_file *file,
+		   void *owner);
+
+/* True when no request is waiting for its answer. */
+bool files_idle(const struct files *files);
+
+/* To be called on SIGCHLD: true if this pid was the archive's; a new one is started. */
+bool files_reaped(struct files *files, pid_t pid, int status);
+
+pid_t files_pid(const struct files *files);
+
+/* Closes the channel, which ends the archive process, and waits for it unless requests are
+ * unanswered. Frees all. */
+void files_free(struct files *files);
+
+#endif

@@ -1,0 +1,22 @@
+/* Filter expressions into programs for the kernel. The only door to libpcap. */
+#ifndef FILTER_H
+#define FILTER_H
+
+#include <linux/filter.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Checks the syntax of a pcap-filter(7) expression, without an interface. Returns 0 or -EINVAL with
+ * libpcap's words. */
+int filter_check(const char *expression, uint32_t snaplen, char *error, size_t error_size);
+
+/* Compiles an expression ("" lets everything in) for an interface; the program returns `snaplen`
+ * for what it lets in. It is compiled on a live handle: only so does "vlan" find tags that the
+ * kernel keeps beside the packet. With `incoming_only` outgoing packets are refused. The caller
+ * frees program->filter. Returns 0, -EINVAL, -EPERM, -ENETDOWN or -EIO with libpcap's words in
+ * `error`. */
+int filter_compile(struct sock_fprog *program, const char *interface, const char *expression,
+		   uint32_t snaplen, bool incoming_only, char *error, size_t error_size);
+
+#endif

@@ -1,0 +1,489 @@
+/* Spawning, hearing and burying a worker. */
+#include "slot.h"
+#include "capture.h"
+#include "spawn.h"
+#include "supervisor.h"
+
+#include "../base/channel.h"
+#include "../base/child.h"
+#include "../base/clock.h"
+#include "../base/log.h"
+#include "../../lib/afcap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define STEADY_NS UINT64_C(1000000000) /* a worker that lived so long did not die of starting */
+
+static bool slot_writes(const struct slot *slot)
+{
+	return slot->capture->config->output == OUTPUT_PCAPNG;
+}
+
+static struct files *slot_files(const struct slot *slot)
+{
+	return slot->capture->files;
+}
+
+static void respawn_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct slot *slot = arg;
+	int rc;
+
+	(void)fd;
+	(void)what;
+	if (slot->state != SLOT_WAITING)
+		return;
+	rc = slot_spawn(slot);
+	if (rc) {
+		log_error("%s/%u: starting a worker: %s", slot->capture->config->name, slot->index,
+			  strerror(-rc));
+		slot->failures++;
+		event_add(slot->respawn, &(struct timeval){ 1, 0 });
+	}
+}
+
+int slot_init(struct slot *slot, struct capture *capture, unsigned index)
+{
+	*slot = (struct slot){ .capture = capture,
+			       .index = index,
+			       .pid = -1,
+			       .channel = -1,
+			       .ledger_fd = -1,
+			       .ring_fd = -1 };
+	slot->ledger_fd = ledger_create();
+	if (slot->ledger_fd < 0)
+		return slot->ledger_fd;
+	slot->ledger = ledger_map(slot->ledger_fd);
+	if (!slot->ledger)
+		return -errno;
+	slot->respawn = event_new(capture->base, -1, 0, respawn_cb, slot);
+	if (!slot->respawn)
+		return -ENOMEM;
+	if (!slot_writes(slot))
+		return 0;
+	slot->current = files_open(slot_files(slot), capture->index, index, 0, slot);
+	slot->spare = files_open(slot_files(slot), capture->index, index, 1, slot);
+	return slot->current && slot->spare ? 0 : -ENOMEM;
+}
+
+void slot_send(struct slot *slot, struct message *message, int fd)
+{
+	int rc = slot->channel < 0 ? -EPIPE : channel_send(slot->channel, message, fd);
+
+	if (rc && rc != -EPIPE) { /* gone: SIGCHLD follows */
+		log_error("%s/%u: sending %s: %s", slot->capture->config->name, slot->index,
+			  message_name(message->type), strerror(-rc));
+		slot_kill(slot);
+	}
+}
+
+void slot_say(struct slot *slot, uint32_t type)
+{
+	struct message message = { .type = type };
+
+	slot_send(slot, &message, -1);
+}
+
+static void file_offer(struct slot *slot, struct output_file *file)
+{
+	struct message message = { .type = MESSAGE_FILE };
+
+	if (!file || file->fd < 0 || file->offered || slot->channel < 0)
+		return;
+	message.file.serial = file->serial;
+	message.file.align = file->align;
+	file->offered = true;
+	slot_send(slot, &message, file->fd);
+}
+
+/* The worker gets its file, then the one ahead, as soon as they are there and it can take them. */
+static void files_offer(struct slot *slot)
+{
+	if (slot->progress < PROGRESS_JOINED || !slot->current)
+		return;
+	file_offer(slot, slot->current);
+	if (slot->current->offered)
+		file_offer(slot, slot->spare);
+}
+
+static void event_opened(void *owner, struct output_file *file)
+{
+	struct slot *slot = owner;
+
+	if (file == slot->current || file == slot->spare)
+		files_offer(slot);
+}
+
+static void event_finished(void *owner, bool ok)
+{
+	struct slot *slot = owner;
+
+	slot->files_completed += ok;
+	capture_changed(slot->capture);
+}
+
+static void event_idle(void *context)
+{
+	supervisor_changed(context);
+}
+
+static void event_failed(void *owner, struct output_file *file, int error, const char *text)
+{
+	struct slot *slot = owner;
+
+	capture_files_failed(slot->capture, file && slot->state != SLOT_STARTING, error, text);
+}
+
+const struct files_events slot_files_events = { event_opened, event_finished, event_failed,
+						event_idle };
+
+void slot_tick(struct slot *slot)
+{
+	if (slot->spare && slot->spare->failed && slot->state != SLOT_ENDED)
+		files_retry(slot_files(slot), slot->capture->index, slot->index, slot->spare, slot);
+}
+
+/* A file came into use: it gets its name, once. */
+static void file_used(struct slot *slot, const struct ledger_file *record)
+{
+	if (slot->current->named || !record->since_ns)
+		return;
+	files_name(slot_files(slot), slot->capture->index, slot->index, slot->current, record,
+		   slot);
+	slot->files_opened++;
+}
+
+/* Which file is current, as the worker or its ledger says. Never more than one step ahead of what
+ * is known here, since the next file is handed out only after that step. */
+static void files_follow(struct slot *slot, const struct ledger_file *current,
+			 const struct ledger_file *previous)
+{
+	struct capture *c = slot->capture;
+
+	if (!slot->current)
+		return;
+	if (slot->spare && slot->spare->fd >= 0 && current->serial == slot->spare->serial &&
+	    previous->serial == slot->current->serial) {
+		file_used(slot, previous);
+		files_finish(slot_files(slot), c->index, slot->index, slot->current, previous,
+			     slot);
+		slot->current = slot->spare;
+		slot->spare = files_open(slot_files(slot), c->index, slot->index,
+					 current->serial + 1, slot);
+	}
+	if (current->serial == slot->current->serial)
+		file_used(slot, current);
+}
+
+static void counters_take(struct slot *slot, const struct counters *counters)
+{
+	uint64_t now = clock_mono_ns(), passed = now - slot->rate.at_ns;
+
+	slot->reported = *counters;
+	if (passed < UINT64_C(900000000)) /* a report between two: an event's, not the clock's */
+		return;
+	if (slot->rate.at_ns) {
+		slot->rate.packets = (double)(counters->packets - slot->rate.counters.packets) *
+				     1e9 / (double)passed;
+		slot->rate.bytes =
+			(double)(counters->received_bytes - slot->rate.counters.received_bytes) *
+			1e9 / (double)passed;
+	}
+	slot->rate.at_ns = now;
+	slot->rate.counters = *counters;
+}
+
+static void on_report(struct slot *slot, const struct message *message)
+{
+	counters_take(slot, &message->report.counters);
+	files_follow(slot, &message->report.current, &message->report.previous);
+}
+
+static void on_joined(struct slot *slot, const struct message *message, int fd)
+{
+	if (slot->ring_fd >= 0 || fd < 0) {
+		log_error("%s/%u: the worker joined without a ring, or twice",
+			  slot->capture->config->name, slot->index);
+		if (fd >= 0)
+			close(fd);
+		slot_kill(slot);
+		return;
+	}
+	slot->ring_fd = fd;
+	slot->progress = PROGRESS_JOINED;
+	capture_joined(slot->capture, &message->group);
+	files_offer(slot);
+}
+
+static void on_failed(struct slot *slot, struct message *message)
+{
+	message->failed.text[sizeof(message->failed.text) - 1] = '\0';
+	if (slot->state == SLOT_STARTING)
+		capture_start_failed(slot->capture, (int)message->failed.exit_code,
+				     message->failed.text);
+	else
+		log_error("%s/%u: %s", slot->capture->config->name, slot->index,
+			  message->failed.text);
+}
+
+static void on_ready(struct slot *slot)
+{
+	slot->progress = PROGRESS_READY;
+	if (slot->state == SLOT_STARTING)
+		slot->state = SLOT_RUNNING;
+}
+
+static void slot_handle(struct slot *slot, struct message *message, int fd)
+{
+	if (message->type == MESSAGE_JOINED) {
+		on_joined(slot, message, fd);
+	} else {
+		if (fd >= 0)
+			close(fd);
+		if (message->type == MESSAGE_REPORT)
+			on_report(slot, message);
+		else if (message->type == MESSAGE_SOCKET_MADE)
+			slot->progress = PROGRESS_SOCKET;
+		else if (message->type == MESSAGE_RING_MADE)
+			slot->progress = PROGRESS_RING;
+		else if (message->type == MESSAGE_READY)
+			on_ready(slot);
+		else if (message->type == MESSAGE_FAILED)
+			on_failed(slot, message);
+		else
+			slot_kill(slot);
+	}
+	if (message->type != MESSAGE_REPORT)
+		capture_advance(slot->capture);
+}
+
+static void channel_close(struct slot *slot)
+{
+	if (slot->channel_event)
+		event_free(slot->channel_event);
+	slot->channel_event = NULL;
+	if (slot->channel >= 0)
+		close(slot->channel);
+	slot->channel = -1;
+}
+
+static void channel_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct slot *slot = arg;
+	static struct message message;
+	int passed, rc = channel_recv(fd, &message, &passed);
+
+	(void)what;
+	if (rc == 1) {
+		slot_handle(slot, &message, passed);
+	} else if (rc != -EAGAIN) {
+		if (rc != 0)
+			log_error("%s/%u: reading the channel: %s", slot->capture->config->name,
+				  slot->index, strerror(-rc));
+		channel_close(slot);
+		slot_kill(slot); /* without a channel it is of no use */
+	}
+}
+
+static void worker_describe(const struct slot *slot, struct message_worker *m)
+{
+	const struct capture *c = slot->capture;
+	const struct config_capture *k = c->config;
+
+	*m = (struct message_worker){
+		.worker = slot->index,
+		.block_bytes = c->ring.block_bytes,
+		.blocks = c->ring.blocks,
+		.block_timeout_ms = c->ring.block_timeout_ms,
+		.snaplen = c->snaplen,
+		.output = (uint32_t)k->output,
+		.link_type = c->link_type,
+		.promiscuous = (uint32_t)k->promiscuous,
+		.vlan_keep = (uint32_t)k->vlan_keep,
+		.resume = slot->ring_fd >= 0,
+		.cpu = config_cpu(k, c->workers, slot->index),
+		.write_delay_ns = (uint64_t)k->write_delay,
+		.file_bytes = (uint64_t)k->file_size,
+	};
+	memcpy(m->capture, k->name, sizeof(m->capture));
+	memcpy(m->interface, k->interface, sizeof(m->interface));
+}
+
+int slot_spawn(struct slot *slot)
+{
+	struct message message = { .type = MESSAGE_WORKER };
+	char what[CAPTURE_NAME_BYTES + 8];
+	int ends[2], fds[3], rc = channel_pair(ends);
+
+	if (rc)
+		return rc;
+	fds[0] = ends[1];
+	fds[1] = slot->ledger_fd;
+	fds[2] = slot->ring_fd;
+	snprintf(what, sizeof(what), "%s/%u", slot->capture->config->name, slot->index);
+	slot->pid = spawn_child(CHILD_WORKER, what, fds, 3);
+	close(ends[1]);
+	if (slot->pid < 0) {
+		close(ends[0]);
+		return (int)slot->pid;
+	}
+	slot->channel = ends[0];
+	slot->started_ns = clock_mono_ns();
+	slot->started_real_ns = clock_real_ns();
+	slot->received_before = ledger_totals(slot->ledger).received;
+	slot->progress = slot->ring_fd >= 0 ? PROGRESS_JOINED : PROGRESS_NONE;
+	slot->state = slot->ring_fd >= 0 ? SLOT_RUNNING : SLOT_STARTING;
+	slot->channel_event = event_new(slot->capture->base, slot->channel, EV_READ | EV_PERSIST,
+					channel_cb, slot);
+	if (!slot->channel_event || event_add(slot->channel_event, NULL))
+		return -ENOMEM;
+	worker_describe(slot, &message.worker);
+	slot_send(slot, &message, -1);
+	if (slot->current)
+		slot->current->offered = false;
+	if (slot->spare)
+		slot->spare->offered = false;
+	files_offer(slot);
+	if (slot->draining && slot->progress >= PROGRESS_JOINED)
+		slot_say(slot, MESSAGE_DRAIN);
+	return 0;
+}
+
+static void totals_report(struct slot *slot, const struct ledger_totals *totals)
+{
+	struct counters counters;
+
+	ledger_counters(slot->ledger, totals, &counters);
+	counters_take(slot, &counters);
+	files_follow(slot, &totals->current, &totals->previous);
+}
+
+/* Nobody reads this ring any more: what is in it is abandoned, the files are closed. */
+static void slot_settle(struct slot *slot)
+{
+	struct ledger_totals totals = ledger_totals(slot->ledger);
+	struct capture *c = slot->capture;
+	struct ledger_kernel kernel;
+
+	if (slot->state == SLOT_ENDED || !slot->ledger)
+		return;
+	slot->state = SLOT_ENDED;
+	if (slot->ring_fd >= 0)
+		ledger_take(slot->ledger, afcap_stats_take, slot->ring_fd);
+	kernel = ledger_kernel(slot->ledger);
+	if (kernel.packets - kernel.drops > totals.received) {
+		uint64_t left = kernel.packets - kernel.drops - totals.received;
+
+		log_warning("%s/%u: %llu packets left in the ring are abandoned", c->config->name,
+			    slot->index, (unsigned long long)left);
+		totals.received += left;
+		totals.discarded_abandoned += left;
+	}
+	totals.current.finish =
+		(struct ledger_mark){ kernel.packets, kernel.drops, totals.written };
+	ledger_commit(slot->ledger, &totals);
+	totals_report(slot, &totals);
+	if (slot->current && slot->current->named)
+		files_finish(slot_files(slot), c->index, slot->index, slot->current,
+			     &totals.current, slot);
+	else if (slot->current)
+		files_discard(slot_files(slot), c->index, slot->index, slot->current, slot);
+	if (slot->spare)
+		files_discard(slot_files(slot), c->index, slot->index, slot->spare, slot);
+	slot->current = slot->spare = NULL;
+	capture_changed(c);
+}
+
+static void slot_respawn(struct slot *slot, const struct ledger_totals *totals, int status)
+{
+	uint64_t lived = clock_mono_ns() - slot->started_ns;
+	unsigned ms;
+
+	if (lived > STEADY_NS || totals->received != slot->received_before)
+		slot->failures = 0;
+	ms = slot->draining ? 0 : spawn_backoff_ms(++slot->failures);
+	slot->restarts++;
+	slot->state = SLOT_WAITING;
+	log_warning("%s/%u: worker %s %d; the next one goes on in %u ms",
+		    slot->capture->config->name, slot->index,
+		    WIFSIGNALED(status) ? "killed by signal" : "ended with status",
+		    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), ms);
+	if (ms == 0)
+		respawn_cb(-1, 0, slot);
+	else
+		event_add(slot->respawn, &(struct timeval){ ms / 1000, ms % 1000 * 1000 });
+}
+
+bool slot_reaped(struct slot *slot, pid_t pid, int status)
+{
+	struct ledger_totals totals;
+
+	if (pid != slot->pid)
+		return false;
+	slot->pid = -1;
+	/* What it still said: a reason for its end, and a descriptor perhaps. Reports are in the
+	 * ledger. */
+	for (int i = 0; i < 64 && slot->channel >= 0; i++)
+		channel_cb(slot->channel, EV_READ, slot);
+	channel_close(slot);
+	totals = ledger_totals(slot->ledger);
+	totals_report(slot, &totals);
+	if (slot->state == SLOT_STARTING && !capture_abandoned(slot->capture)) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "worker %u died while starting", slot->index);
+		capture_start_failed(slot->capture, EXIT_FAILURE, text);
+	}
+	if (capture_abandoned(slot->capture) ||
+	    (slot->draining && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS))
+		slot_settle(slot);
+	else
+		slot_respawn(slot, &totals, status);
+	return true;
+}
+
+void slot_drain(struct slot *slot)
+{
+	slot->draining = true;
+	if (slot->state == SLOT_WAITING) {
+		event_del(slot->respawn);
+		respawn_cb(-1, 0, slot);
+	} else if (slot->state == SLOT_RUNNING) {
+		slot_say(slot, MESSAGE_DRAIN);
+	}
+}
+
+void slot_kill(struct slot *slot)
+{
+	if (slot->pid > 0)
+		kill(slot->pid, SIGKILL);
+	else if (capture_abandoned(slot->capture))
+		slot_settle(slot);
+}
+
+void slot_counters(const struct slot *slot, struct counters *counters)
+{
+	*counters = slot->reported;
+	counters->restarts = slot->restarts;
+	counters->files_opened = slot->files_opened;
+	counters->files_completed = slot->files_completed;
+}
+
+void slot_free(struct slot *slot)
+{
+	channel_close(slot);
+	if (slot->respawn)
+		event_free(slot->respawn);
+	ledger_unmap(slot->ledger);
+	if (slot->ledger_fd >= 0)
+		close(slot->ledger_fd);
+	if (slot->ring_fd >= 0)
+		close(slot->ring_fd);
+}

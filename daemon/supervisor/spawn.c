@@ -1,0 +1,62 @@
+/* fork, descriptors, exec. */
+#include "spawn.h"
+
+#include "../base/log.h"
+#include "../base/message.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define ABOVE		 64 /* out of the way of the fixed numbers */
+#define FDS_MAX		 8
+#define BACKOFF_FIRST_MS 50u
+#define BACKOFF_MAX_MS	 5000u
+
+static void fds_place(const int *fds, unsigned count)
+{
+	int moved[FDS_MAX];
+
+	for (unsigned i = 0; i < count; i++) {
+		moved[i] = fds[i] < 0 ? -1 : fcntl(fds[i], F_DUPFD_CLOEXEC, ABOVE);
+		if (fds[i] >= 0 && moved[i] < 0)
+			_exit(126);
+	}
+	for (unsigned i = 0; i < count; i++)
+		if (moved[i] < 0)
+			close(CHANNEL_FD + (int)i);
+		else if (dup2(moved[i], CHANNEL_FD + (int)i) < 0)
+			_exit(126);
+}
+
+pid_t spawn_child(const char *role, const char *what, const int *fds, unsigned count)
+{
+	char level[8];
+	char *argv[] = { (char *)role, (char *)what, level, NULL };
+	pid_t pid;
+
+	if (count > FDS_MAX)
+		return -EINVAL;
+	snprintf(level, sizeof(level), "%d", log_level());
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid > 0)
+		return pid;
+	fds_place(fds, count);
+	execv("/proc/self/exe", argv);
+	_exit(127);
+}
+
+unsigned spawn_backoff_ms(unsigned failures)
+{
+	unsigned ms = BACKOFF_FIRST_MS;
+
+	if (failures <= 1)
+		return 0;
+	while (--failures > 1 && ms < BACKOFF_MAX_MS)
+		ms *= 2;
+	return ms < BACKOFF_MAX_MS ? ms : BACKOFF_MAX_MS;
+}

@@ -1,0 +1,16 @@
+/* Forks and executes this very program anew in another role. */
+#ifndef SPAWN_H
+#define SPAWN_H
+
+#include <sys/types.h>
+
+/* Starts `role` (CHILD_*) about `what`, which `ps` shows. fds[i] becomes descriptor CHANNEL_FD + i,
+ * -1 for none; nothing else of the parent comes along but its standard streams. Returns the pid or
+ * -errno. */
+pid_t spawn_child(const char *role, const char *what, const int *fds, unsigned count);
+
+/* How long to wait before the next start of something that died `failures` times in a row without
+ * getting anywhere, in ms: nothing after the first, then 50 ms, doubling up to 5 s. */
+unsigned spawn_backoff_ms(unsigned failures);
+
+#endif

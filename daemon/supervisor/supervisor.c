@@ -1,0 +1,331 @@
+/* Signals, memory, stop. */
+#include "supervisor.h"
+#include "account.h"
+#include "capture.h"
+#include "notify.h"
+
+#include "../base/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define SIGNALS 3
+
+struct supervisor {
+	struct event_base *base;
+	const struct config *config;
+	struct files *files;
+	struct event *signals[SIGNALS], *tick, *watchdog;
+	bool stopping, abandoning, failing;
+	bool ready;
+	int exit_code;
+	unsigned captures;
+	struct capture capture[CONFIG_CAPTURES_MAX];
+};
+
+unsigned supervisor_captures(const struct supervisor *s)
+{
+	return s->captures;
+}
+
+const struct capture *supervisor_capture(const struct supervisor *s, unsigned index)
+{
+	return &s->capture[index];
+}
+
+int supervisor_check(const struct config *config, char *error, size_t size)
+{
+	struct capture_error why;
+
+	for (unsigned i = 0; i < config->captures; i++)
+		if (capture_check(config, &config->capture[i], &why)) {
+			snprintf(error, size, "%s", why.text);
+			return why.exit_code;
+		}
+	return 0;
+}
+
+/* MemAvailable in bytes; UINT64_MAX where it cannot be read. */
+static uint64_t memory_available(void)
+{
+	FILE *file = fopen("/proc/meminfo", "re");
+	uint64_t kib = UINT64_MAX >> 10;
+	char line[128];
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "MemAvailable: %" SCNu64, &kib) == 1)
+			break;
+	if (file)
+		fclose(file);
+	return kib << 10;
+}
+
+/* The kernel would try hard, and end other programs, before it says no. */
+static int memory_check(const struct supervisor *s)
+{
+	uint64_t sum = 0, available = memory_available();
+
+	for (unsigned i = 0; i < s->captures; i++)
+		sum += afcap_geometry_memory(&s->capture[i].ring) * s->capture[i].workers;
+	if (sum <= available)
+		return 0;
+	for (unsigned i = 0; i < s->captures; i++)
+		log_error("capture %s: ring_size = %" PRIu64 " MiB x %u workers",
+			  s->capture[i].config->name,
+			  afcap_geometry_memory(&s->capture[i].ring) >> 20, s->capture[i].workers);
+	log_error("the rings need %" PRIu64 " MiB, but %" PRIu64
+		  " MiB of memory are available: take smaller rings or "
+		  "fewer workers",
+		  sum >> 20, available >> 20);
+	return EX_CONFIG;
+}
+
+static int privilege_check(void)
+{
+	int fd = afcap_socket();
+
+	if (fd >= 0) {
+		close(fd);
+		return 0;
+	}
+	log_error("packet socket: %s%s", strerror(-fd),
+		  fd == -EPERM ? ": CAP_NET_RAW is missing (run as root, or by the systemd unit, "
+				 "which gives it)"
+			       : "");
+	return fd == -EPERM ? EX_NOPERM : EXIT_FAILURE;
+}
+
+static void supervisor_stop(struct supervisor *s, bool abandon)
+{
+	s->stopping = true;
+	s->abandoning |= abandon;
+	for (unsigned i = 0; i < s->captures; i++)
+		capture_stop(&s->capture[i], s->abandoning);
+	supervisor_changed(s);
+}
+
+void supervisor_failed(struct supervisor *s, int exit_code, const char *text)
+{
+	if (s->failing)
+		return;
+	log_error("%s", text);
+	s->failing = true;
+	s->exit_code = exit_code;
+	/* Not from within a slot's own callback. */
+	event_active(s->signals[0], EV_SIGNAL, 1);
+}
+
+void supervisor_changed(struct supervisor *s)
+{
+	if (!s->stopping || !files_idle(s->files))
+		return;
+	for (unsigned i = 0; i < s->captures; i++)
+		if (s->capture[i].state != CAPTURE_STOPPED)
+			return;
+	event_base_loopexit(s->base, NULL);
+}
+
+void supervisor_armed(struct supervisor *s)
+{
+	for (unsigned i = 0; i < s->captures; i++)
+		if (s->capture[i].state != CAPTURE_RUNNING)
+			return;
+	if (s->ready)
+		return;
+	s->ready = true;
+	notify_ready();
+}
+
+static void stop_cb(evutil_socket_t signal, short what, void *arg)
+{
+	struct supervisor *s = arg;
+
+	(void)signal;
+	(void)what;
+	if (s->failing) {
+		supervisor_stop(s, true);
+	} else if (!s->stopping) {
+		log_info("stopping: writing what the rings hold");
+		notify_stopping();
+		supervisor_stop(s, false);
+	} else if (!s->abandoning) {
+		log_warning("stopping at once: what the rings hold is abandoned");
+		supervisor_stop(s, true);
+	} else {
+		log_warning(
+			"leaving without waiting for the disk: files may keep the name .partial");
+		event_base_loopbreak(s->base);
+	}
+}
+
+static void child_cb(evutil_socket_t signal, short what, void *arg)
+{
+	struct supervisor *s = arg;
+	int status;
+	pid_t pid;
+
+	(void)signal;
+	(void)what;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		bool known = files_reaped(s->files, pid, status);
+
+		for (unsigned i = 0; i < s->captures && !known; i++)
+			known = capture_reaped(&s->capture[i], pid, status);
+	}
+	supervisor_changed(s);
+}
+
+static void status_tell(const struct supervisor *s)
+{
+	char text[400] = "";
+	size_t n = 0;
+
+	for (unsigned i = 0; i < s->captures && n < sizeof(text); i++) {
+		const struct capture *c = &s->capture[i];
+		struct counters sum;
+		unsigned up = 0;
+
+		for (unsigned w = 0; w < c->workers; w++)
+			up += c->slots[w].state == SLOT_RUNNING;
+		capture_counters(c, &sum);
+		n += (size_t)snprintf(
+			text + n, sizeof(text) - n,
+			"%s%s: %u of %u workers, %" PRIu64 " packets, %" PRIu64
+			" dropped (%.3f %%)",
+			i ? "; " : "", c->config->name, up, c->workers, sum.packets, sum.drops,
+			sum.packets ? 100.0 * (double)sum.drops / (double)sum.packets : 0.0);
+	}
+	notify_status("%s", text);
+}
+
+static void tick_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct supervisor *s = arg;
+
+	(void)fd;
+	(void)what;
+	for (unsigned i = 0; i < s->captures; i++)
+		capture_tick(&s->capture[i]);
+	status_tell(s);
+}
+
+static void watchdog_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	notify_watchdog();
+}
+
+static int events_add(struct supervisor *s)
+{
+	unsigned ms = notify_watchdog_ms();
+	struct timeval second = { 1, 0 }, watchdog = { ms / 1000, ms % 1000 * 1000 };
+
+	s->signals[0] = evsignal_new(s->base, SIGTERM, stop_cb, s);
+	s->signals[1] = evsignal_new(s->base, SIGINT, stop_cb, s);
+	s->signals[2] = evsignal_new(s->base, SIGCHLD, child_cb, s);
+	s->tick = event_new(s->base, -1, EV_PERSIST, tick_cb, s);
+	s->watchdog = event_new(s->base, -1, EV_PERSIST, watchdog_cb, s);
+	for (unsigned i = 0; i < SIGNALS; i++)
+		if (!s->signals[i] || event_add(s->signals[i], NULL))
+			return -ENOMEM;
+	if (!s->tick || event_add(s->tick, &second) || !s->watchdog ||
+	    (ms && event_add(s->watchdog, &watchdog)))
+		return -ENOMEM;
+	return 0;
+}
+
+/* Captures are made first and started after that: a bad one is told before a process runs. */
+static int captures_start(struct supervisor *s)
+{
+	struct capture_error error;
+	int rc;
+
+	for (unsigned i = 0; i < s->config->captures; i++) {
+		s->captures = i + 1;
+		if (capture_init(&s->capture[i], s, s->base, s->files, s->config, i, &error)) {
+			log_error("%s", error.text);
+			return error.exit_code;
+		}
+	}
+	rc = memory_check(s);
+	for (unsigned i = 0; i < s->captures && rc == 0; i++) {
+		rc = capture_start(&s->capture[i]);
+		if (rc) {
+			log_error("capture %s: starting workers: %s", s->capture[i].config->name,
+				  strerror(-rc));
+			rc = EXIT_FAILURE;
+		}
+	}
+	return rc;
+}
+
+int supervisor_new(struct supervisor **out, struct event_base *base, const struct config *config)
+{
+	static const int ignored[] = { SIGPIPE, SIGHUP, SIGUSR1,
+				       SIGUSR2 }; /* a lost terminal ends no capture */
+	struct supervisor *s;
+	int rc = privilege_check();
+
+	if (rc)
+		return rc;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return EXIT_FAILURE;
+	*s = (struct supervisor){ .base = base, .config = config };
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
+		signal(ignored[i], SIG_IGN);
+	rc = files_new(&s->files, base, &slot_files_events, s);
+	if (rc == 0)
+		rc = events_add(s);
+	if (rc) {
+		log_error("starting: %s", strerror(-rc));
+		supervisor_free(s);
+		return EXIT_FAILURE;
+	}
+	rc = captures_start(s);
+	if (rc) {
+		s->failing = true;
+		s->exit_code = rc;
+		event_active(s->signals[0], EV_SIGNAL,
+			     1); /* files made so far are removed in the event loop */
+	}
+	*out = s;
+	return 0;
+}
+
+int supervisor_account(struct supervisor *s)
+{
+	bool balanced = true;
+
+	for (unsigned i = 0; i < s->captures; i++)
+		if (s->capture[i].since_real_ns)
+			balanced &= account_print(&s->capture[i], stdout);
+	fflush(stdout);
+	return s->failing ? s->exit_code : balanced ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+void supervisor_free(struct supervisor *s)
+{
+	if (!s)
+		return;
+	for (unsigned i = 0; i < s->captures; i++)
+		capture_free(&s->capture[i]);
+	files_free(s->files);
+	for (unsigned i = 0; i < SIGNALS; i++)
+		if (s->signals[i])
+			event_free(s->signals[i]);
+	if (s->tick)
+		event_free(s->tick);
+	if (s->watchdog)
+		event_free(s->watchdog);
+	free(s);
+}

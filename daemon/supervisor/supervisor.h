@@ -1,0 +1,35 @@
+/* The supervisor: captures, signals, the stop, the account. It never maps a ring and never waits
+ * for a disk. */
+#ifndef SUPERVISOR_H
+#define SUPERVISOR_H
+
+#include "../base/config.h"
+
+#include <event2/event.h>
+
+struct supervisor;
+
+/* All captures of a configuration by the rules that need no privilege; on failure `error` (of
+ * `size`) says what is wrong and the exit code is returned, else 0. */
+int supervisor_check(const struct config *config, char *error, size_t size);
+
+/* Starts the processes; `config` is borrowed until supervisor_free(). Returns 0, or the exit code,
+ * the reason logged. The event loop of `base` is left when all is over. */
+int supervisor_new(struct supervisor **out, struct event_base *base, const struct config *config);
+
+/* After the event loop: prints the account, if anything was recorded. Returns the exit code. */
+int supervisor_account(struct supervisor *supervisor);
+
+void supervisor_free(struct supervisor *supervisor);
+
+/* ---- what captures tell ---- */
+void supervisor_armed(struct supervisor *supervisor);
+void supervisor_failed(struct supervisor *supervisor, int exit_code, const char *text);
+void supervisor_changed(struct supervisor *supervisor);
+
+/* The captures, for the read-only view. */
+struct capture;
+unsigned supervisor_captures(const struct supervisor *supervisor);
+const struct capture *supervisor_capture(const struct supervisor *supervisor, unsigned index);
+
+#endif

@@ -1,0 +1,108 @@
+/* Copies for readers. */
+#include "view.h"
+#include "capture.h"
+#include "supervisor.h"
+
+const char *const view_capture_states[] = { "starting", "running", "stopping", NULL };
+
+static const char *capture_state_name(enum capture_state state)
+{
+	switch (state) {
+	case CAPTURE_STARTING:
+		return view_capture_states[0];
+	case CAPTURE_RUNNING:
+		return view_capture_states[1];
+	case CAPTURE_STOPPING:
+	case CAPTURE_STOPPED:
+		return view_capture_states[2];
+	}
+	return "";
+}
+
+static const struct {
+	unsigned flag;
+	const char *name;
+} flags[VIEW_FLAGS_MAX] = {
+	{ AFCAP_FANOUT_FLAG_DEFRAG, "defrag" },
+	{ AFCAP_FANOUT_FLAG_ROLLOVER, "rollover" },
+	{ AFCAP_FANOUT_FLAG_IGNORE_OUTGOING, "ignore_outgoing" },
+};
+
+static const char *slot_state_name(const struct slot *slot)
+{
+	switch (slot->state) {
+	case SLOT_STARTING:
+		return "starting";
+	case SLOT_RUNNING:
+		return slot->draining			  ? "stopping"
+		       : slot->progress == PROGRESS_READY ? "running"
+							  : "starting";
+	case SLOT_WAITING:
+		return "restarting";
+	case SLOT_ENDED:
+		return "stopped";
+	}
+	return "";
+}
+
+static bool slot_up(const struct slot *slot)
+{
+	return slot->state == SLOT_RUNNING && slot->progress == PROGRESS_READY;
+}
+
+unsigned view_captures(const struct supervisor *supervisor)
+{
+	return supervisor_captures(supervisor);
+}
+
+void view_capture(const struct supervisor *supervisor, unsigned capture, struct capture_view *view)
+{
+	const struct capture *c = supervisor_capture(supervisor, capture);
+	unsigned n = 0;
+
+	*view = (struct capture_view){
+		.name = c->config->name,
+		.interface = c->config->interface,
+		.state = capture_state_name(c->state),
+		.fanout = afcap_fanout_mode_name((enum afcap_fanout_mode)c->config->fanout),
+		.fanout_known = c->group_known,
+		.fanout_id = c->group.id,
+		.workers = c->workers,
+		.since_ns = c->since_real_ns,
+		.ring_bytes = (uint64_t)c->ring.block_bytes * c->ring.blocks,
+		.ring_blocks = c->ring.blocks,
+	};
+	for (unsigned i = 0; i < VIEW_FLAGS_MAX; i++)
+		if (flags[i].name && c->config->fanout_flags & flags[i].flag)
+			view->fanout_flags[n++] = flags[i].name;
+	for (unsigned i = 0; i < c->workers && c->state == CAPTURE_RUNNING; i++)
+		if (!slot_up(&c->slots[i])) {
+			view->degraded = true;
+			view->reason = "a worker is being replaced";
+		}
+	capture_counters(c, &view->total);
+}
+
+void view_worker(const struct supervisor *supervisor, unsigned capture, unsigned worker,
+		 struct worker_view *view)
+{
+	const struct slot *slot = &supervisor_capture(supervisor, capture)->slots[worker];
+
+	*view = (struct worker_view){
+		.pid = slot->pid,
+		.state = slot_state_name(slot),
+		.up = slot_up(slot),
+		.started_ns = slot->started_real_ns,
+		.packets_per_second = slot->rate.packets,
+		.bytes_per_second = slot->rate.bytes,
+		.file = slot->current && slot->current->named && slot->current->name[0] != '.'
+				? slot->current->name
+				: NULL,
+	};
+	slot_counters(slot, &view->counters);
+}
+
+double view_loss(const struct counters *counters)
+{
+	return counters->packets ? (double)counters->drops / (double)counters->packets : 0.0;
+}

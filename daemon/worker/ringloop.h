@@ -1,0 +1,50 @@
+/* The ring thread: waits for blocks, encodes, writes, commits, releases, alone and in that order.
+ *
+ *   kernel ring --acquire--> staging buffer --pwrite--> file, then commit to the ledger, then
+ * release to the kernel
+ *
+ * On this way there is no lock, no allocation, no log and no message. Everything else (channel,
+ * timers, kernel statistics) is the main thread's, which talks to the ring thread by the calls
+ * below. */
+#ifndef RINGLOOP_H
+#define RINGLOOP_H
+
+#include "../base/message.h"
+#include "../../lib/afcap.h"
+
+struct ringloop;
+
+/* What the ring thread wants the main thread to know; see ringloop_news(). */
+struct ringloop_news {
+	int link;  /* AFCAP_DOWN, AFCAP_GONE, or 0: nothing new */
+	int error; /* errno of the last write that failed, 0: none since the last call */
+	int fatal; /* errno that ended the thread, 0: it runs */
+};
+
+/* Allocates what the thread needs; nothing runs yet. `ring`, `ledger`, `what` are borrowed until
+ * ringloop_free(). `notify` is an eventfd that the thread writes to when there is news or the file
+ * has changed. Returns 0, -ENOMEM. */
+int ringloop_new(struct ringloop **out, struct afcap *ring, struct ledger *ledger,
+		 const struct message_worker *what, int notify);
+
+/* Hands over a file; the fd is owned by the ring loop then. The one of the ledger's current serial
+ * before ringloop_start(), the next one any time later, but only after the one before was taken
+ * into use. Returns 0, or -EINVAL when the serial is neither of these or the place is taken; the fd
+ * is the caller's then. */
+int ringloop_file(struct ringloop *loop, const struct message_file *file, int fd);
+
+/* True when the current file is there (or none is needed). */
+bool ringloop_ready(const struct ringloop *loop);
+
+/* Starts the thread. Returns 0 or -errno. */
+int ringloop_start(struct ringloop *loop);
+
+/* From now on every block is written as soon as it comes. */
+void ringloop_drain(struct ringloop *loop);
+
+/* Lets the thread write what it holds, and waits for its end. */
+void ringloop_stop(struct ringloop *loop);
+
+void ringloop_news(struct ringloop *loop, struct ringloop_news *news);
+
+#endif

@@ -1,0 +1,459 @@
+/* The main thread of a worker: channel, timers, kernel statistics. */
+#include "worker.h"
+#include "ringloop.h"
+
+#include "../base/channel.h"
+#include "../base/child.h"
+#include "../base/clock.h"
+#include "../base/log.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define REPORT_MS      1000
+#define DRAIN_CHECK_MS 5
+#define ORPHAN_NS      UINT64_C(2000000000) /* without a supervisor: time to write what the ring held \
+					     */
+
+struct worker {
+	struct event_base *base;
+	struct event *channel_event, *report_timer, *notify_event, *drain_timer;
+	int notify;
+	struct message_worker what;
+	int socket; /* made, not yet a ring */
+	struct ledger *ledger;
+	struct afcap *ring;
+	struct ringloop *loop;
+	bool joined, running;
+	bool draining;
+	uint64_t orphan_deadline; /* 0: the supervisor is there */
+	uint64_t orphan_target;	  /* packets that the ring had been given when it went */
+	uint64_t quiet_since; /* draining: since when all that came in is accounted for; 0: it is
+				 not */
+	uint64_t quiet_packets;
+	int exit_code;
+	char who[CAPTURE_NAME_BYTES + 8];
+};
+
+static void worker_end(struct worker *w, int exit_code)
+{
+	w->exit_code = exit_code;
+	event_base_loopbreak(w->base);
+}
+
+/* Tells the supervisor why this worker cannot go on, and ends. */
+__attribute__((format(printf, 3, 4))) static void worker_fail(struct worker *w, int exit_code,
+							      const char *format, ...)
+{
+	struct message message = { .type = MESSAGE_FAILED };
+	va_list ap;
+
+	message.failed.exit_code = (uint32_t)exit_code;
+	va_start(ap, format);
+	vsnprintf(message.failed.text, sizeof(message.failed.text), format, ap);
+	va_end(ap);
+	if (channel_send(CHANNEL_FD, &message, -1))
+		log_error("%s", message.failed.text);
+	worker_end(w, exit_code);
+}
+
+static void worker_send(struct worker *w, struct message *message, int fd)
+{
+	int rc = channel_send(CHANNEL_FD, message, fd);
+
+	/* A supervisor that does not read loses a report, nothing else: the next one has absolute
+	 * totals again. */
+	if (rc && !(rc == -EAGAIN && message->type == MESSAGE_REPORT) && rc != -EPIPE) {
+		log_error("sending %s: %s", message_name(message->type), strerror(-rc));
+		worker_end(w, EXIT_FAILURE);
+	}
+}
+
+static void worker_say(struct worker *w, uint32_t type)
+{
+	struct message message = { .type = type };
+
+	worker_send(w, &message, -1);
+}
+
+static void report_send(struct worker *w)
+{
+	struct message message = { .type = MESSAGE_REPORT };
+	struct ledger_totals totals = ledger_totals(w->ledger);
+	int rc = ledger_take(w->ledger, afcap_stats_take, afcap_fd(w->ring));
+
+	if (rc)
+		log_warning("reading the kernel's statistics: %s", strerror(-rc));
+	ledger_counters(w->ledger, &totals, &message.report.counters);
+	message.report.current = totals.current;
+	message.report.previous = totals.previous;
+	worker_send(w, &message, -1);
+}
+
+static void report_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	report_send(arg);
+}
+
+/* The ring thread has news: a file came into use, a write failed, the link went. */
+static void notify_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	struct ringloop_news news;
+	uint64_t times;
+
+	(void)what;
+	if (read(fd, &times, sizeof(times)) < 0)
+		return;
+	ringloop_news(w->loop, &news);
+	if (news.link == AFCAP_DOWN)
+		log_warning("interface %s went down; capture goes on when it is up again",
+			    w->what.interface);
+	if (news.link == AFCAP_GONE)
+		log_error("interface %s is gone; nothing more comes from it", w->what.interface);
+	if (news.error)
+		log_error("writing: %s; packets are counted as discarded", strerror(news.error));
+	if (news.fatal) {
+		worker_fail(w, EXIT_FAILURE, "waiting for the ring: %s", strerror(news.fatal));
+		return;
+	}
+	report_send(w);
+}
+
+/* All that the kernel put into the ring is received, and stayed so for a block timeout: a filter
+ * swap does not wait for packets on their way, and the last block is handed over only when its time
+ * is up. */
+static bool drained(struct worker *w)
+{
+	struct ledger_totals totals = ledger_totals(w->ledger);
+	struct ledger_kernel kernel;
+	uint64_t now = clock_mono_ns();
+
+	ledger_take(w->ledger, afcap_stats_take, afcap_fd(w->ring));
+	kernel = ledger_kernel(w->ledger);
+	if (w->orphan_deadline)
+		return totals.received >= w->orphan_target || now > w->orphan_deadline;
+	if (kernel.packets - kernel.drops != totals.received) {
+		w->quiet_since = 0;
+		return false;
+	}
+	if (!w->quiet_since || kernel.packets != w->quiet_packets) {
+		w->quiet_since = now;
+		w->quiet_packets = kernel.packets;
+	}
+	return now - w->quiet_since >= w->what.block_timeout_ms * UINT64_C(1000000);
+}
+
+static void drain_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+
+	(void)fd;
+	(void)what;
+	if (drained(w))
+		worker_end(w, EXIT_SUCCESS);
+}
+
+static void worker_drain(struct worker *w)
+{
+	struct timeval interval = { 0, DRAIN_CHECK_MS * 1000 };
+
+	if (w->draining)
+		return;
+	w->draining = true;
+	if (!w->running) {
+		worker_end(w, EXIT_SUCCESS);
+		return;
+	}
+	ringloop_drain(w->loop);
+	event_add(w->drain_timer, &interval);
+}
+
+/* The supervisor is gone. What the ring holds is written; more may come in until this process ends.
+ */
+static void worker_orphaned(struct worker *w)
+{
+	struct ledger_kernel kernel;
+
+	log_warning("the supervisor is gone: writing what the ring holds, then ending");
+	event_del(w->channel_event);
+	if (w->running) {
+		ledger_take(w->ledger, afcap_stats_take, afcap_fd(w->ring));
+		kernel = ledger_kernel(w->ledger);
+		w->orphan_target = kernel.packets - kernel.drops;
+	}
+	w->orphan_deadline = clock_mono_ns() + ORPHAN_NS;
+	w->draining = false;
+	worker_drain(w);
+}
+
+static void worker_pin(const struct worker *w)
+{
+	cpu_set_t set;
+
+	if (w->what.cpu < 0)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET(w->what.cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		log_warning("running on CPU %d: %s", w->what.cpu, strerror(errno));
+}
+
+/* Reads from now on, if the ring and the file are there. */
+static void worker_start(struct worker *w)
+{
+	struct timeval interval = { REPORT_MS / 1000, REPORT_MS % 1000 * 1000 };
+	int rc;
+
+	if (w->running || !w->joined || !ringloop_ready(w->loop))
+		return;
+	rc = ringloop_start(w->loop);
+	if (rc) {
+		worker_fail(w, EXIT_FAILURE, "starting the ring thread: %s", strerror(-rc));
+		return;
+	}
+	w->running = true;
+	event_add(w->report_timer, &interval);
+	worker_say(w, MESSAGE_READY);
+	report_send(w);
+}
+
+static struct afcap_geometry worker_geometry(const struct worker *w)
+{
+	return (struct afcap_geometry){ .block_bytes = w->what.block_bytes,
+					.blocks = w->what.blocks,
+					.block_timeout_ms = w->what.block_timeout_ms };
+}
+
+static bool loop_make(struct worker *w)
+{
+	int rc = ringloop_new(&w->loop, w->ring, w->ledger, &w->what, w->notify);
+
+	if (rc)
+		worker_fail(w, EXIT_FAILURE, "no memory for the staging buffer");
+	return rc == 0;
+}
+
+/* The ring of a worker that died. */
+static void ring_adopt(struct worker *w)
+{
+	struct afcap_geometry geometry = worker_geometry(w);
+	struct ledger_totals totals = ledger_totals(w->ledger);
+	struct afcap_error error;
+	int rc = afcap_adopt(&w->ring, RING_FD, &geometry, &error);
+
+	if (rc) {
+		worker_fail(w, EXIT_FAILURE, "taking over the ring: %s", error.text);
+		return;
+	}
+	rc = ledger_take(w->ledger, afcap_stats_take,
+			 RING_FD); /* folds what the dead worker had pending */
+	if (rc == 0)
+		rc = afcap_resume(w->ring, (uint32_t)totals.next_block, totals.next_sequence);
+	if (rc < 0) {
+		worker_fail(w, EXIT_FAILURE,
+			    "going on in the ring at block %llu, sequence %llu: %s",
+			    (unsigned long long)totals.next_block,
+			    (unsigned long long)totals.next_sequence, strerror(-rc));
+		return;
+	}
+	log_debug("going on at sequence %llu, %d blocks were written and not released",
+		  (unsigned long long)totals.next_sequence, rc);
+	w->joined = true;
+}
+
+static int open_exit_code(int rc)
+{
+	switch (-rc) {
+	case EPERM:
+	case EACCES:
+		return EX_NOPERM;
+	case EINVAL:
+	case ENOMEM:
+	case ENODEV:
+		return EX_CONFIG;
+	default:
+		return EXIT_FAILURE;
+	}
+}
+
+static void on_worker(struct worker *w, const struct message *message)
+{
+	w->what = message->worker;
+	w->what.capture[sizeof(w->what.capture) - 1] =
+		w->what.interface[sizeof(w->what.interface) - 1] = '\0';
+	snprintf(w->who, sizeof(w->who), "%s/%u", w->what.capture, w->what.worker);
+	log_open(log_level(), w->who);
+	worker_pin(w);
+	if (!w->what.resume)
+		return;
+	ring_adopt(w);
+	if (w->joined && loop_make(w))
+		worker_start(w);
+}
+
+static void on_socket(struct worker *w)
+{
+	struct afcap_options options;
+	struct afcap_error error;
+	int rc;
+
+	w->socket = afcap_socket();
+	if (w->socket < 0) {
+		worker_fail(w, open_exit_code(w->socket), "packet socket: %s%s",
+			    strerror(-w->socket),
+			    w->socket == -EPERM ? ": CAP_NET_RAW is missing" : "");
+		return;
+	}
+	worker_say(w, MESSAGE_SOCKET_MADE); /* the next slot may make its own while this ring is
+					       allocated */
+	afcap_options_init(&options);
+	options.interface = w->what.interface;
+	options.socket = w->socket;
+	options.ring = worker_geometry(w);
+	options.promiscuous = w->what.promiscuous;
+	options.paused = true;
+	rc = afcap_open(&w->ring, &options, &error);
+	if (rc) {
+		worker_fail(w, open_exit_code(rc), "%s", error.text);
+		return;
+	}
+	if (loop_make(w))
+		worker_say(w, MESSAGE_RING_MADE);
+}
+
+static void on_join(struct worker *w, struct message *message)
+{
+	struct afcap_fanout fanout = { .id = (uint16_t)message->group.id,
+				       .flags = (uint16_t)message->group.flags,
+				       .mode = message->group.mode };
+	struct afcap_error error;
+	uint32_t before[3];
+	int rc;
+
+	if (!w->ring || w->joined) {
+		worker_fail(w, EXIT_FAILURE, "told to join out of turn");
+		return;
+	}
+	rc = afcap_fanout_join(w->ring, &fanout, &error);
+	if (rc) {
+		worker_fail(w, EXIT_FAILURE, "%s", error.text);
+		return;
+	}
+	afcap_stats_take(afcap_fd(w->ring), before); /* none of it is ours */
+	w->joined = true;
+	message->type = MESSAGE_JOINED;
+	message->group = (struct message_group){ fanout.id, fanout.mode, fanout.flags };
+	worker_send(w, message, afcap_fd(w->ring));
+	worker_start(w);
+}
+
+/* After MESSAGE_JOINED, or with a ring that goes on after MESSAGE_WORKER: the ring loop is there.
+ */
+static void on_file(struct worker *w, const struct message *message, int fd)
+{
+	int rc = w->loop ? ringloop_file(w->loop, &message->file, fd) : -EINVAL;
+
+	if (rc) {
+		if (fd >= 0)
+			close(fd);
+		worker_fail(w, EXIT_FAILURE, "file %llu cannot be taken",
+			    (unsigned long long)message->file.serial);
+		return;
+	}
+	worker_start(w);
+}
+
+static void worker_handle(struct worker *w, struct message *message, int fd)
+{
+	if (message->type == MESSAGE_FILE) {
+		on_file(w, message, fd);
+		return;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (message->type == MESSAGE_WORKER)
+		on_worker(w, message);
+	else if (message->type == MESSAGE_SOCKET)
+		on_socket(w);
+	else if (message->type == MESSAGE_JOIN)
+		on_join(w, message);
+	else if (message->type == MESSAGE_DRAIN)
+		worker_drain(w);
+	else
+		worker_fail(w, EXIT_FAILURE, "unexpected message %s", message_name(message->type));
+}
+
+static void channel_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	static struct message message;
+	int passed, rc = channel_recv(fd, &message, &passed);
+
+	(void)what;
+	if (rc == 1)
+		worker_handle(w, &message, passed);
+	else if (rc == 0)
+		worker_orphaned(w);
+	else if (rc != -EAGAIN)
+		worker_fail(w, EXIT_FAILURE, "reading the channel: %s", strerror(-rc));
+}
+
+/* A page fault on the stack under a pending kill would lose what PACKET_STATISTICS just reset. */
+static void stack_lock(void)
+{
+	char below[32768] = { 0 };
+
+	if (mlock(below, sizeof(below)))
+		log_warning("locking the stack in memory: %s", strerror(errno));
+}
+
+static bool worker_events(struct worker *w)
+{
+	w->base = event_base_new();
+	w->notify = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (!w->base || w->notify < 0)
+		return false;
+	w->channel_event = event_new(w->base, CHANNEL_FD, EV_READ | EV_PERSIST, channel_cb, w);
+	w->notify_event = event_new(w->base, w->notify, EV_READ | EV_PERSIST, notify_cb, w);
+	w->report_timer = event_new(w->base, -1, EV_PERSIST, report_cb, w);
+	w->drain_timer = event_new(w->base, -1, EV_PERSIST, drain_cb, w);
+	return w->channel_event && w->notify_event && w->report_timer && w->drain_timer &&
+	       event_add(w->channel_event, NULL) == 0 && event_add(w->notify_event, NULL) == 0;
+}
+
+int worker_main(void)
+{
+	static struct worker w = { .socket = -1, .notify = -1, .exit_code = EXIT_FAILURE };
+
+	child_init();
+	w.ledger = ledger_map(LEDGER_FD);
+	if (!w.ledger) {
+		log_error("mapping the ledger: %s", strerror(errno));
+		return EXIT_FAILURE;
+	}
+	stack_lock();
+	if (!worker_events(&w)) {
+		log_error("no memory for the event loop");
+		return EXIT_FAILURE;
+	}
+	event_base_dispatch(w.base);
+	if (w.running && !w.orphan_deadline) {
+		ringloop_stop(w.loop);
+		report_send(&w);
+	}
+	/* Nothing is freed or closed by hand: the kernel does it all at once, and a ring thread
+	 * that still writes is ended as by a kill, which loses nothing. */
+	_exit(w.exit_code);
+}
