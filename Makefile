@@ -51,9 +51,27 @@ $(BUILD)/afctl: $(AFCTL_OBJECTS)
 	$(if $(V),,@echo "  LD $@")
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(AFCTL_LIBS)
 
+# ---- tests ----
+
+UNIT_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/unit/*.c))
+CHECK_LIBS = $(shell $(PKG_CONFIG) --libs check)
+
+$(BUILD)/tests/unit/check: $(UNIT_OBJECTS) $(PART_OBJECTS) $(BUILD)/libafcap.a
+	$(if $(V),,@echo "  LD $@")
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS) $(CHECK_LIBS) -pthread
+
+$(BUILD)/tests/frames: $(BUILD)/tests/live/frames.o
+	$(if $(V),,@echo "  LD $@")
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs libpcap)
+
+tests: all $(BUILD)/tests/unit/check $(BUILD)/tests/frames
+
+check-unit: tests
+	$(BUILD)/tests/unit/check
+
 clean:
 	rm -rf $(BUILD)
 
 -include $(shell test -d $(BUILD) && find $(BUILD) -name '*.d')
 
-.PHONY: all clean
+.PHONY: all tests check-unit clean

@@ -1,7 +1,6 @@
 /* The ring thread: waits for blocks, encodes, writes, commits, releases, alone and in that order.
  *
- *   kernel ring --acquire--> staging buffer --pwrite--> file, then commit to the ledger, then
- * release to the kernel
+ *   ring --acquire--> staging buffer --pwrite--> file, commit to the ledger, release to the kernel
  *
  * On this way there is no lock, no allocation, no log and no message. Everything else (channel,
  * timers, kernel statistics) is the main thread's, which talks to the ring thread by the calls

@@ -21,8 +21,7 @@
 
 #define REPORT_MS      1000
 #define DRAIN_CHECK_MS 5
-#define ORPHAN_NS      UINT64_C(2000000000) /* without a supervisor: time to write what the ring held \
-					     */
+#define ORPHAN_NS      UINT64_C(2000000000) /* without a supervisor: to write what is there */
 
 struct worker {
 	struct event_base *base;

@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# Killed workers: nothing lost that the ring can hold, nothing twice, the account exact.
+. "$(dirname "$0")/lib.sh"
+
+KILLS=${KILLS:-200}
+RATE=50000
+
+# Kills random workers at random moments while SENDER runs, at most $1 ms apart; counts in $kills
+kill_workers() {
+	local list
+	kills=0
+	while kill -0 "$SENDER" 2>/dev/null; do
+		sleep "$(printf '0.%03d' $((RANDOM % $1)))"
+		mapfile -t list < <(workers)
+		[ ${#list[@]} -gt 0 ] || continue
+		kill -KILL "${list[RANDOM % ${#list[@]}]}" 2>/dev/null && kills=$((kills + 1))
+	done
+}
+
+# send COUNT OPTION...: in the background, as SENDER
+send() {
+	ip netns exec "$NS" "$FRAMES" send vb "$@" >"$DIR/sent" &
+	SENDER=$!
+	PIDS="$PIDS $SENDER"
+}
+
+# The account of all, after the stop
+balance() {
+	local seen dropped received written
+	seen=$(account seen) dropped=$(account dropped) received=$(account received) written=$(account written)
+	equal "packets = drops + received" "$seen" $((dropped + received))
+	equal "received = written" "$received" "$written"
+	equal "discarded" "$(account discarded)" 0
+	equal "packets in the files" "$(capinfos_count)" "$written"
+}
+
+t_kills_lose_and_double_nothing() {
+	local count=$((KILLS * 5000))
+	daemon_start -i va -w "$OUT" -j 2 -o ring_size=32M -o block_size=128K -o block_timeout=10ms -o write_delay=20ms \
+		-o file_size=16M
+	send "$count" size=60-300 rate=$RATE both=1
+	kill_workers 150
+	daemon_stop
+	[ $kills -ge $((KILLS / 2)) ] || fail "only $kills kills"
+	frames_check "$count" size=60-300 both=1 >"$DIR/checked" || fail "$(cat "$DIR/checked")"
+	echo "$kills kills: $(cat "$DIR/checked")"
+	contains "flows keep their worker" "$(cat "$DIR/checked")" "split 0"
+	equal seen "$(account seen)" "$count"
+	equal dropped "$(account dropped)" 0
+	balance
+	[ "$(files | wc -l)" -gt 4 ] || fail "no rotation"
+	files_valid 2
+}
+
+# A ring that is always too small: every frame is either in the files, once, or among the kernel's drops
+overflow() {
+	local count=$1 line lost
+	daemon_start -i va -w "$OUT" -j 2 -o ring_size=256K -o block_size=64K -o block_timeout=5ms -o write_delay=5ms \
+		-o file_size=4M
+	send "$count" size=200-1400 rate="$3"
+	kill_workers "$2"
+	daemon_stop
+	line=$(frames_check "$count" size=200-1400 partial=1) || fail "$line"
+	echo "$kills kills, $(account dropped) dropped: $line"
+	[ "$(account dropped)" -gt 0 ] || fail "the ring did not overflow"
+	equal seen "$(account seen)" "$count"
+	balance
+	lost=$(sed 's/.* lost \([0-9]*\) .*/\1/' <<<"$line")
+	equal "what is not in the files was dropped by the kernel" "$lost" "$(account dropped)"
+}
+
+t_kills_while_the_ring_overflows() { overflow $((KILLS * 2500)) 60 $RATE; }
+t_rare_kills_while_the_ring_overflows() { overflow $((KILLS * 8000)) 900 0; }
+
+t_segfaults_too() {
+	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=10ms -o write_delay=20ms
+	send 50000 rate=25000 size=60-300
+	for _ in 1 2 3 4 5; do
+		sleep 0.2
+		kill -SEGV "$(workers | head -1)" 2>/dev/null
+	done
+	wait "$SENDER"
+	wait_for 5 counter_is written 50000
+	[ "$(counter restarts)" -ge 4 ] || fail "not restarted"
+	daemon_stop
+	frames_check 50000 size=60-300 || fail "frames differ"
+	balance
+}
+
+t_a_dead_archive_is_replaced() {
+	daemon_start -i va -w "$OUT" -j 1 -o ring_size=4M -o block_size=64K -o block_timeout=10ms -o write_delay=0 \
+		-o file_size=1M
+	send 20000 rate=10000
+	for _ in 1 2 3 4 5 6; do
+		sleep 0.2
+		for pid in $(cat "/proc/$DAEMON/task/$DAEMON/children"); do
+			grep -qz 'afcapd: archive' "/proc/$pid/cmdline" && kill -KILL "$pid"
+		done
+	done
+	wait "$SENDER"
+	wait_for 5 counter_is written 20000
+	daemon_stop
+	frames_check 20000 || fail "frames differ"
+	balance
+	files_valid 3
+	equal "files not finished" "$(find "$OUT" -type f ! -name '*.pcapng' | wc -l)" 0
+}
+
+t_workers_end_with_their_supervisor() {
+	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=10ms -o write_delay=5s
+	list=$(workers)
+	in_lab "$FRAMES" send vb 1000 rate=100000
+	wait_for 5 counter_at_least packets 1000
+	kill -KILL "$DAEMON"
+	# shellcheck disable=SC2086
+	gone() { ! kill -0 $list 2>/dev/null; }
+	wait_for 5 gone
+	# What the rings held is in files that are whole
+	mapfile -t list < <(find "$OUT" -name '*.partial' ! -name '.*')
+	if [ ${#list[@]} -eq 0 ]; then mapfile -t list < <(find "$OUT" -name '.*.spare' -size +4k); fi
+	"$FRAMES" check 1000 "${list[@]}" || fail "not all that the rings held is in the files"
+}
+
+run_tests

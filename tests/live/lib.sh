@@ -1,0 +1,203 @@
+# shellcheck shell=bash
+# For the live tests: a laboratory (a network namespace with a veth pair), a daemon in it, assertions.
+#
+#        afcapd                     frames send
+#          |                             |
+#         va  <------- veth -------->   vb        all in one namespace, no IPv6, nothing else talks
+#
+# A test file sources this, defines functions t_NAME, and ends with `run_tests`. Each test gets a fresh laboratory and a
+# fresh directory $DIR, both removed afterwards; what it started is ended by pid.
+set -u -o pipefail
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+BUILD=${BUILD:-$TOP/build}
+AFCAPD=$BUILD/afcapd
+AFCTL=$BUILD/afctl
+FRAMES=$BUILD/tests/frames
+export NO_COLOR=1
+
+in_lab() { ip netns exec "$NS" "$@"; }
+
+fail() {
+	echo "# $*" >&2
+	[ -z "${DAEMON:-}" ] || { ctl stats; cat "$DIR/err"; } >&2
+	exit 1
+}
+
+skip() {
+	echo "# skipped: $*"
+	exit 77
+}
+
+# equal WHAT GOT EXPECTED
+equal() { [ "$2" = "$3" ] || fail "$1: $2, expected $3"; }
+
+# contains WHAT TEXT PATTERN (a basic regular expression)
+contains() { printf '%s\n' "$2" | grep -q -- "$3" || fail "$1: no \"$3\" in: $2"; }
+
+# wait_for SECONDS COMMAND...: until it succeeds
+wait_for() {
+	local deadline=$(($(date +%s%N) + $1 * 1000000000))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ "$(date +%s%N)" -lt "$deadline" ] || fail "waited too long for: $*"
+		sleep 0.05
+	done
+}
+
+lab_make() {
+	NS=afcap-$$-$RANDOM
+	DIR=$(mktemp -d "${TMPDIR:-/tmp}/afcap-test-XXXXXX")
+	SOCK=$DIR/control.sock
+	OUT=$DIR/files
+	mkdir "$OUT"
+	ip netns add "$NS" || skip "no network namespaces here"
+	in_lab sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 2>/dev/null
+	ip -n "$NS" link set lo up
+	ip -n "$NS" link add va type veth peer name vb || skip "no veth here"
+	ip -n "$NS" link set va mtu 9100
+	ip -n "$NS" link set vb mtu 9100
+	ip -n "$NS" link set va up
+	ip -n "$NS" link set vb up
+	wait_for 5 in_lab grep -q up /sys/class/net/va/operstate
+}
+
+lab_remove() {
+	local pid
+	for pid in ${PIDS:-}; do
+		kill -KILL "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
+	done
+	ip netns pids "$NS" 2>/dev/null | xargs -r kill -KILL 2>/dev/null
+	ip netns del "$NS" 2>/dev/null
+	[ -n "${KEEP:-}" ] || rm -rf "$DIR"
+}
+
+# afcapd in the background: daemon_begin ARGS...
+daemon_begin() {
+	ip netns exec "$NS" "$AFCAPD" -o daemon.control="$SOCK" -o daemon.metrics=127.0.0.1:9748 "$@" >"$DIR/out" 2>"$DIR/err" &
+	DAEMON=$!
+	PIDS="${PIDS:-} $DAEMON"
+}
+
+daemon_running() {
+	kill -0 "$DAEMON" 2>/dev/null || fail "afcapd ended: $(cat "$DIR/err")"
+	ctl status
+}
+
+# ... and recording
+daemon_start() {
+	daemon_begin "$@"
+	wait_for 20 daemon_running
+}
+
+ctl() { "$AFCTL" -s "$SOCK" "$@"; }
+
+# The sum of a counter over all workers, as last reported
+counter() { ctl --json stats | jq "[.captures[].total.$1] | add"; }
+counter_is() { [ "$(counter "$1")" = "$2" ]; }
+counter_at_least() { [ "$(counter "$1")" -ge "$2" ]; }
+
+# Ends it with a signal (TERM), waits, expects the exit code (0)
+daemon_stop() {
+	local rc=0
+	kill -"${1:-TERM}" "$DAEMON"
+	wait "$DAEMON" || rc=$?
+	[ "$rc" = "${2:-0}" ] || fail "afcapd exited $rc: $(cat "$DIR/out" "$DIR/err")"
+}
+
+# A field of the account's first line: account seen|dropped|received|written|discarded|files
+account() {
+	sed -n '1{s/^[^:]*: \([0-9]*\) packets seen, \([0-9]*\) dropped by the kernel, \([0-9]*\) received, \([0-9]*\) written, \([0-9]*\) discarded, \([0-9]*\) files$/seen=\1 dropped=\2 received=\3 written=\4 discarded=\5 files=\6/p}' \
+		"$DIR/out" | tr ' ' '\n' | sed -n "s/^$1=//p"
+}
+
+files() { find "$OUT" -name '*.pcapng' ! -name '.*' | sort; }
+
+# All files of all workers, packets as capinfos counts them
+capinfos_count() {
+	local list
+	mapfile -t list < <(files)
+	[ ${#list[@]} -gt 0 ] || { echo 0; return; }
+	capinfos -cM "${list[@]}" 2>/dev/null | awk '/Number of packets:/ { n += $NF } END { print n + 0 }'
+}
+
+# frames check over all files: frames_check COUNT [OPTION]...
+frames_check() {
+	local list
+	mapfile -t list < <(files)
+	"$FRAMES" check "$@" "${list[@]}"
+}
+
+# Every file is read whole by tshark and tcpdump without a warning; with a number: so many of them
+files_valid() {
+	local f n text
+	for f in $(files | head -n "${1:-1000}"); do
+		text=$(tcpdump -nr "$f" 2>&1 >/dev/null | grep -v '^reading from file')
+		[ -z "$text" ] || fail "tcpdump on $f: $text"
+		text=$(tshark -nr "$f" 2>&1 >"$DIR/tshark.out" | grep -v '^Running as user')
+		[ -z "$text" ] || fail "tshark on $f: $text"
+		n=$(wc -l <"$DIR/tshark.out")
+		equal "packets by tshark in $f" "$n" "$(capinfos -cM "$f" 2>/dev/null | awk '/Number of packets:/ { print $NF }')"
+	done
+}
+
+# ifrecv, ifdrop and usrdeliv of each file's Interface Statistics Block, summed up, read from the end of the file
+isb_sum() {
+	local list
+	mapfile -t list < <(files)
+	python3 - "${list[@]}" <<'P'
+import struct, sys
+total = [0, 0, 0]
+for path in sys.argv[1:]:
+    data = open(path, "rb").read()
+    length = struct.unpack_from("<I", data, len(data) - 4)[0]
+    block = data[len(data) - length:]
+    assert struct.unpack_from("<I", block)[0] == 5, "no ISB at the end"
+    at, values = 20, {}
+    while at < length - 4:
+        code, size = struct.unpack_from("<HH", block, at)
+        if code == 0:
+            break
+        if size == 8:
+            values[code] = struct.unpack_from("<Q", block, at + 4)[0]
+        at += 4 + (size + 3) // 4 * 4
+    assert values[5] == values[7]
+    total = [total[0] + values[4], total[1] + values[5], total[2] + values[8]]
+print(*total)
+P
+}
+
+# The pids of the workers that run now
+workers() {
+	local pid
+	for pid in $(cat "/proc/$DAEMON/task/$DAEMON/children"); do
+		grep -qz 'afcapd: worker' "/proc/$pid/cmdline" 2>/dev/null && echo "$pid"
+	done
+}
+
+worker_pid() { ctl --json status | jq ".captures[0].workers[$1].pid"; }
+
+run_tests() {
+	local t rc failed=0 passed=0 skipped=0 begin
+	for t in $(declare -F | awk '$3 ~ /^t_/ { print $3 }'); do
+		if [ -n "${ONLY:-}" ] && ! [[ $t =~ $ONLY ]]; then continue; fi
+		begin=$(date +%s%N)
+		rc=0
+		(
+			PIDS=
+			trap lab_remove EXIT
+			lab_make
+			"$t"
+		) >"${TMPDIR:-/tmp}/afcap-log-$$" 2>&1 || rc=$?
+		case $rc in
+		0) passed=$((passed + 1)) verdict=ok ;;
+		77) skipped=$((skipped + 1)) verdict=skip ;;
+		*) failed=$((failed + 1)) verdict=FAILED ;;
+		esac
+		printf '%-6s %s (%d ms)\n' "$verdict" "$(basename "$0" .sh): ${t#t_}" $((($(date +%s%N) - begin) / 1000000))
+		[ "$rc" = 0 ] || sed 's/^/	/' "${TMPDIR:-/tmp}/afcap-log-$$"
+		[ -z "${VERBOSE:-}" ] || sed 's/^/	/' "${TMPDIR:-/tmp}/afcap-log-$$"
+	done
+	rm -f "${TMPDIR:-/tmp}/afcap-log-$$"
+	echo "$passed passed, $failed failed, $skipped skipped"
+	[ "$failed" = 0 ]
+}

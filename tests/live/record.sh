@@ -1,0 +1,160 @@
+#!/usr/bin/env bash
+# What is sent is what is seen, received, written, and in the files.
+. "$(dirname "$0")/lib.sh"
+
+# Small frames into small rings: nothing may be lost, the sender waits for no one.
+RING="-o ring_size=16M -o block_size=256K -o block_timeout=10ms -o write_delay=50ms -o file_size=64M"
+
+# mode workers: 20 000 frames of 60 to 1514 bytes, 64 flows, both directions
+record() {
+	local mode=$1 workers=$2 count=20000 line
+	# shellcheck disable=SC2086
+	daemon_start -i va -w "$OUT" -j "$workers" -o fanout="$mode" $RING
+	in_lab "$FRAMES" send vb $count both=1 rate=100000
+	wait_for 5 counter_is written $count
+	daemon_stop
+	for field in seen received written; do
+		equal "account $field" "$(account $field)" $count
+	done
+	equal dropped "$(account dropped)" 0
+	equal "packets in the files" "$(capinfos_count)" $count
+	line=$(frames_check $count both=1) || fail "$line"
+	echo "$mode $workers: $line"
+	[ "$mode" != hash ] || contains "flows on one worker" "$line" "split 0"
+	if [ "$mode" = lb ]; then
+		for w in $(seq 0 $((workers - 1))); do
+			contains "an equal share" "$(sed -n "s/^va worker $w: //p" "$DIR/out")" \
+				"^$((count / workers)) packets seen"
+		done
+	fi
+	files_valid
+}
+
+for mode in hash lb cpu rnd qm rollover; do
+	for workers in 1 2 4; do
+		eval "t_${mode}_${workers}_workers() { record $mode $workers; }"
+	done
+done
+
+t_frames_of_60_to_9000_bytes() {
+	# shellcheck disable=SC2086
+	daemon_start -i va -w "$OUT" -j 2 $RING
+	in_lab "$FRAMES" send vb 5000 size=60-9000 rate=20000
+	wait_for 5 counter_is written 5000
+	daemon_stop
+	frames_check 5000 size=60-9000 || fail "frames differ"
+	files_valid
+}
+
+t_rotation_by_size() {
+	daemon_start -i va -w "$OUT" -j 1 -o ring_size=4M -o block_size=64K -o block_timeout=10ms -o write_delay=0 \
+		-o file_size=256K
+	in_lab "$FRAMES" send vb 5000 rate=10000
+	wait_for 5 counter_is written 5000
+	daemon_stop
+	frames_check 5000 || fail "frames differ across files"
+	files_valid 4
+	n=$(files | wc -l)
+	[ "$n" -ge 10 ] || fail "only $n files"
+	equal "files in the account" "$(account files)" "$n"
+	for f in $(files); do
+		[ "$(stat -c %s "$f")" -le $((256 * 1024 + 512)) ] || fail "$f is larger than file_size"
+		equal "mode of $f" "$(stat -c %a "$f")" 640
+		basename "$f" | grep -qE '^va-w0-[0-9]{8}T[0-9]{6}\.[0-9]{6}Z\.pcapng$' || fail "name $f"
+	done
+	# The files' own numbers (ISB) add up to the account
+	equal "sum over the files" "$(isb_sum)" "$(account seen) $(account dropped) $(account written)"
+	equal "what is left in the directory" "$(find "$OUT" ! -name '*.pcapng' -type f | wc -l)" 0
+}
+
+t_output_none_only_counts() {
+	daemon_start -i va -w "$OUT" -j 2 -o output=none -o block_timeout=10ms
+	in_lab "$FRAMES" send vb 10000 rate=100000
+	wait_for 5 counter_is received 10000
+	daemon_stop
+	equal seen "$(account seen)" 10000
+	equal received "$(account received)" 10000
+	equal written "$(account written)" 0
+	equal files "$(find "$OUT" -type f | wc -l)" 0
+}
+
+t_filter_and_snaplen() {
+	daemon_start -i va -w "$OUT" -j 2 -f 'udp and src port 1030' -o snaplen=96 -o block_timeout=10ms
+	in_lab "$FRAMES" send vb 10000 size=60-200 rate=50000
+	expected=$(
+		python3 - <<'P'
+def mix(v):
+    m = 2**64 - 1
+    v = (v ^ (v >> 31)) * 0x7fb5d329728ea185 & m
+    v = (v ^ (v >> 27)) * 0x81dadef4bc2dd44d & m
+    return (v ^ (v >> 33)) & 0xffffffff
+print(sum(mix(n * 3 + 1) % 64 == 6 for n in range(10000)))
+P
+	)
+	wait_for 5 counter_is written "$expected"
+	truncated=$(counter truncated)
+	daemon_stop
+	equal "packets of that port" "$(capinfos_count)" "$expected"
+	[ "$truncated" -gt 0 ] || fail "none truncated"
+	list=$(files)
+	# shellcheck disable=SC2086
+	equal "longest packet" "$(tshark -nr "$(echo $list | cut -d' ' -f1)" -T fields -e frame.cap_len 2>/dev/null | sort -n | tail -1)" 96
+	contains "filter in the file" "$(capinfos "$(echo "$list" | head -1)" 2>/dev/null)" "src port 1030"
+}
+
+t_low_rate_reaches_the_file() {
+	daemon_start -i va -w "$OUT" -j 1
+	begin=$(date +%s%N)
+	in_lab "$FRAMES" send vb 1
+	partial_has_one() { tcpdump -nr "$(find "$OUT" -name 'va-*.partial')" 2>/dev/null | grep -q UDP; }
+	wait_for 5 partial_has_one
+	ms=$((($(date +%s%N) - begin) / 1000000))
+	# block_timeout 64 ms + write_delay 1 s + 1 s
+	[ $ms -le 2064 ] || fail "the packet came after $ms ms"
+	daemon_stop
+	equal written "$(account written)" 1
+}
+
+t_idle_costs_less_than_one_percent() {
+	daemon_start -i va -w "$OUT" -j 1
+	pid=$(worker_pid 0)
+	cpu() { awk '{ print $14 + $15 }' "/proc/$pid/stat"; }
+	before=$(cpu) begin=$(date +%s%N)
+	passed() { [ $((($(date +%s%N) - begin) / 1000000)) -ge 5000 ]; }
+	wait_for 10 passed
+	ticks=$(($(cpu) - before))
+	# 5 s are 500 ticks: 1 % is 5
+	[ $ticks -lt 5 ] || fail "$ticks ticks in 5 s idle"
+	daemon_stop
+}
+
+t_loopback_once() {
+	daemon_start -i lo -w "$OUT" -j 2 -o block_timeout=10ms
+	in_lab ping -c 50 -i 0.01 -q 127.0.0.1 >/dev/null
+	wait_for 5 counter_is written 100
+	daemon_stop
+	equal "echo and reply, each once" "$(account written)" 100
+}
+
+t_a_tun_interface_is_raw_ip() {
+	ip -n "$NS" tuntap add dev tun0 mode tun || skip "no tun here"
+	ip -n "$NS" addr add 10.9.0.1/24 dev tun0
+	ip netns exec "$NS" python3 - <<'P' &
+import fcntl, struct, time
+tun = open("/dev/net/tun", "r+b", buffering=0)
+fcntl.ioctl(tun, 0x400454ca, struct.pack("16sH", b"tun0", 0x1001))
+time.sleep(60)
+P
+	PIDS="$PIDS $!"
+	ip -n "$NS" link set tun0 up
+	tun_up() { ip -n "$NS" link show tun0 | grep -q LOWER_UP; }
+	wait_for 5 tun_up
+	daemon_start -i tun0 -w "$OUT" -j 1 -o block_timeout=10ms
+	in_lab ping -c 3 -i 0.05 -W 1 -q 10.9.0.2 >/dev/null
+	wait_for 5 counter_at_least written 3
+	daemon_stop
+	contains "link type" "$(capinfos -E "$(files)" 2>/dev/null)" "Raw IP"
+	contains "as tcpdump reads it" "$(tcpdump -nr "$(files)" 2>/dev/null)" "10.9.0.1 > 10.9.0.2: ICMP echo request"
+}
+
+run_tests

@@ -1,0 +1,281 @@
+/* daemon/base/config*.c: what is taken, what is refused and in which words, and that what is
+ * printed parses back. */
+#include "suites.h"
+
+#include "../../daemon/base/config_schema.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct config config, again;
+static struct config_error error;
+static char path[64];
+
+static void setup(void)
+{
+	strcpy(path, "/tmp/afcap-config-XXXXXX");
+	ck_assert_int_ge(mkstemp(path), 0);
+	config_init(&config);
+	error.text[0] = '\0';
+}
+
+static void teardown(void)
+{
+	unlink(path);
+}
+
+static int read_text(const char *text)
+{
+	FILE *f = fopen(path, "w");
+	int rc;
+
+	fputs(text, f);
+	fclose(f);
+	rc = config_read(&config, path, &error);
+	return rc ? rc : config_finish(&config, &error);
+}
+
+static char *print(const struct config *c)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	config_print(c, out);
+	fclose(out);
+	return text;
+}
+
+START_TEST(a_section_without_keys_has_the_defaults)
+{
+	ck_assert_int_eq(read_text("[capture eth0]\n"), 0);
+	ck_assert_uint_eq(config.captures, 1);
+	ck_assert_str_eq(config.capture[0].name, "eth0");
+	ck_assert_str_eq(config.capture[0].interface, "eth0");
+	ck_assert_int_eq(config.capture[0].ring_size, 64 << 20);
+	ck_assert_int_eq(config.capture[0].block_timeout, 64000000);
+	ck_assert_int_eq(config.capture[0].file_mode, 0640);
+	ck_assert_int_eq(config.capture[0].workers, CONFIG_AUTO);
+	ck_assert_str_eq(config.daemon.metrics, "127.0.0.1:9748");
+}
+END_TEST
+
+START_TEST(units_words_flags_and_comments)
+{
+	ck_assert_int_eq(
+		read_text("; a comment\n[daemon]\nlog_level = debug ; why not\nmetrics=off\n\n"
+			  "[capture a-b_c.1]   # another\n  interface: eth9\nworkers = "
+			  "3\nring_size = 2G\n"
+			  "block_size = 512K\nblock_timeout = 1s\nwrite_delay = 0\nfanout = qm\n"
+			  "fanout_flags = defrag, rollover\nfanout_id = 0\nfile_mode = "
+			  "600\npromiscuous = off\n"
+			  "vlan = strip\noutput = none\ndirect = no\ncpus = 0-3,8\n"),
+		0);
+	ck_assert_int_eq(config.daemon.log_level, 7);
+	ck_assert_str_eq(config.capture[0].interface, "eth9");
+	ck_assert_int_eq(config.capture[0].ring_size, INT64_C(2) << 30);
+	ck_assert_int_eq(config.capture[0].block_timeout, 1000000000);
+	ck_assert_uint_eq(config.capture[0].fanout_flags, 0x9000);
+	ck_assert_int_eq(config.capture[0].fanout_id, 0);
+	ck_assert_int_eq(config.capture[0].file_mode, 0600);
+	ck_assert_int_eq(config.capture[0].promiscuous, 0);
+	ck_assert_int_eq(config.capture[0].vlan_keep, 0);
+	ck_assert_int_eq(config.capture[0].output, OUTPUT_NONE);
+}
+END_TEST
+
+START_TEST(a_long_value_goes_on_in_indented_lines)
+{
+	ck_assert_int_eq(read_text("[capture x]\nfilter = udp port 1\n    or udp port 2\n\tor "
+				   "tcp\nworkers = 1\n"),
+			 0);
+	ck_assert_str_eq(config.capture[0].filter, "udp port 1 or udp port 2 or tcp");
+}
+END_TEST
+
+/* What is refused: the text, and what the message must say. %s is the file's name. */
+static const struct {
+	const char *text, *says;
+} bad[] = {
+	{ "", "no [capture NAME] section" },
+	{ "[capture x]\nworker = 1\n", ":2: unknown key worker in section [capture]" },
+	{ "[daemon]\nfilter = udp\n", ":2: unknown key filter in section [daemon]" },
+	{ "[capture x]\nlayout = auto\n", ":2: unknown key layout" }, /* a later release's */
+	{ "[capture x]\nworkers = 1\nsnaplen = 9\nworkers = 2\n",
+	  ":4: key workers is there already (line 2)" },
+	{ "[capture x]\n[capture x]\n", ":2: capture x is there already (line 1)" },
+	{ "[capture]\n", ":1: unknown section [capture]" },
+	{ "[captures x]\n", ":1: unknown section [captures x]" },
+	{ "[capture x\n", ":1: not a section" },
+	{ "[capture x] y\n", ":1: not a section" },
+	{ "[capture a/b]\n", "capture name \"a/b\"" },
+	{ "[capture .x]\n", "capture name \".x\"" },
+	{ "[capture abcdefghijabcdefghijabcdefghijabc]\n", "must be 1 to 32" },
+	{ "workers = 1\n", ":1: workers: before the first section" },
+	{ "[capture x]\nworkers\n", ":2: must be KEY = VALUE" },
+	{ "[capture x]\nworkers = 0\n", ":2: workers = 0: must be a number, 1 to 64, or auto" },
+	{ "[capture x]\nworkers = 65\n", "must be a number, 1 to 64, or auto" },
+	{ "[capture x]\nworkers = 2x\n", "must be a number" },
+	{ "[capture x]\nworkers = -1\n", "must be a number" },
+	{ "[capture x]\nfanout_id = 65536\n", "must be a number, 0 to 65535, or auto" },
+	{ "[capture x]\nring_size = 64X\n", "must be a size (K M G T), 4K to 1T" },
+	{ "[capture x]\nring_size = 99999999999999999999\n", "must be a size" },
+	{ "[capture x]\nblock_timeout = 64\n",
+	  "must be a duration (us ms s m h d), 1ms to 65535ms" },
+	{ "[capture x]\nblock_timeout = 1500us\n", "block_timeout: must be whole milliseconds" },
+	{ "[capture x]\nfanout = round\n",
+	  "fanout = round: must be one of hash lb cpu rollover rnd qm" },
+	{ "[capture x]\nfanout_flags = defrag fast\n",
+	  "must be none or any of defrag rollover ignore_outgoing" },
+	{ "[capture x]\nfanout = rollover\nfanout_flags = rollover\n",
+	  ":3: fanout_flags = rollover: not together" },
+	{ "[capture x]\nfile_mode = 999\n", "must be an octal file mode, 0 to 777" },
+	{ "[capture x]\npromiscuous = maybe\n", "must be one of yes no" },
+	{ "[capture x]\nblock_size = 5000\n",
+	  ":2: block_size = 5000: must be a multiple of the page size" },
+	{ "[capture x]\nring_size = 64K\n", ":2: ring_size = 65536: must be at least one block" },
+	{ "[capture x]\nfile_size = 3M\n", ":2: file_size = 3145728: must be at least 4 blocks" },
+	{ "[capture x]\ncpus = 1-\n", ":2: cpus = 1-: must be none, auto, or a list" },
+	{ "[capture x]\ndirectory =\n", "directory = : must have 1 to 180 characters" },
+	{ "[capture thisisalonginterfacename]\n",
+	  ":1: capture thisisalonginterfacename: no interface given" },
+};
+
+START_TEST(bad_input_is_told_with_its_place_and_rule)
+{
+	ck_assert_int_ne(read_text(bad[_i].text), 0);
+	ck_assert_msg(strstr(error.text, bad[_i].says), "\"%s\" does not say \"%s\"", error.text,
+		      bad[_i].says);
+	ck_assert_msg(strncmp(error.text, path, strlen(path)) == 0, "%s", error.text);
+}
+END_TEST
+
+START_TEST(a_line_that_is_too_long_is_refused)
+{
+	char text[600] = "[capture x]\nfilter = ";
+
+	memset(text + strlen(text), 'a', 500);
+	ck_assert_int_ne(read_text(text), 0);
+	ck_assert_msg(strstr(error.text, ":2: line longer than"), "%s", error.text);
+}
+END_TEST
+
+START_TEST(a_file_that_is_not_there_is_told)
+{
+	ck_assert_int_eq(config_read(&config, "/nonexistent/afcapd.conf", &error), -ENOENT);
+	ck_assert_str_eq(error.text, "/nonexistent/afcapd.conf: No such file or directory");
+}
+END_TEST
+
+START_TEST(what_is_printed_parses_back_to_itself)
+{
+	char *first, *second;
+	char filter[900] = "[daemon]\ncontrol_group =\n[capture lo]\nwrite_delay = 90s\nring_size "
+			   "= 1T\nblock_size = 16M\n"
+			   "file_size = 1025K\noutput = none\nfilter = host 10.0.0.0";
+
+	for (int i = 1; i < 30; i++)
+		sprintf(filter + strlen(filter), "%sor host 10.0.0.%d", i % 5 ? " " : "\n  ", i);
+	strcat(filter, "\n[capture b]\nfanout_flags = ignore_outgoing defrag\nworkers = 7\n");
+	ck_assert_int_eq(read_text(filter), 0);
+	first = print(&config);
+	config_init(&config);
+	ck_assert_int_eq(read_text(first), 0);
+	second = print(&config);
+	ck_assert_str_eq(first, second);
+	ck_assert_uint_eq(config.captures, 2);
+	ck_assert_msg(strstr(config.capture[0].filter, "10.0.0.4 or host 10.0.0.5"), "%s",
+		      config.capture[0].filter);
+	free(first);
+	free(second);
+}
+END_TEST
+
+START_TEST(the_documented_file_is_the_defaults)
+{
+	struct config_error why;
+	char *documented, *defaults;
+
+	config_init(&again);
+	ck_assert_msg(config_read(&again, "conf/afcapd.conf", &why) == 0, "%s", why.text);
+	ck_assert_int_eq(config_finish(&again, &why), 0);
+	documented = print(&again);
+	ck_assert_int_eq(read_text("[capture eth0]\n"), 0);
+	defaults = print(&config);
+	ck_assert_str_eq(documented, defaults);
+	free(documented);
+	free(defaults);
+}
+END_TEST
+
+START_TEST(the_command_line_takes_precedence)
+{
+	ck_assert_int_eq(read_text("[capture x]\nworkers = 2\n"), 0);
+	ck_assert_int_eq(config_override(&config, "workers=5", &error), 0);
+	ck_assert_int_eq(config_override(&config, "x.snaplen=96", &error), 0);
+	ck_assert_int_eq(config_override(&config, "daemon.metrics=off", &error), 0);
+	ck_assert_int_eq(config.capture[0].workers, 5);
+	ck_assert_int_eq(config.capture[0].snaplen, 96);
+	ck_assert_str_eq(config.daemon.metrics, "off");
+	ck_assert_int_ne(config_override(&config, "y.workers=1", &error), 0);
+	ck_assert_str_eq(error.text,
+			 "-o y.workers=1: no section \"y\": must be daemon or a capture's name");
+	ck_assert_int_ne(config_override(&config, "workers", &error), 0);
+	ck_assert_int_ne(config_override(&config, "workers=x", &error), 0);
+	ck_assert_str_eq(error.text,
+			 "-o workers=x: workers = x: must be a number, 1 to 64, or auto");
+	ck_assert_int_eq(config_override(&config, "block_size=4096", &error), 0);
+	ck_assert_int_eq(config_override(&config, "ring_size=4095", &error), -EINVAL);
+	ck_assert_int_eq(config_override(&config, "file_size=64K", &error), 0);
+	ck_assert_int_eq(config_override(&config, "block_size=64K", &error), 0);
+	ck_assert_int_ne(config_finish(&config, &error), 0);
+	ck_assert_msg(strncmp(error.text, "-o x.file_size: ", 16) == 0, "%s", error.text);
+}
+END_TEST
+
+START_TEST(the_loopback_is_taken_once_unless_told_otherwise)
+{
+	ck_assert_int_eq(
+		read_text("[capture lo]\n[capture two]\ninterface = lo\nfanout_flags = none\n"), 0);
+	ck_assert_uint_eq(config.capture[0].fanout_flags, 0x4000);
+	ck_assert_uint_eq(config.capture[1].fanout_flags, 0);
+}
+END_TEST
+
+START_TEST(worker_i_runs_on_the_ith_cpu_of_the_list)
+{
+	ck_assert_int_eq(read_text("[capture x]\ncpus = 4,6-7\n"), 0);
+	ck_assert_int_eq(config_cpu(&config.capture[0], 4, 0), 4);
+	ck_assert_int_eq(config_cpu(&config.capture[0], 4, 1), 6);
+	ck_assert_int_eq(config_cpu(&config.capture[0], 4, 2), 7);
+	ck_assert_int_eq(config_cpu(&config.capture[0], 4, 3), 4);
+	strcpy(config.capture[0].cpus, "none");
+	ck_assert_int_eq(config_cpu(&config.capture[0], 4, 0), -1);
+	strcpy(config.capture[0].cpus, "auto");
+	ck_assert_int_eq(config_cpu(&config.capture[0], 1, 0), -1);
+}
+END_TEST
+
+Suite *suite_config(void)
+{
+	Suite *s = suite_create("config");
+	TCase *t = tcase_create("config");
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, a_section_without_keys_has_the_defaults);
+	tcase_add_test(t, units_words_flags_and_comments);
+	tcase_add_test(t, a_long_value_goes_on_in_indented_lines);
+	tcase_add_loop_test(t, bad_input_is_told_with_its_place_and_rule, 0,
+			    sizeof(bad) / sizeof(*bad));
+	tcase_add_test(t, a_line_that_is_too_long_is_refused);
+	tcase_add_test(t, a_file_that_is_not_there_is_told);
+	tcase_add_test(t, what_is_printed_parses_back_to_itself);
+	tcase_add_test(t, the_documented_file_is_the_defaults);
+	tcase_add_test(t, the_command_line_takes_precedence);
+	tcase_add_test(t, the_loopback_is_taken_once_unless_told_otherwise);
+	tcase_add_test(t, worker_i_runs_on_the_ith_cpu_of_the_list);
+	suite_add_tcase(s, t);
+	return s;
+}

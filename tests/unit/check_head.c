@@ -1,0 +1,122 @@
+/* daemon/archive/head.c */
+#include "suites.h"
+
+#include "../../daemon/archive/head.h"
+
+#include <string.h>
+
+static uint8_t page[HEAD_BYTES + 8];
+
+static uint32_t word(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, 4);
+	return v;
+}
+
+/* The value of an option among those from `at` on, or NULL. */
+static const uint8_t *option(const uint8_t *at, uint16_t code, uint16_t *length)
+{
+	for (;;) {
+		uint16_t head[2];
+
+		memcpy(head, at, 4);
+		if (head[0] == 0)
+			return NULL;
+		if (head[0] == code) {
+			*length = head[1];
+			return at + 4;
+		}
+		at += 4 + (head[1] + 3) / 4 * 4;
+	}
+}
+
+static struct message_capture capture = { .link_type = 1,
+					  .snaplen = 1000,
+					  .name = "eth0",
+					  .interface = "eth0",
+					  .filter = "udp port 53" };
+
+START_TEST(a_head_is_a_section_and_an_interface_and_fills_a_page)
+{
+	const uint8_t *idb, *value;
+	uint16_t length = 0;
+
+	memset(page, 0xaa, sizeof(page));
+	head_make(page, &capture, 2, "Linux 6.1", "afcapd 0");
+	ck_assert_uint_eq(word(page), 0x0A0D0D0A);
+	ck_assert_uint_eq(word(page + 8), 0x1A2B3C4D);
+	ck_assert_uint_eq(word(page + word(page + 4) - 4), word(page + 4));
+	idb = page + word(page + 4);
+	ck_assert_uint_eq(word(idb), 1);
+	ck_assert_uint_eq(word(idb + 8), 1);
+	ck_assert_uint_eq(word(idb + 12), 1000);
+	ck_assert_ptr_eq(idb + word(idb + 4), page + HEAD_BYTES);
+	ck_assert_uint_eq(word(page + HEAD_BYTES - 4), word(idb + 4));
+	ck_assert_uint_eq(page[HEAD_BYTES], 0xaa);
+	value = option(idb + 16, 2, &length);
+	ck_assert_int_eq(strncmp((const char *)value, "eth0", length), 0);
+	value = option(idb + 16, 9, &length);
+	ck_assert_uint_eq(*value, 9);
+	value = option(idb + 16, 11, &length);
+	ck_assert_uint_eq(length, 12);
+	ck_assert_mem_eq(value, "\0udp port 53", 12);
+}
+END_TEST
+
+START_TEST(the_longest_filter_fits)
+{
+	struct message_capture c = capture;
+	const uint8_t *idb;
+
+	memset(c.filter, 'x', sizeof(c.filter) - 1);
+	head_make(page, &c, 63, "Linux with a rather long release name that goes on",
+		  "afcapd 0.1.0");
+	idb = page + word(page + 4);
+	ck_assert_ptr_eq(idb + word(idb + 4), page + HEAD_BYTES);
+}
+END_TEST
+
+START_TEST(the_statistics_are_those_of_the_file_alone)
+{
+	struct ledger_file f = { .since_ns = UINT64_C(0x0102030405060708),
+				 .until_ns = UINT64_C(0x1112131415161718),
+				 .begin = { 100, 10, 90 },
+				 .finish = { 350, 35, 300 } };
+	uint8_t block[HEAD_STATISTICS_MAX];
+	uint32_t bytes = head_statistics(block, &f);
+	static const struct {
+		uint16_t code;
+		uint64_t value;
+	} expected[] = { { 4, 250 }, { 5, 25 }, { 7, 25 }, { 8, 210 } };
+
+	ck_assert_uint_le(bytes, sizeof(block));
+	ck_assert_uint_eq(word(block), 5);
+	ck_assert_uint_eq(word(block + 4), bytes);
+	ck_assert_uint_eq(word(block + bytes - 4), bytes);
+	ck_assert_uint_eq(word(block + 12), 0x11121314);
+	ck_assert_uint_eq(word(block + 16), 0x15161718);
+	for (size_t i = 0; i < sizeof(expected) / sizeof(*expected); i++) {
+		uint16_t length = 0;
+		const uint8_t *at = option(block + 20, expected[i].code, &length);
+		uint64_t value;
+
+		ck_assert_uint_eq(length, 8);
+		memcpy(&value, at, 8);
+		ck_assert_uint_eq(value, expected[i].value);
+	}
+}
+END_TEST
+
+Suite *suite_head(void)
+{
+	Suite *s = suite_create("head");
+	TCase *t = tcase_create("head");
+
+	tcase_add_test(t, a_head_is_a_section_and_an_interface_and_fills_a_page);
+	tcase_add_test(t, the_longest_filter_fits);
+	tcase_add_test(t, the_statistics_are_those_of_the_file_alone);
+	suite_add_tcase(s, t);
+	return s;
+}

@@ -1,0 +1,334 @@
+/* daemon/worker/pcapng.c on blocks made by hand, and a walker of its own. */
+#include "handblock.h"
+#include "suites.h"
+
+#include "../../daemon/worker/pcapng.h"
+
+#include <arpa/inet.h>
+
+#define BLOCK_BYTES  65536u
+#define BUFFER_BYTES (2 * BLOCK_BYTES)
+
+static uint8_t *buffer;
+static struct pcapng_chunk chunk;
+static struct pcapng_context context;
+
+static void setup(void)
+{
+	buffer = malloc(BUFFER_BYTES);
+	memset(buffer, 0xaa, BUFFER_BYTES); /* whatever is not written shows */
+	context = (struct pcapng_context){ .worker = 3,
+					   .align = 512,
+					   .snaplen = 262144,
+					   .vlan_keep = true,
+					   .drops = 17,
+					   .freezes = 2 };
+	pcapng_chunk_begin(&chunk, buffer, BUFFER_BYTES);
+}
+
+static void teardown(void)
+{
+	free(buffer);
+}
+
+static uint32_t word(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, 4);
+	return v;
+}
+
+struct epb {
+	uint64_t ns;
+	uint32_t captured, length;
+	const uint8_t *data;
+};
+
+/* The packets of a finished chunk; checks every length word and that the options are well formed
+ * and end. */
+static unsigned walk(uint32_t bytes, struct epb *epbs)
+{
+	unsigned n = 0;
+
+	ck_assert_uint_eq(word(buffer), PCAPNG_CHUNK_TYPE);
+	for (uint32_t at = 0; at < bytes;) {
+		const uint8_t *b = buffer + at;
+		uint32_t total = word(b + 4);
+
+		ck_assert_uint_ge(total, 12);
+		ck_assert_uint_eq(total % 4, 0);
+		ck_assert_uint_le(at + total, bytes);
+		ck_assert_uint_eq(word(b + total - 4), total);
+		if (at) {
+			uint32_t captured = word(b + 20), end = 28 + (captured + 3) / 4 * 4;
+
+			ck_assert_uint_eq(word(b), 6);
+			epbs[n++] = (struct epb){ (uint64_t)word(b + 12) << 32 | word(b + 16),
+						  captured, word(b + 24), b + 28 };
+			for (uint32_t i = 28 + captured; i < end; i++)
+				ck_assert_uint_eq(b[i], 0);
+			while (end < total - 4) {
+				uint32_t code = word(b + end) & 0xffff,
+					 length = word(b + end) >> 16;
+
+				if (code == 0) {
+					ck_assert_uint_eq(end, total - 8);
+					break;
+				}
+				end += 4 + (length + 3) / 4 * 4;
+				ck_assert_uint_le(end, total - 8);
+			}
+		}
+		at += total;
+	}
+	return n;
+}
+
+START_TEST(packets_come_out_as_they_went_in)
+{
+	struct handblock b = handblock_new(BLOCK_BYTES, 9);
+	struct afcap_block view;
+	struct epb epbs[100];
+	uint32_t bytes;
+
+	for (uint32_t i = 0; i < 50; i++)
+		handblock_add(&b, i * 13, 82, (uint8_t)i)->tp_len = i * 13 + i % 3;
+	view = handblock_view(&b);
+	pcapng_chunk_add(&chunk, &view, &context);
+	bytes = pcapng_chunk_end(&chunk, &context);
+	ck_assert_uint_eq(bytes % context.align, 0);
+	ck_assert_uint_eq(walk(bytes, epbs), 50);
+	for (uint32_t i = 0; i < 50; i++) {
+		ck_assert_uint_eq(epbs[i].captured, i * 13);
+		ck_assert_uint_eq(epbs[i].length, i * 13 + i % 3);
+		ck_assert_uint_eq(epbs[i].ns, UINT64_C(1700000000) * 1000000000 + 5 + i);
+		for (uint32_t k = 0; k < epbs[i].captured; k++)
+			ck_assert_uint_eq(epbs[i].data[k], (uint8_t)(i + k));
+	}
+	ck_assert_uint_eq(chunk.packets, 50);
+	ck_assert_uint_eq(chunk.unreadable, 0);
+	ck_assert_uint_eq(chunk.received_bytes, 13 * 49 * 50 / 2);
+	ck_assert_uint_eq(chunk.truncated, 33);
+	free(b.desc);
+}
+END_TEST
+
+START_TEST(the_chunk_header_says_what_is_in_it)
+{
+	struct handblock a = handblock_new(BLOCK_BYTES, 41), b = handblock_new(BLOCK_BYTES, 42);
+	struct afcap_block views[2];
+	uint32_t bytes;
+	uint64_t v[5];
+
+	handblock_add(&a, 60, 82, 0);
+	handblock_add(&b, 60, 82, 0);
+	handblock_add(&b, 61, 82, 0);
+	views[0] = handblock_view(&a);
+	views[1] = handblock_view(&b);
+	pcapng_chunk_add(&chunk, &views[0], &context);
+	pcapng_chunk_add(&chunk, &views[1], &context);
+	bytes = pcapng_chunk_end(&chunk, &context);
+	ck_assert_uint_eq(word(buffer + 4), PCAPNG_CHUNK_HEAD);
+	ck_assert_uint_eq(word(buffer + 8), PCAPNG_CHUNK_MAGIC);
+	ck_assert_uint_eq(word(buffer + 12), 3);
+	ck_assert_uint_eq(word(buffer + 16), bytes);
+	ck_assert_uint_eq(word(buffer + 20), 3 | 2 << 16);
+	memcpy(v, buffer + 24, sizeof(v));
+	ck_assert_uint_eq(v[0], 41);
+	ck_assert_uint_eq(v[1], UINT64_C(1700000000000000005));
+	ck_assert_uint_eq(v[2], UINT64_C(1700000000000000006));
+	ck_assert_uint_eq(v[3], 17);
+	ck_assert_uint_eq(v[4], 2);
+	free(a.desc);
+	free(b.desc);
+}
+END_TEST
+
+/* Every rest to the alignment, so every kind of filler: none, end of options, comment, custom. */
+START_TEST(the_last_packet_is_stretched_to_the_alignment)
+{
+	static const uint32_t aligns[] = { 4, 512, 4096 };
+	struct epb epbs[2];
+
+	for (uint32_t captured = 0; captured < 600; captured++) {
+		struct handblock b = handblock_new(BLOCK_BYTES, 1);
+		struct afcap_block view;
+		uint32_t bytes;
+
+		context.align = aligns[_i];
+		handblock_add(&b, captured, 82, 7);
+		view = handblock_view(&b);
+		memset(buffer, 0xaa, BUFFER_BYTES);
+		pcapng_chunk_begin(&chunk, buffer, BUFFER_BYTES);
+		pcapng_chunk_add(&chunk, &view, &context);
+		bytes = pcapng_chunk_end(&chunk, &context);
+		ck_assert_uint_eq(bytes % context.align, 0);
+		ck_assert_uint_lt(bytes, PCAPNG_CHUNK_HEAD + 32 + captured + 4 + context.align);
+		ck_assert_uint_eq(walk(bytes, epbs), 1);
+		ck_assert_uint_eq(epbs[0].captured, captured);
+		ck_assert_uint_eq(buffer[bytes], 0xaa);
+		free(b.desc);
+	}
+}
+END_TEST
+
+/* tci, TPID valid?, expected tag */
+static const struct {
+	uint16_t tci, tpid, expected_tpid;
+	uint32_t status;
+} tags[] = {
+	{ 100, 0x8100, 0x8100, TP_STATUS_VLAN_VALID | TP_STATUS_VLAN_TPID_VALID },
+	{ 0xe000 | 5, 0x88a8, 0x88a8, TP_STATUS_VLAN_VALID | TP_STATUS_VLAN_TPID_VALID },
+	{ 0, 0x8100, 0x8100,
+	  TP_STATUS_VLAN_VALID | TP_STATUS_VLAN_TPID_VALID }, /* priority tag 0 */
+	{ 7, 0, 0x8100, TP_STATUS_VLAN_VALID },
+};
+
+START_TEST(a_stripped_tag_is_put_back)
+{
+	struct handblock b = handblock_new(BLOCK_BYTES, 1);
+	struct tpacket3_hdr *h = handblock_add(&b, 60, 82, 1);
+	struct afcap_block view;
+	struct epb epbs[2];
+	uint16_t tag[2];
+
+	h->tp_status |= tags[_i].status;
+	h->hv1.tp_vlan_tci = tags[_i].tci;
+	h->hv1.tp_vlan_tpid = tags[_i].tpid;
+	view = handblock_view(&b);
+	pcapng_chunk_add(&chunk, &view, &context);
+	walk(pcapng_chunk_end(&chunk, &context), epbs);
+	ck_assert_uint_eq(epbs[0].captured, 64);
+	ck_assert_uint_eq(epbs[0].length, 64);
+	memcpy(tag, epbs[0].data + 12, 4);
+	ck_assert_uint_eq(ntohs(tag[0]), tags[_i].expected_tpid);
+	ck_assert_uint_eq(ntohs(tag[1]), tags[_i].tci);
+	for (uint32_t i = 0; i < 12; i++)
+		ck_assert_uint_eq(epbs[0].data[i], i + 1);
+	for (uint32_t i = 12; i < 60; i++)
+		ck_assert_uint_eq(epbs[0].data[i + 4], i + 1);
+	ck_assert_uint_eq(chunk.received_bytes, 60);
+	free(b.desc);
+}
+END_TEST
+
+START_TEST(a_tag_stays_away_when_told_so_or_where_it_does_not_fit)
+{
+	struct handblock b = handblock_new(BLOCK_BYTES, 1);
+	struct afcap_block view;
+	struct epb epbs[3];
+
+	handblock_add(&b, 60, 82, 1)->tp_status |= TP_STATUS_VLAN_VALID;
+	handblock_add(&b, 11, 82, 1)->tp_status |= TP_STATUS_VLAN_VALID; /* a runt */
+	view = handblock_view(&b);
+	context.snaplen = 62;
+	pcapng_chunk_add(&chunk, &view, &context);
+	walk(pcapng_chunk_end(&chunk, &context), epbs);
+	ck_assert_uint_eq(epbs[0].captured, 62);
+	ck_assert_uint_eq(epbs[0].length, 64);
+	ck_assert_uint_eq(epbs[1].captured, 11);
+	pcapng_chunk_begin(&chunk, buffer, BUFFER_BYTES);
+	context.vlan_keep = false;
+	pcapng_chunk_add(&chunk, &view, &context);
+	walk(pcapng_chunk_end(&chunk, &context), epbs);
+	ck_assert_uint_eq(epbs[0].captured, 60);
+	free(b.desc);
+}
+END_TEST
+
+START_TEST(an_empty_block_makes_no_chunk)
+{
+	struct handblock b = handblock_new(BLOCK_BYTES, 1);
+	struct afcap_block view = handblock_view(&b);
+
+	pcapng_chunk_add(&chunk, &view, &context);
+	ck_assert_uint_eq(pcapng_chunk_end(&chunk, &context), 0);
+	ck_assert_uint_eq(chunk.blocks, 1);
+	free(b.desc);
+}
+END_TEST
+
+/* What a slot may lie about; the packets before it are kept, the rest counted as unreadable. */
+START_TEST(a_slot_outside_its_block_ends_the_walk)
+{
+	struct handblock b = handblock_new(BLOCK_BYTES, 1);
+	struct tpacket3_hdr *first = handblock_add(&b, 60, 82, 1),
+			    *second = handblock_add(&b, 60, 82, 1);
+	struct afcap_block view;
+	struct epb epbs[4];
+
+	handblock_add(&b, 60, 82, 1);
+	if (_i == 0)
+		first->tp_next_offset = 1u << 31;
+	else if (_i == 1)
+		first->tp_next_offset = 3;
+	else if (_i == 2)
+		second->tp_snaplen = BLOCK_BYTES;
+	else if (_i == 3)
+		second->tp_mac = 4;
+	else
+		second->tp_snaplen = UINT32_MAX;
+	view = handblock_view(&b);
+	pcapng_chunk_add(&chunk, &view, &context);
+	ck_assert_uint_eq(walk(pcapng_chunk_end(&chunk, &context), epbs), 1);
+	ck_assert_uint_eq(chunk.packets, 1);
+	ck_assert_uint_eq(chunk.unreadable, 2);
+	free(b.desc);
+}
+END_TEST
+
+START_TEST(a_slot_that_the_kernel_left_unfilled_is_passed_over)
+{
+	struct handblock b = handblock_new(BLOCK_BYTES, 1);
+	struct afcap_block view;
+	struct epb epbs[3];
+
+	handblock_add(&b, 60, 82, 1);
+	handblock_add(&b, 60, 82, 2)->tp_status = 0;
+	handblock_add(&b, 60, 82, 3);
+	view = handblock_view(&b);
+	pcapng_chunk_add(&chunk, &view, &context);
+	ck_assert_uint_eq(walk(pcapng_chunk_end(&chunk, &context), epbs), 2);
+	ck_assert_uint_eq(epbs[1].data[0], 3);
+	ck_assert_uint_eq(chunk.unreadable, 1);
+	free(b.desc);
+}
+END_TEST
+
+START_TEST(a_full_block_fits_the_promised_room)
+{
+	struct handblock b = handblock_new(BLOCK_BYTES, 1);
+	struct afcap_block view;
+
+	while (b.used + 82 + 8 < BLOCK_BYTES)
+		handblock_add(&b, _i, 82, 1)->tp_status |= TP_STATUS_VLAN_VALID;
+	view = handblock_view(&b);
+	context.align = 4096;
+	pcapng_chunk_begin(&chunk, buffer, pcapng_chunk_bytes_max(BLOCK_BYTES, 4096));
+	pcapng_chunk_add(&chunk, &view, &context);
+	ck_assert_uint_eq(chunk.unreadable, 0);
+	ck_assert_uint_le(pcapng_chunk_end(&chunk, &context),
+			  pcapng_chunk_bytes_max(BLOCK_BYTES, 4096));
+	free(b.desc);
+}
+END_TEST
+
+Suite *suite_pcapng(void)
+{
+	Suite *s = suite_create("pcapng");
+	TCase *t = tcase_create("pcapng");
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, packets_come_out_as_they_went_in);
+	tcase_add_test(t, the_chunk_header_says_what_is_in_it);
+	tcase_add_loop_test(t, the_last_packet_is_stretched_to_the_alignment, 0, 3);
+	tcase_add_loop_test(t, a_stripped_tag_is_put_back, 0, sizeof(tags) / sizeof(*tags));
+	tcase_add_test(t, a_tag_stays_away_when_told_so_or_where_it_does_not_fit);
+	tcase_add_test(t, an_empty_block_makes_no_chunk);
+	tcase_add_loop_test(t, a_slot_outside_its_block_ends_the_walk, 0, 5);
+	tcase_add_test(t, a_slot_that_the_kernel_left_unfilled_is_passed_over);
+	tcase_add_loop_test(t, a_full_block_fits_the_promised_room, 12, 20);
+	suite_add_tcase(s, t);
+	return s;
+}

@@ -1,0 +1,23 @@
+/* Runs all suites; CK_RUN_SUITE and CK_RUN_CASE choose. */
+#include "suites.h"
+
+#include <stdlib.h>
+
+int main(void)
+{
+	SRunner *runner = srunner_create(suite_geometry());
+	int failed;
+
+	srunner_add_suite(runner, suite_block());
+	srunner_add_suite(runner, suite_pcapng());
+	srunner_add_suite(runner, suite_ledger());
+	srunner_add_suite(runner, suite_channel());
+	srunner_add_suite(runner, suite_config());
+	srunner_add_suite(runner, suite_head());
+	srunner_add_suite(runner, suite_counters());
+	srunner_add_suite(runner, suite_filter());
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

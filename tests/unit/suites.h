@@ -1,0 +1,17 @@
+/* The suites of the unit tests, one a module. */
+#ifndef SUITES_H
+#define SUITES_H
+
+#include <check.h>
+
+Suite *suite_geometry(void);
+Suite *suite_block(void);
+Suite *suite_pcapng(void);
+Suite *suite_ledger(void);
+Suite *suite_channel(void);
+Suite *suite_config(void);
+Suite *suite_head(void);
+Suite *suite_counters(void);
+Suite *suite_filter(void);
+
+#endif
