@@ -99,6 +99,9 @@ static int filter_make(struct capture *capture, bool incoming_only, struct captu
 	int rc = filter_compile(&program, c->interface, c->filter, capture->snaplen, incoming_only,
 				words, sizeof(words));
 
+	if (rc == -ENETDOWN)
+		return capture_error(error, EXIT_FAILURE, "interface %s is down (ip link set %s up)",
+				     c->interface, c->interface);
 	if (rc)
 		return capture_error(
 			error,
@@ -175,6 +178,9 @@ int capture_init(struct capture *capture, struct supervisor *supervisor, struct 
 				     .config = c,
 				     .index = index,
 				     .snaplen = snaplen_of(c) };
+	capture->deadline = event_new(base, -1, 0, deadline_cb, capture);
+	if (!capture->deadline)
+		return capture_error(error, EXIT_FAILURE, "capture %s: no memory", c->name);
 	rc = capture_check(config, c, error);
 	if (rc)
 		return rc;
@@ -195,8 +201,7 @@ int capture_init(struct capture *capture, struct supervisor *supervisor, struct 
 		capture->group.flags |= AFCAP_FANOUT_FLAG_UNIQUEID;
 	else
 		capture->group.id = (uint32_t)c->fanout_id;
-	capture->deadline = event_new(base, -1, 0, deadline_cb, capture);
-	rc = capture->deadline ? slots_make(capture) : -ENOMEM;
+	rc = slots_make(capture);
 	if (rc)
 		return capture_error(error, EXIT_FAILURE, "capture %s: making slots: %s", c->name,
 				     strerror(-rc));

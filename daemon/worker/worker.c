@@ -21,6 +21,7 @@
 
 #define REPORT_MS      1000
 #define DRAIN_CHECK_MS 5
+#define QUIET_NS       UINT64_C(64000000)
 #define ORPHAN_NS      UINT64_C(2000000000) /* without a supervisor: to write what is there */
 
 struct worker {
@@ -130,9 +131,8 @@ static void notify_cb(evutil_socket_t fd, short what, void *arg)
 	report_send(w);
 }
 
-/* All that the kernel put into the ring is received, and stayed so for a block timeout: a filter
- * swap does not wait for packets on their way, and the last block is handed over only when its time
- * is up. */
+/* All that the kernel put into the ring, the open block's packets too, is received, and stayed so
+ * for a while: a filter swap does not wait for packets on their way. */
 static bool drained(struct worker *w)
 {
 	struct ledger_totals totals = ledger_totals(w->ledger);
@@ -151,7 +151,7 @@ static bool drained(struct worker *w)
 		w->quiet_since = now;
 		w->quiet_packets = kernel.packets;
 	}
-	return now - w->quiet_since >= w->what.block_timeout_ms * UINT64_C(1000000);
+	return now - w->quiet_since >= QUIET_NS;
 }
 
 static void drain_cb(evutil_socket_t fd, short what, void *arg)

@@ -1,0 +1,159 @@
+#!/usr/bin/env bash
+# What goes wrong is told in words, with the right exit code.
+. "$(dirname "$0")/lib.sh"
+
+# refused CODE WORDS ARGS...: afcapd ends by itself with that code, and says so on stderr
+refused() {
+	local code=$1 words=$2 rc=0
+	shift 2
+	in_lab timeout 20 "$AFCAPD" -o daemon.control="$SOCK" "$@" >"$DIR/out" 2>"$DIR/err" || rc=$?
+	equal "exit code of afcapd $*" "$rc" "$code"
+	contains "message of afcapd $*" "$(cat "$DIR/err")" "$words"
+	equal "what is left in the directory" "$(find "$OUT" -type f | wc -l)" 0
+	equal "what is left of the socket" "$(find "$DIR" -name control.sock | wc -l)" 0
+}
+
+t_usage() {
+	for arguments in "--nonsense" "-i va extra" "-c x -i va" "-w /tmp" "-j 2" "-i"; do
+		rc=0
+		# shellcheck disable=SC2086
+		"$AFCAPD" $arguments >"$DIR/out" 2>"$DIR/err" || rc=$?
+		equal "exit code of afcapd $arguments" $rc 2
+		contains "usage" "$(cat "$DIR/err")" "afcapd"
+	done
+	contains version "$("$AFCAPD" -V)" '^afcapd [0-9]'
+	contains help "$("$AFCAPD" --help)" '^usage: afcapd'
+	rc=0
+	"$AFCTL" nonsense 2>/dev/null || rc=$?
+	equal "exit code of afctl nonsense" $rc 2
+	rc=0
+	"$AFCTL" -s "$DIR/none.sock" status 2>"$DIR/err" || rc=$?
+	equal "exit code of afctl without a daemon" $rc 3
+	contains message "$(cat "$DIR/err")" "no daemon at"
+}
+
+t_no_such_interface() { refused 78 "no such interface: nowhere0" -i nowhere0 -w "$OUT"; }
+
+t_interface_down() {
+	ip -n "$NS" link set va down
+	refused 1 "interface va is down (ip link set va up)" -i va -w "$OUT"
+	refused 1 "down" -i va -w "$OUT" -f udp
+}
+
+t_no_capability() {
+	rc=0
+	in_lab setpriv --bounding-set -net_raw --inh-caps -net_raw "$AFCAPD" -o daemon.control="$SOCK" -i va -w "$OUT" \
+		>"$DIR/out" 2>"$DIR/err" || rc=$?
+	equal "exit code" $rc 77
+	contains message "$(cat "$DIR/err")" "CAP_NET_RAW is missing"
+}
+
+t_bad_filter() {
+	refused 78 "filter = udp prot 5: can't parse filter expression: syntax error" -i va -w "$OUT" -f 'udp prot 5'
+	printf '[capture va]\ndirectory = %s\nfilter = host\n' "$OUT" >"$DIR/conf"
+	refused 78 "$DIR/conf:3: filter = host: can't parse" -c "$DIR/conf"
+	rc=0
+	"$AFCAPD" -n -c "$DIR/conf" 2>"$DIR/err" || rc=$?
+	equal "exit code of -n" $rc 78
+}
+
+t_bad_config() {
+	printf '[capture va]\nring_sise = 5\n' >"$DIR/conf"
+	refused 78 "$DIR/conf:2: unknown key ring_sise" -c "$DIR/conf"
+	refused 78 "$DIR/none: No such file" -c "$DIR/none"
+}
+
+t_check_prints_what_parses_back() {
+	"$AFCAPD" -n -i va -w "$OUT" -j 2 -f 'udp port 53' >"$DIR/one" 2>"$DIR/err" || fail "$(cat "$DIR/err")"
+	"$AFCAPD" --check -c "$DIR/one" >"$DIR/two" || fail "does not parse back"
+	cmp "$DIR/one" "$DIR/two" || fail "differs"
+	contains "the filter" "$(cat "$DIR/one")" "^filter = udp port 53$"
+}
+
+t_ring_too_large() {
+	refused 78 "MiB of memory are available" -i va -w "$OUT" -j 4 -o ring_size=1T -o block_size=128M -o file_size=1G
+	refused 78 "at most 65536" -i va -w "$OUT" -j 1 -o ring_size=1G -o block_size=4K
+}
+
+t_directory() {
+	refused 78 "directory $DIR/none: No such file or directory" -i va -w "$DIR/none"
+	touch "$DIR/file"
+	refused 78 "directory $DIR/file: Not a directory" -i va -w "$DIR/file"
+	mkdir "$DIR/readonly"
+	mount -t tmpfs -o ro tmpfs "$DIR/readonly"
+	refused 78 "Read-only file system" -i va -w "$DIR/readonly"
+	umount "$DIR/readonly"
+}
+
+t_directory_not_writable() {
+	mkdir "$DIR/other"
+	chmod 555 "$DIR/other"
+	chmod 755 "$DIR"
+	cp "$AFCAPD" "$DIR/afcapd" # a build directory may be closed to others
+	rc=0
+	in_lab setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps +net_raw --ambient-caps +net_raw \
+		"$DIR/afcapd" -o daemon.control="/tmp/$NS.sock" -i va -w "$DIR/other" >"$DIR/out" 2>"$DIR/err" || rc=$?
+	equal "exit code" $rc 77
+	contains message "$(cat "$DIR/err")" "directory $DIR/other is not writable: Permission denied"
+}
+
+t_metrics_port_taken() {
+	ip netns exec "$NS" python3 -c 'import socket, time
+s = socket.socket(); s.bind(("127.0.0.1", 9748)); s.listen(); time.sleep(60)' &
+	PIDS="$PIDS $!"
+	taken() { in_lab ss -tln | grep -q 127.0.0.1:9748; }
+	wait_for 5 taken
+	refused 1 "metrics = 127.0.0.1:9748: in use by another program" -i va -w "$OUT"
+	refused 78 "metrics = nonsense: must be ADDRESS:PORT, unix:PATH or off" -i va -w "$OUT" -o daemon.metrics=nonsense
+}
+
+t_control_socket_of_a_live_daemon() {
+	daemon_start -i va -w "$OUT"
+	rc=0
+	in_lab "$AFCAPD" -o daemon.control="$SOCK" -o daemon.metrics=off -i va -w "$OUT" 2>"$DIR/err2" || rc=$?
+	equal "exit code" $rc 1
+	contains message "$(cat "$DIR/err2")" "control = $SOCK: a running daemon listens there"
+	ctl status >/dev/null || fail "the live daemon lost its socket"
+	daemon_stop
+}
+
+t_a_stale_control_socket_is_replaced() {
+	daemon_start -i va -w "$OUT"
+	kill -KILL "$DAEMON"
+	wait "$DAEMON" 2>/dev/null
+	[ -S "$SOCK" ] || fail "no stale socket"
+	daemon_start -i va -w "$OUT"
+	daemon_stop
+	[ ! -e "$SOCK" ] || fail "the socket was left"
+	touch "$SOCK"
+	rc=0
+	in_lab "$AFCAPD" -o daemon.control="$SOCK" -i va -w "$OUT" 2>"$DIR/err" || rc=$?
+	equal "exit code" $rc 1
+	contains message "$(cat "$DIR/err")" "something that is no socket is there"
+	[ -f "$SOCK" ] || fail "a file that is not ours was removed"
+}
+
+t_fanout_id_taken_with_another_mode() {
+	daemon_start -i va -w "$OUT" -o fanout_id=4242 -o fanout=hash
+	rc=0
+	in_lab "$AFCAPD" -o daemon.control="$DIR/2.sock" -o daemon.metrics=off -i va -w "$OUT" -o fanout_id=4242 \
+		-o fanout=lb 2>"$DIR/err2" || rc=$?
+	equal "exit code" $rc 1
+	contains message "$(cat "$DIR/err2")" "fanout group 4242 cannot be joined with mode lb"
+	contains message "$(cat "$DIR/err2")" "another mode"
+	daemon_stop
+}
+
+t_a_worker_that_cannot_write_is_told() {
+	# direct = yes where the file system has no O_DIRECT: ramfs has none
+	mkdir "$DIR/ram"
+	mount -t ramfs ramfs "$DIR/ram"
+	rc=0
+	in_lab timeout 20 "$AFCAPD" -o daemon.control="$SOCK" -i va -w "$DIR/ram" -o direct=yes 2>"$DIR/err" >"$DIR/out" || rc=$?
+	if [ $rc = 124 ] || [ $rc = 0 ]; then skip "ramfs takes O_DIRECT here"; fi
+	equal "exit code" $rc 78
+	contains message "$(cat "$DIR/err")" "no O_DIRECT"
+	umount "$DIR/ram"
+}
+
+run_tests

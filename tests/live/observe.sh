@@ -1,0 +1,235 @@
+#!/usr/bin/env bash
+# What afctl, a varlink client and Prometheus see.
+. "$(dirname "$0")/lib.sh"
+
+# One varlink exchange by a client that is not ours: requests (JSON, one an argument) on one connection; the answers, a
+# line each. STREAM=n: so many answers to the last one.
+varlink() {
+	python3 - "$SOCK" "${STREAM:-1}" "$@" <<'P'
+import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(10)
+s.connect(sys.argv[1])
+buffer = b""
+def answer():
+    global buffer
+    while b"\0" not in buffer:
+        try:
+            more = s.recv(65536)
+        except ConnectionResetError:
+            more = b""
+        if not more:
+            print("closed")
+            sys.exit(0)
+        buffer += more
+    text, buffer = buffer.split(b"\0", 1)
+    print(text.decode())
+requests = sys.argv[3:]
+for i, request in enumerate(requests):
+    try:
+        s.sendall(request.encode() + b"\0")
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    for _ in range(int(sys.argv[2]) if i == len(requests) - 1 else 1):
+        answer()
+P
+}
+
+t_stats_json_is_the_contracts() {
+	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=10ms -o write_delay=20ms -o fanout_id=4711
+	in_lab "$FRAMES" send vb 1000 rate=50000
+	wait_for 5 counter_is written 1000
+	ctl --json stats >"$DIR/stats"
+	jq -e '.captures | length == 1' "$DIR/stats" >/dev/null || fail "$(cat "$DIR/stats")"
+	equal "fields" "$(jq -c '.captures[0] | keys_unsorted' "$DIR/stats")" \
+		'["name","interface","state","reason","fanout","workers","total"]'
+	equal "fanout" "$(jq -c '.captures[0].fanout' "$DIR/stats")" '{"mode":"hash","flags":[],"id":4711}'
+	counters=$(sed -n 's/^COUNTER(\([a-z_]*\),.*/\1/p' "$TOP/daemon/base/counters.def" | sort)
+	equal "counters of the total" "$(jq -r '.captures[0].total | keys[]' "$DIR/stats")" "$counters"
+	equal "counters of a worker" \
+		"$(jq -r '.captures[0].workers[1] | del(.worker, .pid, .state) | keys[]' "$DIR/stats")" "$counters"
+	equal "the sum" "$(jq '[.captures[0].workers[].packets] | add' "$DIR/stats")" 1000
+	equal "the total" "$(jq '.captures[0].total.packets' "$DIR/stats")" 1000
+	equal "worker numbers" "$(jq -c '[.captures[0].workers[].worker]' "$DIR/stats")" '[0,1]'
+	equal "one capture by name" "$(ctl --json stats va | jq '.captures[0].total.written')" 1000
+	rc=0
+	ctl stats nonesuch 2>"$DIR/said" || rc=$?
+	equal "exit code" $rc 1
+	contains said "$(cat "$DIR/said")" "no such capture: nonesuch"
+	# The table has every counter, in order
+	equal "rows of the table" "$(ctl stats | awk 'NR > 1 { print $1 }' | sort)" "$counters"
+	equal "written in the table" "$(ctl stats | awk '$1 == "written" { print $2 }')" 1000
+	daemon_stop
+}
+
+t_status_says_what_is_recorded_where() {
+	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=10ms -o write_delay=20ms
+	ip netns exec "$NS" "$FRAMES" send vb 40000 rate=10000 >/dev/null &
+	PIDS="$PIDS $!"
+	rate_right() { ctl --json status | jq -e '.captures[0].total.packets_per_second | . > 8000 and . < 12000' | grep -q true; }
+	wait_for 5 rate_right
+	ctl --json status >"$DIR/status"
+	for w in 0 1; do
+		file=$(jq -r ".captures[0].workers[$w].file" "$DIR/status")
+		[ -f "$OUT/$file" ] || fail "no file $file"
+		kill -0 "$(jq ".captures[0].workers[$w].pid" "$DIR/status")" || fail "no such worker"
+		equal "state of worker $w" "$(jq -r ".captures[0].workers[$w].state" "$DIR/status")" running
+	done
+	equal "loss" "$(jq '.captures[0].total.loss_ratio' "$DIR/status")" 0
+	contains "since" "$(jq -r '.captures[0].since' "$DIR/status")" '^20[0-9-]*T[0-9:]*Z$'
+	contains "table" "$(ctl status)" "^va: running"
+	daemon_stop
+}
+
+t_a_missing_worker_is_degraded() {
+	daemon_start -i va -w "$OUT" -j 2
+	# A worker that dies at once again and again waits longer and longer
+	for _ in $(seq 12); do
+		for w in $(workers); do kill -KILL "$w"; done
+		sleep 0.02
+	done
+	rc=0
+	ctl status >"$DIR/said" || rc=$?
+	equal "exit code" $rc 5
+	contains said "$(cat "$DIR/said")" "restarting"
+	wait_for 10 ctl status
+	daemon_stop
+	[ "$(sed -n '$=' "$DIR/out")" = 3 ] || fail "no account"
+}
+
+t_watch_prints_again_and_again() {
+	daemon_start -i va -w "$OUT" -j 1
+	timeout 3 "$AFCTL" -s "$SOCK" --json stats --watch=0.2 >"$DIR/watch"
+	lines=$(wc -l <"$DIR/watch")
+	{ [ "$lines" -ge 8 ] && [ "$lines" -le 16 ]; } || fail "$lines lines in 3 s"
+	jq -es 'all(.[]; .captures[0].name == "va")' "$DIR/watch" >/dev/null || fail "not JSON lines"
+	timeout 3 "$AFCTL" -s "$SOCK" stats --watch >"$DIR/watch"
+	contains "head" "$(head -1 "$DIR/watch")" "PACKETS/S"
+	contains "a line" "$(tail -1 "$DIR/watch")" "^[0-9:]* va "
+	rc=0
+	"$AFCTL" -s "$SOCK" stats --watch >/dev/null 2>"$DIR/said" &
+	watcher=$!
+	PIDS="$PIDS $watcher"
+	sleep 0.2
+	daemon_stop
+	wait $watcher || rc=$?
+	equal "exit code when the daemon ends" $rc 3
+}
+
+t_version() {
+	contains own "$(ctl version)" '^afctl [0-9]'
+	daemon_start -i va -w "$OUT" -j 1
+	contains daemon "$(ctl version)" '^afcapd [0-9]'
+	equal json "$(ctl --json version | jq -r '.afctl == .afcapd')" true
+	daemon_stop
+}
+
+t_varlink() {
+	daemon_start -i va -w "$OUT" -j 1
+	answer=$(varlink '{"method":"org.varlink.service.GetInfo"}')
+	equal interfaces "$(jq -c .parameters.interfaces <<<"$answer")" '["org.varlink.service","org.afcap.control"]'
+	equal product "$(jq -r .parameters.product <<<"$answer")" afcapd
+	varlink '{"method":"org.varlink.service.GetInterfaceDescription","parameters":{"interface":"org.afcap.control"}}' |
+		jq -r .parameters.description >"$DIR/org.afcap.control.varlink"
+	contains description "$(cat "$DIR/org.afcap.control.varlink")" "^method Stats"
+	contains description "$(cat "$DIR/org.afcap.control.varlink")" "  poll_timeouts: int"
+	if command -v varlink-go-interface-generator >/dev/null; then
+		mkdir "$DIR/go"
+		cp "$DIR/org.afcap.control.varlink" "$DIR/go"
+		varlink-go-interface-generator "$DIR/go/org.afcap.control.varlink" || fail "not varlink's language"
+	fi
+	# Several calls on one connection, in order
+	answers=$(varlink '{"method":"org.afcap.control.Status"}' '{"method":"org.afcap.control.Stats","parameters":{}}')
+	equal "both answered" "$(jq -s 'map(.parameters.captures | length)' -c <<<"$answers")" "[1,1]"
+	answers=$(STREAM=3 varlink '{"method":"org.afcap.control.Stats","parameters":{"interval":0.1},"more":true}')
+	equal "a stream" "$(jq -c -s 'map(.continues)' <<<"$answers")" "[true,true,true]"
+	# Errors
+	equal "unknown method" "$(varlink '{"method":"org.afcap.control.Fly"}')" \
+		'{"error":"org.varlink.service.MethodNotFound","parameters":{"method":"org.afcap.control.Fly"}}'
+	equal "unknown interface" "$(varlink '{"method":"org.example.Fly"}')" \
+		'{"error":"org.varlink.service.InterfaceNotFound","parameters":{"interface":"org.example"}}'
+	equal "bad parameter" "$(varlink '{"method":"org.afcap.control.Stats","parameters":{"interval":"x"}}')" \
+		'{"error":"org.varlink.service.InvalidParameter","parameters":{"parameter":"interval"}}'
+	equal "no such capture" "$(varlink '{"method":"org.afcap.control.Stats","parameters":{"capture":"x"}}')" \
+		'{"error":"org.afcap.control.NoSuchCapture","parameters":{"capture":"x"}}'
+	equal "no JSON" "$(varlink 'hello')" closed
+	equal "no method" "$(varlink '{}')" closed
+	equal "too long" "$(varlink "{\"method\":\"$(head -c 70000 /dev/zero | tr '\0' x)\"}")" closed
+	ctl status >/dev/null || fail "the daemon did not survive"
+	daemon_stop
+}
+
+t_a_client_too_many_and_a_slow_one() {
+	daemon_start -i va -w "$OUT" -j 1
+	python3 - "$SOCK" <<'P' || fail "clients"
+import socket, sys, time
+clients = []
+for i in range(33):
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(10)
+    s.connect(sys.argv[1])
+    clients.append(s)
+assert b"org.afcap.control.Busy" in clients[32].recv(4096), "not refused in words"
+clients[0].sendall(b'{"method":')          # begun, never finished
+begin = time.time()
+assert clients[0].recv(1) == b"", "not dropped"
+took = time.time() - begin
+assert 4 < took < 7, took
+clients[1].sendall(b'{"method":"org.afcap.control.Status"}\0')
+assert b"captures" in clients[1].recv(4096), "an idle client was dropped"
+P
+	wait_for 3 ctl status
+	daemon_stop
+}
+
+t_metrics() {
+	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=10ms -o write_delay=20ms
+	in_lab "$FRAMES" send vb 1000 rate=50000
+	wait_for 5 counter_is written 1000
+	in_lab curl -sD "$DIR/headers" -o "$DIR/metrics" http://127.0.0.1:9748/metrics
+	contains "content type" "$(cat "$DIR/headers")" "text/plain; version=0.0.4"
+	said=$(promtool check metrics <"$DIR/metrics" 2>&1) || fail "promtool: $said"
+	equal "promtool says nothing" "$said" ""
+	contains "a sample" "$(cat "$DIR/metrics")" '^afcap_packets_total{capture="va",device="va",worker="0"} [0-9]*$'
+	contains "discarded" "$(cat "$DIR/metrics")" '^afcap_discarded_total{capture="va",device="va",worker="1",reason="no_space"} 0$'
+	contains "state" "$(cat "$DIR/metrics")" '^afcap_capture_state{capture="va",device="va",state="running"} 1$'
+	# Every row of counters.def, with the value that afctl prints
+	sed -n 's/^COUNTER(\([a-z_]*\), "[a-z]*", "\([a-z_]*\)", "\([a-z_]*\)",.*/\1 \2 \3/p' "$TOP/daemon/base/counters.def" >"$DIR/rows"
+	equal "rows" "$(wc -l <"$DIR/rows")" "$(grep -c '^COUNTER(' "$TOP/daemon/base/counters.def")"
+	in_lab curl -s -o "$DIR/metrics" http://127.0.0.1:9748/metrics
+	ctl --json stats >"$DIR/stats"
+	while read -r name family reason; do
+		case $name in polls | poll_timeouts) continue ;; esac
+		sum=$(awk -v f="afcap_${family}_total{" -v r="${reason:+reason=\"$reason\"}" \
+			'index($0, f) == 1 && (r == "" || index($0, r)) { n += $NF } END { print n + 0 }' "$DIR/metrics")
+		equal "metric of $name" "$sum" "$(jq ".captures[0].total.$name" "$DIR/stats")"
+		grep -q "^# HELP afcap_${family}_total ." "$DIR/metrics" || fail "no HELP of $family"
+		grep -q "^# TYPE afcap_${family}_total counter$" "$DIR/metrics" || fail "no TYPE of $family"
+	done <"$DIR/rows"
+	equal "HEAD" "$(in_lab curl -s -o /dev/null -w '%{http_code}' -I http://127.0.0.1:9748/metrics)" 200
+	equal "POST" "$(in_lab curl -s -o /dev/null -w '%{http_code}' -d x http://127.0.0.1:9748/metrics)" 413
+	equal "elsewhere" "$(in_lab curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:9748/nonesuch)" 404
+	daemon_stop
+}
+
+t_metrics_on_a_unix_socket() {
+	daemon_start -i va -w "$OUT" -j 1 -o daemon.metrics="unix:$DIR/metrics.sock"
+	contains "metrics" "$(curl -s --unix-socket "$DIR/metrics.sock" http://x/metrics)" "^afcap_build_info"
+	daemon_stop
+	[ ! -e "$DIR/metrics.sock" ] || fail "the socket was left"
+}
+
+t_only_the_group_may_ask() {
+	chmod 755 "$DIR"
+	daemon_start -i va -w "$OUT" -j 1 -o daemon.control_group=daemon
+	equal "mode and group" "$(stat -c '%a %G' "$SOCK")" "660 daemon"
+	cp "$AFCTL" "$DIR/afctl"
+	rc=0
+	setpriv --reuid 65534 --regid 65534 --clear-groups "$DIR/afctl" -s "$SOCK" status 2>"$DIR/said" || rc=$?
+	equal "a stranger" $rc 4
+	contains said "$(cat "$DIR/said")" "permission denied"
+	setpriv --reuid 65534 --regid 65534 --groups daemon "$DIR/afctl" -s "$SOCK" status >/dev/null || fail "the group may not"
+	daemon_stop
+}
+
+run_tests
