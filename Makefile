@@ -22,7 +22,8 @@ PARTS := base worker archive supervisor control
 PART_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(foreach p,$(PARTS),$(wildcard daemon/$(p)/*.c)))
 AFCTL_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard daemon/afctl/*.c)) $(BUILD)/daemon/base/counters.o
 
-all: $(BUILD)/afcapd $(BUILD)/afctl $(BUILD)/libafcap.so.0 $(BUILD)/libafcap.a
+all: $(BUILD)/afcapd $(BUILD)/afctl $(BUILD)/libafcap.so.0 $(BUILD)/libafcap.a $(BUILD)/afcap-counters.7
+	@:
 
 $(BUILD)/lib/%.o: lib/%.c
 	@mkdir -p $(@D)
@@ -51,6 +52,35 @@ $(BUILD)/afctl: $(AFCTL_OBJECTS)
 	$(if $(V),,@echo "  LD $@")
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(AFCTL_LIBS)
 
+# The counters' man page, from their table
+$(BUILD)/afcap-counters.7: daemon/base/afcap-counters.7.in daemon/base/counters.def
+	@mkdir -p $(@D)
+	$(Q)awk 'BEGIN { RS = "COUNTER[(]"; FS = "\"" } NR > 2 { sub(/,.*/, "", $$1); \
+		printf ".TP\n.B %s\n%s\nIn %s; metric afcap_%s_total%s.\n", $$1, $$8, $$2, $$4, \
+		$$6 == "" ? "" : "{reason=\"" $$6 "\"}" }' daemon/base/counters.def >$@.rows
+	$(Q)sed -e '/@COUNTERS@/{r $@.rows' -e 'd}' -e 's/@VERSION@/$(VERSION)/' $< >$@ && rm $@.rows
+
+# ---- for the newcomer ----
+
+deps:
+	@.ci/deps all
+
+IFACE ?= $(shell ip -o route show default 2>/dev/null | sed -n 's/.* dev \([^ ]*\).*/\1/p' | head -1)
+
+# Ctrl-C reaches afcapd, which stops by itself and prints the account; the shell only waits for it.
+run:
+	@.ci/deps build
+	@$(MAKE) --no-print-directory all
+	@mkdir -p captures
+	@trap : INT TERM; \
+	iface=$(IFACE); iface=$${iface:-lo}; \
+	echo "recording $$iface into ./captures, metrics at http://127.0.0.1:9749/metrics; Ctrl-C ends it"; \
+	$(BUILD)/afcapd -c conf/quickstart.conf -o interface=$$iface & daemon=$$!; \
+	until $(BUILD)/afctl -s captures/control.sock status >/dev/null 2>&1 || ! kill -0 $$daemon 2>/dev/null; \
+		do sleep 0.1; done; \
+	$(BUILD)/afctl -s captures/control.sock stats --watch 2>/dev/null; \
+	while kill -0 $$daemon 2>/dev/null; do wait $$daemon; rc=$$?; done; exit $${rc:-1}
+
 # ---- tests ----
 
 UNIT_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/unit/*.c))
@@ -59,6 +89,10 @@ CHECK_LIBS = $(shell $(PKG_CONFIG) --libs check)
 $(BUILD)/tests/unit/check: $(UNIT_OBJECTS) $(PART_OBJECTS) $(BUILD)/libafcap.a
 	$(if $(V),,@echo "  LD $@")
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS) $(CHECK_LIBS) -pthread
+
+$(BUILD)/tests/generate: $(BUILD)/tests/bench/generate.o
+	$(if $(V),,@echo "  LD $@")
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
 $(BUILD)/tests/frames: $(BUILD)/tests/live/frames.o
 	$(if $(V),,@echo "  LD $@")
@@ -69,9 +103,64 @@ tests: all $(BUILD)/tests/unit/check $(BUILD)/tests/frames
 check-unit: tests
 	$(BUILD)/tests/unit/check
 
+check:
+	@.ci/deps all
+	@$(MAKE) --no-print-directory tests
+	@BUILD=$(BUILD) tests/run
+
+ASAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+check-asan:
+	@.ci/deps all
+	@$(MAKE) --no-print-directory BUILD=build-asan CFLAGS="$(ASAN)" tests
+	@BUILD=build-asan KILLS=40 tests/run
+
+check-systemd: tests
+	@tests/systemd/run
+
+bench: tests $(BUILD)/tests/generate
+	@BUILD=$(BUILD) tests/bench/run
+
+# ---- installation ----
+
+SBINDIR := $(PREFIX)/sbin
+BINDIR := $(PREFIX)/bin
+LIBDIR := $(PREFIX)/lib
+MANDIR := $(PREFIX)/share/man
+SYSCONFDIR ?= /etc
+MAN_PAGES := 1:daemon/afctl/afctl.1 3:lib/afcap.3 5:conf/afcapd.conf.5 7:$(BUILD)/afcap-counters.7 8:daemon/afcapd.8
+FILL := sed -e 's|@PREFIX@|$(PREFIX)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g; s|@VERSION@|$(VERSION)|g'
+
+install: all
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include \
+		$(DESTDIR)$(LIBDIR)/systemd/system $(DESTDIR)$(LIBDIR)/sysusers.d $(DESTDIR)$(SYSCONFDIR)/afcap
+	install -m 755 $(BUILD)/afcapd $(DESTDIR)$(SBINDIR)/afcapd
+	install -m 755 $(BUILD)/afctl $(DESTDIR)$(BINDIR)/afctl
+	install -m 644 $(BUILD)/libafcap.a $(DESTDIR)$(LIBDIR)/libafcap.a
+	install -m 755 $(BUILD)/libafcap.so.0 $(DESTDIR)$(LIBDIR)/libafcap.so.0
+	ln -sf libafcap.so.0 $(DESTDIR)$(LIBDIR)/libafcap.so
+	install -m 644 lib/afcap.h $(DESTDIR)$(PREFIX)/include/afcap.h
+	$(FILL) lib/afcap.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/afcap.pc
+	$(FILL) systemd/afcapd.service.in >$(DESTDIR)$(LIBDIR)/systemd/system/afcapd.service
+	install -m 644 systemd/afcap.sysusers $(DESTDIR)$(LIBDIR)/sysusers.d/afcap.conf
+	test -e $(DESTDIR)$(SYSCONFDIR)/afcap/afcapd.conf || \
+		install -m 644 conf/afcapd.conf $(DESTDIR)$(SYSCONFDIR)/afcap/afcapd.conf
+	for page in $(MAN_PAGES); do install -Dm 644 $${page#*:} \
+		$(DESTDIR)$(MANDIR)/man$${page%%:*}/$$(basename $${page#*:}); done
+	test -n "$(DESTDIR)" || ldconfig
+	test -n "$(DESTDIR)" || ! command -v systemd-sysusers >/dev/null || systemd-sysusers afcap.conf
+	test -n "$(DESTDIR)" || ! test -d /run/systemd/system || systemctl daemon-reload
+
+# The configuration and what was recorded stay.
+uninstall:
+	rm -f $(DESTDIR)$(SBINDIR)/afcapd $(DESTDIR)$(BINDIR)/afctl $(DESTDIR)$(LIBDIR)/libafcap.a \
+		$(DESTDIR)$(LIBDIR)/libafcap.so $(DESTDIR)$(LIBDIR)/libafcap.so.0 $(DESTDIR)$(PREFIX)/include/afcap.h \
+		$(DESTDIR)$(LIBDIR)/pkgconfig/afcap.pc $(DESTDIR)$(LIBDIR)/systemd/system/afcapd.service \
+		$(DESTDIR)$(LIBDIR)/sysusers.d/afcap.conf
+	for page in $(MAN_PAGES); do rm -f $(DESTDIR)$(MANDIR)/man$${page%%:*}/$$(basename $${page#*:}); done
+
 clean:
 	rm -rf $(BUILD)
 
 -include $(shell test -d $(BUILD) && find $(BUILD) -name '*.d')
 
-.PHONY: all tests check-unit clean
+.PHONY: all deps run tests check check-unit check-asan check-systemd bench install uninstall clean

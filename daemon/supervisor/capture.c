@@ -100,8 +100,9 @@ static int filter_make(struct capture *capture, bool incoming_only, struct captu
 				words, sizeof(words));
 
 	if (rc == -ENETDOWN)
-		return capture_error(error, EXIT_FAILURE, "interface %s is down (ip link set %s up)",
-				     c->interface, c->interface);
+		return capture_error(error, EXIT_FAILURE,
+				     "interface %s is down (ip link set %s up)", c->interface,
+				     c->interface);
 	if (rc)
 		return capture_error(
 			error,

@@ -23,7 +23,8 @@ int filter_check(const char *expression, uint32_t snaplen, char *error, size_t e
 		snprintf(error, error_size, "no memory");
 		return -ENOMEM;
 	}
-	/* Not optimized: "matches nothing" is for a live handle to say, which knows of stripped tags. */
+	/* Not optimized: "matches nothing" is for a live handle to say, which knows of stripped
+	 * tags. */
 	if (pcap_compile(pcap, &program, expression, 0, PCAP_NETMASK_UNKNOWN)) {
 		snprintf(error, error_size, "%s", pcap_geterr(pcap));
 		rc = -EINVAL;

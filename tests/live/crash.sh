@@ -108,12 +108,12 @@ t_a_dead_archive_is_replaced() {
 
 t_workers_end_with_their_supervisor() {
 	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=10ms -o write_delay=5s
-	list=$(workers)
+	pids=$(workers)
 	in_lab "$FRAMES" send vb 1000 rate=100000
 	wait_for 5 counter_at_least packets 1000
 	kill -KILL "$DAEMON"
 	# shellcheck disable=SC2086
-	gone() { ! kill -0 $list 2>/dev/null; }
+	gone() { ! kill -0 $pids 2>/dev/null; }
 	wait_for 5 gone
 	# What the rings held is in files that are whole
 	mapfile -t list < <(find "$OUT" -name '*.partial' ! -name '.*')

@@ -14,6 +14,7 @@ AFCAPD=$BUILD/afcapd
 AFCTL=$BUILD/afctl
 FRAMES=$BUILD/tests/frames
 export NO_COLOR=1
+PATH=$PATH:$TOP/build/tools
 
 in_lab() { ip netns exec "$NS" "$@"; }
 
