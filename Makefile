@@ -161,6 +161,6 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
--include $(shell test -d $(BUILD) && find $(BUILD) -name '*.d')
+-include $(shell test -d $(BUILD)/lib && find $(BUILD)/lib $(BUILD)/daemon $(BUILD)/tests -name '*.d' -type f 2>/dev/null)
 
 .PHONY: all deps run tests check check-unit check-asan check-systemd bench install uninstall clean

@@ -50,13 +50,16 @@ struct ledger *ledger_map(int fd)
 
 	if (!l)
 		return NULL;
-	if (mlock(l, LEDGER_BYTES) == 0 && l->magic == LEDGER_MAGIC &&
-	    l->layout == LEDGER_VERSION && l->bytes == sizeof(*l))
+	if (l->magic == LEDGER_MAGIC && l->layout == LEDGER_VERSION && l->bytes == sizeof(*l))
 		return l;
-	if (l->magic != LEDGER_MAGIC || l->layout != LEDGER_VERSION)
-		errno = EPROTO;
 	munmap(l, LEDGER_BYTES);
+	errno = EPROTO;
 	return NULL;
+}
+
+int ledger_lock(struct ledger *ledger)
+{
+	return mlock(ledger, LEDGER_BYTES) ? -errno : 0;
 }
 
 void ledger_unmap(struct ledger *ledger)

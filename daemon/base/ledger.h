@@ -63,10 +63,14 @@ struct ledger {
  * descriptor or -errno. */
 int ledger_create(void);
 
-/* Maps it and locks it in memory: a page fault under a pending kill would lose what the kernel is
- * about to write. NULL with errno set; EPROTO when the bytes are not a ledger of this version. */
+/* Maps it, all of it present. NULL with errno set; EPROTO when the bytes are not a ledger of this
+ * version. */
 struct ledger *ledger_map(int fd);
 void ledger_unmap(struct ledger *ledger);
+
+/* Keeps it in memory: a page fault under a pending kill would lose what the kernel is about to write.
+ * Returns 0, or -EPERM, -ENOMEM where RLIMIT_MEMLOCK forbids it. */
+int ledger_lock(struct ledger *ledger);
 
 /* The record as it stands, also while its writer goes on. */
 struct ledger_totals ledger_totals(const struct ledger *ledger);

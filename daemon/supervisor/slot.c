@@ -365,40 +365,50 @@ static void totals_report(struct slot *slot, const struct ledger_totals *totals)
 	files_follow(slot, &totals->current, &totals->previous);
 }
 
+/* Files that nobody writes to any more. */
+static void files_close(struct slot *slot, const struct ledger_file *record)
+{
+	unsigned capture = slot->capture->index;
+
+	if (slot->current && slot->current->named)
+		files_finish(slot_files(slot), capture, slot->index, slot->current, record, slot);
+	else if (slot->current)
+		files_discard(slot_files(slot), capture, slot->index, slot->current, slot);
+	if (slot->spare)
+		files_discard(slot_files(slot), capture, slot->index, slot->spare, slot);
+	slot->current = slot->spare = NULL;
+}
+
 /* Nobody reads this ring any more: what is in it is abandoned, the files are closed. */
 static void slot_settle(struct slot *slot)
 {
-	struct ledger_totals totals = ledger_totals(slot->ledger);
-	struct capture *c = slot->capture;
+	struct ledger_totals totals;
 	struct ledger_kernel kernel;
 
-	if (slot->state == SLOT_ENDED || !slot->ledger)
+	if (slot->state == SLOT_ENDED)
 		return;
 	slot->state = SLOT_ENDED;
-	if (slot->ring_fd >= 0)
-		ledger_take(slot->ledger, afcap_stats_take, slot->ring_fd);
-	kernel = ledger_kernel(slot->ledger);
-	if (kernel.packets - kernel.drops > totals.received) {
-		uint64_t left = kernel.packets - kernel.drops - totals.received;
+	if (slot->ledger) {
+		totals = ledger_totals(slot->ledger);
+		if (slot->ring_fd >= 0)
+			ledger_take(slot->ledger, afcap_stats_take, slot->ring_fd);
+		kernel = ledger_kernel(slot->ledger);
+		if (kernel.packets - kernel.drops > totals.received) {
+			uint64_t left = kernel.packets - kernel.drops - totals.received;
 
-		log_warning("%s/%u: %llu packets left in the ring are abandoned", c->config->name,
-			    slot->index, (unsigned long long)left);
-		totals.received += left;
-		totals.discarded_abandoned += left;
+			log_warning("%s/%u: %llu packets left in the ring are abandoned",
+				    slot->capture->config->name, slot->index,
+				    (unsigned long long)left);
+			totals.received += left;
+			totals.discarded_abandoned += left;
+		}
+		totals.current.finish =
+			(struct ledger_mark){ kernel.packets, kernel.drops, totals.written };
+		ledger_commit(slot->ledger, &totals);
+		totals_report(slot, &totals);
+		files_close(slot, &totals.current);
 	}
-	totals.current.finish =
-		(struct ledger_mark){ kernel.packets, kernel.drops, totals.written };
-	ledger_commit(slot->ledger, &totals);
-	totals_report(slot, &totals);
-	if (slot->current && slot->current->named)
-		files_finish(slot_files(slot), c->index, slot->index, slot->current,
-			     &totals.current, slot);
-	else if (slot->current)
-		files_discard(slot_files(slot), c->index, slot->index, slot->current, slot);
-	if (slot->spare)
-		files_discard(slot_files(slot), c->index, slot->index, slot->spare, slot);
-	slot->current = slot->spare = NULL;
-	capture_changed(c);
+	capture_changed(slot->capture);
 }
 
 static void slot_respawn(struct slot *slot, const struct ledger_totals *totals, int status)

@@ -409,13 +409,18 @@ static void channel_cb(evutil_socket_t fd, short what, void *arg)
 		worker_fail(w, EXIT_FAILURE, "reading the channel: %s", strerror(-rc));
 }
 
-/* A page fault on the stack under a pending kill would lose what PACKET_STATISTICS just reset. */
-static void stack_lock(void)
+/* A page fault in the ledger or on the stack under a pending kill would lose what PACKET_STATISTICS
+ * just reset. */
+static void memory_lock(struct worker *w)
 {
 	char below[32768] = { 0 };
+	int rc = ledger_lock(w->ledger);
 
-	if (mlock(below, sizeof(below)))
-		log_warning("locking the stack in memory: %s", strerror(errno));
+	if (rc || mlock(below, sizeof(below)))
+		log_notice(
+			"the ledger is not locked in memory (%s): raise LimitMEMLOCK= to be exact "
+			"when a worker is killed while memory is short",
+			strerror(rc ? -rc : errno));
 }
 
 static bool worker_events(struct worker *w)
@@ -442,7 +447,7 @@ int worker_main(void)
 		log_error("mapping the ledger: %s", strerror(errno));
 		return EXIT_FAILURE;
 	}
-	stack_lock();
+	memory_lock(&w);
 	if (!worker_events(&w)) {
 		log_error("no memory for the event loop");
 		return EXIT_FAILURE;

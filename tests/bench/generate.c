@@ -1,10 +1,11 @@
-/* Puts frames into an interface's receive path as if they had just arrived: a BPF program run on live XDP frames
- * (BPF_PROG_TEST_RUN with BPF_F_TEST_XDP_LIVE_FRAMES, Linux 5.18). No sender stands in the way, so one core offers more than
- * any recorder takes.
+/* Puts frames into an interface's receive path as if they had just arrived: a BPF program run on
+ * live XDP frames (BPF_PROG_TEST_RUN with BPF_F_TEST_XDP_LIVE_FRAMES, Linux 5.18). No sender stands
+ * in the way, so one core offers more than any recorder takes.
  *
  *   generate DEV COUNT SIZE[,SIZE...] [flows=64] [rate=0] [cpu=-1]
  *
- * A veth needs GRO on (ethtool -K DEV gro on). Several sizes: one call each in turn; repeat a size to weigh it. */
+ * A veth needs GRO on (ethtool -K DEV gro on). Several sizes: one call each in turn; repeat a size
+ * to weigh it. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/bpf.h>
@@ -21,10 +22,10 @@
 #ifndef BPF_F_TEST_XDP_LIVE_FRAMES
 #define BPF_F_TEST_XDP_LIVE_FRAMES (1U << 1)
 #endif
-#define SIZES_MAX    16
-#define FRAME_MAX    3400 /* a page, less what the kernel keeps in front and behind */
-#define CALL_REPEAT  65536 /* every call costs some 20 ms of setting up */
-#define RATE_REPEAT  512
+#define SIZES_MAX   16
+#define FRAME_MAX   3400  /* a page, less what the kernel keeps in front and behind */
+#define CALL_REPEAT 65536 /* every call costs some 20 ms of setting up */
+#define RATE_REPEAT 512
 
 static int bpf(enum bpf_cmd command, union bpf_attr *attr)
 {
@@ -123,11 +124,13 @@ int main(int argc, char **argv)
 	double begin, took;
 
 	if (!size_count) {
-		fputs("usage: generate DEV COUNT SIZE[,SIZE...] [flows=64] [rate=0] [cpu=-1]\n", stderr);
+		fputs("usage: generate DEV COUNT SIZE[,SIZE...] [flows=64] [rate=0] [cpu=-1]\n",
+		      stderr);
 		return 2;
 	}
 	for (int i = 4; i < argc; i++)
-		if (sscanf(argv[i], "flows=%u", &flows) != 1 && sscanf(argv[i], "rate=%u", &rate) != 1)
+		if (sscanf(argv[i], "flows=%u", &flows) != 1 &&
+		    sscanf(argv[i], "rate=%u", &rate) != 1)
 			sscanf(argv[i], "cpu=%d", &cpu);
 	if (cpu >= 0) {
 		cpu_set_t set;
@@ -158,6 +161,7 @@ int main(int argc, char **argv)
 			;
 	}
 	took = seconds() - begin;
-	printf("sent %llu in %.3f s: %.0f packets/s\n", (unsigned long long)sent, took, (double)sent / took);
+	printf("sent %llu in %.3f s: %.0f packets/s\n", (unsigned long long)sent, took,
+	       (double)sent / took);
 	return 0;
 }

@@ -37,7 +37,7 @@ balance() {
 t_kills_lose_and_double_nothing() {
 	local count=$((KILLS * 5000))
 	daemon_start -i va -w "$OUT" -j 2 -o ring_size=32M -o block_size=128K -o block_timeout=10ms -o write_delay=20ms \
-		-o file_size=16M
+		-o file_size=4M
 	send "$count" size=60-300 rate=$RATE both=1
 	kill_workers 150
 	daemon_stop
