@@ -68,13 +68,16 @@ AFCAP_PUBLIC int afcap_resume(struct afcap *h, uint32_t index, uint64_t sequence
 	next = block_at(h, index);
 	while (done < n) {
 		const struct tpacket_block_desc *desc = block_at(h, (index + n - 1 - done) % n);
+		uint64_t seen = desc->hdr.bh1.seq_num;
 
-		if (!(block_status(desc) & TP_STATUS_USER) || desc->hdr.bh1.seq_num >= sequence)
+		if (!(block_status(desc) & TP_STATUS_USER) || seen >= sequence)
 			break;
+		if (seen + 1 + done != sequence) /* sequences never gap: another ring's numbers */
+			return -ESTALE;
 		done++;
 	}
-	/* With every block dealt with, the one at `index` is the oldest of them; else it must be
-	 * the next. */
+	/* With every block dealt with, the one at `index` is the oldest of them; else it is the
+	 * next. */
 	if (done < n && block_status(next) & TP_STATUS_USER && next->hdr.bh1.seq_num != sequence)
 		return -ESTALE;
 	for (uint32_t i = done; i > 0; i--)

@@ -51,26 +51,11 @@ static int ask(const struct options *o, const char *method, json_t *parameters, 
 	return rc;
 }
 
-/* Degraded: a capture that does not run, or misses a worker. */
-static bool status_good(const json_t *parameters)
-{
-	const json_t *capture;
-	bool good = true;
-	size_t i;
-
-	json_array_foreach (json_object_get(parameters, "captures"), i, capture) {
-		const char *state = json_string_value(json_object_get(capture, "state"));
-
-		good &= state && strcmp(state, "running") == 0 &&
-			!json_is_true(json_object_get(capture, "degraded"));
-	}
-	return good;
-}
-
 static int run_status(const struct options *o, int argc, char **argv)
 {
-	json_t *answer;
-	bool good;
+	json_t *answer, *capture;
+	bool good = true;
+	size_t i;
 	int rc;
 
 	if (argc > 1)
@@ -78,7 +63,8 @@ static int run_status(const struct options *o, int argc, char **argv)
 	rc = ask(o, CONTROL ".Status", NULL, &answer);
 	if (rc)
 		return rc;
-	good = status_good(answer);
+	json_array_foreach (json_object_get(answer, "captures"), i, capture)
+		good &= output_good(capture);
 	if (o->json)
 		output_json(answer);
 	else

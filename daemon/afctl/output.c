@@ -63,15 +63,19 @@ static void fanout_print(const json_t *fanout)
 		printf(" (group %" PRIu64 ")", number_of(fanout, "id"));
 }
 
-static bool capture_status(const json_t *capture, bool colored)
+bool output_good(const json_t *capture)
+{
+	return strcmp(text_of(capture, "state"), "running") == 0 &&
+	       !json_is_true(json_object_get(capture, "degraded"));
+}
+
+static void capture_status(const json_t *capture, bool colored)
 {
 	const json_t *total = json_object_get(capture, "total"), *worker;
-	bool good = strcmp(text_of(capture, "state"), "running") == 0 &&
-		    !json_is_true(json_object_get(capture, "degraded"));
 	size_t i;
 
 	printf("%s%s%s: ", colored ? BOLD : "", text_of(capture, "name"), colored ? PLAIN : "");
-	state_print(text_of(capture, "state"), good, colored);
+	state_print(text_of(capture, "state"), output_good(capture), colored);
 	printf(" interface %s, ", text_of(capture, "interface"));
 	fanout_print(json_object_get(capture, "fanout"));
 	printf(", since %s\n", text_of(capture, "since"));
@@ -92,19 +96,16 @@ static bool capture_status(const json_t *capture, bool colored)
 		       real_of(worker, "packets_per_second"), real_of(worker, "loss_ratio") * 100,
 		       text_of(worker, "file"));
 	}
-	return good;
 }
 
-bool output_status(const json_t *parameters, bool colored)
+void output_status(const json_t *parameters, bool colored)
 {
 	const json_t *capture;
-	bool good = true;
 	size_t i;
 
 	json_array_foreach (json_object_get(parameters, "captures"), i, capture)
-		good &= capture_status(capture, colored);
+		capture_status(capture, colored);
 	fflush(stdout);
-	return good;
 }
 
 static void capture_stats(const json_t *capture, bool colored)

@@ -13,8 +13,11 @@ bool output_colored(enum color color);
 /* Compact JSON and a newline, flushed. */
 void output_json(const json_t *value);
 
-/* `afctl status`: captures and their workers. Returns whether all is as it should be. */
-bool output_status(const json_t *parameters, bool colored);
+/* `afctl status`: captures and their workers. */
+void output_status(const json_t *parameters, bool colored);
+
+/* Whether a capture of `status` is as it should be: it runs, and misses no worker. */
+bool output_good(const json_t *capture);
 
 /* `afctl stats`: all counters, a row each, a column for each worker and the sum. */
 void output_stats(const json_t *parameters, bool colored);

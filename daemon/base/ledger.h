@@ -68,8 +68,8 @@ int ledger_create(void);
 struct ledger *ledger_map(int fd);
 void ledger_unmap(struct ledger *ledger);
 
-/* Keeps it in memory: a page fault under a pending kill would lose what the kernel is about to write.
- * Returns 0, or -EPERM, -ENOMEM where RLIMIT_MEMLOCK forbids it. */
+/* Keeps it in memory: a page fault under a pending kill would lose what the kernel is about to
+ * write. Returns 0, or -EPERM, -ENOMEM where RLIMIT_MEMLOCK forbids it. */
 int ledger_lock(struct ledger *ledger);
 
 /* The record as it stands, also while its writer goes on. */

@@ -1,6 +1,7 @@
 /* Starting a group in order, arming it, stopping it. */
 #include "capture.h"
 #include "filter.h"
+#include "slotfiles.h"
 #include "supervisor.h"
 
 #include "../base/clock.h"
@@ -353,7 +354,7 @@ void capture_stop(struct capture *capture, bool abandon)
 void capture_tick(struct capture *capture)
 {
 	for (unsigned i = 0; i < capture->workers; i++)
-		slot_tick(&capture->slots[i]);
+		slotfiles_tick(&capture->slots[i]);
 }
 
 bool capture_reaped(struct capture *capture, pid_t pid, int status)

@@ -1,8 +1,8 @@
 /* Spawning, hearing and burying a worker. */
 #include "slot.h"
+#include "slotfiles.h"
 #include "capture.h"
 #include "spawn.h"
-#include "supervisor.h"
 
 #include "../base/channel.h"
 #include "../base/child.h"
@@ -20,16 +20,6 @@
 #include <unistd.h>
 
 #define STEADY_NS UINT64_C(1000000000) /* a worker that lived so long did not die of starting */
-
-static bool slot_writes(const struct slot *slot)
-{
-	return slot->capture->config->output == OUTPUT_PCAPNG;
-}
-
-static struct files *slot_files(const struct slot *slot)
-{
-	return slot->capture->files;
-}
 
 static void respawn_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -66,11 +56,7 @@ int slot_init(struct slot *slot, struct capture *capture, unsigned index)
 	slot->respawn = event_new(capture->base, -1, 0, respawn_cb, slot);
 	if (!slot->respawn)
 		return -ENOMEM;
-	if (!slot_writes(slot))
-		return 0;
-	slot->current = files_open(slot_files(slot), capture->index, index, 0, slot);
-	slot->spare = files_open(slot_files(slot), capture->index, index, 1, slot);
-	return slot->current && slot->spare ? 0 : -ENOMEM;
+	return slotfiles_init(slot);
 }
 
 void slot_send(struct slot *slot, struct message *message, int fd)
@@ -89,97 +75,6 @@ void slot_say(struct slot *slot, uint32_t type)
 	struct message message = { .type = type };
 
 	slot_send(slot, &message, -1);
-}
-
-static void file_offer(struct slot *slot, struct output_file *file)
-{
-	struct message message = { .type = MESSAGE_FILE };
-
-	if (!file || file->fd < 0 || file->offered || slot->channel < 0)
-		return;
-	message.file.serial = file->serial;
-	message.file.align = file->align;
-	file->offered = true;
-	slot_send(slot, &message, file->fd);
-}
-
-/* The worker gets its file, then the one ahead, as soon as they are there and it can take them. */
-static void files_offer(struct slot *slot)
-{
-	if (slot->progress < PROGRESS_JOINED || !slot->current)
-		return;
-	file_offer(slot, slot->current);
-	if (slot->current->offered)
-		file_offer(slot, slot->spare);
-}
-
-static void event_opened(void *owner, struct output_file *file)
-{
-	struct slot *slot = owner;
-
-	if (file == slot->current || file == slot->spare)
-		files_offer(slot);
-}
-
-static void event_finished(void *owner, bool ok)
-{
-	struct slot *slot = owner;
-
-	slot->files_completed += ok;
-	capture_changed(slot->capture);
-}
-
-static void event_idle(void *context)
-{
-	supervisor_changed(context);
-}
-
-static void event_failed(void *owner, struct output_file *file, int error, const char *text)
-{
-	struct slot *slot = owner;
-
-	capture_files_failed(slot->capture, file && slot->state != SLOT_STARTING, error, text);
-}
-
-const struct files_events slot_files_events = { event_opened, event_finished, event_failed,
-						event_idle };
-
-void slot_tick(struct slot *slot)
-{
-	if (slot->spare && slot->spare->failed && slot->state != SLOT_ENDED)
-		files_retry(slot_files(slot), slot->capture->index, slot->index, slot->spare, slot);
-}
-
-/* A file came into use: it gets its name, once. */
-static void file_used(struct slot *slot, const struct ledger_file *record)
-{
-	if (slot->current->named || !record->since_ns)
-		return;
-	files_name(slot_files(slot), slot->capture->index, slot->index, slot->current, record,
-		   slot);
-	slot->files_opened++;
-}
-
-/* Which file is current, as the worker or its ledger says. Never more than one step ahead of what
- * is known here, since the next file is handed out only after that step. */
-static void files_follow(struct slot *slot, const struct ledger_file *current,
-			 const struct ledger_file *previous)
-{
-	struct capture *c = slot->capture;
-
-	if (!slot->current)
-		return;
-	if (slot->spare && slot->spare->fd >= 0 && current->serial == slot->spare->serial &&
-	    previous->serial == slot->current->serial) {
-		file_used(slot, previous);
-		files_finish(slot_files(slot), c->index, slot->index, slot->current, previous,
-			     slot);
-		slot->current = slot->spare;
-		slot->spare = files_open(slot_files(slot), c->index, slot->index,
-					 current->serial + 1, slot);
-	}
-	if (current->serial == slot->current->serial)
-		file_used(slot, current);
 }
 
 static void counters_take(struct slot *slot, const struct counters *counters)
@@ -203,7 +98,7 @@ static void counters_take(struct slot *slot, const struct counters *counters)
 static void on_report(struct slot *slot, const struct message *message)
 {
 	counters_take(slot, &message->report.counters);
-	files_follow(slot, &message->report.current, &message->report.previous);
+	slotfiles_follow(slot, &message->report.current, &message->report.previous);
 }
 
 static void on_joined(struct slot *slot, const struct message *message, int fd)
@@ -219,7 +114,7 @@ static void on_joined(struct slot *slot, const struct message *message, int fd)
 	slot->ring_fd = fd;
 	slot->progress = PROGRESS_JOINED;
 	capture_joined(slot->capture, &message->group);
-	files_offer(slot);
+	slotfiles_offer(slot);
 }
 
 static void on_failed(struct slot *slot, struct message *message)
@@ -346,11 +241,8 @@ int slot_spawn(struct slot *slot)
 		return -ENOMEM;
 	worker_describe(slot, &message.worker);
 	slot_send(slot, &message, -1);
-	if (slot->current)
-		slot->current->offered = false;
-	if (slot->spare)
-		slot->spare->offered = false;
-	files_offer(slot);
+	slotfiles_forget(slot);
+	slotfiles_offer(slot);
 	if (slot->draining && slot->progress >= PROGRESS_JOINED)
 		slot_say(slot, MESSAGE_DRAIN);
 	return 0;
@@ -362,21 +254,7 @@ static void totals_report(struct slot *slot, const struct ledger_totals *totals)
 
 	ledger_counters(slot->ledger, totals, &counters);
 	counters_take(slot, &counters);
-	files_follow(slot, &totals->current, &totals->previous);
-}
-
-/* Files that nobody writes to any more. */
-static void files_close(struct slot *slot, const struct ledger_file *record)
-{
-	unsigned capture = slot->capture->index;
-
-	if (slot->current && slot->current->named)
-		files_finish(slot_files(slot), capture, slot->index, slot->current, record, slot);
-	else if (slot->current)
-		files_discard(slot_files(slot), capture, slot->index, slot->current, slot);
-	if (slot->spare)
-		files_discard(slot_files(slot), capture, slot->index, slot->spare, slot);
-	slot->current = slot->spare = NULL;
+	slotfiles_follow(slot, &totals->current, &totals->previous);
 }
 
 /* Nobody reads this ring any more: what is in it is abandoned, the files are closed. */
@@ -406,7 +284,7 @@ static void slot_settle(struct slot *slot)
 			(struct ledger_mark){ kernel.packets, kernel.drops, totals.written };
 		ledger_commit(slot->ledger, &totals);
 		totals_report(slot, &totals);
-		files_close(slot, &totals.current);
+		slotfiles_close(slot, &totals.current);
 	}
 	capture_changed(slot->capture);
 }

@@ -70,15 +70,10 @@ void slot_drain(struct slot *slot);
  */
 void slot_kill(struct slot *slot);
 
-/* Once a second: what failed before is tried again. */
-void slot_tick(struct slot *slot);
-
 /* All its counters, the supervisor's own among them. */
 void slot_counters(const struct slot *slot, struct counters *counters);
 
 /* Closes and frees what the slot holds; its files must be finished. */
 void slot_free(struct slot *slot);
-
-extern const struct files_events slot_files_events;
 
 #endif

@@ -3,6 +3,7 @@
 #include "account.h"
 #include "capture.h"
 #include "notify.h"
+#include "slotfiles.h"
 
 #include "../base/log.h"
 
@@ -283,7 +284,7 @@ int supervisor_new(struct supervisor **out, struct event_base *base, const struc
 	*s = (struct supervisor){ .base = base, .config = config };
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
 		signal(ignored[i], SIG_IGN);
-	rc = files_new(&s->files, base, &slot_files_events, s);
+	rc = files_new(&s->files, base, &slotfiles_events, s);
 	if (rc == 0)
 		rc = events_add(s);
 	if (rc) {

@@ -36,6 +36,16 @@ for mode in hash lb cpu rnd qm rollover; do
 	done
 done
 
+t_all_fanout_flags_at_once() {
+	daemon_start -i va -w "$OUT" -j 2 -o fanout_flags="defrag rollover ignore_outgoing" -o block_timeout=10ms
+	equal flags "$(ctl --json status | jq -c '.captures[0].fanout.flags')" '["defrag","rollover","ignore_outgoing"]'
+	in_lab "$FRAMES" send vb 5000 rate=50000
+	in_lab "$FRAMES" send va 100 # outgoing: not recorded
+	wait_for 5 counter_is written 5000
+	daemon_stop
+	frames_check 5000 || fail "frames differ"
+}
+
 t_frames_of_60_to_9000_bytes() {
 	# shellcheck disable=SC2086
 	daemon_start -i va -w "$OUT" -j 2 $RING
