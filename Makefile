@@ -65,21 +65,23 @@ $(BUILD)/afcap-counters.7: daemon/base/afcap-counters.7.in daemon/base/counters.
 deps:
 	@.ci/deps all
 
-IFACE ?= $(shell ip -o route show default 2>/dev/null | sed -n 's/.* dev \([^ ]*\).*/\1/p' | head -1)
+DEFAULT_ROUTE = $(shell { ip -4 -o route show default; ip -6 -o route show default; } 2>/dev/null | \
+	sed -n 's/.* dev \([^ ]*\).*/\1/p' | head -n 1)
+IFACE ?= $(DEFAULT_ROUTE)
 
-# Ctrl-C reaches afcapd, which stops by itself and prints the account; the shell only waits for it.
+# Ctrl-C reaches afcapd, which stops by itself and prints the account; the shell waits for it and passes SIGTERM on.
 run:
 	@.ci/deps build
 	@$(MAKE) --no-print-directory all
 	@mkdir -p captures
-	@trap : INT TERM; \
-	iface=$(IFACE); iface=$${iface:-lo}; \
+	@iface=$(IFACE); iface=$${iface:-lo}; \
 	echo "recording $$iface into ./captures, metrics at http://127.0.0.1:9749/metrics; Ctrl-C ends it"; \
 	$(BUILD)/afcapd -c conf/quickstart.conf -o interface=$$iface & daemon=$$!; \
+	trap : INT; trap 'kill $$daemon' TERM; \
 	until $(BUILD)/afctl -s captures/control.sock status >/dev/null 2>&1 || ! kill -0 $$daemon 2>/dev/null; \
 		do sleep 0.1; done; \
-	$(BUILD)/afctl -s captures/control.sock stats --watch 2>/dev/null; \
-	while kill -0 $$daemon 2>/dev/null; do wait $$daemon; rc=$$?; done; exit $${rc:-1}
+	$(BUILD)/afctl -s captures/control.sock stats --watch 2>/dev/null & \
+	while wait $$daemon; rc=$$?; kill -0 $$daemon 2>/dev/null; do :; done; wait; exit $$rc
 
 # ---- tests ----
 
@@ -114,10 +116,14 @@ check-asan:
 	@$(MAKE) --no-print-directory BUILD=build-asan CFLAGS="$(ASAN)" tests
 	@BUILD=build-asan KILLS=40 tests/run
 
-check-systemd: tests
-	@tests/systemd/run
+check-systemd:
+	@.ci/deps all
+	@$(MAKE) --no-print-directory tests
+	@BUILD=$(BUILD) tests/systemd/run
 
-bench: tests $(BUILD)/tests/generate
+bench:
+	@.ci/deps all
+	@$(MAKE) --no-print-directory tests $(BUILD)/tests/generate
 	@BUILD=$(BUILD) tests/bench/run
 
 # ---- installation ----

@@ -171,8 +171,10 @@ static int serve(const struct config *config)
 	struct supervisor *supervisor = NULL;
 	struct control *control = NULL;
 	struct http *http = NULL;
-	int rc = base ? control_new(&control, base, config) : EXIT_FAILURE;
+	int rc = base ? supervisor_privileged() : EXIT_FAILURE;
 
+	if (rc == 0)
+		rc = control_new(&control, base, config);
 	if (rc == 0)
 		rc = http_new(&http, base, config);
 	if (rc == 0)

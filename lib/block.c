@@ -7,6 +7,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#define DOWN_LOOK_MS 500
+#define WAIT_MS_MAX  3600000
+
 static struct tpacket_block_desc *block_at(const struct afcap *h, uint32_t index)
 {
 	return (struct tpacket_block_desc *)(void *)(h->map + (size_t)index * h->ring.block_bytes);
@@ -94,23 +97,30 @@ static int64_t now_ns(void)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* The error that made epoll report the socket. Reading SO_ERROR clears it. */
-static int wait_error(const struct afcap *h)
+/* A socket whose device was deleted or moved away is bound to -1. */
+static bool device_gone(const struct afcap *h)
 {
-	struct sockaddr_ll address;
+	struct sockaddr_ll address = { 0 };
 	socklen_t length = sizeof(address);
-	int error = 0;
-	socklen_t error_length = sizeof(error);
 
-	if (getsockopt(h->fd, SOL_SOCKET, SO_ERROR, &error, &error_length))
+	return getsockname(h->fd, (struct sockaddr *)&address, &length) == 0 &&
+	       address.sll_ifindex < 0;
+}
+
+/* The error that made epoll report the socket. Reading SO_ERROR clears it. */
+static int wait_error(struct afcap *h)
+{
+	int error = 0;
+	socklen_t length = sizeof(error);
+
+	if (getsockopt(h->fd, SOL_SOCKET, SO_ERROR, &error, &length))
 		return -errno;
 	if (error == 0)
 		return AFCAP_TIMEOUT;
 	if (error != ENETDOWN)
 		return -error;
-	if (getsockname(h->fd, (struct sockaddr *)&address, &length))
-		return -errno;
-	return address.sll_ifindex < 0 ? AFCAP_GONE : AFCAP_DOWN;
+	h->down = !device_gone(h);
+	return h->down ? AFCAP_DOWN : AFCAP_GONE;
 }
 
 /* One epoll_wait. AFCAP_TIMEOUT: nothing decided yet, look again. */
@@ -127,6 +137,16 @@ static int wait_once(struct afcap *h, int timeout_ms)
 	return rc;
 }
 
+/* How long one epoll_wait may take, of `left` ms (negative: for ever). */
+static int wait_slice(const struct afcap *h, int64_t left)
+{
+	int64_t most = h->down ? DOWN_LOOK_MS : WAIT_MS_MAX;
+
+	if (left < 0 && !h->down)
+		return -1;
+	return (int)(left < 0 || left > most ? most : left);
+}
+
 AFCAP_PUBLIC int afcap_wait(struct afcap *h, int64_t timeout_ns)
 {
 	int64_t deadline = timeout_ns < 0 ? -1 : now_ns() + timeout_ns;
@@ -135,19 +155,26 @@ AFCAP_PUBLIC int afcap_wait(struct afcap *h, int64_t timeout_ns)
 		int64_t left = -1;
 		int rc;
 
-		if (block_ready(h))
+		if (block_ready(h)) {
+			h->down = false;
 			return AFCAP_READY;
+		}
 		if (atomic_load(&h->stopped))
 			return AFCAP_STOPPED;
 		if (atomic_exchange(&h->woken, false))
 			return AFCAP_WOKEN;
+		if (h->down &&
+		    device_gone(h)) { /* the kernel tells a deletion once, as going down */
+			h->down = false;
+			return AFCAP_GONE;
+		}
 		if (deadline >= 0) {
 			left = deadline - now_ns();
 			if (left <= 0)
 				return AFCAP_TIMEOUT;
 			left = (left + 999999) / 1000000;
 		}
-		rc = wait_once(h, (int)(left > 3600000 ? 3600000 : left));
+		rc = wait_once(h, wait_slice(h, left));
 		if (rc != AFCAP_TIMEOUT)
 			return rc;
 	}

@@ -15,6 +15,7 @@ struct afcap {
 	int event; /* eventfd: stop and wake */
 	atomic_bool stopped;
 	atomic_bool woken;
+	bool down; /* told as AFCAP_DOWN, nothing came since: it may be gone by now */
 	struct afcap_geometry ring;
 	uint8_t *map;
 	size_t map_bytes;

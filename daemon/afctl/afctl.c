@@ -95,7 +95,7 @@ static int stats_watch(const struct options *o, json_t *parameters)
 			output_watch_head();
 		if (o->json)
 			output_json(answer);
-		else if (before || !line)
+		else if (before)
 			output_watch(answer, before, o->watch);
 		json_decref(before);
 		before = answer;

@@ -176,7 +176,7 @@ void output_watch(const json_t *parameters, const json_t *before, double seconds
 	strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
 	json_array_foreach (json_object_get(parameters, "captures"), i, capture) {
 		const json_t *t = json_object_get(capture, "total");
-		const json_t *b = before ? capture_before(before, text_of(capture, "name")) : t;
+		const json_t *b = capture_before(before, text_of(capture, "name"));
 		double packets =
 			(double)(number_of(t, "packets") - number_of(b, "packets")) / seconds;
 		double bits =

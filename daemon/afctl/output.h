@@ -22,7 +22,7 @@ bool output_good(const json_t *capture);
 /* `afctl stats`: all counters, a row each, a column for each worker and the sum. */
 void output_stats(const json_t *parameters, bool colored);
 
-/* `afctl stats --watch`: one line a capture, with what changed since `before` (NULL: nothing yet).
+/* `afctl stats --watch`: one line a capture, with what changed since the answer `before`.
  */
 void output_watch(const json_t *parameters, const json_t *before, double seconds);
 void output_watch_head(void);

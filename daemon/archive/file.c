@@ -110,8 +110,9 @@ int file_open(struct file_place *place, const struct message_archive *request,
 	uname(&uts);
 	snprintf(os, sizeof(os), "%s %s", uts.sysname, uts.release);
 	head_make(head, &place->capture, request->worker, os, APPLICATION);
-	snprintf(result->name, sizeof(result->name), ".%s-w%u-%d-%llu.spare", place->capture.name,
-		 request->worker, (int)getppid(), (unsigned long long)request->file.serial);
+	snprintf(result->name, sizeof(result->name), ".%s-w%u-%llx-%llu.spare", place->capture.name,
+		 request->worker, (unsigned long long)place->capture.token,
+		 (unsigned long long)request->file.serial);
 	fd = file_begin(place, result->name, head, direct);
 	if (fd < 0 && errno == EINVAL && place->capture.direct == DIRECT_AUTO) {
 		direct = false;
@@ -143,13 +144,19 @@ static int rename_new(int directory, const char *from, const char *to)
 	return 0;
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+	size_t n = strlen(text), tail = strlen(end);
+
+	return n >= tail && strcmp(text + n - tail, end) == 0;
+}
+
 /* A request that is repeated finds its work done: the file itself says what it is called now. */
 static bool renamed_already(int fd, const char *suffix, char *name, size_t size)
 {
 	char link[64], path[4096];
 	const char *base;
 	ssize_t n;
-	size_t length, tail = strlen(suffix);
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	n = readlink(link, path, sizeof(path) - 1);
@@ -158,11 +165,9 @@ static bool renamed_already(int fd, const char *suffix, char *name, size_t size)
 	path[n] = '\0';
 	base = strrchr(path, '/');
 	base = base ? base + 1 : path;
-	length = strlen(base);
-	if (*base == '.' || length < tail || length >= size ||
-	    strcmp(base + length - tail, suffix) != 0)
+	if (strlen(base) >= size || !ends_with(base, suffix) || ends_with(base, SUSPECT))
 		return false;
-	memcpy(name, base, length + 1);
+	strcpy(name, base);
 	return true;
 }
 
@@ -212,7 +217,10 @@ static int file_close(const struct message_archive *request, int fd)
 
 		if (ftruncate(fd, (off_t)request->file.end))
 			return errno;
-		return saved;
+		if (saved != ENOSPC && saved != EDQUOT && saved != EFBIG)
+			return saved;
+		log_warning("%s: no room for its statistics block: finished without",
+			    request->name);
 	}
 	return fsync(fd) ? errno : 0;
 }
@@ -220,13 +228,18 @@ static int file_close(const struct message_archive *request, int fd)
 void file_finish(struct file_place *place, const struct message_archive *request, int fd,
 		 struct message_result *result)
 {
-	size_t length = strlen(request->name), tail = strlen(PARTIAL);
+	size_t tail = strlen(PARTIAL), length;
+	struct message_archive named = *request;
 	int closed = file_close(request, fd), rc;
 
-	if (length < tail || strcmp(request->name + length - tail, PARTIAL) != 0) {
-		fail(result, EINVAL, "finishing %s: not a file in use", request->name);
-		return;
+	if (!ends_with(request->name, PARTIAL)) { /* naming it failed before */
+		file_name(place, request, fd, result);
+		if (result->error)
+			return;
+		memcpy(named.name, result->name, sizeof(named.name));
 	}
+	request = &named;
+	length = strlen(request->name);
 	snprintf(result->name, sizeof(result->name), "%.*s%s", (int)(length - tail), request->name,
 		 closed ? SUSPECT : FINISHED);
 	rc = rename_new(place->directory, request->name, result->name);

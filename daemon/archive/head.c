@@ -146,7 +146,7 @@ uint32_t head_statistics(uint8_t *block, const struct ledger_file *file)
 	add32(&b, 0); /* interface */
 	add32(&b, (uint32_t)(file->until_ns >> 32));
 	add32(&b, (uint32_t)file->until_ns);
-	option_time(&b, ISB_STARTTIME, file->since_ns);
+	option_time(&b, ISB_STARTTIME, file->first_ns);
 	option_time(&b, ISB_ENDTIME, file->until_ns);
 	option_count(&b, ISB_IFRECV, file->finish.packets - file->begin.packets);
 	option_count(&b, ISB_IFDROP, drops);

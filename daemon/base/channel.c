@@ -103,11 +103,13 @@ int channel_recv(int channel, struct message *message, int *fd)
 				 .msg_iovlen = 1,
 				 .msg_control = &control,
 				 .msg_controllen = CMSG_LEN(sizeof(int)) };
+	int reset = 0;
 	ssize_t n;
 
+	/* ECONNRESET: the peer left with messages unread; what it said before is still there. */
 	do
 		n = recvmsg(channel, &header, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
+	while (n < 0 && (errno == EINTR || (errno == ECONNRESET && !reset++)));
 	*fd = -1;
 	if (n < 0)
 		return errno == ECONNRESET ? 0 : -errno;

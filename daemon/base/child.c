@@ -8,9 +8,14 @@
 
 void child_init(void)
 {
-	static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE };
+	static const int ignored[] = {
+		SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE, SIGXFSZ
+	};
+	sigset_t none;
 
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
 		signal(ignored[i], SIG_IGN);
+	sigemptyset(&none); /* blocked since before the fork */
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	fcntl(CHANNEL_FD, F_SETFD, FD_CLOEXEC);
 }

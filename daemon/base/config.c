@@ -3,17 +3,16 @@
  * line first. */
 #include "config_schema.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <ini.h>
 #include <linux/if_packet.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define WORKERS_AUTO_MAX   8
 #define INTERFACE_LOOPBACK "lo"
 #define IGNORE_OUTGOING	   0x4000
 #define LINE_OVERRIDE	   (~0u) /* in lines[]: set by -o */
@@ -77,7 +76,7 @@ static bool name_valid(const char *name)
 	size_t n =
 		strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
 
-	return n > 0 && n < CAPTURE_NAME_BYTES && !name[n] && *name != '.';
+	return n > 0 && n < CAPTURE_NAME_BYTES && !name[n];
 }
 
 static struct config_capture *capture_find(struct config *config, const char *name)
@@ -175,7 +174,7 @@ static char *reading_line(char *buffer, int size, void *context)
 	}
 	text = buffer + strspn(buffer, " \t");
 	r->continued = text != buffer && *text && !strchr(";#\r\n", *text);
-	if (*text == '[') {
+	if (*text == '[' && !(r->continued && *r->key)) {
 		r->continued = false;
 		reading_section(r, text);
 		if (r->failed)
@@ -261,11 +260,23 @@ int config_read(struct config *config, const char *name, struct config_error *er
 	return r.failed ? -EINVAL : 0;
 }
 
+/* Without the white space around it, as in a file. */
+static void value_trim(const char *text, char *value, size_t size)
+{
+	size_t n;
+
+	text += strspn(text, " \t");
+	n = strlen(text);
+	while (n && isspace((unsigned char)text[n - 1]))
+		n--;
+	snprintf(value, size, "%.*s", (int)n, text);
+}
+
 int config_override(struct config *config, const char *assignment, struct config_error *error)
 {
 	const char *equals = strchr(assignment, '='), *dot;
 	const struct config_section *section = &config_capture_section;
-	char name[128], why[384];
+	char name[128], why[384], value[FILTER_BYTES + 256];
 	struct config_capture *c = NULL;
 	void *base;
 	int row;
@@ -291,11 +302,24 @@ int config_override(struct config *config, const char *assignment, struct config
 				assignment, name);
 	}
 	base = c ? (void *)c : (void *)&config->daemon;
-	row = section_set(section, base, dot ? dot + 1 : name, equals + 1, why, sizeof(why));
+	value_trim(equals + 1, value, sizeof(value));
+	row = section_set(section, base, dot ? dot + 1 : name, value, why, sizeof(why));
 	if (row < 0)
 		return config_fail(error, "-o %s: %s", assignment, why);
 	(c ? c->lines : config->daemon.lines)[row] = LINE_OVERRIDE;
 	return 0;
+}
+
+static const char *where_print(const struct config *config, unsigned line, const char *section,
+			       const char *key, char *buffer, size_t size)
+{
+	if (line == LINE_OVERRIDE)
+		snprintf(buffer, size, "-o %s.%s", section, key);
+	else if (line)
+		snprintf(buffer, size, "%s:%u", config->source, line);
+	else
+		snprintf(buffer, size, "%s", config->source);
+	return buffer;
 }
 
 const char *config_where(const struct config *config, const struct config_capture *capture,
@@ -304,85 +328,22 @@ const char *config_where(const struct config *config, const struct config_captur
 	const struct config_key *k = config_key_find(&config_capture_section, key);
 	unsigned line = k ? capture->lines[k - config_capture_section.keys] : 0;
 
-	if (!line)
-		line = capture->line;
-	if (line == LINE_OVERRIDE)
-		snprintf(buffer, size, "-o %s.%s", capture->name, key);
-	else if (line)
-		snprintf(buffer, size, "%s:%u", config->source, line);
-	else
-		snprintf(buffer, size, "%s", config->source);
-	return buffer;
+	return where_print(config, line ? line : capture->line, capture->name, key, buffer, size);
 }
 
-/* The CPU list "0-3,8" as numbers. Returns how many, or -EINVAL. */
-static int cpus_parse(const char *text, int *cpus, int max)
+const char *config_where_daemon(const struct config *config, const char *key, char *buffer,
+				size_t size)
 {
-	int count = 0;
+	const struct config_key *k = config_key_find(&config_daemon_section, key);
 
-	while (*text) {
-		char *end;
-		long from, to;
-
-		if (!isdigit((unsigned char)*text))
-			return -EINVAL;
-		from = to = strtol(text, &end, 10);
-		if (*end == '-' && isdigit((unsigned char)end[1]))
-			to = strtol(end + 1, &end, 10);
-		if (from > to || to >= CPU_SETSIZE || (*end && *end != ','))
-			return -EINVAL;
-		for (; from <= to && count < max; from++)
-			cpus[count++] = (int)from;
-		text = *end ? end + 1 : end;
-	}
-	return count ? count : -EINVAL;
-}
-
-/* The CPUs that this process may use. */
-static int cpus_allowed(int *cpus, int max)
-{
-	cpu_set_t set;
-	int count = 0;
-
-	if (sched_getaffinity(0, sizeof(set), &set))
-		return 0;
-	for (int i = 0; i < CPU_SETSIZE && count < max; i++)
-		if (CPU_ISSET(i, &set))
-			cpus[count++] = i;
-	return count;
-}
-
-unsigned config_workers(const struct config_capture *capture)
-{
-	int cpus[WORKERS_AUTO_MAX], n;
-
-	if (capture->workers != CONFIG_AUTO)
-		return (unsigned)capture->workers;
-	n = cpus_allowed(cpus, WORKERS_AUTO_MAX);
-	return n > 0 ? (unsigned)n : 1;
-}
-
-int config_cpu(const struct config_capture *capture, unsigned workers, unsigned worker)
-{
-	int cpus[CPU_SETSIZE], n;
-
-	if (strcmp(capture->cpus, "none") == 0)
-		return -1;
-	if (strcmp(capture->cpus, "auto") == 0) {
-		n = cpus_allowed(cpus, CPU_SETSIZE);
-		/* One worker alone is better off where the scheduler finds room beside the
-		 * interrupts. */
-		return workers > 1 && (unsigned)n >= workers ? cpus[worker] : -1;
-	}
-	n = cpus_parse(capture->cpus, cpus, CPU_SETSIZE);
-	return n > 0 ? cpus[worker % (unsigned)n] : -1;
+	return where_print(config, k ? config->daemon.lines[k - config_daemon_section.keys] : 0,
+			   "daemon", key, buffer, size);
 }
 
 static int capture_finish(const struct config *config, struct config_capture *c,
 			  struct config_error *error)
 {
 	char where[256];
-	int cpus[CPU_SETSIZE];
 	long page = sysconf(_SC_PAGESIZE);
 
 	if (!*c->interface) {
@@ -395,8 +356,7 @@ static int capture_finish(const struct config *config, struct config_capture *c,
 				c->name);
 		memcpy(c->interface, c->name, strlen(c->name) + 1);
 	}
-	if (strcmp(c->cpus, "none") && strcmp(c->cpus, "auto") &&
-	    cpus_parse(c->cpus, cpus, CPU_SETSIZE) < 0)
+	if (strcmp(c->cpus, "none") && strcmp(c->cpus, "auto") && !config_cpus_valid(c->cpus))
 		return config_fail(error, "%s: cpus = %s: must be none, auto, or a list like 0-3,8",
 				   config_where(config, c, "cpus", where, sizeof(where)), c->cpus);
 	if (c->block_size % page)
@@ -413,6 +373,9 @@ static int capture_finish(const struct config *config, struct config_capture *c,
 	if (c->block_timeout % 1000000)
 		return config_fail(error, "%s: block_timeout: must be whole milliseconds",
 				   config_where(config, c, "block_timeout", where, sizeof(where)));
+	if (c->drain_timeout <= c->block_timeout)
+		return config_fail(error, "%s: drain_timeout: must be longer than block_timeout",
+				   config_where(config, c, "drain_timeout", where, sizeof(where)));
 	if (c->output == OUTPUT_PCAPNG && c->file_size < 4 * c->block_size)
 		return config_fail(
 			error,
@@ -436,8 +399,41 @@ static void loopback_finish(struct config_capture *c)
 		c->fanout_flags |= IGNORE_OUTGOING;
 }
 
+/* off, unix:PATH, IPV4:PORT or [IPV6]:PORT */
+static bool metrics_valid(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	char address[64], unused[16];
+	size_t n = colon ? (size_t)(colon - text) : 0;
+	char *end;
+	long port;
+
+	if (strcmp(text, "off") == 0)
+		return true;
+	if (strncmp(text, "unix:", 5) == 0)
+		return text[5] != '\0';
+	if (n == 0 || n >= sizeof(address) || !isdigit((unsigned char)colon[1]))
+		return false;
+	port = strtol(colon + 1, &end, 10);
+	if (*end || port < 1 || port > 65535)
+		return false;
+	if (text[0] == '[' && text[n - 1] == ']') {
+		snprintf(address, sizeof(address), "%.*s", (int)n - 2, text + 1);
+		return inet_pton(AF_INET6, address, unused) == 1;
+	}
+	snprintf(address, sizeof(address), "%.*s", (int)n, text);
+	return inet_pton(AF_INET, address, unused) == 1;
+}
+
 int config_finish(struct config *config, struct config_error *error)
 {
+	char where[256];
+
+	if (!metrics_valid(config->daemon.metrics))
+		return config_fail(error,
+				   "%s: metrics = %s: must be ADDRESS:PORT, unix:PATH or off",
+				   config_where_daemon(config, "metrics", where, sizeof(where)),
+				   config->daemon.metrics);
 	if (config->captures == 0)
 		return config_fail(error, "%s: no [capture NAME] section: nothing to record",
 				   config->source);

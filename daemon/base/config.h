@@ -85,8 +85,15 @@ void config_print(const struct config *config, FILE *out);
  * is the resolved number of workers. */
 int config_cpu(const struct config_capture *capture, unsigned workers, unsigned worker);
 
+/* Whether a list like 0-3,8 can be read. */
+bool config_cpus_valid(const char *text);
+
 /* How many workers: as configured, or one for each CPU this process may use, at most 8. */
 unsigned config_workers(const struct config_capture *capture);
+
+/* Where a key of [daemon] was set. */
+const char *config_where_daemon(const struct config *config, const char *key, char *buffer,
+				size_t size);
 
 /* Where a key of a capture was set: "FILE:LINE", or FILE where it was not. */
 const char *config_where(const struct config *config, const struct config_capture *capture,

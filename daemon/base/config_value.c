@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define WORD_MAX 180 /* so that it fits a line that inih takes */
+
 struct unit {
 	const char *name;
 	int64_t factor;
@@ -180,11 +182,22 @@ static int string_parse(const struct config_key *key, char *at, const char *valu
 			 key->max);
 		return -EINVAL;
 	}
-	for (const char *p = value; *p; p++)
-		if (iscntrl((unsigned char)*p)) {
-			snprintf(rule, size, "must not contain control characters");
+	if (n && (isspace((unsigned char)value[0]) || isspace((unsigned char)value[n - 1]))) {
+		snprintf(rule, size, "must not begin or end with white space");
+		return -EINVAL;
+	}
+	for (const char *p = value; *p; p++) {
+		/* What a file could not say: -n prints one that parses back. */
+		if (iscntrl((unsigned char)*p) || (*p == ';' && (p == value || p[-1] == ' '))) {
+			snprintf(rule, size, "must not contain control characters or \" ;\"");
 			return -EINVAL;
 		}
+		if (strcspn(p, " ") > WORD_MAX) {
+			snprintf(rule, size, "must not contain a word of more than %d characters",
+				 WORD_MAX);
+			return -EINVAL;
+		}
+	}
 	memcpy(at, value, n + 1);
 	return 0;
 }

@@ -80,6 +80,8 @@ struct message_file {
 struct message_report {
 	struct counters counters;
 	struct ledger_file current, previous;
+	uint32_t gone; /* the interface is: nothing more comes */
+	uint32_t unused;
 };
 
 struct message_failed {
@@ -90,6 +92,7 @@ struct message_failed {
 struct message_capture {
 	uint32_t capture; /* its number */
 	uint32_t link_type, snaplen, direct, file_mode;
+	uint64_t token; /* of this daemon's life: hidden names are nobody else's */
 	char name[CAPTURE_NAME_BYTES];
 	char interface[INTERFACE_BYTES];
 	char filter[FILTER_BYTES];

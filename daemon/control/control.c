@@ -182,10 +182,10 @@ void control_free(struct control *control)
 {
 	if (!control)
 		return;
+	unlink(control->path); /* before it is closed: after that the path may be a successor's */
 	varlink_free(control->varlink);
 	if (control->listener >= 0)
 		close(control->listener);
-	unlink(control->path);
 	free(control->description);
 	free(control);
 }

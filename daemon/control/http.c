@@ -124,9 +124,10 @@ void http_free(struct http *http)
 {
 	if (!http)
 		return;
+	if (http->unix_path)
+		unlink(http->unix_path); /* before it is closed: after that the path may be a
+					    successor's */
 	if (http->server)
 		evhttp_free(http->server);
-	if (http->unix_path)
-		unlink(http->unix_path);
 	free(http);
 }

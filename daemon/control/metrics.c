@@ -50,6 +50,22 @@ static void counter_print(const struct supervisor *s, const char *name,
 	}
 }
 
+/* What the rows of a family with reasons have in common. */
+static const char *family_help(const struct counter_info *info)
+{
+	static const struct {
+		const char *family, *help;
+	} helps[] = {
+		{ "blocks", "Ring blocks that the kernel handed over, by reason." },
+		{ "discarded", "Packets that were received and not written, by reason." },
+	};
+
+	for (unsigned i = 0; i < sizeof(helps) / sizeof(*helps); i++)
+		if (strcmp(helps[i].family, info->family) == 0)
+			return helps[i].help;
+	return info->help;
+}
+
 static void counters_print(const struct supervisor *s, FILE *out)
 {
 	const char *family = "";
@@ -60,7 +76,7 @@ static void counters_print(const struct supervisor *s, FILE *out)
 
 		snprintf(name, sizeof(name), "afcap_%s_total", info->family);
 		if (strcmp(info->family, family) != 0)
-			family_print(name, info->help, "counter", out);
+			family_print(name, family_help(info), "counter", out);
 		family = info->family;
 		counter_print(s, name, info, out);
 	}

@@ -2,6 +2,7 @@
 #include "unixsocket.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -45,29 +46,32 @@ static int stale_remove(const struct sockaddr_un *address)
 	return rc;
 }
 
-static void directory_make(const char *path)
+/* Returns 0, also where it is there already, or -errno. */
+static int directory_make(const char *path)
 {
 	char directory[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	const char *slash = strrchr(path, '/');
 
 	if (!slash || slash == path)
-		return;
+		return 0;
 	memcpy(directory, path, (size_t)(slash - path));
 	directory[slash - path] = '\0';
-	mkdir(directory, 0755); /* there already, or bind() says what is wrong */
+	return mkdir(directory, 0755) && errno != EEXIST ? -errno : 0;
 }
 
 int unixsocket_listen(const char *path, mode_t mode, gid_t group)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	mode_t mask;
+	bool bound;
 	int fd, rc;
 
 	if (strlen(path) >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
 	strcpy(address.sun_path, path);
-	directory_make(path);
-	rc = stale_remove(&address);
+	rc = directory_make(path);
+	if (rc == 0)
+		rc = stale_remove(&address);
 	if (rc)
 		return rc;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -76,12 +80,15 @@ int unixsocket_listen(const char *path, mode_t mode, gid_t group)
 	mask = umask(0777 & ~mode); /* never open to more, not even for a moment */
 	rc = bind(fd, (struct sockaddr *)&address, sizeof(address)) ? -errno : 0;
 	umask(mask);
+	bound = rc == 0;
 	if (rc == 0 && group != (gid_t)-1 && chown(path, (uid_t)-1, group))
 		rc = -errno;
 	if (rc == 0 && listen(fd, BACKLOG))
 		rc = -errno;
 	if (rc == 0)
 		return fd;
+	if (bound)
+		unlink(path);
 	close(fd);
 	return rc;
 }

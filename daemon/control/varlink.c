@@ -220,14 +220,16 @@ static void read_cb(struct bufferevent *stream, void *arg)
 		if (end.pos < 0 || end.pos >= VARLINK_REQUEST_BYTES)
 			break;
 		text = (const char *)evbuffer_pullup(in, end.pos + 1);
-		c->closing = !request_serve(c, text, (size_t)end.pos);
+		if (!request_serve(c, text, (size_t)end.pos))
+			c->closing = true;
+		event_del(c->deadline); /* it is for one request */
 		evbuffer_drain(in, (size_t)end.pos + 1);
 	}
 	if (c->closing || (evbuffer_get_length(in) >= VARLINK_REQUEST_BYTES && !c->timer)) {
 		client_free(c);
 		return;
 	}
-	if (evbuffer_get_length(in) && !event_pending(c->deadline, EV_TIMEOUT, NULL))
+	if (evbuffer_get_length(in) && !c->timer && !event_pending(c->deadline, EV_TIMEOUT, NULL))
 		event_add(c->deadline, &(struct timeval){ VARLINK_REQUEST_SECONDS, 0 });
 	else if (!evbuffer_get_length(in))
 		event_del(c->deadline);

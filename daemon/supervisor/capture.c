@@ -127,6 +127,7 @@ static void archive_tell(struct capture *capture)
 		.snaplen = capture->snaplen,
 		.direct = (uint32_t)c->direct,
 		.file_mode = (uint32_t)c->file_mode,
+		.token = supervisor_token(capture->supervisor),
 	};
 
 	memcpy(m.name, c->name, sizeof(m.name));

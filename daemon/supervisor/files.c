@@ -32,7 +32,7 @@ struct files {
 	struct request_queue queue; /* the head is with the archive while `sent` */
 	bool sent;
 	int channel;
-	struct event *event, *respawn;
+	struct event *event, *retry; /* of its start, or of a request */
 	pid_t pid;
 	unsigned failures; /* deaths without an answer between them */
 	struct message_capture
@@ -69,11 +69,13 @@ static void queue_send(struct files *f)
 	request_message(f, r, &message);
 	rc = channel_send(f->channel, &message,
 			  r->file && r->type != MESSAGE_OPEN ? r->file->fd : -1);
-	if (rc == 0)
+	if (rc == 0) {
 		f->sent = true;
-	else if (rc != -EPIPE) /* gone: its successor gets it */
-		log_error("sending %s to the archive process: %s", message_name(r->type),
-			  strerror(-rc));
+	} else if (rc != -EPIPE) { /* gone: its successor gets it */
+		log_error("sending %s to the archive process: %s; trying again",
+			  message_name(r->type), strerror(-rc));
+		event_add(f->retry, &(struct timeval){ 1, 0 });
+	}
 }
 
 static struct request *queue_add(struct files *f, uint32_t type, uint32_t capture, uint32_t worker,
@@ -157,7 +159,8 @@ static void channel_cb(evutil_socket_t fd, short what, void *arg)
 	message.result.text[sizeof(message.result.text) - 1] = '\0';
 	TAILQ_REMOVE(&f->queue, r, link);
 	f->sent = false;
-	f->failures = 0;
+	if (r->type != MESSAGE_CAPTURE) /* a new process's first answer proves nothing */
+		f->failures = 0;
 	request_answered(f, r, &message.result, passed);
 	free(r);
 	queue_send(f);
@@ -168,15 +171,17 @@ static void channel_cb(evutil_socket_t fd, short what, void *arg)
 static int archive_start(struct files *f)
 {
 	int ends[2], rc = channel_pair(ends);
+	pid_t pid;
 
 	if (rc)
 		return rc;
-	f->pid = spawn_child(CHILD_ARCHIVE, "output files", &ends[1], 1);
+	pid = spawn_child(CHILD_ARCHIVE, "output files", &ends[1], 1);
 	close(ends[1]);
-	if (f->pid < 0) {
+	if (pid < 0) {
 		close(ends[0]);
-		return (int)f->pid;
+		return (int)pid;
 	}
+	f->pid = pid;
 	f->channel = ends[0];
 	f->event = event_new(f->base, f->channel, EV_READ | EV_PERSIST, channel_cb, f);
 	if (!f->event || event_add(f->event, NULL))
@@ -184,27 +189,37 @@ static int archive_start(struct files *f)
 	return 0;
 }
 
-static void respawn_cb(evutil_socket_t fd, short what, void *arg)
+/* A new archive process knows no capture: those that are not in the queue anyway come first. */
+static void captures_tell(struct files *f)
 {
-	struct files *f = arg;
-	int rc = archive_start(f);
-
-	(void)fd;
-	(void)what;
-	if (rc) {
-		log_error("starting the archive process: %s", strerror(-rc));
-		return;
-	}
 	for (unsigned i = f->told; i-- > 0;) {
 		struct request *r = TAILQ_FIRST(&f->queue);
 
 		if (r && r->type == MESSAGE_CAPTURE && r->capture <= i)
-			continue; /* still to be told anyway */
+			continue;
 		r = calloc(1, sizeof(*r));
 		if (!r)
 			return;
 		*r = (struct request){ .type = MESSAGE_CAPTURE, .capture = i };
 		TAILQ_INSERT_HEAD(&f->queue, r, link);
+	}
+}
+
+static void retry_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct files *f = arg;
+	int rc;
+
+	(void)fd;
+	(void)what;
+	if (f->channel < 0 && f->pid < 0) {
+		rc = archive_start(f);
+		if (rc) {
+			log_error("starting the archive process: %s; trying again", strerror(-rc));
+			event_add(f->retry, &(struct timeval){ 1, 0 });
+			return;
+		}
+		captures_tell(f);
 	}
 	queue_send(f);
 }
@@ -223,7 +238,7 @@ bool files_reaped(struct files *f, pid_t pid, int status)
 	archive_closed(f);
 	ms = spawn_backoff_ms(++f->failures);
 	delay = (struct timeval){ ms / 1000, ms % 1000 * 1000 };
-	event_add(f->respawn, &delay);
+	event_add(f->retry, &delay);
 	return true;
 }
 
@@ -244,8 +259,8 @@ int files_new(struct files **out, struct event_base *base, const struct files_ev
 		.base = base, .events = events, .context = context, .channel = -1, .pid = -1
 	};
 	TAILQ_INIT(&f->queue);
-	f->respawn = event_new(base, -1, 0, respawn_cb, f);
-	rc = f->respawn ? archive_start(f) : -ENOMEM;
+	f->retry = event_new(base, -1, 0, retry_cb, f);
+	rc = f->retry ? archive_start(f) : -ENOMEM;
 	if (rc)
 		files_free(f);
 	else
@@ -332,8 +347,8 @@ void files_free(struct files *f)
 		return;
 	idle = files_idle(f);
 	archive_closed(f);
-	if (f->respawn)
-		event_free(f->respawn);
+	if (f->retry)
+		event_free(f->retry);
 	if (f->pid > 0 && idle)
 		waitpid(f->pid, NULL, 0);
 	while ((r = TAILQ_FIRST(&f->queue))) {

@@ -98,6 +98,7 @@ static void counters_take(struct slot *slot, const struct counters *counters)
 static void on_report(struct slot *slot, const struct message *message)
 {
 	counters_take(slot, &message->report.counters);
+	slot->gone |= message->report.gone != 0;
 	slotfiles_follow(slot, &message->report.current, &message->report.previous);
 }
 
@@ -322,6 +323,8 @@ bool slot_reaped(struct slot *slot, pid_t pid, int status)
 		channel_cb(slot->channel, EV_READ, slot);
 	channel_close(slot);
 	totals = ledger_totals(slot->ledger);
+	if (slot->ring_fd >= 0) /* nobody else reads them now */
+		ledger_take(slot->ledger, afcap_stats_take, slot->ring_fd);
 	totals_report(slot, &totals);
 	if (slot->state == SLOT_STARTING && !capture_abandoned(slot->capture)) {
 		char text[64];

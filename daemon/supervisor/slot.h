@@ -35,6 +35,7 @@ struct slot {
 	struct ledger *ledger;
 	int ring_fd; /* a duplicate, never mapped; -1 until the worker joined */
 	struct output_file *current, *spare;
+	bool gone;     /* its interface is, as the worker says */
 	bool draining; /* told to, or will be told as soon as it can be */
 
 	struct counters reported; /* by the worker, absolute */

@@ -35,14 +35,23 @@ pid_t spawn_child(const char *role, const char *what, const int *fds, unsigned c
 {
 	char level[8];
 	char *argv[] = { (char *)role, (char *)what, level, NULL };
+	sigset_t all, before;
+	int saved;
 	pid_t pid;
 
 	if (count > FDS_MAX)
 		return -EINVAL;
 	snprintf(level, sizeof(level), "%d", log_level());
+	/* A signal between fork and exec would reach the parent's handler twice: child_init() lets
+	 * them in. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
 	pid = fork();
+	saved = errno;
+	if (pid != 0)
+		sigprocmask(SIG_SETMASK, &before, NULL);
 	if (pid < 0)
-		return -errno;
+		return -saved;
 	if (pid > 0)
 		return pid;
 	fds_place(fds, count);

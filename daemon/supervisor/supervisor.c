@@ -5,6 +5,7 @@
 #include "notify.h"
 #include "slotfiles.h"
 
+#include "../base/clock.h"
 #include "../base/log.h"
 
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -27,9 +29,15 @@ struct supervisor {
 	bool stopping, abandoning, failing;
 	bool ready;
 	int exit_code;
+	uint64_t token;
 	unsigned captures;
 	struct capture capture[CONFIG_CAPTURES_MAX];
 };
+
+uint64_t supervisor_token(const struct supervisor *s)
+{
+	return s->token;
+}
 
 unsigned supervisor_captures(const struct supervisor *s)
 {
@@ -88,7 +96,7 @@ static int memory_check(const struct supervisor *s)
 	return EX_CONFIG;
 }
 
-static int privilege_check(void)
+int supervisor_privileged(void)
 {
 	int fd = afcap_socket();
 
@@ -150,7 +158,7 @@ static void stop_cb(evutil_socket_t signal, short what, void *arg)
 
 	(void)signal;
 	(void)what;
-	if (s->failing) {
+	if (s->failing && !s->abandoning) {
 		supervisor_stop(s, true);
 	} else if (!s->stopping) {
 		log_info("stopping: writing what the rings hold");
@@ -269,24 +277,34 @@ static int captures_start(struct supervisor *s)
 	return rc;
 }
 
+/* Some five descriptors a worker, and the clients': as many as the system allows. */
+static void descriptors_raise(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 int supervisor_new(struct supervisor **out, struct event_base *base, const struct config *config)
 {
 	static const int ignored[] = { SIGPIPE, SIGHUP, SIGUSR1,
 				       SIGUSR2 }; /* a lost terminal ends no capture */
 	struct supervisor *s;
-	int rc = privilege_check();
+	int rc;
 
-	if (rc)
-		return rc;
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return EXIT_FAILURE;
-	*s = (struct supervisor){ .base = base, .config = config };
+	*s = (struct supervisor){ .base = base, .config = config, .token = clock_real_ns() };
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
 		signal(ignored[i], SIG_IGN);
-	rc = files_new(&s->files, base, &slotfiles_events, s);
+	descriptors_raise();
+	rc = events_add(s); /* first: an early death must be heard of */
 	if (rc == 0)
-		rc = events_add(s);
+		rc = files_new(&s->files, base, &slotfiles_events, s);
 	if (rc) {
 		log_error("starting: %s", strerror(-rc));
 		supervisor_free(s);

@@ -13,6 +13,9 @@ struct supervisor;
  * `size`) says what is wrong and the exit code is returned, else 0. */
 int supervisor_check(const struct config *config, char *error, size_t size);
 
+/* Whether packet sockets can be made. Returns 0, or the exit code, the reason logged. */
+int supervisor_privileged(void);
+
 /* Starts the processes; `config` is borrowed until supervisor_free(). Returns 0, or the exit code,
  * the reason logged. The event loop of `base` is left when all is over. */
 int supervisor_new(struct supervisor **out, struct event_base *base, const struct config *config);
@@ -21,6 +24,9 @@ int supervisor_new(struct supervisor **out, struct event_base *base, const struc
 int supervisor_account(struct supervisor *supervisor);
 
 void supervisor_free(struct supervisor *supervisor);
+
+/* A number of this daemon's life alone. */
+uint64_t supervisor_token(const struct supervisor *supervisor);
 
 /* ---- what captures tell ---- */
 void supervisor_armed(struct supervisor *supervisor);

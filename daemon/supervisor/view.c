@@ -3,6 +3,8 @@
 #include "capture.h"
 #include "supervisor.h"
 
+#include <string.h>
+
 const char *const view_capture_states[] = { "starting", "running", "stopping", NULL };
 
 static const char *capture_state_name(enum capture_state state)
@@ -50,6 +52,12 @@ static bool slot_up(const struct slot *slot)
 	return slot->state == SLOT_RUNNING && slot->progress == PROGRESS_READY;
 }
 
+/* The name of a file in use, once it has one: a hidden file has not. */
+static const char *file_shown(const struct output_file *file)
+{
+	return file && file->named && strstr(file->name, ".partial") ? file->name : NULL;
+}
+
 unsigned view_captures(const struct supervisor *supervisor)
 {
 	return supervisor_captures(supervisor);
@@ -75,11 +83,13 @@ void view_capture(const struct supervisor *supervisor, unsigned capture, struct 
 	for (unsigned i = 0; i < VIEW_FLAGS_MAX; i++)
 		if (flags[i].name && c->config->fanout_flags & flags[i].flag)
 			view->fanout_flags[n++] = flags[i].name;
-	for (unsigned i = 0; i < c->workers && c->state == CAPTURE_RUNNING; i++)
-		if (!slot_up(&c->slots[i])) {
-			view->degraded = true;
+	for (unsigned i = 0; i < c->workers && c->state == CAPTURE_RUNNING; i++) {
+		if (!slot_up(&c->slots[i]))
 			view->reason = "a worker is being replaced";
-		}
+		if (c->slots[i].gone)
+			view->reason = "the interface is gone: restart to record it again";
+	}
+	view->degraded = view->reason != NULL;
 	capture_counters(c, &view->total);
 }
 
@@ -95,9 +105,7 @@ void view_worker(const struct supervisor *supervisor, unsigned capture, unsigned
 		.started_ns = slot->started_real_ns,
 		.packets_per_second = slot->rate.packets,
 		.bytes_per_second = slot->rate.bytes,
-		.file = slot->current && slot->current->named && slot->current->name[0] != '.'
-				? slot->current->name
-				: NULL,
+		.file = file_shown(slot->current),
 	};
 	slot_counters(slot, &view->counters);
 }

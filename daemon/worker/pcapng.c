@@ -114,7 +114,7 @@ static void epb_add(struct pcapng_chunk *chunk, const struct afcap_packet *packe
 		chunk->first_ns = ns;
 	chunk->last_ns = ns;
 	chunk->received_bytes += packet->capture_length;
-	chunk->truncated += packet->length > packet->capture_length;
+	chunk->truncated += length > capture_length;
 }
 
 void pcapng_chunk_add(struct pcapng_chunk *chunk, const struct afcap_block *block,

@@ -191,8 +191,10 @@ static void chunk_write(struct ringloop *loop, struct ledger_totals *t)
 	}
 	t->current.end += bytes;
 	t->current.until_ns = clock_real_ns();
-	if (!t->current.since_ns)
+	if (!t->current.since_ns) {
 		t->current.since_ns = t->current.until_ns;
+		t->current.first_ns = loop->chunk.first_ns;
+	}
 	t->written += loop->chunk.packets;
 	t->written_bytes += bytes;
 }
@@ -229,7 +231,6 @@ static void held_flush(struct ringloop *loop)
 		afcap_block_release(loop->ring, &loop->held[i]);
 	loop->held_count = 0;
 	news = t.current.serial != loop->totals.current.serial ||
-	       t.write_errors != loop->totals.write_errors ||
 	       (t.current.since_ns != 0) != (loop->totals.current.since_ns != 0);
 	loop->totals = t;
 	if (news)

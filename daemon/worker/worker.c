@@ -22,6 +22,7 @@
 #define REPORT_MS      1000
 #define DRAIN_CHECK_MS 5
 #define QUIET_NS       UINT64_C(64000000)
+#define ERROR_AGAIN_NS UINT64_C(60000000000)
 #define ORPHAN_NS      UINT64_C(2000000000) /* without a supervisor: to write what is there */
 
 struct worker {
@@ -34,6 +35,9 @@ struct worker {
 	struct afcap *ring;
 	struct ringloop *loop;
 	bool joined, running;
+	bool gone;	/* the interface is */
+	int error_told; /* errno of failed writes, logged last */
+	uint64_t error_told_ns;
 	bool draining;
 	uint64_t orphan_deadline; /* 0: the supervisor is there */
 	uint64_t orphan_target;	  /* packets that the ring had been given when it went */
@@ -96,39 +100,57 @@ static void report_send(struct worker *w)
 	ledger_counters(w->ledger, &totals, &message.report.counters);
 	message.report.current = totals.current;
 	message.report.previous = totals.previous;
+	message.report.gone = w->gone;
 	worker_send(w, &message, -1);
+}
+
+/* A disk that stays full fails many writes a second: told when it begins, and once a minute. */
+static void write_error_log(struct worker *w, int error)
+{
+	uint64_t now = clock_mono_ns();
+
+	if (error == w->error_told && now - w->error_told_ns < ERROR_AGAIN_NS)
+		return;
+	log_error("writing: %s; packets are counted as discarded", strerror(error));
+	w->error_told = error;
+	w->error_told_ns = now;
+}
+
+/* What the ring thread has to say: the link went, writes failed, it cannot go on. */
+static void news_take(struct worker *w)
+{
+	struct ringloop_news news;
+
+	ringloop_news(w->loop, &news);
+	if (news.link == AFCAP_DOWN)
+		log_warning("interface %s went down; capture goes on when it is up again",
+			    w->what.interface);
+	w->gone |= news.link == AFCAP_GONE;
+	if (news.link == AFCAP_GONE)
+		log_error("interface %s is gone; nothing more comes from it", w->what.interface);
+	if (news.error)
+		write_error_log(w, news.error);
+	if (news.fatal)
+		worker_fail(w, EXIT_FAILURE, "waiting for the ring: %s", strerror(news.fatal));
+	else
+		report_send(w);
 }
 
 static void report_cb(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	report_send(arg);
+	news_take(arg);
 }
 
-/* The ring thread has news: a file came into use, a write failed, the link went. */
+/* At once: a file came into use, or the link went. */
 static void notify_cb(evutil_socket_t fd, short what, void *arg)
 {
-	struct worker *w = arg;
-	struct ringloop_news news;
 	uint64_t times;
 
 	(void)what;
-	if (read(fd, &times, sizeof(times)) < 0)
-		return;
-	ringloop_news(w->loop, &news);
-	if (news.link == AFCAP_DOWN)
-		log_warning("interface %s went down; capture goes on when it is up again",
-			    w->what.interface);
-	if (news.link == AFCAP_GONE)
-		log_error("interface %s is gone; nothing more comes from it", w->what.interface);
-	if (news.error)
-		log_error("writing: %s; packets are counted as discarded", strerror(news.error));
-	if (news.fatal) {
-		worker_fail(w, EXIT_FAILURE, "waiting for the ring: %s", strerror(news.fatal));
-		return;
-	}
-	report_send(w);
+	if (read(fd, &times, sizeof(times)) == sizeof(times))
+		news_take(arg);
 }
 
 /* All that the kernel put into the ring, the open block's packets too, is received, and stayed so
@@ -192,7 +214,8 @@ static void worker_orphaned(struct worker *w)
 		kernel = ledger_kernel(w->ledger);
 		w->orphan_target = kernel.packets - kernel.drops;
 	}
-	w->orphan_deadline = clock_mono_ns() + ORPHAN_NS;
+	w->orphan_deadline =
+		clock_mono_ns() + ORPHAN_NS + w->what.block_timeout_ms * UINT64_C(1000000);
 	w->draining = false;
 	worker_drain(w);
 }
@@ -453,7 +476,7 @@ int worker_main(void)
 		return EXIT_FAILURE;
 	}
 	event_base_dispatch(w.base);
-	if (w.running && !w.orphan_deadline) {
+	if (w.running && !w.orphan_deadline && w.exit_code == EXIT_SUCCESS) {
 		ringloop_stop(w.loop);
 		report_send(&w);
 	}

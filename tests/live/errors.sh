@@ -46,6 +46,13 @@ t_no_capability() {
 		>"$DIR/out" 2>"$DIR/err" || rc=$?
 	equal "exit code" $rc 77
 	contains message "$(cat "$DIR/err")" "CAP_NET_RAW is missing"
+	# Also where the user may do nothing else either
+	chmod 755 "$DIR"
+	cp "$AFCAPD" "$DIR/afcapd"
+	rc=0
+	in_lab setpriv --reuid 65534 --regid 65534 --clear-groups "$DIR/afcapd" -i va -w "$OUT" 2>"$DIR/err" || rc=$?
+	equal "exit code" $rc 77
+	contains message "$(cat "$DIR/err")" "CAP_NET_RAW is missing"
 }
 
 t_bad_filter() {

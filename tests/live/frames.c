@@ -1,11 +1,12 @@
 /* Frames that can be told apart: sends them, and checks files for them.
  *
  *   frames send DEV COUNT [first=0] [size=60-1514] [flows=64] [both=0] [rate=0] [vlan=0]
- *   frames check COUNT [first=0] [size=...] [flows=...] [both=...] [partial=0] FILE...
+ *   frames check COUNT [first=0] [size=...] [flows=...] [both=...] [vlan=...] [partial=0] FILE...
  *
  * Frame number n is Ethernet, IPv4, UDP, then n; everything in it follows from n: flow, length,
- * bytes. With both=1 every other frame of a flow goes the other way. `check` reads pcapng by
- * libpcap, makes each frame again and compares all its bytes. It prints
+ * bytes. With both=1 every other frame of a flow goes the other way; vlan=TAG (16 bits) puts an
+ * 802.1Q tag in. `check` reads pcapng by libpcap, makes each frame again and compares all its
+ * bytes. It prints
  *
  *   frames F lost L doubled D reordered R damaged X split S
  *
@@ -28,14 +29,14 @@
 #include <unistd.h>
 
 #define HEAD	  (14 + 20 + 8 + 8)
-#define FRAME_MAX 65536
+#define FRAME_MAX 65540
 #define BATCH	  32
 #define WORKERS	  64
 #define FLOWS_MAX 65536
 
 struct plan {
 	uint64_t count, first;
-	uint32_t size_min, size_max, flows, both, rate, partial;
+	uint32_t size_min, size_max, flows, both, rate, partial, vlan;
 };
 
 static uint32_t mix(uint64_t v)
@@ -80,7 +81,12 @@ static uint32_t frame_make(const struct plan *p, uint64_t n, uint8_t *f)
 	memcpy(f + 42, &n, 8);
 	for (uint32_t i = HEAD; i < length; i++)
 		f[i] = (uint8_t)(n + i * 7);
-	return length;
+	if (!p->vlan)
+		return length;
+	memmove(f + 16, f + 12, length - 12);
+	put16(f + 12, 0x8100);
+	put16(f + 14, (uint16_t)p->vlan);
+	return length + 4;
 }
 
 static double seconds(void)
@@ -170,7 +176,7 @@ static void frame_check(const struct plan *p, struct tally *t, unsigned worker,
 		t->damaged++;
 		return;
 	}
-	memcpy(&n, data + 42, 8);
+	memcpy(&n, data + 42 + (p->vlan ? 4 : 0), 8);
 	index = n - p->first;
 	if (index >= p->count || frame_make(p, n, expected) != h->caplen ||
 	    memcmp(expected, data, h->caplen)) {
@@ -242,6 +248,8 @@ static int option_take(struct plan *p, const char *text)
 		p->rate = (uint32_t)a;
 	} else if (sscanf(text, "first=%lu", &a) == 1) {
 		p->first = a;
+	} else if (sscanf(text, "vlan=%lu", &a) == 1) {
+		p->vlan = (uint32_t)a;
 	} else if (sscanf(text, "partial=%lu", &a) == 1) {
 		p->partial = (uint32_t)a;
 	} else {
@@ -265,8 +273,8 @@ int main(int argc, char **argv)
 	p.count = strtoull(argv[sending ? 3 : 2], NULL, 10);
 	while (i < argc && option_take(&p, argv[i]))
 		i++;
-	if (p.size_min < HEAD || p.size_max < p.size_min || p.size_max > FRAME_MAX || !p.flows ||
-	    p.flows > FLOWS_MAX || (sending && i < argc)) {
+	if (p.size_min < HEAD || p.size_max < p.size_min || p.size_max > FRAME_MAX - 4 ||
+	    !p.flows || p.flows > FLOWS_MAX || (sending && i < argc)) {
 		fprintf(stderr, "frames: bad option%s%s\n", i < argc ? ": " : "",
 			i < argc ? argv[i] : "");
 		return 2;

@@ -141,10 +141,10 @@ files_valid() {
 	done
 }
 
-# ifrecv, ifdrop and usrdeliv of each file's Interface Statistics Block, summed up, read from the end of the file
+# ifrecv, ifdrop and usrdeliv of the Interface Statistics Blocks of FILES (all), summed up, read from the files' ends
 isb_sum() {
-	local list
-	mapfile -t list < <(files)
+	local list=("$@")
+	[ $# -gt 0 ] || mapfile -t list < <(files)
 	python3 - "${list[@]}" <<'P'
 import struct, sys
 total = [0, 0, 0]

@@ -47,6 +47,11 @@ t_a_full_disk_is_counted_and_files_stay_whole() {
 	in_lab "$FRAMES" send vb 5000 rate=20000 size=1000
 	wait_for 5 counter_is received 5000
 	[ "$(counter discarded_no_space)" -gt 1000 ] || fail "nothing was discarded"
+	equal "the metric with its reason" \
+		"$(in_lab curl -s http://127.0.0.1:9748/metrics | sed -n 's/^afcap_discarded_total{.*reason="no_space"} //p')" \
+		"$(counter discarded_no_space)"
+	equal "the metric of another reason" \
+		"$(in_lab curl -s http://127.0.0.1:9748/metrics | sed -n 's/^afcap_discarded_total{.*reason="io_error"} //p')" 0
 	daemon_stop
 	equal "received = written + discarded" "$(account received)" $(($(account written) + $(account discarded)))
 	contains "log" "$(cat "$DIR/err")" "No space left on device"

@@ -61,6 +61,7 @@ t_replayed_captures() {
 	mapfile -t list < <(samples)
 	[ ${#list[@]} -gt 0 ] || skip "no captures here: install sip-tester, golang-github-google-gopacket-dev"
 	count=$(capinfos -cM "${list[@]}" 2>/dev/null | awk '/Number of packets:/ { n += $NF } END { print n }')
+	[ "$count" -gt 300 ] || fail "only $count packets in ${list[*]}"
 	tcpdump_start va
 	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=10ms
 	in_lab tcpreplay -q -i vb --mbps=20 "${list[@]}" >"$DIR/replay" 2>&1 || fail "$(cat "$DIR/replay")"

@@ -10,7 +10,7 @@ record() {
 	local mode=$1 workers=$2 count=20000 line
 	# shellcheck disable=SC2086
 	daemon_start -i va -w "$OUT" -j "$workers" -o fanout="$mode" $RING
-	in_lab "$FRAMES" send vb $count both=1 rate=100000
+	in_lab taskset -c 1 "$FRAMES" send vb $count both=1 rate=100000
 	wait_for 5 counter_is written $count
 	daemon_stop
 	for field in seen received written; do
@@ -20,14 +20,31 @@ record() {
 	equal "packets in the files" "$(capinfos_count)" $count
 	line=$(frames_check $count both=1) || fail "$line"
 	echo "$mode $workers: $line"
-	[ "$mode" != hash ] || contains "flows on one worker" "$line" "split 0"
-	if [ "$mode" = lb ]; then
-		for w in $(seq 0 $((workers - 1))); do
-			contains "an equal share" "$(sed -n "s/^va worker $w: //p" "$DIR/out")" \
-				"^$((count / workers)) packets seen"
-		done
-	fi
+	spread "$mode" "$workers" $count "$line"
 	files_valid
+}
+
+# How the packets are spread is the mode's: mode workers count, and what `frames check` says
+spread() {
+	local shares
+	mapfile -t shares < <(sed -n 's/^va worker [0-9]*: \([0-9]*\) packets seen.*/\1/p' "$DIR/out")
+	local share used=0
+	for share in "${shares[@]}"; do [ "$share" -eq 0 ] || used=$((used + 1)); done
+	case $1 in
+	hash)
+		contains "flows on one worker" "$4" "split 0"
+		equal "workers with a share" $used "$2"
+		;;
+	lb) for share in "${shares[@]}"; do equal "an equal share" "$share" $(($3 / $2)); done ;;
+	rnd)
+		equal "workers with a share" $used "$2"
+		[ "$2" = 1 ] || for share in "${shares[@]}"; do
+			[ "$share" -gt $(($3 * 9 / $2 / 10)) ] || fail "not at random: ${shares[*]}"
+		done
+		;;
+	# The sender is on one CPU, a veth has one queue, the first ring never fills
+	cpu | qm | rollover) equal "workers with a share" $used 1 ;;
+	esac
 }
 
 for mode in hash lb cpu rnd qm rollover; do
@@ -72,7 +89,10 @@ t_rotation_by_size() {
 		equal "mode of $f" "$(stat -c %a "$f")" 640
 		basename "$f" | grep -qE '^va-w0-[0-9]{8}T[0-9]{6}\.[0-9]{6}Z\.pcapng$' || fail "name $f"
 	done
-	# The files' own numbers (ISB) add up to the account
+	# The files' own numbers (ISB): each file's, and added up the account's
+	for f in $(files); do
+		equal "usrdeliv of $f" "$(isb_sum "$f" | cut -d' ' -f3)" "$(capinfos -cM "$f" 2>/dev/null | awk '/Number of packets:/ { print $NF }')"
+	done
 	equal "sum over the files" "$(isb_sum)" "$(account seen) $(account dropped) $(account written)"
 	equal "what is left in the directory" "$(find "$OUT" ! -name '*.pcapng' -type f | wc -l)" 0
 }
@@ -110,6 +130,109 @@ P
 	# shellcheck disable=SC2086
 	equal "longest packet" "$(tshark -nr "$(echo $list | cut -d' ' -f1)" -T fields -e frame.cap_len 2>/dev/null | sort -n | tail -1)" 96
 	contains "filter in the file" "$(capinfos "$(echo "$list" | head -1)" 2>/dev/null)" "src port 1030"
+}
+
+# Tags are taken out by the kernel on their way in
+tagged() { # vlan=keep|strip TAG
+	daemon_start -i va -w "$OUT" -j 2 -o vlan="$1" -o block_timeout=10ms
+	in_lab "$FRAMES" send vb 3000 rate=50000 vlan="$2"
+	wait_for 5 counter_is written 3000
+	daemon_stop
+	files_valid
+}
+t_vlan_tags_are_kept() {
+	tagged keep $((0xa064)) # priority 5, VID 100
+	frames_check 3000 vlan=$((0xa064)) || fail "frames differ"
+}
+t_a_priority_tag_is_kept() {
+	tagged keep $((0xe000))
+	frames_check 3000 vlan=$((0xe000)) || fail "frames differ"
+}
+t_vlan_tags_are_stripped() {
+	tagged strip 100
+	frames_check 3000 || fail "frames differ"
+}
+t_a_filter_finds_stripped_tags() {
+	daemon_start -i va -w "$OUT" -j 2 -f 'vlan 100 and udp' -o block_timeout=10ms
+	in_lab "$FRAMES" send vb 500 vlan=101
+	in_lab "$FRAMES" send vb 500
+	in_lab "$FRAMES" send vb 700 vlan=100
+	wait_for 5 counter_is written 700
+	daemon_stop
+	equal seen "$(account seen)" 700
+	frames_check 700 vlan=100 || fail "frames differ"
+}
+
+# Traffic that is there before the start and goes on after the stop: each packet that was seen is in the files, and what
+# came outside is in no counter
+t_traffic_at_start_and_stop() {
+	local round count=0
+	ip netns exec "$NS" "$FRAMES" send vb 10000000 rate=60000 size=60-200 >/dev/null &
+	PIDS="$PIDS $!"
+	for round in 1 2 4 1 2 4; do
+		rm -f "$OUT"/*
+		# shellcheck disable=SC2086
+		daemon_start -i va -w "$OUT" -j "$round" $RING
+		wait_for 5 counter_at_least written 10000
+		daemon_stop
+		equal "seen = received" "$(account seen)" "$(account received)"
+		equal "received = written" "$(account received)" "$(account written)"
+		equal "in the files" "$(capinfos_count)" "$(account written)"
+		equal dropped "$(account dropped)" 0
+		line=$(frames_check 10000000 size=60-200 partial=1) || fail "$line"
+		count=$((count + $(account seen)))
+	done
+	echo "$count packets in six rounds"
+}
+
+flags_of() { # PID of a worker: the flags (octal) of its open output file
+	local fd
+	for fd in /proc/"$1"/fd/*; do
+		case $(readlink "$fd") in
+		*.partial) sed -n 's/^flags:[ \t]*//p' "/proc/$1/fdinfo/${fd##*/}" ;;
+		esac
+	done | head -n 1
+}
+has_o_direct() { # WORKER: yes or no (O_DIRECT of this machine, from Python)
+	python3 -c "import os, sys; print('yes' if int(sys.argv[1], 8) & os.O_DIRECT else 'no')" "$(flags_of "$(worker_pid "$1")")"
+}
+
+t_direct_and_file_mode() {
+	local direct
+	for direct in auto no; do
+		daemon_start -i va -w "$OUT" -j 1 -o direct=$direct -o file_mode=0604 -o block_timeout=10ms -o write_delay=10ms
+		in_lab "$FRAMES" send vb 100
+		wait_for 5 counter_is written 100
+		named() { [ -n "$(flags_of "$(worker_pid 0)")" ]; }
+		wait_for 5 named
+		equal "O_DIRECT with direct = $direct" "$(has_o_direct 0)" "$([ $direct = auto ] && echo yes || echo no)"
+		daemon_stop
+		equal "mode" "$(stat -c %a "$(files | tail -1)")" 604
+	done
+}
+
+t_cpus_and_promiscuous() {
+	daemon_start -i va -w "$OUT" -j 2 -o cpus=1,0
+	equal "worker 0" "$(sed -n 's/^Cpus_allowed_list:[ \t]*//p' "/proc/$(worker_pid 0)/status")" 1
+	equal "worker 1" "$(sed -n 's/^Cpus_allowed_list:[ \t]*//p' "/proc/$(worker_pid 1)/status")" 0
+	contains "promiscuous" "$(ip -n "$NS" -d link show va)" "promiscuity [12]"
+	daemon_stop
+	daemon_start -i va -w "$OUT" -j 1 -o cpus=none -o promiscuous=no
+	contains "not promiscuous" "$(ip -n "$NS" -d link show va)" "promiscuity 0"
+	daemon_stop
+}
+
+t_a_deleted_interface_is_told() {
+	daemon_start -i va -w "$OUT" -j 1 -o block_timeout=10ms
+	in_lab "$FRAMES" send vb 100
+	wait_for 5 counter_is packets 100
+	ip -n "$NS" link del va
+	degraded() { ! ctl status >"$DIR/said" && grep -q "the interface is gone" "$DIR/said"; }
+	wait_for 5 degraded
+	contains log "$(cat "$DIR/err")" "interface va is gone"
+	daemon_stop
+	equal written "$(account written)" 100
+	frames_check 100 || fail "frames differ"
 }
 
 t_low_rate_reaches_the_file() {

@@ -111,7 +111,9 @@ static const struct {
 	{ "[capture x\n", ":1: not a section" },
 	{ "[capture x] y\n", ":1: not a section" },
 	{ "[capture a/b]\n", "capture name \"a/b\"" },
-	{ "[capture .x]\n", "capture name \".x\"" },
+	{ "[daemon]\nmetrics = 127.0.0.1:99999\n[capture x]\n",
+	  ":2: metrics = 127.0.0.1:99999: must be ADDRESS:PORT" },
+	{ "[daemon]\nmetrics = localhost\n[capture x]\n", "must be ADDRESS:PORT" },
 	{ "[capture abcdefghijabcdefghijabcdefghijabc]\n", "must be 1 to 32" },
 	{ "workers = 1\n", ":1: workers: before the first section" },
 	{ "[capture x]\nworkers\n", ":2: must be KEY = VALUE" },
@@ -172,13 +174,14 @@ END_TEST
 START_TEST(what_is_printed_parses_back_to_itself)
 {
 	char *first, *second;
-	char filter[900] = "[daemon]\ncontrol_group =\n[capture lo]\nwrite_delay = 90s\nring_size "
-			   "= 1T\nblock_size = 16M\n"
-			   "file_size = 1025K\noutput = none\nfilter = host 10.0.0.0";
+	char filter[1000] = "[daemon]\ncontrol_group =\n[capture lo]\nwrite_delay = 90s\nring_size "
+			    "= 1T\nblock_size = 16M\n"
+			    "file_size = 1025K\noutput = none\nfilter = host 10.0.0.0";
 
 	for (int i = 1; i < 30; i++)
 		sprintf(filter + strlen(filter), "%sor host 10.0.0.%d", i % 5 ? " " : "\n  ", i);
-	strcat(filter, "\n[capture b]\nfanout_flags = ignore_outgoing defrag\nworkers = 7\n");
+	strcat(filter, " or ip [0] & 0xf != 5\n[capture b]\nfanout_flags = ignore_outgoing "
+		       "defrag\nworkers = 7\n");
 	ck_assert_int_eq(read_text(filter), 0);
 	first = print(&config);
 	config_init(&config);
@@ -226,6 +229,9 @@ START_TEST(the_command_line_takes_precedence)
 	ck_assert_int_ne(config_override(&config, "workers=x", &error), 0);
 	ck_assert_str_eq(error.text,
 			 "-o workers=x: workers = x: must be a number, 1 to 64, or auto");
+	ck_assert_int_eq(config_override(&config, "filter=  udp port 1 \t", &error), 0);
+	ck_assert_str_eq(config.capture[0].filter, "udp port 1");
+	ck_assert_int_ne(config_override(&config, "directory=/tmp/a ;b", &error), 0);
 	ck_assert_int_eq(config_override(&config, "block_size=4096", &error), 0);
 	ck_assert_int_eq(config_override(&config, "ring_size=4095", &error), -EINVAL);
 	ck_assert_int_eq(config_override(&config, "file_size=64K", &error), 0);

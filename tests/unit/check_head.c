@@ -81,6 +81,7 @@ END_TEST
 START_TEST(the_statistics_are_those_of_the_file_alone)
 {
 	struct ledger_file f = { .since_ns = UINT64_C(0x0102030405060708),
+				 .first_ns = UINT64_C(0x2122232425262728),
 				 .until_ns = UINT64_C(0x1112131415161718),
 				 .begin = { 100, 10, 90 },
 				 .finish = { 350, 35, 300 } };
@@ -97,8 +98,11 @@ START_TEST(the_statistics_are_those_of_the_file_alone)
 	ck_assert_uint_eq(word(block + bytes - 4), bytes);
 	ck_assert_uint_eq(word(block + 12), 0x11121314);
 	ck_assert_uint_eq(word(block + 16), 0x15161718);
+	uint16_t length = 0;
+
+	ck_assert_mem_eq(option(block + 20, 2, &length), "\x24\x23\x22\x21\x28\x27\x26\x25", 8);
+	ck_assert_mem_eq(option(block + 20, 3, &length), "\x14\x13\x12\x11\x18\x17\x16\x15", 8);
 	for (size_t i = 0; i < sizeof(expected) / sizeof(*expected); i++) {
-		uint16_t length = 0;
 		const uint8_t *at = option(block + 20, expected[i].code, &length);
 		uint64_t value;
 

@@ -228,6 +228,7 @@ START_TEST(a_tag_stays_away_when_told_so_or_where_it_does_not_fit)
 	ck_assert_uint_eq(epbs[0].captured, 62);
 	ck_assert_uint_eq(epbs[0].length, 64);
 	ck_assert_uint_eq(epbs[1].captured, 11);
+	ck_assert_uint_eq(chunk.truncated, 1); /* by the tag */
 	pcapng_chunk_begin(&chunk, buffer, BUFFER_BYTES);
 	context.vlan_keep = false;
 	pcapng_chunk_add(&chunk, &view, &context);
