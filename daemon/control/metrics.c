@@ -29,9 +29,11 @@ static void labels_print(const char *name, const struct capture_view *c, FILE *o
 	fputc('"', out);
 }
 
-/* One row of counters.def for every worker. */
-static void counter_print(const struct supervisor *s, const char *name,
-			  const struct counter_info *info, FILE *out)
+/* A sample for every worker: `print` writes further labels and the value, of what `what` says. */
+static void samples_print(const struct supervisor *s, const char *name,
+			  void (*print)(const void *what, const struct capture_view *c,
+					const struct worker_view *w, FILE *out),
+			  const void *what, FILE *out)
 {
 	for (unsigned i = 0; i < view_captures(s); i++) {
 		struct capture_view c;
@@ -43,11 +45,20 @@ static void counter_print(const struct supervisor *s, const char *name,
 			view_worker(s, i, k, &w);
 			labels_print(name, &c, out);
 			fprintf(out, ",worker=\"%u\"", k);
-			if (*info->reason)
-				fprintf(out, ",reason=\"%s\"", info->reason);
-			fprintf(out, "} %" PRIu64 "\n", counters_get(&w.counters, info));
+			print(what, &c, &w, out);
 		}
 	}
+}
+
+static void counter_print(const void *what, const struct capture_view *c,
+			  const struct worker_view *w, FILE *out)
+{
+	const struct counter_info *info = what;
+
+	(void)c;
+	if (*info->reason)
+		fprintf(out, ",reason=\"%s\"", info->reason);
+	fprintf(out, "} %" PRIu64 "\n", counters_get(&w->counters, info));
 }
 
 /* What the rows of a family with reasons have in common. */
@@ -78,7 +89,7 @@ static void counters_print(const struct supervisor *s, FILE *out)
 		if (strcmp(info->family, family) != 0)
 			family_print(name, family_help(info), "counter", out);
 		family = info->family;
-		counter_print(s, name, info, out);
+		samples_print(s, name, counter_print, info, out);
 	}
 }
 
@@ -106,10 +117,12 @@ static double ring_blocks(const struct capture_view *c, const struct worker_view
 	return c->ring_blocks;
 }
 
-static const struct {
+struct gauge {
 	const char *name, *help;
 	double (*value)(const struct capture_view *capture, const struct worker_view *worker);
-} gauges[] = {
+};
+
+static const struct gauge gauges[] = {
 	{ "afcap_worker_up", "Whether the worker reads its ring.", worker_up },
 	{ "afcap_worker_start_time_seconds", "When the worker's process was started, in Unix time.",
 	  worker_start_time },
@@ -117,22 +130,19 @@ static const struct {
 	{ "afcap_ring_blocks", "Blocks of the worker's ring.", ring_blocks },
 };
 
+static void gauge_print(const void *what, const struct capture_view *c, const struct worker_view *w,
+			FILE *out)
+{
+	const struct gauge *gauge = what;
+
+	fprintf(out, "} %.15g\n", gauge->value(c, w));
+}
+
 static void gauges_print(const struct supervisor *s, FILE *out)
 {
 	for (unsigned g = 0; g < sizeof(gauges) / sizeof(*gauges); g++) {
 		family_print(gauges[g].name, gauges[g].help, "gauge", out);
-		for (unsigned i = 0; i < view_captures(s); i++) {
-			struct capture_view c;
-
-			view_capture(s, i, &c);
-			for (unsigned k = 0; k < c.workers; k++) {
-				struct worker_view w;
-
-				view_worker(s, i, k, &w);
-				labels_print(gauges[g].name, &c, out);
-				fprintf(out, ",worker=\"%u\"} %.15g\n", k, gauges[g].value(&c, &w));
-			}
-		}
+		samples_print(s, gauges[g].name, gauge_print, &gauges[g], out);
 	}
 }
 
