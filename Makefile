@@ -114,7 +114,7 @@ ASAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-
 check-asan:
 	@.ci/deps all
 	@$(MAKE) --no-print-directory BUILD=build-asan CFLAGS="$(ASAN)" tests
-	@BUILD=build-asan KILLS=40 tests/run
+	@BUILD=build-asan KILLS=40 tests/run unit $(filter-out %/lib.sh %/newcomer.sh,$(wildcard tests/live/*.sh))
 
 check-systemd:
 	@.ci/deps all

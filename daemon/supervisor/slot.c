@@ -297,7 +297,7 @@ static void slot_respawn(struct slot *slot, const struct ledger_totals *totals, 
 
 	if (lived > STEADY_NS || totals->received != slot->received_before)
 		slot->failures = 0;
-	ms = slot->draining ? 0 : spawn_backoff_ms(++slot->failures);
+	ms = spawn_backoff_ms(++slot->failures);
 	slot->restarts++;
 	slot->state = SLOT_WAITING;
 	log_warning("%s/%u: worker %s %d; the next one goes on in %u ms",
