@@ -78,17 +78,36 @@ static void queue_send(struct files *f)
 	}
 }
 
+/* A rotation waits for the next file, nobody for the end of one, which is synced: what opens and
+ * names goes before what finishes. The request before which it stands, NULL: the end. */
+static struct request *queue_place(const struct files *f, uint32_t type)
+{
+	struct request *r = TAILQ_FIRST(&f->queue);
+
+	if (type != MESSAGE_OPEN && type != MESSAGE_NAME)
+		return NULL;
+	if (r && f->sent)
+		r = TAILQ_NEXT(r, link);
+	while (r && r->type != MESSAGE_FINISH && r->type != MESSAGE_DISCARD)
+		r = TAILQ_NEXT(r, link);
+	return r;
+}
+
 static struct request *queue_add(struct files *f, uint32_t type, uint32_t capture, uint32_t worker,
 				 struct output_file *file)
 {
-	struct request *r = calloc(1, sizeof(*r));
+	struct request *r = calloc(1, sizeof(*r)), *before;
 
 	if (!r) {
 		log_error("no memory for a request to the archive process");
 		return NULL;
 	}
 	*r = (struct request){ .type = type, .capture = capture, .worker = worker, .file = file };
-	TAILQ_INSERT_TAIL(&f->queue, r, link);
+	before = queue_place(f, type);
+	if (before)
+		TAILQ_INSERT_BEFORE(before, r, link);
+	else
+		TAILQ_INSERT_TAIL(&f->queue, r, link);
 	return r;
 }
 

@@ -217,6 +217,7 @@ int slot_spawn(struct slot *slot)
 	struct message message = { .type = MESSAGE_WORKER };
 	char what[CAPTURE_NAME_BYTES + 8];
 	int ends[2], fds[3], rc = channel_pair(ends);
+	pid_t pid;
 
 	if (rc)
 		return rc;
@@ -224,12 +225,13 @@ int slot_spawn(struct slot *slot)
 	fds[1] = slot->ledger_fd;
 	fds[2] = slot->ring_fd;
 	snprintf(what, sizeof(what), "%s/%u", slot->capture->config->name, slot->index);
-	slot->pid = spawn_child(CHILD_WORKER, what, fds, 3);
+	pid = spawn_child(CHILD_WORKER, what, fds, 3);
 	close(ends[1]);
-	if (slot->pid < 0) {
+	if (pid < 0) {
 		close(ends[0]);
-		return (int)slot->pid;
+		return (int)pid;
 	}
+	slot->pid = pid;
 	slot->channel = ends[0];
 	slot->started_ns = clock_mono_ns();
 	slot->started_real_ns = clock_real_ns();
@@ -238,8 +240,10 @@ int slot_spawn(struct slot *slot)
 	slot->state = slot->ring_fd >= 0 ? SLOT_RUNNING : SLOT_STARTING;
 	slot->channel_event = event_new(slot->capture->base, slot->channel, EV_READ | EV_PERSIST,
 					channel_cb, slot);
-	if (!slot->channel_event || event_add(slot->channel_event, NULL))
-		return -ENOMEM;
+	if (!slot->channel_event || event_add(slot->channel_event, NULL)) {
+		slot_kill(slot); /* it cannot be heard; never a second one beside it */
+		return 0;
+	}
 	worker_describe(slot, &message.worker);
 	slot_send(slot, &message, -1);
 	slotfiles_forget(slot);
@@ -312,6 +316,7 @@ static void slot_respawn(struct slot *slot, const struct ledger_totals *totals, 
 
 bool slot_reaped(struct slot *slot, pid_t pid, int status)
 {
+	bool starting = slot->state == SLOT_STARTING;
 	struct ledger_totals totals;
 
 	if (pid != slot->pid)
@@ -326,13 +331,13 @@ bool slot_reaped(struct slot *slot, pid_t pid, int status)
 	if (slot->ring_fd >= 0) /* nobody else reads them now */
 		ledger_take(slot->ledger, afcap_stats_take, slot->ring_fd);
 	totals_report(slot, &totals);
-	if (slot->state == SLOT_STARTING && !capture_abandoned(slot->capture)) {
+	if (starting && !capture_abandoned(slot->capture)) {
 		char text[64];
 
 		snprintf(text, sizeof(text), "worker %u died while starting", slot->index);
 		capture_start_failed(slot->capture, EXIT_FAILURE, text);
 	}
-	if (capture_abandoned(slot->capture) ||
+	if (starting || capture_abandoned(slot->capture) ||
 	    (slot->draining && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS))
 		slot_settle(slot);
 	else
