@@ -77,7 +77,7 @@ overflow() {
 }
 
 t_kills_while_the_ring_overflows() { overflow $((KILLS * 5000)) 100 $RATE "$KILLS"; }
-t_rare_kills_while_the_ring_overflows() { overflow $((KILLS * 4000 + 800000)) 900 0 3; }
+t_rare_kills_while_the_ring_overflows() { overflow $((KILLS * 4000 + 1000000)) 900 0 4; }
 
 t_segfaults_too() {
 	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=10ms -o write_delay=20ms
