@@ -92,6 +92,13 @@ $(BUILD)/tests/unit/check: $(UNIT_OBJECTS) $(PART_OBJECTS) $(BUILD)/libafcap.a
 	$(if $(V),,@echo "  LD $@")
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS) $(CHECK_LIBS) -pthread
 
+# Needs the library and check alone, so that it runs under other kernels (check-kernels)
+LIBRARY_TESTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/library/*.c) tests/fuzz/walk.c)
+
+$(BUILD)/tests/library/check: $(LIBRARY_TESTS) $(BUILD)/libafcap.a
+	$(if $(V),,@echo "  LD $@")
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) -pthread
+
 $(BUILD)/tests/generate: $(BUILD)/tests/bench/generate.o
 	$(if $(V),,@echo "  LD $@")
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
@@ -100,10 +107,11 @@ $(BUILD)/tests/frames: $(BUILD)/tests/live/frames.o
 	$(if $(V),,@echo "  LD $@")
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs libpcap)
 
-tests: all $(BUILD)/tests/unit/check $(BUILD)/tests/frames
+tests: all $(BUILD)/tests/unit/check $(BUILD)/tests/library/check $(BUILD)/tests/frames
 
 check-unit: tests
 	$(BUILD)/tests/unit/check
+	$(BUILD)/tests/library/check
 
 check:
 	@.ci/deps all
@@ -114,7 +122,21 @@ ASAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-
 check-asan:
 	@.ci/deps all
 	@$(MAKE) --no-print-directory BUILD=build-asan CFLAGS="$(ASAN)" tests
-	@BUILD=build-asan KILLS=40 tests/run unit $(filter-out %/lib.sh %/newcomer.sh,$(wildcard tests/live/*.sh))
+	@BUILD=build-asan KILLS=40 tests/run unit library $(filter-out %/lib.sh %/library.sh %/newcomer.sh,$(wildcard tests/live/*.sh))
+
+# Fuzzes with clang's libFuzzer. RUNS=n, TARGET=name; what is found new goes to build-fuzz/corpus.
+RUNS ?= 10000000
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+fuzz:
+	@.ci/deps all
+	@mkdir -p build-fuzz
+	@for target in $(or $(TARGET),$(FUZZ_TARGETS)); do \
+		echo "  FUZZ $$target ($(RUNS) runs)"; mkdir -p build-fuzz/corpus/$$target && \
+		clang $(CPPFLAGS) -MF /dev/null -std=c11 -O1 -g -fno-strict-aliasing -fsanitize=fuzzer,address,undefined \
+			-fno-sanitize-recover=all -o build-fuzz/$$target tests/fuzz/$$target.c lib/*.c -pthread && \
+		build-fuzz/$$target -runs=$(RUNS) -max_len=4098 -print_final_stats=1 -verbosity=0 \
+			-artifact_prefix=build-fuzz/ build-fuzz/corpus/$$target tests/fuzz/corpus/$$target || exit 1; \
+	done
 
 check-systemd:
 	@.ci/deps all
@@ -132,8 +154,13 @@ SBINDIR := $(PREFIX)/sbin
 BINDIR := $(PREFIX)/bin
 LIBDIR := $(PREFIX)/lib
 MANDIR := $(PREFIX)/share/man
+DOCDIR := $(PREFIX)/share/doc/afcap
 SYSCONFDIR ?= /etc
-MAN_PAGES := 1:daemon/afctl/afctl.1 3:lib/afcap.3 5:conf/afcapd.conf.5 7:$(BUILD)/afcap-counters.7 8:daemon/afcapd.8
+LIBRARY_PAGES := $(wildcard lib/man/*.3)
+# Each function of the library is a page, too
+LIBRARY_LINKS = $(foreach p,$(LIBRARY_PAGES),$(foreach f,$(filter-out $(basename $(notdir $p)),$(shell \
+	sed -n '/^\.SH NAME/{n;s/ \\.*//;s/,//g;p;q}' $p)),$f:$(notdir $p)))
+MAN_PAGES := 1:daemon/afctl/afctl.1 $(LIBRARY_PAGES:%=3:%) 5:conf/afcapd.conf.5 7:$(BUILD)/afcap-counters.7 8:daemon/afcapd.8
 FILL := sed -e 's|@PREFIX@|$(PREFIX)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g; s|@VERSION@|$(VERSION)|g'
 
 install: all
@@ -150,8 +177,12 @@ install: all
 	install -m 644 systemd/afcap.sysusers $(DESTDIR)$(LIBDIR)/sysusers.d/afcap.conf
 	test -e $(DESTDIR)$(SYSCONFDIR)/afcap/afcapd.conf || \
 		install -m 644 conf/afcapd.conf $(DESTDIR)$(SYSCONFDIR)/afcap/afcapd.conf
-	for page in $(MAN_PAGES); do install -Dm 644 $${page#*:} \
-		$(DESTDIR)$(MANDIR)/man$${page%%:*}/$$(basename $${page#*:}); done
+	install -d $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3 $(DESTDIR)$(MANDIR)/man5 \
+		$(DESTDIR)$(MANDIR)/man7 $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(DOCDIR)/examples
+	for page in $(MAN_PAGES); do $(FILL) $${page#*:} \
+		>$(DESTDIR)$(MANDIR)/man$${page%%:*}/$$(basename $${page#*:}) || exit 1; done
+	for link in $(LIBRARY_LINKS); do ln -sf $${link#*:} $(DESTDIR)$(MANDIR)/man3/$${link%%:*}.3; done
+	install -m 644 lib/examples/*.c $(DESTDIR)$(DOCDIR)/examples/
 	test -n "$(DESTDIR)" || ldconfig
 	test -n "$(DESTDIR)" || ! command -v systemd-sysusers >/dev/null || systemd-sysusers afcap.conf
 	test -n "$(DESTDIR)" || ! test -d /run/systemd/system || systemctl daemon-reload
@@ -162,6 +193,8 @@ uninstall:
 		$(DESTDIR)$(LIBDIR)/libafcap.so $(DESTDIR)$(LIBDIR)/libafcap.so.0 $(DESTDIR)$(PREFIX)/include/afcap.h \
 		$(DESTDIR)$(LIBDIR)/pkgconfig/afcap.pc $(DESTDIR)$(LIBDIR)/systemd/system/afcapd.service \
 		$(DESTDIR)$(LIBDIR)/sysusers.d/afcap.conf
+	for link in $(LIBRARY_LINKS); do rm -f $(DESTDIR)$(MANDIR)/man3/$${link%%:*}.3; done
+	rm -rf $(DESTDIR)$(DOCDIR)/examples
 	for page in $(MAN_PAGES); do rm -f $(DESTDIR)$(MANDIR)/man$${page%%:*}/$$(basename $${page#*:}); done
 
 clean:
@@ -169,4 +202,4 @@ clean:
 
 -include $(shell test -d $(BUILD)/lib && find $(BUILD)/lib $(BUILD)/daemon $(BUILD)/tests -name '*.d' -type f 2>/dev/null)
 
-.PHONY: all deps run tests check check-unit check-asan check-systemd bench install uninstall clean
+.PHONY: all deps run tests check check-unit check-asan check-systemd fuzz bench install uninstall clean

@@ -1,13 +1,15 @@
-/* libafcap: AF_PACKET rings (TPACKET_V3) and fanout groups.
+/* libafcap: AF_PACKET rings (TPACKET_V1, V2, V3), fanout groups, sending.
  *
- * A handle is one packet socket with its mapped ring. The kernel fills the ring's blocks with
- * packets and hands over whole blocks; a reader acquires them in order, walks their packets where
- * they lie, and releases each block to the kernel again.
+ * A handle is one packet socket with its mapped rings. afcap_read() and its kin give one packet at
+ * a time, whatever the ring's version. With TPACKET_V3 the kernel fills blocks with packets and
+ * hands over whole blocks; a reader may also acquire them in order, walk their packets where they
+ * lie, and release each block to the kernel again.
  *
  * The library never logs, prints, exits, or installs signal handlers. What can fail returns 0 or a
  * negative errno value and, where a `struct afcap_error` is given, a sentence that names the field,
- * the value and the rule. One thread at a time may use a handle, afcap_stop(), afcap_wake() and
- * afcap_stats() excepted. A handle must not be used on both sides of a fork(). */
+ * the value and the rule. One thread at a time may read from a handle, and one may send;
+ * afcap_stop(), afcap_wake(), afcap_stats() and what takes a socket may be called from any thread
+ * at any time before afcap_close(). A handle must not be used on both sides of a fork(). */
 #ifndef AFCAP_H
 #define AFCAP_H
 
@@ -23,52 +25,75 @@ extern "C" {
 
 #define AFCAP_VERSION "0.1.0"
 
-/* The version of the library that is linked, as AFCAP_VERSION was when it was built. Static. */
-const char *afcap_version(void);
+const char *afcap_version(void); /* of the library that is linked; static */
 
-/* What went wrong, in words. `code` is the positive errno value. */
+/* What went wrong, in words. */
 struct afcap_error {
-	int code;
+	int code; /* the positive errno value */
 	char text[240];
 };
 
-/* What a wait ended with; errors are negative errno values. */
+/* What a wait or a read ended with; errors are negative errno values. */
 enum afcap_result {
-	AFCAP_READY = 0,   /* a block can be acquired */
+	AFCAP_READY = 0,   /* a packet or a block is there */
 	AFCAP_TIMEOUT = 1, /* the time passed without a block */
 	AFCAP_STOPPED = 2, /* afcap_stop() was called; so do all later waits end */
 	AFCAP_WOKEN = 3,   /* afcap_wake() was called since the last wait */
 	AFCAP_DOWN = 4, /* the interface went down; it is captured again by itself once it is up */
 	AFCAP_GONE = 5, /* the interface was deleted or moved away; a new handle is needed */
 };
+/* One of these or a negative errno value in words, as packet sockets mean it. Static. */
+const char *afcap_strerror(int result);
+
+/* How ring and socket are laid out: the kernel's TPACKET_V1 to V3. */
+enum afcap_tpacket {
+	AFCAP_TPACKET_HIGHEST = 0, /* the highest that the kernel has */
+	AFCAP_TPACKET_V1 = 1,	   /* microseconds; no VLAN tag */
+	AFCAP_TPACKET_V2 = 2,	   /* one packet a frame of fixed size */
+	AFCAP_TPACKET_V3 = 3,	   /* blocks full of packets */
+};
+
+enum afcap_socket_type {
+	AFCAP_DGRAM = 2, /* packets without their link-layer header (SOCK_DGRAM) */
+	AFCAP_RAW = 3,	 /* whole packets (SOCK_RAW) */
+};
 
 /* ---- ring geometry ---- */
 
-#define AFCAP_BLOCKS_MAX 65536u /* the kernel's index is 16 bits wide and wraps silently above */
-#define AFCAP_BLOCK_TIMEOUT_MAX                                                                    \
-	65535u /* 16 bits before Linux 6.18; larger values were cut silently */
+#define AFCAP_BLOCKS_MAX	65536u	/* V3: the kernel's 16-bit index wraps silently above */
+#define AFCAP_BLOCKS_MAX_V2	524288u /* V1, V2: the kernel allocates the list in one piece */
+#define AFCAP_BLOCK_TIMEOUT_MAX 65535u	/* ms: 16 bits before Linux 6.18, cut silently above */
+#define AFCAP_PRIV_MAX		65528u	/* bytes: 16 bits, and 65529 and more become 0 silently */
+#define AFCAP_VNET_HEADER_BYTES 10u	/* before a received packet, also where 12 are sent */
+#define AFCAP_RESERVE_MAX	4096u	/* bytes */
 
-/* The size and shape of a receive ring. */
+/* The size and shape of a ring. */
 struct afcap_geometry {
-	uint32_t block_bytes;	   /* a multiple of the page size */
-	uint32_t blocks;	   /* 1 to AFCAP_BLOCKS_MAX */
-	uint32_t block_timeout_ms; /* 1 to AFCAP_BLOCK_TIMEOUT_MAX: a block with a packet in it is
-				    * handed over after this time even if it is not full */
-	uint32_t reserve_bytes;	   /* room in front of each packet (PACKET_RESERVE), 0 to 4096 */
+	enum afcap_tpacket version;
+	uint32_t block_bytes; /* a multiple of the page size */
+	uint32_t blocks;      /* 1 to AFCAP_BLOCKS_MAX, with V1 and V2 to AFCAP_BLOCKS_MAX_V2 */
+	uint32_t frame_bytes; /* V1, V2: for a packet and its header, a multiple of 16; V3: any */
+	uint32_t block_timeout_ms; /* V3: 1 to AFCAP_BLOCK_TIMEOUT_MAX, until a block is handed over
+				    * that is not full */
+	uint32_t reserve_bytes;	   /* room in front of each packet, 0 to AFCAP_RESERVE_MAX */
+	uint32_t priv_bytes; /* V3: the reader's own area in each block, 0 to AFCAP_PRIV_MAX */
 };
 
-/* Makes a geometry of `ring_bytes` (rounded down to whole blocks) out of blocks of `block_bytes`.
- * Returns 0, or -EINVAL where no ring of that size can be (see afcap_geometry_check()). */
-int afcap_geometry_solve(struct afcap_geometry *geometry, uint64_t ring_bytes, uint32_t block_bytes,
-			 uint32_t block_timeout_ms, struct afcap_error *error);
+/* Fills in a geometry whose ring takes at most `memory_bytes` of memory and holds packets of
+ * `snaplen` bytes whole. What is not 0 in *geometry is kept, the rest is chosen; `blocks` is always
+ * computed. Returns 0, or -EINVAL where no such ring can be; *geometry is untouched then. */
+int afcap_geometry_solve(struct afcap_geometry *geometry, uint64_t memory_bytes, uint32_t snaplen,
+			 struct afcap_error *error);
 
 /* Checks a geometry against all rules of the kernel (packet_set_ring() in net/packet/af_packet.c),
- * its silent traps included. Returns 0, or -EINVAL with the rule that is broken in `error` (may be
- * NULL). */
+ * its silent traps included; AFCAP_TPACKET_HIGHEST as V3. Returns 0, or -EINVAL with the field, its
+ * value and the broken rule in `error` (may be NULL). */
 int afcap_geometry_check(const struct afcap_geometry *geometry, struct afcap_error *error);
 
-/* The memory that the kernel takes for the ring, in bytes: each block is rounded up to a power of
- * two. */
+/* Frames in a block. 0 when frame_bytes is. */
+uint32_t afcap_geometry_frames(const struct afcap_geometry *geometry);
+
+/* The bytes that the kernel takes for the ring: each block is rounded up to a power of two. */
 uint64_t afcap_geometry_memory(const struct afcap_geometry *geometry);
 
 /* ---- fanout ---- */
@@ -81,6 +106,8 @@ enum afcap_fanout_mode {
 	AFCAP_FANOUT_ROLLOVER = 3, /* fills one socket, then the next */
 	AFCAP_FANOUT_RND = 4,	   /* at random */
 	AFCAP_FANOUT_QM = 5,	   /* by the network card's queue */
+	AFCAP_FANOUT_CBPF = 6,	   /* by what a classic BPF program returns, modulo the members */
+	AFCAP_FANOUT_EBPF = 7,	   /* the same with an eBPF program */
 };
 
 enum afcap_fanout_flag {
@@ -94,16 +121,30 @@ struct afcap_fanout {
 	uint16_t id;
 	uint16_t flags; /* afcap_fanout_flag */
 	enum afcap_fanout_mode mode;
+	uint32_t max_members; /* 1 to 65536; 0: 256, and the only choice before Linux 5.12 */
+	const struct sock_fprog *program; /* CBPF, borrowed during the call; NULL: the group's */
+	int program_fd;			  /* EBPF, from bpf(2), borrowed; 0: the group's */
 };
 
 /* Joins the group `fanout`, or makes it. On return `fanout` says what the kernel did: with UNIQUEID
  * `id` is the group's and that flag is cleared, ready for the next member; IGNORE_OUTGOING is
  * cleared where the kernel does not know it (filter on the packet type then). Sockets should join
  * in the order in which they were created: the kernel joins them again in that order after the link
- * was down. Returns 0, -EINVAL (rule or mismatch with the group, told in `error`), -EALREADY,
- * -ENOSPC (group full). */
+ * was down. A group with a program needs it from its first member, which gets everything else.
+ * Returns 0, -EINVAL (rule or mismatch, told in `error`), -EALREADY, -ENOSPC (group full). */
 struct afcap;
 int afcap_fanout_join(struct afcap *handle, struct afcap_fanout *fanout, struct afcap_error *error);
+
+/* The group that the socket is in: id, mode, flags. Returns 0, or -ENOENT: in none. (An adopted
+ * socket in group 0 of mode hash without flags looks as if it were in none.) */
+int afcap_fanout_get(const struct afcap *handle, struct afcap_fanout *fanout);
+
+/* Replaces the program of the group that the socket is in, for all members at once: the
+ * instructions of mode CBPF, or the eBPF program `program_fd` of mode EBPF, one of them NULL or 0.
+ * Its return value modulo the number of members is the member. Offsets count from the network layer
+ * for incoming packets, from the link layer for outgoing ones: use SKF_NET_OFF, SKF_LL_OFF. Returns
+ * 0, -EINVAL (not in a group of that mode, or no such program), -EPERM (filter locked). */
+int afcap_fanout_program(int socket, const struct sock_fprog *program, int program_fd);
 
 /* "hash", "lb", ... and back; NULL and -EINVAL for what is none. Static. */
 const char *afcap_fanout_mode_name(enum afcap_fanout_mode mode);
@@ -111,60 +152,184 @@ int afcap_fanout_mode_parse(const char *name);
 
 /* ---- open and close ---- */
 
+/* Where a packet's time comes from. */
+enum afcap_timestamp {
+	AFCAP_TIMESTAMP_SOFTWARE = 0, /* the kernel, when the packet came to it */
+	AFCAP_TIMESTAMP_HARDWARE = 1, /* the network card */
+};
+
 struct afcap_options {
 	size_t size;	       /* sizeof(struct afcap_options), set by afcap_options_init() */
-	const char *interface; /* its name; must exist */
+	const char *interface; /* its name; "", "any" or NULL: all, or the one of ifindex */
+	int ifindex;	       /* 0: by name */
 	int socket;	       /* made by afcap_socket(), owned by the handle then; -1: make one */
+	enum afcap_socket_type socket_type;
+	uint16_t protocol; /* ETH_P_* in host order; ETH_P_ALL: every packet */
+	bool send_only;	   /* nothing is received, there is no receiving ring */
 	struct afcap_geometry ring;
-	bool promiscuous;
+	struct afcap_geometry tx_ring; /* blocks 0: none; version is as `ring` has it */
+	uint32_t vnet_header_bytes;    /* 10: a struct virtio_net_hdr before each packet; 12: before
+					* those sent one of type mrg_rxbuf (Linux 6.4); raw only */
+	enum afcap_timestamp timestamp; /* hardware: where the card can */
+	bool rxhash;			/* V3: fill in the flow hash */
+	bool vlan_restore; /* afcap_read() and its kin put a stripped VLAN tag back in place */
+	bool promiscuous, all_multicast;
+	bool ignore_outgoing;		   /* in a group: as its flag, Linux 6.2 */
+	bool qdisc_bypass;		   /* what is sent goes straight to the driver */
 	bool paused;			   /* let nothing in until afcap_filter_set() or _clear() */
 	const struct sock_fprog *filter;   /* borrowed during the call; NULL: every packet */
+	int filter_fd;			   /* an eBPF filter, borrowed during the call; 0: none */
 	const struct afcap_fanout *fanout; /* borrowed during the call; NULL: no group */
 };
 
-/* Defaults: blocks of 512 KiB, 128 of them, 64 ms, socket -1, all packets of no interface yet. */
+/* Defaults: highest version, raw, all packets of all interfaces; blocks of 512 KiB, 128 of them,
+ * frames of 4096, 64 ms; no sending ring; socket -1. */
 void afcap_options_init(struct afcap_options *options);
+
+/* Checks everything that can be checked without the kernel; afcap_open() does the same first.
+ * Returns 0, or -EINVAL with field, value and rule in `error` (may be NULL). */
+int afcap_options_check(const struct afcap_options *options, struct afcap_error *error);
 
 /* A packet socket bound to nothing (protocol 0: no packet reaches it), close-on-exec.
  * The one call of the library that needs CAP_NET_RAW. Returns the descriptor or -errno (-EPERM). */
-int afcap_socket(void);
+int afcap_socket(enum afcap_socket_type type);
 
 /* Opens a ring on an interface in the order in which nothing is lost, doubled or foreign: version,
- * reserve, a filter that drops all, ring, mapping, bind, fanout, one discarded statistics read,
+ * reserve, a filter that drops all, rings, mapping, bind, fanout, one discarded statistics read,
  * then the filter. On success *out is the handle; the caller closes it. On failure *out is
  * untouched and `error` (may be NULL) says why: -ENODEV, -ENETDOWN (the interface is down), -EPERM,
- * -EINVAL, -ENOMEM, -EBUSY. A socket given in the options is closed on failure, too. */
+ * -EINVAL, -ENOMEM, -EBUSY, -EOPNOTSUPP (this kernel is too old for an option). A socket given in
+ * the options is closed on failure, too. */
 int afcap_open(struct afcap **out, const struct afcap_options *options, struct afcap_error *error);
 
-/* Maps the ring of a socket that another process opened with this geometry, as it stands. The
- * handle owns `socket` on success; on failure the caller keeps it. See afcap_resume(). Returns 0,
- * -EINVAL (geometry is not that of the ring), -ENOMEM. */
+/* Maps the ring of a socket that another process opened with this geometry, as it stands; there
+ * must be no sending ring. The handle owns `socket` on success; on failure the caller keeps it.
+ * Reading begins at the first block or frame: see afcap_resume(). Returns 0, -EINVAL (geometry is
+ * not that of the ring), -ENOMEM. */
 int afcap_adopt(struct afcap **out, int socket, const struct afcap_geometry *geometry,
 		struct afcap_error *error);
 
-/* Unmaps the ring and closes the socket. NULL is safe. */
+/* Unmaps the rings and closes the socket. NULL is safe. No other thread may be in a call with this
+ * handle: end its wait by afcap_stop(), join it, then close. */
 void afcap_close(struct afcap *handle);
 
-/* The socket, borrowed until afcap_close(): for SCM_RIGHTS, and for the calls below that take a
- * socket. */
+/* The socket, borrowed until afcap_close(): for SCM_RIGHTS, and for calls that take a socket. */
 int afcap_fd(const struct afcap *handle);
+
+/* The receiving ring as the kernel made it, the version never HIGHEST. Borrowed until close. */
+const struct afcap_geometry *afcap_ring(const struct afcap *handle);
+
+/* Whether the card was told to stamp every packet: 0, or why it does not, as -errno: -EOPNOTSUPP
+ * (driver), -EPERM (CAP_NET_ADMIN is needed), -EINVAL (not asked for, or all interfaces). Each
+ * packet's own source is in its metadata. */
+int afcap_hardware_timestamps(const struct afcap *handle);
 
 /* The link type of the interface: ARPHRD_* of <net/if_arp.h>, or -errno (-ENODEV, -ENETDOWN). */
 int afcap_link_type(const char *interface);
 
-/* ---- reading by blocks ---- */
+/* ---- waiting ---- */
 
-/* Waits until the next block can be acquired, at most timeout_ns (negative: for ever; rounded up to
- * whole milliseconds). Returns an enum afcap_result or -errno. Level-triggered in effect, although
- * the kernel's poll() on a ring is not usable that way while blocks are held. */
+/* Waits until a packet or block can be taken, at most timeout_ns nanoseconds (negative: for ever),
+ * counted against one deadline however many signals come. Returns an enum afcap_result or -errno.
+ * What the ring holds is delivered before DOWN or GONE is told (each once). Level-triggered in
+ * effect, although the kernel's poll() on a ring is not usable that way while blocks are held. */
 int afcap_wait(struct afcap *handle, int64_t timeout_ns);
 
-/* Ends the current wait and all later ones with AFCAP_STOPPED. Safe in signal handlers, from any
- * thread. */
-void afcap_stop(struct afcap *handle);
+/* A descriptor for poll(), epoll or an event loop, borrowed until afcap_close(): readable when
+ * something happened. Then read, or call afcap_wait(handle, 0), until that gives AFCAP_TIMEOUT.
+ * Level-triggered, quiet while blocks are held, readable after afcap_stop() and afcap_wake(), when
+ * the link goes and when its interface does. (Who polls afcap_fd() itself must use edge-triggered
+ * epoll and look at the ring first: POLLIN there tells of the block before the newest alone.) */
+int afcap_poll_fd(const struct afcap *handle);
 
-/* Ends the current or the next wait with AFCAP_WOKEN. Safe in signal handlers, from any thread. */
+/* afcap_stop() ends the current wait or read and all later ones with AFCAP_STOPPED, whatever the
+ * ring holds; afcap_wake() only the current or the next, with AFCAP_WOKEN. Safe in signal handlers,
+ * from any thread. */
+void afcap_stop(struct afcap *handle);
 void afcap_wake(struct afcap *handle);
+
+/* ---- packets ---- */
+
+/* One packet where it lies in the ring, or a copy. */
+struct afcap_packet {
+	const uint8_t *data;
+	uint32_t capture_length; /* bytes in `data` */
+	uint32_t length;	 /* bytes the packet had */
+	uint32_t seconds, nanoseconds;
+	uint32_t status;   /* TP_STATUS_*; VLAN_VALID: vlan_tci holds a tag that is not in `data` */
+	uint16_t vlan_tci; /* PCP, DEI, VID; V2 and V3 */
+	uint16_t vlan_tpid;		/* 0x8100 where the kernel does not tell */
+	bool vlan_restored;		/* by afcap_vlan_restore(): the tag is in `data` */
+	const void *vnet_header;	/* struct virtio_net_hdr; NULL: none */
+	const struct sockaddr_ll *link; /* type, interface, addresses: afcap_packet_meta() */
+	void *slot;			/* the kernel's header: struct tpacket_hdr, 2_hdr, 3_hdr */
+	uint32_t next, seen;		/* the walk's own: zero before the first call */
+	uint32_t rxhash;		/* the flow's hash, where asked for; V3 */
+};
+
+/* PACKET_HOST and so on of <linux/if_packet.h> */
+enum afcap_packet_type {
+	AFCAP_PACKET_HOST = 0,
+	AFCAP_PACKET_BROADCAST = 1,
+	AFCAP_PACKET_MULTICAST = 2,
+	AFCAP_PACKET_OTHERHOST = 3,
+	AFCAP_PACKET_OUTGOING = 4,
+	AFCAP_PACKET_LOOPBACK = 5,
+};
+
+enum afcap_checksum {
+	AFCAP_CHECKSUM_UNKNOWN = 0,
+	AFCAP_CHECKSUM_VALID = 1,     /* the card or the kernel looked */
+	AFCAP_CHECKSUM_NOT_READY = 2, /* not in the packet yet: it was made on this machine */
+};
+
+struct afcap_packet_meta {
+	enum afcap_packet_type type;
+	uint16_t hatype;   /* ARPHRD_* of the interface */
+	uint16_t protocol; /* ETH_P_* in host order, as the kernel saw it */
+	int ifindex;
+	uint8_t address[8]; /* the sender's, address_bytes of it */
+	uint8_t address_bytes;
+	bool vlan; /* a tag was there, and the four below are valid */
+	bool vlan_dei;
+	uint8_t vlan_pcp;
+	uint16_t vlan_vid, vlan_tpid;
+	uint32_t rxhash; /* 0: not known */
+	enum afcap_checksum checksum;
+	enum afcap_timestamp timestamp;
+	bool gso_tcp;	/* several TCP segments in one (Linux 6.4) */
+	bool losing;	/* packets were dropped since the statistics were read last */
+	bool truncated; /* capture_length < length */
+};
+
+/* All that the kernel says of a packet beside its bytes, while its block or frame is held. */
+void afcap_packet_meta(const struct afcap_packet *packet, struct afcap_packet_meta *meta);
+
+/* Puts a VLAN tag that the kernel took out back, in the ring: the addresses move down by 4 bytes
+ * into room that the kernel leaves there (reserve_bytes of 4 makes sure of it), both lengths grow
+ * by 4. Returns false where there is no tag, Ethernet header in the data (AFCAP_DGRAM), or room. */
+bool afcap_vlan_restore(struct afcap_packet *packet);
+
+/* "V3", "raw", "outgoing", "valid", "hardware", ...; NULL for what is none. Static. */
+const char *afcap_tpacket_name(enum afcap_tpacket version);
+const char *afcap_socket_type_name(enum afcap_socket_type type);
+const char *afcap_packet_type_name(enum afcap_packet_type type);
+const char *afcap_checksum_name(enum afcap_checksum checksum);
+const char *afcap_timestamp_name(enum afcap_timestamp timestamp);
+
+/* The next packet, waiting for it as afcap_wait() does: AFCAP_READY and *packet, which is the
+ * handle's, its data in the ring, both valid until the next read; or another result or -errno. */
+int afcap_read(struct afcap *handle, const struct afcap_packet **packet, int64_t timeout_ns);
+
+/* The same, copied to `buffer`: capture_length is the lesser of what was captured and `bytes`. */
+int afcap_read_into(struct afcap *handle, void *buffer, size_t bytes,
+		    const struct afcap_packet **packet, int64_t timeout_ns);
+
+/* The same, copied to new memory: *copy, which the caller frees. -ENOMEM: the packet is lost. */
+int afcap_read_copy(struct afcap *handle, uint8_t **copy, const struct afcap_packet **packet,
+		    int64_t timeout_ns);
+
+/* ---- blocks (V3) ---- */
 
 /* A block that user space owns; valid until it is released. */
 struct afcap_block {
@@ -174,101 +339,159 @@ struct afcap_block {
 	uint32_t packets;
 	uint32_t bytes;	 /* used, from the descriptor on; at most the block's size */
 	uint32_t status; /* TP_STATUS_*: BLK_TMO (by timeout), LOSING (packets were dropped) */
+	uint32_t vnet_header_bytes;
+	uint32_t walked_truncated; /* what afcap_packet_next() gave: counted when it is released */
+	uint64_t walked_packets, walked_bytes;
 };
 
-/* Takes the next block. Several may be held; each is released once, in the order in which they were
- * acquired. Returns 0, or -EAGAIN when the kernel still owns it. */
+/* Takes the next block. Several may be held; each is released once, in the order in which they
+ * came. Returns 0, -EAGAIN when the kernel still owns it, -EOPNOTSUPP with V1 and V2. */
 int afcap_block_acquire(struct afcap *handle, struct afcap_block *block);
 
 /* Gives a block back to the kernel, which overwrites it. */
 void afcap_block_release(struct afcap *handle, const struct afcap_block *block);
 
+/* The reader's own area in a block: priv_bytes long, left alone by the kernel. */
+void *afcap_block_priv(const struct afcap_block *block);
+
 /* After afcap_adopt(): all blocks before `index` whose sequence is below `sequence` were dealt with
  * by an earlier reader, which kept both numbers of the block it would have taken next. They are
  * released, and reading goes on at `index`. A new ring starts at (0, 1). Returns the number of
- * blocks released, or -ESTALE when the block at `index` is not the one with that sequence: another
- * ring, or wrong numbers. */
+ * blocks released, -ESTALE where the block at `index` has another sequence: another ring, or wrong
+ * numbers; -EOPNOTSUPP with V1 and V2. */
 int afcap_resume(struct afcap *handle, uint32_t index, uint64_t sequence);
-
-/* One packet in an acquired block; `data` is borrowed until the block is released. */
-struct afcap_packet {
-	const uint8_t *data;
-	uint32_t capture_length; /* bytes in `data` */
-	uint32_t length;	 /* bytes the packet had */
-	uint32_t seconds, nanoseconds;
-	uint32_t status;   /* TP_STATUS_*; VLAN_VALID: vlan_tci holds a tag that is not in `data` */
-	uint16_t vlan_tci; /* PCP, DEI, VID */
-	uint16_t vlan_tpid;  /* 0x8100 where the kernel does not tell */
-	uint32_t next, seen; /* the walk's own: zero before the first call */
-};
 
 /* The next packet of a block, in the order of arrival: start with a zeroed `packet`. False at the
  * end, and at the first slot that does not lie within the block (packet->seen < block->packets
  * then). Inline because it runs once a packet. A slot that the kernel left unfilled (no
  * TP_STATUS_USER) is passed over. */
-static inline bool afcap_packet_next(const struct afcap_block *block, struct afcap_packet *packet)
+static inline bool afcap_packet_next(struct afcap_block *block, struct afcap_packet *packet)
 {
-	const uint8_t *base = (const uint8_t *)block->desc;
-	const struct tpacket3_hdr *header;
+	uint8_t *base = (uint8_t *)(uintptr_t)block->desc;
+	const uint32_t slot_bytes = sizeof(struct tpacket3_hdr) + sizeof(struct sockaddr_ll);
+	struct tpacket3_hdr *header;
+	uint32_t step;
 
 	if (packet->seen == 0)
 		packet->next = block->desc->hdr.bh1.offset_to_first_pkt;
 	do {
-		uint64_t end;
-
 		if (packet->seen >= block->packets ||
 		    packet->next < sizeof(struct tpacket_block_desc) || packet->next % 8 ||
-		    (uint64_t)packet->next + sizeof(*header) > block->bytes)
+		    (uint64_t)packet->next + slot_bytes > block->bytes)
 			return false;
-		header = (const struct tpacket3_hdr *)(const void *)(base + packet->next);
-		end = (uint64_t)packet->next + header->tp_mac + header->tp_snaplen;
-		if (header->tp_mac < sizeof(*header) || end > block->bytes)
+		header = (struct tpacket3_hdr *)(void *)(base + packet->next);
+		if (header->tp_mac < slot_bytes + block->vnet_header_bytes ||
+		    (uint64_t)packet->next + header->tp_mac + header->tp_snaplen > block->bytes)
 			return false;
-		packet->data = base + packet->next + header->tp_mac;
 		packet->seen++;
-		packet->next += header->tp_next_offset ? header->tp_next_offset : block->bytes;
+		step = header->tp_next_offset; /* 0: the last; only forward, so that it ends */
+		packet->next = step && step < block->bytes - packet->next ? packet->next + step
+									  : block->bytes;
 	} while (!(header->tp_status & TP_STATUS_USER));
+	packet->slot = header;
+	packet->data = (uint8_t *)header + header->tp_mac;
+	packet->link = (const struct sockaddr_ll *)(const void *)(header + 1);
+	packet->vnet_header =
+		block->vnet_header_bytes ? packet->data - AFCAP_VNET_HEADER_BYTES : NULL;
 	packet->capture_length = header->tp_snaplen;
 	packet->length = header->tp_len;
 	packet->seconds = header->tp_sec;
 	packet->nanoseconds = header->tp_nsec;
-	packet->status = header->tp_status;
+	packet->status = header->tp_status | (block->status & TP_STATUS_LOSING);
 	packet->vlan_tci = (uint16_t)header->hv1.tp_vlan_tci;
 	packet->vlan_tpid =
 		header->tp_status & TP_STATUS_VLAN_TPID_VALID ? header->hv1.tp_vlan_tpid : 0x8100;
+	packet->vlan_restored = false;
+	packet->rxhash = header->hv1.tp_rxhash;
+	block->walked_packets++;
+	block->walked_bytes += header->tp_snaplen;
+	block->walked_truncated += header->tp_snaplen < header->tp_len;
 	return true;
 }
 
 /* ---- filters ----
  * These take the socket, so that a process that holds a duplicate of it can use them. */
 
-/* Attaches a classic BPF program (borrowed during the call); it replaces the one before at once,
- * without a gap. Its return value is the snapshot length. Returns 0, -EINVAL, -ENOMEM, -EPERM
- * (filter locked). */
+/* Attaches a classic BPF program (borrowed) in place of the one before, without a gap. What it
+ * returns is the snapshot length. Returns 0, -EINVAL, -ENOMEM, -EPERM (filter locked). */
 int afcap_filter_set(int socket, const struct sock_fprog *program);
 
 /* Lets nothing in: what arrives is not seen, and in no counter. */
 int afcap_filter_drop_all(int socket);
 
-/* Takes the filter away: everything comes in, whole. 0 also when there was none. */
+/* Attaches an eBPF program (BPF_PROG_TYPE_SOCKET_FILTER, from bpf(2), borrowed) in the same way. */
+int afcap_filter_set_ebpf(int socket, int program_fd);
+
+/* Takes the filter away: everything comes in, whole. Returns 0 or -errno (-EPERM: locked). */
 int afcap_filter_clear(int socket);
+
+/* From now on nobody can change this socket's filter, not even its owner. Returns 0 or -errno. */
+int afcap_filter_lock(int socket);
 
 /* ---- statistics ---- */
 
 struct afcap_stats {
-	uint64_t packets; /* passed the filter, drops included */
-	uint64_t drops;	  /* of these, the kernel had no room for */
-	uint64_t freezes; /* times the ring was found full */
+	uint64_t packets;	       /* passed the filter, drops included */
+	uint64_t drops;		       /* of these, the kernel had no room for */
+	uint64_t freezes;	       /* times the ring was found full; V3 */
+	uint64_t received;	       /* packets read, or walked in a block that was released */
+	uint64_t received_bytes;       /* of these, captured */
+	uint64_t truncated;	       /* of these, longer than what was captured */
+	uint64_t polls, poll_timeouts; /* times a wait slept, and woke up by time */
+	uint64_t blocks_full, blocks_timeout; /* blocks taken, by why the kernel gave them; V3 */
+	uint64_t sent, sent_bytes;	      /* frames that the kernel took, their bytes */
 };
 
 /* The totals since the handle was made. From any thread at any time, as long as nobody else reads
  * them from the same socket (reading resets the kernel's). Returns 0 or -errno. */
 int afcap_stats(struct afcap *handle, struct afcap_stats *stats);
 
-/* Reads and resets the kernel's counters: packets, drops, freezes since the last read, written by
- * the kernel itself straight to `counts`, whatever happens to the caller. They wrap at 2^32.
- * Returns 0 or -errno. */
+/* Packets that went to another member as this one was full; those of large flows; and lost ones. */
+struct afcap_rollover_stats {
+	uint64_t all, huge, failed;
+};
+/* Of a member of a group with mode or flag rollover. Returns 0, -EINVAL without. */
+int afcap_rollover_stats(int socket, struct afcap_rollover_stats *stats);
+
+/* Reads and resets the kernel's counters: packets, drops, freezes (V3; else untouched) since the
+ * last read, written by the kernel itself straight to `counts`, whatever happens to the caller.
+ * They wrap at 2^32. Returns 0 or -errno. */
 int afcap_stats_take(int socket, uint32_t counts[3]);
+
+/* ---- sending ---- */
+
+struct afcap_frame {
+	const void *data; /* borrowed during the call; the vnet header first, where one is */
+	uint32_t length;
+	const struct sockaddr_ll *to; /* AFCAP_DGRAM, all interfaces: where to; NULL: as bound */
+};
+
+/* Sends one packet, waiting for room in the socket's buffer. Returns 0, -EMSGSIZE (larger than the
+ * interface takes), -EINVAL (shorter than its header), -ENETDOWN, -ENXIO (no interface), ... */
+int afcap_write(struct afcap *handle, const struct afcap_frame *frame);
+
+/* Sends `count` packets with as few system calls as can be. Returns how many were sent; fewer than
+ * `count` when the next one failed, whose error afcap_write() tells; or -errno when none was. */
+int afcap_write_batch(struct afcap *handle, const struct afcap_frame *frames, unsigned count);
+
+/* Room for a packet of `capacity` bytes in the sending ring. */
+struct afcap_tx_slot {
+	uint8_t *data;
+	uint32_t capacity, index;
+};
+
+/* The next free slot. Returns 0; -EAGAIN: the ring is full, flush it; -ENODEV: no sending ring. */
+int afcap_tx_acquire(struct afcap *handle, struct afcap_tx_slot *slot);
+
+/* Queues a slot's first `length` bytes. Returns 0; -EMSGSIZE: larger than slot or interface (as it
+ * was when opened), -EINVAL: smaller than its link header. The slot stays free then. */
+int afcap_tx_commit(struct afcap *handle, const struct afcap_tx_slot *slot, uint32_t length);
+
+/* Sends all that is queued, and waits at most timeout_ns (negative: for ever; 0: not at all) until
+ * the driver gave every slot back. `to` is where all of them go with AFCAP_DGRAM; else NULL.
+ * Returns 0, AFCAP_TIMEOUT, or -errno: -EIO: the kernel passed over queued packets (the interface
+ * takes less by now), the others were sent; -ENETDOWN, -ENXIO: what was not sent stays queued. */
+int afcap_tx_flush(struct afcap *handle, const struct sockaddr_ll *to, int64_t timeout_ns);
 
 #ifdef __cplusplus
 }

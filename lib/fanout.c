@@ -9,10 +9,14 @@
 	(AFCAP_FANOUT_FLAG_ROLLOVER | AFCAP_FANOUT_FLAG_UNIQUEID |                                 \
 	 AFCAP_FANOUT_FLAG_IGNORE_OUTGOING | AFCAP_FANOUT_FLAG_DEFRAG)
 
+#define MEMBERS_DEFAULT 256u
+#define MEMBERS_LIMIT	65536u
+
 static const char *const mode_names[] = {
 	[AFCAP_FANOUT_HASH] = "hash", [AFCAP_FANOUT_LB] = "lb",
 	[AFCAP_FANOUT_CPU] = "cpu",   [AFCAP_FANOUT_ROLLOVER] = "rollover",
 	[AFCAP_FANOUT_RND] = "rnd",   [AFCAP_FANOUT_QM] = "qm",
+	[AFCAP_FANOUT_CBPF] = "cbpf", [AFCAP_FANOUT_EBPF] = "ebpf",
 };
 #define MODES (sizeof(mode_names) / sizeof(*mode_names))
 
@@ -29,7 +33,28 @@ AFCAP_PUBLIC int afcap_fanout_mode_parse(const char *name)
 	return -EINVAL;
 }
 
-static int fanout_check(const struct afcap_fanout *f, struct afcap_error *error)
+/* Rules for the program that a mode needs. A new group must have it: without one the kernel gives
+ * everything to the first member. */
+static int program_check(const struct afcap_fanout *f, struct afcap_error *error)
+{
+	bool given = f->mode == AFCAP_FANOUT_CBPF ? f->program != NULL : f->program_fd > 0;
+
+	if (f->program && f->mode != AFCAP_FANOUT_CBPF)
+		return error_set(error, EINVAL, "fanout program: mode cbpf takes one, %s does not",
+				 mode_names[f->mode]);
+	if (f->program_fd && f->mode != AFCAP_FANOUT_EBPF)
+		return error_set(error, EINVAL,
+				 "fanout program_fd: mode ebpf takes one, %s does not",
+				 mode_names[f->mode]);
+	if (f->mode >= AFCAP_FANOUT_CBPF && f->flags & AFCAP_FANOUT_FLAG_UNIQUEID && !given)
+		return error_set(error, EINVAL,
+				 "fanout mode %s: a new group needs a program, or its first member "
+				 "gets everything",
+				 mode_names[f->mode]);
+	return 0;
+}
+
+int fanout_check(const struct afcap_fanout *f, struct afcap_error *error)
 {
 	if ((unsigned)f->mode >= MODES)
 		return error_set(error, EINVAL, "fanout mode %u: unknown", (unsigned)f->mode);
@@ -40,14 +65,23 @@ static int fanout_check(const struct afcap_fanout *f, struct afcap_error *error)
 	if (f->flags & AFCAP_FANOUT_FLAG_UNIQUEID && f->id)
 		return error_set(error, EINVAL,
 				 "fanout id %u: must be 0 where the kernel is to pick one", f->id);
-	return 0;
+	if (f->max_members > MEMBERS_LIMIT)
+		return error_set(error, EINVAL,
+				 "fanout max_members %u: must be 1 to %u, or 0 for %u",
+				 f->max_members, MEMBERS_LIMIT, MEMBERS_DEFAULT);
+	return program_check(f, error);
 }
 
+/* Kernels before 5.12 take four bytes only, and then know no max_members. */
 static int fanout_set(int fd, const struct afcap_fanout *f)
 {
-	unsigned value = f->id | ((unsigned)f->mode | f->flags) << 16;
+	struct {
+		uint32_t id_and_type; /* struct fanout_args, whose halves stand in host order */
+		uint32_t max_members;
+	} args = { f->id | ((uint32_t)f->mode | f->flags) << 16, f->max_members };
+	socklen_t length = f->max_members ? sizeof(args) : sizeof(args.id_and_type);
 
-	return setsockopt(fd, SOL_PACKET, PACKET_FANOUT, &value, sizeof(value)) ? -errno : 0;
+	return setsockopt(fd, SOL_PACKET, PACKET_FANOUT, &args, length) ? -errno : 0;
 }
 
 static int fanout_error(const struct afcap_fanout *f, int rc, struct afcap_error *error)
@@ -56,13 +90,15 @@ static int fanout_error(const struct afcap_fanout *f, int rc, struct afcap_error
 	case EINVAL:
 		return error_set(
 			error, EINVAL,
-			"fanout group %u cannot be joined with mode %s, flags 0x%x: another "
+			"fanout group %u cannot be joined with mode %s, flags 0x%x%s: another "
 			"program uses this id with another mode, other flags or on another "
-			"interface (or the "
-			"interface is down); choose another id, or let the kernel pick one",
-			f->id, mode_names[f->mode], f->flags);
+			"interface (or the interface is down); choose another id, or let the "
+			"kernel pick one",
+			f->id, mode_names[f->mode], f->flags,
+			f->max_members ? ", max_members (Linux 5.12)" : "");
 	case ENOSPC:
-		return error_set(error, ENOSPC, "fanout group %u is full (256 members)", f->id);
+		return error_set(error, ENOSPC, "fanout group %u is full (%u members)", f->id,
+				 f->max_members ? f->max_members : MEMBERS_DEFAULT);
 	case EALREADY:
 		return error_set(error, EALREADY, "the socket is in a fanout group already");
 	default:
@@ -70,11 +106,17 @@ static int fanout_error(const struct afcap_fanout *f, int rc, struct afcap_error
 	}
 }
 
+static uint32_t group_get(int fd)
+{
+	uint32_t value = 0;
+	socklen_t length = sizeof(value);
+
+	return getsockopt(fd, SOL_PACKET, PACKET_FANOUT, &value, &length) ? 0 : value;
+}
+
 int fanout_join(int fd, struct afcap_fanout *fanout, struct afcap_error *error)
 {
 	struct afcap_fanout f = *fanout;
-	unsigned value = 0;
-	socklen_t length = sizeof(value);
 	int rc = fanout_check(&f, error);
 
 	if (rc)
@@ -87,10 +129,12 @@ int fanout_join(int fd, struct afcap_fanout *fanout, struct afcap_error *error)
 	}
 	if (rc)
 		return fanout_error(fanout, rc, error);
-	if (getsockopt(fd, SOL_PACKET, PACKET_FANOUT, &value, &length))
-		return error_set(error, errno, "reading the fanout id back: %s", strerror(errno));
-	f.id = (uint16_t)value; /* a unique id may be 0: only the low half counts */
+	f.id = (uint16_t)group_get(fd); /* a unique id may be 0: only the low half counts */
 	f.flags &= (uint16_t)~AFCAP_FANOUT_FLAG_UNIQUEID;
+	if (f.program || f.program_fd)
+		rc = afcap_fanout_program(fd, f.program, f.program_fd);
+	if (rc)
+		return error_set(error, -rc, "fanout program of group %u: %s", f.id, strerror(-rc));
 	*fanout = f;
 	return 0;
 }
@@ -98,5 +142,33 @@ int fanout_join(int fd, struct afcap_fanout *fanout, struct afcap_error *error)
 AFCAP_PUBLIC int afcap_fanout_join(struct afcap *handle, struct afcap_fanout *fanout,
 				   struct afcap_error *error)
 {
-	return fanout_join(handle->fd, fanout, error);
+	int rc = fanout_join(handle->fd, fanout, error);
+
+	handle->joined |= rc == 0;
+	return rc;
+}
+
+AFCAP_PUBLIC int afcap_fanout_get(const struct afcap *handle, struct afcap_fanout *fanout)
+{
+	uint32_t value = group_get(handle->fd);
+
+	if (value == 0 && !handle->joined)
+		return -ENOENT;
+	*fanout = (struct afcap_fanout){ .id = (uint16_t)value,
+					 .mode = (enum afcap_fanout_mode)(value >> 16 & 0xff),
+					 .flags = (uint16_t)(value >> 16 & 0xff00) };
+	return 0;
+}
+
+AFCAP_PUBLIC int afcap_fanout_program(int fd, const struct sock_fprog *program, int program_fd)
+{
+	if (!program == !program_fd)
+		return -EINVAL;
+	if (program)
+		return setsockopt(fd, SOL_PACKET, PACKET_FANOUT_DATA, program, sizeof(*program))
+			       ? -errno
+			       : 0;
+	return setsockopt(fd, SOL_PACKET, PACKET_FANOUT_DATA, &program_fd, sizeof(program_fd))
+		       ? -errno
+		       : 0;
 }

@@ -9,27 +9,113 @@
 
 #define AFCAP_PUBLIC __attribute__((visibility("default")))
 
+/* Debian 12's <linux/if_packet.h> is older than these. */
+#ifndef PACKET_VNET_HDR_SZ
+#define PACKET_VNET_HDR_SZ 24
+#endif
+#ifndef TP_STATUS_GSO_TCP
+#define TP_STATUS_GSO_TCP (1 << 8)
+#endif
+
+/* Bytes of a kernel header in a slot: TPACKET_ALIGN(), which is not -Wconversion clean */
+#define HEADER_BYTES(type) (((uint32_t)sizeof(type) + 15u) / 16u * 16u)
+
+/* What became of the interface. */
+enum link_state {
+	LINK_FINE,    /* or not known to be otherwise */
+	LINK_LEAVING, /* an error came; what the ring still holds goes first */
+	LINK_DOWN,    /* told; it may be gone by now */
+};
+
+/* Written by the reader or the sender alone, read by afcap_stats() from anywhere. */
+struct reader_stats {
+	atomic_uint_fast64_t received, received_bytes, truncated, polls, poll_timeouts;
+	atomic_uint_fast64_t blocks_full, blocks_timeout, sent, sent_bytes;
+};
+
+/* One ring in the mapping. */
+struct ring {
+	struct afcap_geometry geometry;
+	uint8_t *map;
+	uint32_t next; /* index of the block (V3) or frame (V1, V2, sending) to be acquired next */
+};
+
 struct afcap {
 	int fd;
-	int epoll;
+	int epoll; /* the socket, `event`, `timer`; edge-triggered */
 	int event; /* eventfd: stop and wake */
+	int timer; /* timerfd: looks after a link that left */
 	atomic_bool stopped;
 	atomic_bool woken;
-	bool down; /* told as AFCAP_DOWN, nothing came since: it may be gone by now */
-	struct afcap_geometry ring;
-	uint8_t *map;
+	enum link_state link;
+	int64_t link_due_ns; /* LINK_LEAVING: when it is told */
+	struct ring rx, tx;
+	uint8_t *map; /* both rings */
 	size_t map_bytes;
-	uint32_t next; /* index of the block to be acquired next */
-	uint32_t held; /* blocks acquired and not yet released */
-	pthread_mutex_t stats_lock;
-	struct afcap_stats stats;
+	uint32_t held; /* blocks, or the frame, acquired and not yet released */
+	uint32_t vnet_header_bytes;
+	bool vlan_restore;
+	bool joined;  /* in a fanout group by this handle */
+	int hardware; /* afcap_hardware_timestamps() */
+	/* afcap_read() */
+	bool reading; /* `block`, or the frame `frame`, is being read */
+	uint32_t frame;
+	struct afcap_block block;
+	struct afcap_packet packet, copy;
+	/* afcap_tx_*() */
+	uint32_t tx_header, tx_most; /* bounds of a packet: the interface's */
+	uint32_t tx_queued;	     /* slots before tx.next that the kernel did not take yet */
+	struct reader_stats counts;
+	pthread_mutex_t stats_lock; /* of the kernel's counters, added up */
+	uint64_t packets, drops, freezes;
 };
 
 /* Fills `error` unless it is NULL, and returns -code. */
 __attribute__((format(printf, 3, 4))) int error_set(struct afcap_error *error, int code,
 						    const char *format, ...);
 
-/* afcap_fanout_join() without the handle. */
+/* Single writer: a plain addition, stored so that no other thread reads half of it. */
+static inline void count_add(atomic_uint_fast64_t *counter, uint64_t n)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+			      memory_order_relaxed);
+}
+
+/* CLOCK_MONOTONIC */
+int64_t now_ns(void);
+
+/* geometry.c: afcap_geometry_check() for pages of `page` bytes, of a receiving or a sending ring */
+int geometry_check(const struct afcap_geometry *geometry, uint32_t page, bool sending,
+		   struct afcap_error *error);
+/* What the kernel puts in front of a packet at most; its frame size for a geometry. */
+uint32_t geometry_head(const struct afcap_geometry *geometry);
+uint32_t geometry_frame(const struct afcap_geometry *geometry);
+
+/* setup.c: a socket's options in the kernel, each 0 or -errno with its error told */
+int socket_number(int fd, int option, int value, const char *what, struct afcap_error *error);
+int socket_rings(int fd, struct afcap_options *options, struct afcap_error *error);
+int socket_bind(int fd, const struct afcap_options *options, struct afcap_error *error);
+int socket_hardware(int fd, const struct afcap_options *options);
+
+/* fanout.c: afcap_fanout_join() without the handle */
 int fanout_join(int fd, struct afcap_fanout *fanout, struct afcap_error *error);
+int fanout_check(const struct afcap_fanout *fanout, struct afcap_error *error);
+
+/* wait.c: makes epoll, event, timer */
+int wait_init(struct afcap *handle, struct afcap_error *error);
+void wait_free(struct afcap *handle);
+
+/* block.c, frame.c: whether the next one is there */
+bool block_ready(const struct afcap *handle);
+bool frame_ready(const struct afcap *handle);
+/* frame.c: slot `index` of a ring of frames; taking the next; the packet in it; giving it back */
+void *frame_at(const struct ring *ring, uint32_t index);
+uint32_t frame_acquire(struct ring *ring);
+bool frame_packet(const struct ring *ring, uint32_t index, uint32_t vnet_header_bytes,
+		  struct afcap_packet *packet);
+void frame_release(const struct ring *ring, uint32_t index);
+
+/* tx.c: the interface's bounds */
+void tx_init(struct afcap *handle, const struct afcap_options *options);
 
 #endif

@@ -1,132 +1,29 @@
-/* The socket with its ring: open, adopt, close, wait, stop. */
+/* The handle: open, adopt, close. */
 #include "internal.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <linux/if_ether.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-#define FRAME_BYTES                                                                                \
-	2048u /* V3 packs packets tightly; the kernel only checks this against the block */
-
-AFCAP_PUBLIC int afcap_socket(void)
-{
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-
-	return fd < 0 ? -errno : fd;
-}
+#define VLAN_RESERVE 4u /* a tag put back moves the addresses down by this */
 
 AFCAP_PUBLIC int afcap_fd(const struct afcap *handle)
 {
 	return handle->fd;
 }
 
-AFCAP_PUBLIC int afcap_link_type(const char *interface)
+AFCAP_PUBLIC const struct afcap_geometry *afcap_ring(const struct afcap *handle)
 {
-	struct ifreq request = { 0 };
-	int rc, fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -errno;
-	strncpy(request.ifr_name, interface, sizeof(request.ifr_name) - 1);
-	rc = ioctl(fd, SIOCGIFHWADDR, &request) ? -errno : request.ifr_hwaddr.sa_family;
-	close(fd);
-	return rc;
+	return &handle->rx.geometry;
 }
 
-static int ring_option(int fd, int option, int value, const char *what, struct afcap_error *error)
+AFCAP_PUBLIC int afcap_hardware_timestamps(const struct afcap *handle)
 {
-	if (setsockopt(fd, SOL_PACKET, option, &value, sizeof(value)))
-		return error_set(error, errno, "%s: %s", what, strerror(errno));
-	return 0;
-}
-
-/* Version, reserve, a filter that drops all, the ring. */
-static int ring_create(int fd, const struct afcap_geometry *g, struct afcap_error *error)
-{
-	struct tpacket_req3 request = {
-		.tp_block_size = g->block_bytes,
-		.tp_block_nr = g->blocks,
-		.tp_frame_size = FRAME_BYTES,
-		.tp_frame_nr = g->block_bytes / FRAME_BYTES * g->blocks,
-		.tp_retire_blk_tov = g->block_timeout_ms,
-	};
-	int rc = ring_option(fd, PACKET_VERSION, TPACKET_V3, "TPACKET_V3", error);
-
-	if (rc == 0 && g->reserve_bytes)
-		rc = ring_option(fd, PACKET_RESERVE, (int)g->reserve_bytes, "PACKET_RESERVE",
-				 error);
-	if (rc)
-		return rc;
-	rc = afcap_filter_drop_all(fd);
-	if (rc)
-		return error_set(error, -rc, "attaching a filter: %s", strerror(-rc));
-	if (setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &request, sizeof(request))) {
-		rc = errno;
-		if (rc == ENOMEM)
-			return error_set(
-				error, rc,
-				"no memory for a ring of %u blocks of %u bytes (%llu bytes)",
-				g->blocks, g->block_bytes,
-				(unsigned long long)afcap_geometry_memory(g));
-		return error_set(error, rc, "ring of %u blocks of %u bytes: %s", g->blocks,
-				 g->block_bytes, strerror(rc));
-	}
-	return 0;
-}
-
-/* Binding to a link that is down succeeds; the error waits in SO_ERROR. */
-static int ring_bind(int fd, const struct afcap_options *o, int ifindex, struct afcap_error *error)
-{
-	struct sockaddr_ll address = { .sll_family = AF_PACKET,
-				       .sll_protocol = htons(ETH_P_ALL),
-				       .sll_ifindex = ifindex };
-	int pending = 0;
-	socklen_t length = sizeof(pending);
-
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) ||
-	    getsockopt(fd, SOL_SOCKET, SO_ERROR, &pending, &length))
-		pending = errno;
-	if (pending == ENETDOWN)
-		return error_set(error, ENETDOWN, "interface %s is down (ip link set %s up)",
-				 o->interface, o->interface);
-	if (pending)
-		return error_set(error, pending, "binding to %s: %s", o->interface,
-				 strerror(pending));
-	if (o->promiscuous) {
-		struct packet_mreq mreq = { .mr_ifindex = ifindex, .mr_type = PACKET_MR_PROMISC };
-
-		if (setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &mreq, sizeof(mreq)))
-			return error_set(error, errno, "promiscuous mode on %s: %s", o->interface,
-					 strerror(errno));
-	}
-	return 0;
-}
-
-static int handle_events(struct afcap *h, struct afcap_error *error)
-{
-	/* Edge-triggered: the kernel's POLLIN looks at the block before the active one alone, so
-	 * that a held block would make a level-triggered wait spin. afcap_wait() looks at the block
-	 * itself first. */
-	struct epoll_event ring = { .events = EPOLLIN | EPOLLET, .data.fd = h->fd };
-	struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.fd = 0 };
-
-	h->epoll = epoll_create1(EPOLL_CLOEXEC);
-	h->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	event.data.fd = h->event;
-	if (h->epoll < 0 || h->event < 0 || epoll_ctl(h->epoll, EPOLL_CTL_ADD, h->fd, &ring) ||
-	    epoll_ctl(h->epoll, EPOLL_CTL_ADD, h->event, &event))
-		return error_set(error, errno, "epoll: %s", strerror(errno));
-	return 0;
+	return handle->hardware;
 }
 
 /* Unmaps and frees, leaving the socket. */
@@ -134,38 +31,49 @@ static void handle_free(struct afcap *h)
 {
 	if (h->map)
 		munmap(h->map, h->map_bytes);
-	if (h->epoll >= 0)
-		close(h->epoll);
-	if (h->event >= 0)
-		close(h->event);
+	wait_free(h);
 	pthread_mutex_destroy(&h->stats_lock);
 	free(h);
 }
 
-AFCAP_PUBLIC int afcap_adopt(struct afcap **out, int fd, const struct afcap_geometry *geometry,
-			     struct afcap_error *error)
+/* The mapping holds the receiving ring, then the sending one. */
+static int handle_map(struct afcap *h, struct afcap_error *error)
 {
-	struct afcap *h;
+	size_t rx = (size_t)h->rx.geometry.block_bytes * h->rx.geometry.blocks;
+	size_t tx = (size_t)h->tx.geometry.block_bytes * h->tx.geometry.blocks;
 	void *map;
-	int rc = afcap_geometry_check(geometry, error);
 
-	if (rc)
-		return rc;
-	h = calloc(1, sizeof(*h));
+	if (rx + tx == 0)
+		return 0;
+	map = mmap(NULL, rx + tx, PROT_READ | PROT_WRITE, MAP_SHARED, h->fd, 0);
+	if (map == MAP_FAILED)
+		return error_set(error, errno, "mapping a ring of %zu bytes: %s", rx + tx,
+				 errno == EINVAL ? "the socket's ring has another size"
+						 : strerror(errno));
+	h->map = map;
+	h->map_bytes = rx + tx;
+	h->rx.map = map;
+	h->tx.map = h->map + rx;
+	return 0;
+}
+
+/* A handle on a socket whose rings are there. On failure the socket is the caller's. */
+static int handle_new(struct afcap **out, int fd, const struct afcap_geometry *rx,
+		      const struct afcap_geometry *tx, struct afcap_error *error)
+{
+	struct afcap *h = calloc(1, sizeof(*h));
+	int rc;
+
 	if (!h)
 		return error_set(error, ENOMEM, "no memory for a handle");
-	*h = (struct afcap){ .fd = fd, .epoll = -1, .event = -1, .ring = *geometry };
+	h->fd = fd;
+	h->rx.geometry = *rx;
+	h->tx.geometry = *tx;
+	h->hardware = -EINVAL;
 	pthread_mutex_init(&h->stats_lock, NULL);
-	h->map_bytes = (size_t)geometry->block_bytes * geometry->blocks;
-	map = mmap(NULL, h->map_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED) {
-		rc = error_set(error, errno, "mapping a ring of %zu bytes: %s", h->map_bytes,
-			       errno == EINVAL ? "the socket's ring has another size"
-					       : strerror(errno));
-	} else {
-		h->map = map;
-		rc = handle_events(h, error);
-	}
+	rc = wait_init(h, error);
+	if (rc == 0)
+		rc = handle_map(h, error);
 	if (rc)
 		handle_free(h);
 	else
@@ -173,61 +81,148 @@ AFCAP_PUBLIC int afcap_adopt(struct afcap **out, int fd, const struct afcap_geom
 	return rc;
 }
 
-static int ring_open(struct afcap **out, int fd, const struct afcap_options *o, int ifindex,
-		     struct afcap_error *error)
+static int socket_get(int fd, int option, int *value)
 {
-	struct afcap_fanout fanout;
-	uint32_t before[3];
-	struct afcap *h;
-	int rc = ring_create(fd, &o->ring, error);
+	socklen_t length = sizeof(*value);
 
+	return getsockopt(fd, SOL_PACKET, option, value, &length) ? -errno : 0;
+}
+
+AFCAP_PUBLIC int afcap_adopt(struct afcap **out, int fd, const struct afcap_geometry *geometry,
+			     struct afcap_error *error)
+{
+	static const struct afcap_geometry none;
+	struct afcap_geometry g = *geometry;
+	int version, vnet = 0, rc = afcap_geometry_check(&g, error);
+
+	if (rc)
+		return rc;
+	rc = socket_get(fd, PACKET_VERSION, &version);
+	if (rc)
+		return error_set(error, -rc, "not a packet socket: %s", strerror(-rc));
+	version++; /* TPACKET_V1 is 0 */
+	if (g.version != AFCAP_TPACKET_HIGHEST && (int)g.version != version)
+		return error_set(error, EINVAL, "version %d: the socket's ring has %d",
+				 (int)g.version, version);
+	g.version = (enum afcap_tpacket)version;
+	rc = afcap_geometry_check(&g, error);
 	if (rc == 0)
-		rc = ring_bind(fd, o, ifindex, error);
-	if (rc == 0 && o->fanout) {
-		fanout = *o->fanout;
-		rc = fanout_join(fd, &fanout, error);
-	}
+		rc = handle_new(out, fd, &g, &none, error);
 	if (rc)
 		return rc;
-	rc = afcap_adopt(&h, fd, &o->ring, error);
-	if (rc)
-		return rc;
-	afcap_stats_take(fd, before); /* what came before the ring is in them */
-	if (!o->paused) {
-		rc = o->filter ? afcap_filter_set(fd, o->filter) : afcap_filter_clear(fd);
-		if (rc) {
-			handle_free(h);
-			return error_set(error, -rc, "attaching the filter: %s", strerror(-rc));
-		}
-	}
-	*out = h;
+	if (socket_get(fd, PACKET_VNET_HDR_SZ, &vnet) &&
+	    socket_get(fd, PACKET_VNET_HDR, &vnet) == 0)
+		vnet = vnet ? 10 : 0;
+	(*out)->vnet_header_bytes = (uint32_t)vnet;
 	return 0;
 }
 
-AFCAP_PUBLIC int afcap_open(struct afcap **out, const struct afcap_options *o,
+static int filter_open(int fd, const struct afcap_options *o, struct afcap_error *error)
+{
+	int rc;
+
+	if (o->paused)
+		return 0;
+	if (o->filter_fd)
+		rc = afcap_filter_set_ebpf(fd, o->filter_fd);
+	else
+		rc = o->filter ? afcap_filter_set(fd, o->filter) : afcap_filter_clear(fd);
+	return rc ? error_set(error, -rc, "attaching the filter: %s", strerror(-rc)) : 0;
+}
+
+/* With ignore_outgoing the group must know the flag: a member's own setting is not looked at. */
+static int group_join(int fd, const struct afcap_options *o, struct afcap_error *error)
+{
+	struct afcap_fanout fanout = *o->fanout;
+	int rc;
+
+	if (o->ignore_outgoing)
+		fanout.flags |= AFCAP_FANOUT_FLAG_IGNORE_OUTGOING;
+	rc = fanout_join(fd, &fanout, error);
+	if (rc == 0 && o->ignore_outgoing && !(fanout.flags & AFCAP_FANOUT_FLAG_IGNORE_OUTGOING))
+		return error_set(error, EOPNOTSUPP,
+				 "ignore_outgoing: in a fanout group it needs Linux 6.2; "
+				 "filter by packet type instead");
+	return rc;
+}
+
+static int socket_open(struct afcap **out, int fd, struct afcap_options *o,
+		       struct afcap_error *error)
+{
+	uint32_t before[3];
+	struct afcap *h;
+	int rc;
+
+	if (o->vlan_restore && o->ring.reserve_bytes < VLAN_RESERVE)
+		o->ring.reserve_bytes = VLAN_RESERVE;
+	if (o->send_only)
+		o->ring.blocks = 0;
+	rc = socket_rings(fd, o, error);
+	if (rc == 0)
+		rc = socket_bind(fd, o, error);
+	if (rc == 0 && o->fanout)
+		rc = group_join(fd, o, error);
+	if (rc == 0)
+		rc = handle_new(&h, fd, &o->ring, &o->tx_ring, error);
+	if (rc)
+		return rc;
+	h->vnet_header_bytes = o->vnet_header_bytes;
+	h->vlan_restore = o->vlan_restore;
+	h->joined = o->fanout != NULL;
+	h->hardware = socket_hardware(fd, o);
+	tx_init(h, o);
+	afcap_stats_take(fd, before); /* what came before the ring is in them */
+	rc = filter_open(fd, o, error);
+	if (rc)
+		handle_free(h);
+	else
+		*out = h;
+	return rc;
+}
+
+/* The interface that the options mean; 0: all */
+static int interface_find(struct afcap_options *o, struct afcap_error *error)
+{
+	if (o->ifindex || !o->interface || !*o->interface || strcmp(o->interface, "any") == 0)
+		return 0;
+	o->ifindex = (int)if_nametoindex(o->interface);
+	return o->ifindex ? 0 : error_set(error, ENODEV, "no such interface: %s", o->interface);
+}
+
+static int type_find(struct afcap_options *o, struct afcap_error *error)
+{
+	int type;
+	socklen_t length = sizeof(type);
+
+	if (getsockopt(o->socket, SOL_SOCKET, SO_TYPE, &type, &length))
+		return error_set(error, errno, "socket %d: %s", o->socket, strerror(errno));
+	o->socket_type = (enum afcap_socket_type)type;
+	return 0;
+}
+
+AFCAP_PUBLIC int afcap_open(struct afcap **out, const struct afcap_options *options,
 			    struct afcap_error *error)
 {
-	unsigned ifindex = 0;
-	int fd = o->socket, rc;
+	struct afcap_options o;
+	int fd, rc;
 
-	if (o->size != sizeof(*o))
-		rc = error_set(error, EINVAL,
-			       "options of %zu bytes, not %zu: call afcap_options_init()", o->size,
-			       sizeof(*o));
-	else if (!o->interface || !*o->interface)
-		rc = error_set(error, EINVAL, "no interface given");
-	else if ((ifindex = if_nametoindex(o->interface)) == 0)
-		rc = error_set(error, ENODEV, "no such interface: %s", o->interface);
-	else
-		rc = afcap_geometry_check(&o->ring, error);
+	if (options->size != sizeof(o)) /* not to be read further: it may be shorter */
+		return afcap_options_check(options, error);
+	o = *options;
+	fd = o.socket;
+	rc = fd >= 0 ? type_find(&o, error) : 0;
+	if (rc == 0)
+		rc = afcap_options_check(&o, error);
+	if (rc == 0)
+		rc = interface_find(&o, error);
 	if (rc == 0 && fd < 0) {
-		fd = afcap_socket();
+		fd = afcap_socket(o.socket_type);
 		if (fd < 0)
 			rc = error_set(error, -fd, "packet socket: %s%s", strerror(-fd),
 				       fd == -EPERM ? " (needs CAP_NET_RAW)" : "");
 	}
 	if (rc == 0)
-		rc = ring_open(out, fd, o, (int)ifindex, error);
+		rc = socket_open(out, fd, &o, error);
 	if (rc && fd >= 0)
 		close(fd);
 	return rc;

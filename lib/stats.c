@@ -1,4 +1,4 @@
-/* The kernel's counters of a socket. PACKET_STATISTICS resets on read, whoever reads. */
+/* Statistics. The kernel's, PACKET_STATISTICS, reset on read, whoever reads. */
 #include "internal.h"
 
 #include <errno.h>
@@ -14,19 +14,51 @@ AFCAP_PUBLIC int afcap_stats_take(int fd, uint32_t counts[3])
 	return getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, counts, &length) ? -errno : 0;
 }
 
+static uint64_t get(const atomic_uint_fast64_t *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/* The reader's part before the kernel's: a packet that was read was counted by the kernel before.
+ */
 AFCAP_PUBLIC int afcap_stats(struct afcap *handle, struct afcap_stats *stats)
 {
-	uint32_t counts[3];
+	const struct reader_stats *counts = &handle->counts;
+	uint32_t taken[3] = { 0 };
+	struct afcap_stats s = {
+		.received = get(&counts->received),
+		.received_bytes = get(&counts->received_bytes),
+		.truncated = get(&counts->truncated),
+		.polls = get(&counts->polls),
+		.poll_timeouts = get(&counts->poll_timeouts),
+		.blocks_full = get(&counts->blocks_full),
+		.blocks_timeout = get(&counts->blocks_timeout),
+		.sent = get(&counts->sent),
+		.sent_bytes = get(&counts->sent_bytes),
+	};
 	int rc;
 
 	pthread_mutex_lock(&handle->stats_lock);
-	rc = afcap_stats_take(handle->fd, counts);
+	rc = afcap_stats_take(handle->fd, taken);
 	if (rc == 0) {
-		handle->stats.packets += counts[0];
-		handle->stats.drops += counts[1];
-		handle->stats.freezes += counts[2];
-		*stats = handle->stats;
+		s.packets = handle->packets += taken[0];
+		s.drops = handle->drops += taken[1];
+		s.freezes = handle->freezes += taken[2];
+		*stats = s;
 	}
 	pthread_mutex_unlock(&handle->stats_lock);
 	return rc;
+}
+
+AFCAP_PUBLIC int afcap_rollover_stats(int fd, struct afcap_rollover_stats *stats)
+{
+	struct tpacket_rollover_stats taken = { 0 };
+	socklen_t length = sizeof(taken);
+
+	if (getsockopt(fd, SOL_PACKET, PACKET_ROLLOVER_STATS, &taken, &length))
+		return -errno;
+	*stats = (struct afcap_rollover_stats){ .all = taken.tp_all,
+						.huge = taken.tp_huge,
+						.failed = taken.tp_failed };
+	return 0;
 }

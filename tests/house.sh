@@ -92,13 +92,13 @@ documented() {
 	done
 	nm -D --defined-only "${BUILD:-build}/libafcap.so.0" | awk '$2 == "T" { sub(/@.*/, "", $3); print $3 }' | while read -r name; do
 		case $name in afcap_*) ;; *) echo "libafcap exports $name" ;; esac
-		grep -q "\\b$name\\b" lib/afcap.3 || echo "afcap.3: no $name"
+		sed -n '/^\.SH NAME/{n;p}' lib/man/*.3 | grep -q "\\b$name\\b" || echo "lib/man: no page for $name"
 	done
 }
 verdict "documents" "$(documented)"
 
 pages() {
-	for page in lib/afcap.3 daemon/afcapd.8 daemon/afctl/afctl.1 conf/afcapd.conf.5 "${BUILD:-build}/afcap-counters.7"; do
+	for page in lib/man/*.3 daemon/afcapd.8 daemon/afctl/afctl.1 conf/afcapd.conf.5 "${BUILD:-build}/afcap-counters.7"; do
 		man --warnings -E UTF-8 -l -Tutf8 -Z "$page" 2>&1 >/dev/null | sed "s|^|$page: |"
 	done
 }

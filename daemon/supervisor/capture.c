@@ -44,8 +44,11 @@ static uint32_t snaplen_of(const struct config_capture *c)
 static int ring_of(const struct config_capture *c, struct afcap_geometry *ring,
 		   struct afcap_error *error)
 {
-	return afcap_geometry_solve(ring, (uint64_t)c->ring_size, (uint32_t)c->block_size,
-				    (uint32_t)(c->block_timeout / 1000000), error);
+	*ring = (struct afcap_geometry){ .version = AFCAP_TPACKET_V3,
+					 .block_bytes = (uint32_t)c->block_size,
+					 .block_timeout_ms =
+						 (uint32_t)(c->block_timeout / 1000000) };
+	return afcap_geometry_solve(ring, (uint64_t)c->ring_size, snaplen_of(c), error);
 }
 
 int capture_check(const struct config *config, const struct config_capture *c,

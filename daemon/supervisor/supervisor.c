@@ -98,7 +98,7 @@ static int memory_check(const struct supervisor *s)
 
 int supervisor_privileged(void)
 {
-	int fd = afcap_socket();
+	int fd = afcap_socket(AFCAP_RAW);
 
 	if (fd >= 0) {
 		close(fd);

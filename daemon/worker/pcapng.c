@@ -117,7 +117,7 @@ static void epb_add(struct pcapng_chunk *chunk, const struct afcap_packet *packe
 	chunk->truncated += length > capture_length;
 }
 
-void pcapng_chunk_add(struct pcapng_chunk *chunk, const struct afcap_block *block,
+void pcapng_chunk_add(struct pcapng_chunk *chunk, struct afcap_block *block,
 		      const struct pcapng_context *context)
 {
 	struct afcap_packet packet = { 0 };

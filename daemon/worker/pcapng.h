@@ -62,7 +62,7 @@ void pcapng_chunk_begin(struct pcapng_chunk *chunk, uint8_t *buffer, uint32_t ca
 
 /* Appends all packets of a block, which stays as it is. Its packets are counted, the unreadable
  * ones too. The caller sees to the room: pcapng_chunk_bytes_max(). */
-void pcapng_chunk_add(struct pcapng_chunk *chunk, const struct afcap_block *block,
+void pcapng_chunk_add(struct pcapng_chunk *chunk, struct afcap_block *block,
 		      const struct pcapng_context *context);
 
 /* Writes the header, stretches the last EPB to the alignment. Returns the chunk's length, 0 when it

@@ -237,7 +237,7 @@ static void held_flush(struct ringloop *loop)
 		loop_notify(loop);
 }
 
-static void block_count(struct ringloop *loop, const struct afcap_block *block)
+static void block_count(struct ringloop *loop, struct afcap_block *block)
 {
 	struct afcap_packet packet = { 0 };
 
@@ -248,7 +248,7 @@ static void block_count(struct ringloop *loop, const struct afcap_block *block)
 	}
 }
 
-static void block_take(struct ringloop *loop, const struct afcap_block *block)
+static void block_take(struct ringloop *loop, struct afcap_block *block)
 {
 	const struct pcapng_context context = { .align = STAGING_ALIGN,
 						.snaplen = loop->what->snaplen,

@@ -253,7 +253,8 @@ static void worker_start(struct worker *w)
 
 static struct afcap_geometry worker_geometry(const struct worker *w)
 {
-	return (struct afcap_geometry){ .block_bytes = w->what.block_bytes,
+	return (struct afcap_geometry){ .version = AFCAP_TPACKET_V3,
+					.block_bytes = w->what.block_bytes,
 					.blocks = w->what.blocks,
 					.block_timeout_ms = w->what.block_timeout_ms };
 }
@@ -331,7 +332,7 @@ static void on_socket(struct worker *w)
 	struct afcap_error error;
 	int rc;
 
-	w->socket = afcap_socket();
+	w->socket = afcap_socket(AFCAP_RAW);
 	if (w->socket < 0) {
 		worker_fail(w, open_exit_code(w->socket), "packet socket: %s%s",
 			    strerror(-w->socket),

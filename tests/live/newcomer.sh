@@ -55,7 +55,7 @@ t_install_library_uninstall() {
 	# The example of afcap(3), against what was installed
 	{
 		printf '#include <afcap.h>\n#include <err.h>\n#include <stdio.h>\nint main(void)\n{\n'
-		sed -n '/^\.SH EXAMPLE/,/^\.fi/p' "$TOP/lib/afcap.3" | sed '1,2d;$d;s/\\e/\\/g;s/\\-/-/g;s/"eth0"/"va"/;s/printf(/fflush(stdout), printf(/'
+		sed -n '/^\.SH EXAMPLE/,/^\.fi/p' "$TOP/lib/man/afcap.3" | sed '1,2d;$d;s/\\e/\\/g;s/\\-/-/g;s/"eth0"/"va"/;s/printf(/fflush(stdout), printf(/'
 		printf 'return 0;\n}\n'
 	} >"$DIR/example.c"
 	export PKG_CONFIG_PATH=$DIR/stage/usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$DIR/stage

@@ -1,5 +1,5 @@
 /* daemon/worker/pcapng.c on blocks made by hand, and a walker of its own. */
-#include "handblock.h"
+#include "../library/handblock.h"
 #include "suites.h"
 
 #include "../../daemon/worker/pcapng.h"

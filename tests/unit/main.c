@@ -5,18 +5,15 @@
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite_geometry());
+	SRunner *runner = srunner_create(suite_pcapng());
 	int failed;
 
-	srunner_add_suite(runner, suite_block());
-	srunner_add_suite(runner, suite_pcapng());
 	srunner_add_suite(runner, suite_ledger());
 	srunner_add_suite(runner, suite_channel());
 	srunner_add_suite(runner, suite_config());
 	srunner_add_suite(runner, suite_head());
 	srunner_add_suite(runner, suite_counters());
 	srunner_add_suite(runner, suite_filter());
-	srunner_add_suite(runner, suite_library());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

@@ -4,8 +4,6 @@
 
 #include <check.h>
 
-Suite *suite_geometry(void);
-Suite *suite_block(void);
 Suite *suite_pcapng(void);
 Suite *suite_ledger(void);
 Suite *suite_channel(void);
@@ -13,6 +11,5 @@ Suite *suite_config(void);
 Suite *suite_head(void);
 Suite *suite_counters(void);
 Suite *suite_filter(void);
-Suite *suite_library(void);
 
 #endif

@@ -13,7 +13,7 @@ static struct afcap ring;
 
 static struct tpacket_hdr_v1 *head(uint32_t index)
 {
-	return &((struct tpacket_block_desc *)(void *)(ring.map + (size_t)index * BLOCK_BYTES))
+	return &((struct tpacket_block_desc *)(void *)(ring.rx.map + (size_t)index * BLOCK_BYTES))
 			->hdr.bh1;
 }
 
@@ -30,14 +30,18 @@ static void setup(void)
 		.fd = -1,
 		.epoll = -1,
 		.event = -1,
-		.ring = { .block_bytes = BLOCK_BYTES, .blocks = BLOCKS, .block_timeout_ms = 1 }
+		.timer = -1,
+		.rx.geometry = { .version = AFCAP_TPACKET_V3,
+				 .block_bytes = BLOCK_BYTES,
+				 .blocks = BLOCKS,
+				 .block_timeout_ms = 1 },
 	};
-	ring.map = calloc(BLOCKS, BLOCK_BYTES);
+	ring.rx.map = calloc(BLOCKS, BLOCK_BYTES);
 }
 
 static void teardown(void)
 {
-	free(ring.map);
+	free(ring.rx.map);
 }
 
 START_TEST(blocks_come_in_order_and_around)
@@ -89,7 +93,7 @@ END_TEST
 START_TEST(a_new_ring_starts_at_the_first_block)
 {
 	ck_assert_int_eq(afcap_resume(&ring, 0, 1), 0);
-	ck_assert_uint_eq(ring.next, 0);
+	ck_assert_uint_eq(ring.rx.next, 0);
 }
 END_TEST
 
@@ -99,7 +103,7 @@ START_TEST(committed_blocks_are_only_released)
 	 * as 8 */
 	set(0, 5, true), set(1, 6, true), set(2, 7, true), set(3, 8, false);
 	ck_assert_int_eq(afcap_resume(&ring, 2, 7), 2);
-	ck_assert_uint_eq(ring.next, 2);
+	ck_assert_uint_eq(ring.rx.next, 2);
 	ck_assert_uint_eq(head(0)->block_status, 0);
 	ck_assert_uint_eq(head(1)->block_status, 0);
 	ck_assert_uint_eq(head(2)->block_status, TP_STATUS_USER);
@@ -112,7 +116,7 @@ START_TEST(a_full_ring_is_resumed_at_its_oldest_block)
 	 * wrong */
 	set(0, 9, true), set(1, 6, true), set(2, 7, true), set(3, 8, true);
 	ck_assert_int_eq(afcap_resume(&ring, 1, 6), 0);
-	ck_assert_uint_eq(ring.next, 1);
+	ck_assert_uint_eq(ring.rx.next, 1);
 	for (uint32_t i = 0; i < BLOCKS; i++)
 		ck_assert_uint_eq(head(i)->block_status, TP_STATUS_USER);
 }
@@ -132,7 +136,7 @@ START_TEST(a_drained_ring_is_resumed_where_the_next_block_will_be)
 	/* After full and drained no block is open: all are the kernel's, with old sequences */
 	set(0, 9, false), set(1, 6, false), set(2, 7, false), set(3, 8, false);
 	ck_assert_int_eq(afcap_resume(&ring, 1, 10), 0);
-	ck_assert_uint_eq(ring.next, 1);
+	ck_assert_uint_eq(ring.rx.next, 1);
 }
 END_TEST
 

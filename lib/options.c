@@ -1,0 +1,93 @@
+/* Options: their defaults, and what can be said of them without the kernel. */
+#include "internal.h"
+
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <net/if.h>
+#include <string.h>
+#include <unistd.h>
+
+AFCAP_PUBLIC void afcap_options_init(struct afcap_options *options)
+{
+	*options = (struct afcap_options){
+		.size = sizeof(*options),
+		.socket = -1,
+		.socket_type = AFCAP_RAW,
+		.protocol = ETH_P_ALL,
+		.ring = { .block_bytes = 512 << 10,
+			  .blocks = 128,
+			  .frame_bytes = 4096,
+			  .block_timeout_ms = 64 },
+	};
+}
+
+static int values_check(const struct afcap_options *o, struct afcap_error *error)
+{
+	if (o->socket_type != AFCAP_RAW && o->socket_type != AFCAP_DGRAM)
+		return error_set(error, EINVAL,
+				 "socket_type %d: must be AFCAP_RAW (%d) or AFCAP_DGRAM (%d)",
+				 (int)o->socket_type, AFCAP_RAW, AFCAP_DGRAM);
+	if (o->protocol == 0)
+		return error_set(error, EINVAL, "protocol 0: no packet has it; ETH_P_ALL is 0x%04x",
+				 ETH_P_ALL);
+	if (o->ifindex < 0)
+		return error_set(error, EINVAL, "ifindex %d: must be positive, or 0", o->ifindex);
+	if (o->interface && strlen(o->interface) >= IFNAMSIZ)
+		return error_set(error, ENODEV,
+				 "no such interface: %.64s (names have at most %d bytes)",
+				 o->interface, IFNAMSIZ - 1);
+	if (o->vnet_header_bytes && o->vnet_header_bytes != 10 && o->vnet_header_bytes != 12)
+		return error_set(error, EINVAL, "vnet_header_bytes %u: must be 0, 10 or 12",
+				 o->vnet_header_bytes);
+	if (o->vnet_header_bytes && o->socket_type != AFCAP_RAW)
+		return error_set(error, EINVAL, "vnet_header_bytes %u: only with socket_type raw",
+				 o->vnet_header_bytes);
+	if ((unsigned)o->timestamp > AFCAP_TIMESTAMP_HARDWARE)
+		return error_set(error, EINVAL, "timestamp %u: unknown", (unsigned)o->timestamp);
+	if (o->filter && o->filter_fd)
+		return error_set(error, EINVAL, "filter and filter_fd: only one of them");
+	return 0;
+}
+
+static bool all_interfaces(const struct afcap_options *o)
+{
+	return !o->ifindex && (!o->interface || !*o->interface || strcmp(o->interface, "any") == 0);
+}
+
+/* What needs one interface, or a ring */
+static int needs_check(const struct afcap_options *o, struct afcap_error *error)
+{
+	if (all_interfaces(o) && (o->promiscuous || o->all_multicast))
+		return error_set(error, EINVAL, "%s: needs one interface, not all",
+				 o->promiscuous ? "promiscuous" : "all_multicast");
+	if (o->send_only && (o->fanout || o->filter || o->filter_fd))
+		return error_set(error, EINVAL, "send_only: nothing is received, %s has no meaning",
+				 o->fanout ? "fanout" : "a filter");
+	return 0;
+}
+
+AFCAP_PUBLIC int afcap_options_check(const struct afcap_options *o, struct afcap_error *error)
+{
+	uint32_t page = (uint32_t)sysconf(_SC_PAGESIZE);
+	struct afcap_geometry tx;
+	int rc;
+
+	if (o->size != sizeof(*o))
+		return error_set(error, EINVAL,
+				 "options of %zu bytes, not %zu: call afcap_options_init()",
+				 o->size, sizeof(*o));
+	rc = values_check(o, error);
+	if (rc == 0)
+		rc = needs_check(o, error);
+	if (rc == 0 && !o->send_only)
+		rc = geometry_check(&o->ring, page, false, error);
+	if (rc == 0 && o->tx_ring.blocks) {
+		tx = o->tx_ring;
+		tx.version = o->ring.version;
+		tx.reserve_bytes = o->ring.reserve_bytes;
+		rc = geometry_check(&tx, page, true, error);
+	}
+	if (rc == 0 && o->fanout)
+		rc = fanout_check(o->fanout, error);
+	return rc;
+}

@@ -1,0 +1,258 @@
+/* Sending: by system call, one or many, and by a sending ring. */
+#include "internal.h"
+
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#define BATCH	  64u
+#define TAG_BYTES 4u
+#define TYPE_AT	  12 /* of an Ethernet header */
+
+/* What the interface takes now. Where it is not known (all interfaces; a vnet header, whose packet
+ * the card cuts up) only the slot is the bound. */
+void tx_init(struct afcap *h, const struct afcap_options *o)
+{
+	struct ifreq request = { 0 };
+
+	h->tx_header = 0;
+	h->tx_most = UINT32_MAX;
+	if (!o->ifindex || o->vnet_header_bytes ||
+	    !if_indextoname((unsigned)o->ifindex, request.ifr_name) ||
+	    ioctl(h->fd, SIOCGIFMTU, &request))
+		return;
+	h->tx_most = (uint32_t)request.ifr_mtu;
+	if (o->socket_type != AFCAP_RAW || ioctl(h->fd, SIOCGIFHWADDR, &request))
+		return;
+	if (request.ifr_hwaddr.sa_family == ARPHRD_ETHER ||
+	    request.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK) {
+		h->tx_header = ETH_HLEN;
+		h->tx_most += ETH_HLEN;
+	}
+}
+
+static void message_fill(struct msghdr *message, struct iovec *piece,
+			 const struct afcap_frame *frame)
+{
+	*piece = (struct iovec){ (void *)(uintptr_t)frame->data, frame->length };
+	*message = (struct msghdr){ .msg_name = (void *)(uintptr_t)frame->to,
+				    .msg_namelen = frame->to ? sizeof(*frame->to) : 0,
+				    .msg_iov = piece,
+				    .msg_iovlen = 1 };
+}
+
+AFCAP_PUBLIC int afcap_write(struct afcap *h, const struct afcap_frame *frame)
+{
+	struct msghdr message;
+	struct iovec piece;
+	ssize_t n;
+
+	message_fill(&message, &piece, frame);
+	do {
+		n = sendmsg(h->fd, &message, 0);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	count_add(&h->counts.sent, 1);
+	count_add(&h->counts.sent_bytes, frame->length);
+	return 0;
+}
+
+AFCAP_PUBLIC int afcap_write_batch(struct afcap *h, const struct afcap_frame *frames,
+				   unsigned count)
+{
+	struct mmsghdr messages[BATCH];
+	struct iovec pieces[BATCH];
+	unsigned done = 0;
+
+	while (done < count) {
+		unsigned ask = count - done < BATCH ? count - done : BATCH;
+		int n;
+
+		memset(messages, 0, ask * sizeof(*messages));
+		for (unsigned i = 0; i < ask; i++)
+			message_fill(&messages[i].msg_hdr, &pieces[i], &frames[done + i]);
+		do {
+			n = sendmmsg(h->fd, messages, ask, 0);
+		} while (n < 0 && errno == EINTR);
+		if (n < 0)
+			return done ? (int)done : -errno;
+		for (int i = 0; i < n; i++)
+			count_add(&h->counts.sent_bytes, frames[done++].length);
+		count_add(&h->counts.sent, (uint64_t)n);
+	}
+	return (int)done;
+}
+
+/* Where the data of a slot begin; the address behind the header is for receiving only. */
+static uint32_t slot_head(const struct afcap *h)
+{
+	switch (h->tx.geometry.version) {
+	case AFCAP_TPACKET_V1:
+		return HEADER_BYTES(struct tpacket_hdr);
+	case AFCAP_TPACKET_V2:
+		return HEADER_BYTES(struct tpacket2_hdr);
+	case AFCAP_TPACKET_V3:
+	case AFCAP_TPACKET_HIGHEST:
+		break;
+	}
+	return HEADER_BYTES(struct tpacket3_hdr);
+}
+
+static uint32_t slot_count(const struct afcap *h)
+{
+	return afcap_geometry_frames(&h->tx.geometry) * h->tx.geometry.blocks;
+}
+
+/* Pairs with the kernel's barriers in __packet_set_status(): a slot is written again only after
+ * this says that the kernel is done with it. */
+static uint32_t slot_status(const struct afcap *h, uint32_t index)
+{
+	void *slot = frame_at(&h->tx, index);
+
+	if (h->tx.geometry.version == AFCAP_TPACKET_V1)
+		return (uint32_t)__atomic_load_n(&((struct tpacket_hdr *)slot)->tp_status,
+						 __ATOMIC_ACQUIRE);
+	if (h->tx.geometry.version == AFCAP_TPACKET_V2)
+		return __atomic_load_n(&((struct tpacket2_hdr *)slot)->tp_status, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&((struct tpacket3_hdr *)slot)->tp_status, __ATOMIC_ACQUIRE);
+}
+
+/* The status last: the kernel reads the rest as soon as it sees it. */
+static void slot_queue(const struct afcap *h, uint32_t index, uint32_t length)
+{
+	struct tpacket_hdr *v1 = frame_at(&h->tx, index);
+	struct tpacket2_hdr *v2 = (void *)v1;
+	struct tpacket3_hdr *v3 = (void *)v1;
+
+	if (h->tx.geometry.version == AFCAP_TPACKET_V1) {
+		v1->tp_len = v1->tp_snaplen = length;
+		__atomic_store_n(&v1->tp_status, TP_STATUS_SEND_REQUEST, __ATOMIC_RELEASE);
+	} else if (h->tx.geometry.version == AFCAP_TPACKET_V2) {
+		v2->tp_len = v2->tp_snaplen = length;
+		__atomic_store_n(&v2->tp_status, TP_STATUS_SEND_REQUEST, __ATOMIC_RELEASE);
+	} else {
+		v3->tp_next_offset = 0;
+		v3->tp_len = v3->tp_snaplen = length;
+		__atomic_store_n(&v3->tp_status, TP_STATUS_SEND_REQUEST, __ATOMIC_RELEASE);
+	}
+}
+
+static uint32_t slot_length(const struct afcap *h, uint32_t index)
+{
+	const struct tpacket_hdr *v1 = frame_at(&h->tx, index);
+	const struct tpacket2_hdr *v2 = (const void *)v1;
+	const struct tpacket3_hdr *v3 = (const void *)v1;
+
+	if (h->tx.geometry.version == AFCAP_TPACKET_V1)
+		return v1->tp_len;
+	return h->tx.geometry.version == AFCAP_TPACKET_V2 ? v2->tp_len : v3->tp_len;
+}
+
+AFCAP_PUBLIC int afcap_tx_acquire(struct afcap *h, struct afcap_tx_slot *slot)
+{
+	uint32_t head = slot_head(h);
+
+	if (!h->tx.geometry.blocks)
+		return -ENODEV;
+	/* Beside TP_STATUS_AVAILABLE there may be bits that tell of a timestamp, or that the frame
+	 * before was bad: the kernel is done with it then, too. */
+	if (h->tx_queued == slot_count(h) ||
+	    slot_status(h, h->tx.next) & (TP_STATUS_SEND_REQUEST | TP_STATUS_SENDING))
+		return -EAGAIN;
+	*slot = (struct afcap_tx_slot){ .data = (uint8_t *)frame_at(&h->tx, h->tx.next) + head,
+					.capacity = h->tx.geometry.frame_bytes - head,
+					.index = h->tx.next };
+	return 0;
+}
+
+AFCAP_PUBLIC int afcap_tx_commit(struct afcap *h, const struct afcap_tx_slot *slot, uint32_t length)
+{
+	uint64_t most = h->tx_most;
+
+	if (!h->tx.geometry.blocks)
+		return -ENODEV;
+	if (slot->index != h->tx.next || length < h->tx_header || length == 0)
+		return -EINVAL;
+	if (h->tx_header && length >= ETH_HLEN && slot->data[TYPE_AT] == ETH_P_8021Q >> 8 &&
+	    slot->data[TYPE_AT + 1] == (ETH_P_8021Q & 0xff))
+		most += TAG_BYTES;
+	if (length > slot->capacity || length > most)
+		return -EMSGSIZE;
+	slot_queue(h, slot->index, length);
+	h->tx.next = h->tx.next + 1 == slot_count(h) ? 0 : h->tx.next + 1;
+	h->tx_queued++;
+	return 0;
+}
+
+/* Takes what the kernel took out of the queue: always its front. `bytes` is what it says it sent,
+ * negative where it did not say. Returns 0, or -EIO when it passed over some. */
+static int queue_settle(struct afcap *h, ssize_t bytes)
+{
+	uint32_t count = slot_count(h), taken = 0;
+	uint64_t sum = 0;
+
+	while (h->tx_queued) {
+		uint32_t first = (h->tx.next + count - h->tx_queued) % count;
+
+		if (slot_status(h, first) & TP_STATUS_SEND_REQUEST)
+			break;
+		sum += slot_length(h, first) - h->vnet_header_bytes;
+		taken++;
+		h->tx_queued--;
+	}
+	count_add(&h->counts.sent, taken);
+	count_add(&h->counts.sent_bytes, bytes < 0 ? sum : (uint64_t)bytes);
+	return bytes >= 0 && (uint64_t)bytes != sum ? -EIO : 0;
+}
+
+static int send_timeout(const struct afcap *h, int64_t ns)
+{
+	struct timeval t = { ns / 1000000000, ns % 1000000000 / 1000 };
+
+	return setsockopt(h->fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t)) ? -errno : 0;
+}
+
+/* Sends what is queued, and waits until `deadline` (0: not at all, negative: for ever). Returns the
+ * bytes that the kernel sent, or -errno. */
+static ssize_t queue_send(const struct afcap *h, const struct sockaddr_ll *to, int64_t deadline)
+{
+	int64_t left = deadline > 0 ? deadline - now_ns() : 0;
+	ssize_t n;
+
+	if (deadline > 0 && send_timeout(h, left > 1000 ? left : 1000))
+		return -errno;
+	n = sendto(h->fd, NULL, 0, deadline ? 0 : MSG_DONTWAIT, (const struct sockaddr *)to,
+		   to ? sizeof(*to) : 0);
+	n = n < 0 ? -errno : n;
+	if (deadline > 0)
+		send_timeout(h, 0); /* afcap_write() waits for ever */
+	return n;
+}
+
+AFCAP_PUBLIC int afcap_tx_flush(struct afcap *h, const struct sockaddr_ll *to, int64_t timeout_ns)
+{
+	int64_t deadline = timeout_ns > 0 ? now_ns() + timeout_ns : timeout_ns;
+	int result = 0;
+
+	if (!h->tx.geometry.blocks)
+		return -ENODEV;
+	for (;;) {
+		ssize_t n = queue_send(h, to, deadline);
+
+		if (queue_settle(h, n))
+			result = -EIO;
+		if (n >= 0 && h->tx_queued == 0)
+			return result;
+		if (n < 0 && n != -EINTR && n != -EAGAIN && n != -ETIMEDOUT)
+			return (int)n;
+		if (deadline == 0 || (deadline > 0 && now_ns() >= deadline))
+			return result ? result : AFCAP_TIMEOUT;
+	}
+}

@@ -1,0 +1,224 @@
+/* Waiting: for packets, for stop and wake, for the link to leave. */
+#include "internal.h"
+
+#include <errno.h>
+#include <linux/time_types.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#define NS_MS	     INT64_C(1000000)
+#define NS_S	     INT64_C(1000000000)
+#define DOWN_LOOK_NS (500 * NS_MS)
+#define HOLD_MAX_NS  (700 * NS_MS) /* a link that left is told within a second */
+#define HOLD_MORE_NS (20 * NS_MS)  /* the kernel's timers are late, too */
+
+static int epoll_add(struct afcap *h, int fd)
+{
+	/* Edge-triggered: the kernel's POLLIN looks at the block before the active one alone, so
+	 * that a held block would make a level-triggered wait spin. afcap_wait() looks at the ring
+	 * itself first. */
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.fd = fd };
+
+	return epoll_ctl(h->epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+int wait_init(struct afcap *h, struct afcap_error *error)
+{
+	h->epoll = epoll_create1(EPOLL_CLOEXEC);
+	h->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	h->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (h->epoll < 0 || h->event < 0 || h->timer < 0 || epoll_add(h, h->fd) ||
+	    epoll_add(h, h->event) || epoll_add(h, h->timer))
+		return error_set(error, errno, "epoll: %s", strerror(errno));
+	return 0;
+}
+
+void wait_free(struct afcap *h)
+{
+	int fds[] = { h->epoll, h->event, h->timer };
+
+	for (unsigned i = 0; i < sizeof(fds) / sizeof(*fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
+AFCAP_PUBLIC int afcap_poll_fd(const struct afcap *handle)
+{
+	return handle->epoll;
+}
+
+static bool ring_ready(const struct afcap *h)
+{
+	if (!h->rx.geometry.blocks)
+		return false;
+	return h->rx.geometry.version == AFCAP_TPACKET_V3 ? block_ready(h) : frame_ready(h);
+}
+
+/* Wakes the epoll after `first_ns`, then every `interval_ns` (0: never again; both 0: never). */
+static void timer_arm(const struct afcap *h, int64_t first_ns, int64_t interval_ns)
+{
+	struct itimerspec t = { .it_value = { first_ns / NS_S, first_ns % NS_S },
+				.it_interval = { interval_ns / NS_S, interval_ns % NS_S } };
+
+	timerfd_settime(h->timer, 0, &t, NULL);
+}
+
+/* A socket whose device was deleted or moved away is bound to -1. */
+static bool device_gone(const struct afcap *h)
+{
+	struct sockaddr_ll address = { 0 };
+	socklen_t length = sizeof(address);
+
+	return getsockname(h->fd, (struct sockaddr *)&address, &length) == 0 &&
+	       address.sll_ifindex < 0;
+}
+
+/* The error that made epoll report the socket; reading SO_ERROR clears it. A link that left is not
+ * told at once: the block that was being filled is handed over by its timer, and goes first. */
+static int error_take(struct afcap *h)
+{
+	int64_t hold = 1;
+	int error = 0;
+	socklen_t length = sizeof(error);
+
+	if (getsockopt(h->fd, SOL_SOCKET, SO_ERROR, &error, &length))
+		return -errno;
+	if (error && error != ENETDOWN)
+		return -error;
+	if (error && h->link != LINK_LEAVING) {
+		if (h->rx.geometry.version == AFCAP_TPACKET_V3)
+			hold = h->rx.geometry.block_timeout_ms * NS_MS + HOLD_MORE_NS;
+		if (hold > HOLD_MAX_NS)
+			hold = HOLD_MAX_NS;
+		h->link = LINK_LEAVING;
+		h->link_due_ns = now_ns() + hold;
+		timer_arm(h, hold, 0);
+	}
+	return AFCAP_TIMEOUT;
+}
+
+/* What is to be told of the link now; AFCAP_TIMEOUT: nothing. The kernel tells a deletion once, as
+ * going down, so that a link that is down is looked at again. */
+static int link_look(struct afcap *h)
+{
+	if (h->link == LINK_FINE || (h->link == LINK_LEAVING && now_ns() < h->link_due_ns))
+		return AFCAP_TIMEOUT;
+	if (device_gone(h)) {
+		h->link = LINK_FINE;
+		timer_arm(h, 0, 0);
+		return AFCAP_GONE;
+	}
+	if (h->link == LINK_DOWN)
+		return AFCAP_TIMEOUT;
+	h->link = LINK_DOWN;
+	timer_arm(h, DOWN_LOOK_NS, DOWN_LOOK_NS);
+	return AFCAP_DOWN;
+}
+
+/* epoll_wait() to the nanosecond; by whole milliseconds before Linux 5.11. left_ns negative: for
+ * ever. */
+static int epoll_sleep(int epoll, struct epoll_event *events, int count, int64_t left_ns)
+{
+	struct __kernel_timespec t = { left_ns / NS_S, left_ns % NS_S };
+	int64_t ms = (left_ns + NS_MS - 1) / NS_MS;
+	int n = -1;
+
+	errno = ENOSYS;
+#ifdef SYS_epoll_pwait2
+	n = (int)syscall(SYS_epoll_pwait2, epoll, events, count, left_ns < 0 ? NULL : &t, NULL, 0);
+#endif
+	if (n < 0 && errno == ENOSYS)
+		n = epoll_wait(epoll, events, count,
+			       left_ns < 0 ? -1 : (int)(ms < INT32_MAX ? ms : INT32_MAX));
+	return n;
+}
+
+/* One sleep. AFCAP_TIMEOUT: nothing decided yet, look again. */
+static int wait_once(struct afcap *h, int64_t left_ns)
+{
+	struct epoll_event events[3];
+	int n = epoll_sleep(h->epoll, events, 3, left_ns), rc = AFCAP_TIMEOUT;
+
+	if (left_ns)
+		count_add(&h->counts.polls, 1);
+	if (left_ns && n == 0)
+		count_add(&h->counts.poll_timeouts, 1);
+	if (n < 0)
+		return errno == EINTR ? AFCAP_TIMEOUT : -errno;
+	for (int i = 0; i < n; i++)
+		if (events[i].data.fd == h->fd && events[i].events & (EPOLLERR | EPOLLHUP))
+			rc = error_take(h);
+	return rc;
+}
+
+/* What can be said without sleeping; AFCAP_TIMEOUT: nothing */
+static int wait_look(struct afcap *h)
+{
+	if (atomic_load_explicit(&h->stopped, memory_order_acquire))
+		return AFCAP_STOPPED;
+	if (atomic_load_explicit(&h->woken, memory_order_relaxed) &&
+	    atomic_exchange(&h->woken, false))
+		return AFCAP_WOKEN;
+	if (ring_ready(h)) {
+		if (h->link == LINK_DOWN) { /* up again */
+			h->link = LINK_FINE;
+			timer_arm(h, 0, 0);
+		}
+		return AFCAP_READY;
+	}
+	return link_look(h);
+}
+
+AFCAP_PUBLIC int afcap_wait(struct afcap *h, int64_t timeout_ns)
+{
+	int rc = wait_look(h);
+	int64_t deadline;
+
+	if (rc != AFCAP_TIMEOUT)
+		return rc;
+	deadline = timeout_ns > 0 ? now_ns() + timeout_ns : timeout_ns;
+	if (timeout_ns > 0 && deadline < 0) /* past the end of time */
+		deadline = INT64_MAX;
+	do { /* even with no time left epoll is asked once: that is what makes afcap_poll_fd() quiet
+	      */
+		int64_t left = deadline;
+
+		if (timeout_ns > 0) {
+			left = deadline - now_ns();
+			left = left > 0 ? left : 0;
+		}
+		rc = wait_once(h, left);
+		if (rc == AFCAP_TIMEOUT)
+			rc = wait_look(h);
+		if (rc == AFCAP_TIMEOUT && left == 0)
+			return rc;
+	} while (rc == AFCAP_TIMEOUT);
+	return rc;
+}
+
+static void handle_signal(struct afcap *h)
+{
+	uint64_t one = 1;
+	int saved = errno; /* for signal handlers */
+	ssize_t n = write(h->event, &one, sizeof(one));
+
+	(void)n; /* fails only when the counter is full, and then the event is pending anyway */
+	errno = saved;
+}
+
+AFCAP_PUBLIC void afcap_stop(struct afcap *handle)
+{
+	atomic_store(&handle->stopped, true);
+	handle_signal(handle);
+}
+
+AFCAP_PUBLIC void afcap_wake(struct afcap *handle)
+{
+	atomic_store(&handle->woken, true);
+	handle_signal(handle);
+}

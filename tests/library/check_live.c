@@ -1,0 +1,205 @@
+/* libafcap on real interfaces: open, filters, adopt. */
+#include "lab.h"
+#include "suites.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+START_TEST(what_is_sent_is_received_and_counted)
+{
+	struct afcap_stats stats;
+
+	lab_open();
+	lab_send(1000, 0x88b5); /* several times around the ring */
+	ck_assert_uint_eq(lab_receive(1000), 1000);
+	lab_send(1000, 0x88b5);
+	ck_assert_uint_eq(lab_receive(1000), 1000);
+	ck_assert_int_eq(afcap_stats(handle, &stats), 0);
+	ck_assert_uint_eq(stats.packets, 2000);
+	ck_assert_uint_eq(stats.drops, 0);
+	afcap_close(handle);
+}
+END_TEST
+
+START_TEST(a_full_ring_drops_and_says_how_many)
+{
+	struct afcap_stats stats;
+	unsigned got;
+
+	lab_open();
+	lab_send(20000, 0x88b5);
+	ck_assert_int_eq(afcap_stats(handle, &stats), 0);
+	ck_assert_uint_eq(stats.packets, 20000);
+	ck_assert_uint_gt(stats.drops, 0);
+	ck_assert_uint_ge(stats.freezes, 1);
+	got = lab_receive(20000);
+	ck_assert_uint_eq(got, 20000 - stats.drops);
+	afcap_close(handle);
+}
+END_TEST
+
+START_TEST(filters_are_set_at_open_swapped_cleared_and_drop_all)
+{
+	struct sock_filter code[] = { BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 12),
+				      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x88b5, 0, 1),
+				      BPF_STMT(BPF_RET | BPF_K, 1000),
+				      BPF_STMT(BPF_RET | BPF_K, 0) };
+	struct sock_fprog program = { 4, code };
+	struct afcap_stats stats;
+
+	options.filter = &program;
+	lab_open();
+	lab_send(50, 0x88b6);
+	lab_send(70, 0x88b5);
+	ck_assert_uint_eq(lab_receive(70), 70);
+	code[1].k = 0x88b6;
+	ck_assert_int_eq(afcap_filter_set(afcap_fd(handle), &program), 0);
+	lab_send(50, 0x88b5);
+	lab_send(30, 0x88b6);
+	ck_assert_uint_eq(lab_receive(30), 30);
+	ck_assert_int_eq(afcap_filter_drop_all(afcap_fd(handle)), 0);
+	lab_send(10, 0x88b6);
+	ck_assert_int_eq(afcap_wait(handle, SECOND / 10), AFCAP_TIMEOUT);
+	ck_assert_int_eq(afcap_filter_clear(afcap_fd(handle)), 0);
+	ck_assert_int_eq(afcap_filter_clear(afcap_fd(handle)), 0);
+	lab_send(10, 0x1234);
+	ck_assert_uint_eq(lab_receive(10), 10);
+	ck_assert_int_eq(afcap_stats(handle, &stats), 0);
+	ck_assert_uint_eq(stats.packets, 110); /* what a filter keeps out is in no counter */
+	afcap_close(handle);
+}
+END_TEST
+
+START_TEST(nothing_comes_in_while_paused)
+{
+	struct afcap_stats stats;
+
+	options.paused = true;
+	lab_open();
+	lab_send(10, 0x88b5);
+	ck_assert_int_eq(afcap_wait(handle, SECOND / 10), AFCAP_TIMEOUT);
+	ck_assert_int_eq(afcap_stats(handle, &stats), 0);
+	ck_assert_uint_eq(stats.packets, 0);
+	afcap_close(handle);
+}
+END_TEST
+
+START_TEST(several_blocks_may_be_held)
+{
+	struct afcap_block blocks[3];
+
+	lab_open();
+	lab_send(2000, 0x88b5);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(afcap_wait(handle, SECOND), AFCAP_READY);
+		ck_assert_int_eq(afcap_block_acquire(handle, &blocks[i]), 0);
+		ck_assert_uint_eq(blocks[i].sequence, (uint64_t)i + 1);
+	}
+	for (int i = 0; i < 3; i++)
+		afcap_block_release(handle, &blocks[i]);
+	afcap_close(handle);
+}
+END_TEST
+
+START_TEST(another_process_goes_on_in_the_ring)
+{
+	struct afcap_block block, next;
+	struct afcap *second;
+	int fd;
+
+	lab_open();
+	lab_send(3000, 0x88b5);
+	ck_assert_int_eq(afcap_block_acquire(handle, &block), 0); /* dealt with, not yet released */
+	ck_assert_int_eq(afcap_block_acquire(handle, &next), 0);  /* not dealt with */
+	fd = dup(afcap_fd(handle));
+	afcap_close(handle);
+	ck_assert_int_eq(afcap_adopt(&second, fd, &options.ring, &error), 0);
+	ck_assert_int_eq(afcap_resume(second, 1, 9), -ESTALE);
+	ck_assert_int_eq(afcap_resume(second, 1, block.sequence + 1), 1);
+	ck_assert_int_eq(afcap_block_acquire(second, &block), 0);
+	ck_assert_uint_eq(block.sequence, next.sequence);
+	afcap_close(second);
+}
+END_TEST
+
+START_TEST(a_ring_of_another_size_is_not_adopted)
+{
+	struct afcap_geometry other = options.ring;
+	struct afcap *second;
+
+	lab_open();
+	other.blocks++;
+	ck_assert_int_eq(afcap_adopt(&second, afcap_fd(handle), &other, &error), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(error.text, "another size"));
+	afcap_close(handle);
+}
+END_TEST
+
+START_TEST(what_cannot_be_opened_is_told)
+{
+	struct afcap *none = NULL;
+	int before = dup(0), after;
+
+	close(before);
+	options.interface = "nowhere0";
+	ck_assert_int_eq(afcap_open(&none, &options, &error), -ENODEV);
+	ck_assert_str_eq(error.text, "no such interface: nowhere0");
+	options.interface = "va";
+	options.ring.block_bytes = 1;
+	ck_assert_int_eq(afcap_open(&none, &options, &error), -EINVAL);
+	options.ring.block_bytes = 65536;
+	options.size--;
+	ck_assert_int_eq(afcap_open(&none, &options, &error), -EINVAL);
+	options.size++;
+	ck_assert_int_eq(system("ip link set va down"), 0);
+	ck_assert_int_eq(afcap_open(&none, &options, &error), -ENETDOWN);
+	ck_assert_str_eq(error.text, "interface va is down (ip link set va up)");
+	ck_assert_int_eq(afcap_link_type("nowhere0"), -ENODEV);
+	ck_assert_ptr_null(none);
+	after = dup(0);
+	ck_assert_int_eq(before, after); /* nothing stayed open */
+}
+END_TEST
+
+START_TEST(nothing_of_other_interfaces_or_from_before_comes_in)
+{
+	struct afcap_stats stats;
+
+	for (int i = 0; i < 20; i++) {
+		lab_open();
+		ck_assert_int_eq(afcap_stats(handle, &stats), 0);
+		ck_assert_uint_eq(stats.packets, 0);
+		ck_assert_int_eq(fcntl(afcap_fd(handle), F_GETFD), FD_CLOEXEC);
+		afcap_close(handle);
+	}
+}
+END_TEST
+
+Suite *suite_live(void)
+{
+	Suite *s = suite_create("live");
+	TCase *t = tcase_create("live");
+
+	tcase_add_checked_fixture(t, lab_setup, NULL);
+	tcase_set_timeout(t, 30);
+	tcase_add_test(t, what_is_sent_is_received_and_counted);
+	tcase_add_test(t, a_full_ring_drops_and_says_how_many);
+	tcase_add_test(t, filters_are_set_at_open_swapped_cleared_and_drop_all);
+	tcase_add_test(t, nothing_comes_in_while_paused);
+	tcase_add_test(t, several_blocks_may_be_held);
+	tcase_add_test(t, another_process_goes_on_in_the_ring);
+	tcase_add_test(t, a_ring_of_another_size_is_not_adopted);
+	tcase_add_test(t, what_cannot_be_opened_is_told);
+	tcase_add_test(t, nothing_of_other_interfaces_or_from_before_comes_in);
+	suite_add_tcase(s, t);
+	return s;
+}

@@ -1,0 +1,131 @@
+#include "lab.h"
+
+#include <net/if.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <time.h>
+
+struct afcap_options options;
+struct afcap_error error;
+struct afcap *handle;
+int sender;
+
+void lab_run(const char *format, ...)
+{
+	char command[512];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(command, sizeof(command), format, ap);
+	va_end(ap);
+	ck_assert_msg(system(command) == 0, "failed: %s", command);
+}
+
+void lab_setup(void)
+{
+	struct sockaddr_ll to = { .sll_family = AF_PACKET };
+
+	ck_assert_int_eq(unshare(CLONE_NEWNET), 0);
+	lab_run("sysctl -qw net.ipv6.conf.default.disable_ipv6=1 2>/dev/null;"
+		"ip link set lo up && ip link add va type veth peer name vb && "
+		"ip link set va up && ip link set vb up");
+	to.sll_ifindex = (int)if_nametoindex("vb");
+	sender = socket(AF_PACKET, SOCK_RAW, 0);
+	ck_assert_int_eq(bind(sender, (struct sockaddr *)&to, sizeof(to)), 0);
+	afcap_options_init(&options);
+	options.interface = "va";
+	options.ring = (struct afcap_geometry){
+		.block_bytes = 65536, .blocks = 8, .frame_bytes = 4096, .block_timeout_ms = 5
+	};
+}
+
+void lab_open(void)
+{
+	ck_assert_msg(afcap_open(&handle, &options, &error) == 0, "%s", error.text);
+}
+
+void lab_send_bytes(const void *frame, size_t bytes)
+{
+	ck_assert_int_eq(send(sender, frame, bytes, 0), (ssize_t)bytes);
+}
+
+void lab_send(unsigned count, uint16_t type)
+{
+	uint8_t frame[FRAME_BYTES] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2 };
+
+	frame[12] = (uint8_t)(type >> 8);
+	frame[13] = (uint8_t)type;
+	for (unsigned i = 0; i < count; i++) {
+		frame[20] = (uint8_t)i;
+		lab_send_bytes(frame, sizeof(frame));
+	}
+}
+
+unsigned lab_receive(unsigned count)
+{
+	struct afcap_block block;
+	unsigned got = 0;
+
+	while (got < count && afcap_wait(handle, SECOND) == AFCAP_READY)
+		while (afcap_block_acquire(handle, &block) == 0) {
+			struct afcap_packet packet = { 0 };
+
+			while (afcap_packet_next(&block, &packet)) {
+				ck_assert_uint_eq(packet.data[20], (uint8_t)got);
+				ck_assert_uint_eq(packet.length, FRAME_BYTES);
+				got++;
+			}
+			afcap_block_release(handle, &block);
+		}
+	return got;
+}
+
+unsigned lab_read(unsigned count)
+{
+	const struct afcap_packet *packet;
+	unsigned got = 0;
+
+	while (got < count && afcap_read(handle, &packet, SECOND) == AFCAP_READY) {
+		ck_assert_uint_eq(packet->data[20], (uint8_t)got);
+		ck_assert_uint_eq(packet->length, FRAME_BYTES);
+		got++;
+	}
+	return got;
+}
+
+const struct afcap_packet *lab_next(void)
+{
+	const struct afcap_packet *packet;
+	int rc = afcap_read(handle, &packet, SECOND);
+
+	ck_assert_msg(rc == AFCAP_READY, "no packet: %s", afcap_strerror(rc));
+	return packet;
+}
+
+struct afcap_stats lab_stats(void)
+{
+	struct afcap_stats stats;
+
+	ck_assert_int_eq(afcap_stats(handle, &stats), 0);
+	return stats;
+}
+
+static int64_t clock_read(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return t.tv_sec * SECOND + t.tv_nsec;
+}
+
+int64_t lab_now(void)
+{
+	return clock_read(CLOCK_MONOTONIC);
+}
+
+int64_t lab_cpu(void)
+{
+	return clock_read(CLOCK_PROCESS_CPUTIME_ID);
+}

@@ -1,0 +1,62 @@
+/* A laboratory for libafcap: a network namespace of the test's own with a veth pair va-vb and lo
+ * up, no IPv6, nothing else that talks. Needs root. The namespace goes when the test's process
+ * does.
+ *
+ *     handle (options)            sender
+ *         |                          |
+ *        va  <------- veth ------>  vb
+ */
+#ifndef LAB_H
+#define LAB_H
+
+#include "../../lib/afcap.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+#define SECOND	    INT64_C(1000000000)
+#define MILLISECOND INT64_C(1000000)
+#define FRAME_BYTES 100u
+#define TEST_TYPE   0x88b5 /* IEEE: local experiments */
+
+extern struct afcap_options options; /* va; 8 blocks of 64 KiB, 5 ms, frames of 4096 */
+extern struct afcap_error error;
+extern struct afcap *handle;
+extern int sender; /* a packet socket on vb */
+
+void lab_setup(void);
+
+/* Runs a command line, which must succeed. */
+void lab_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Opens `handle` with `options`, which must succeed. */
+void lab_open(void);
+
+/* `count` frames of FRAME_BYTES with this Ethernet type, numbered in byte 20 */
+void lab_send(unsigned count, uint16_t type);
+void lab_send_bytes(const void *frame, size_t bytes);
+
+/* Reads by blocks until `count` packets of lab_send() came or none comes for a second; how many. */
+unsigned lab_receive(unsigned count);
+
+/* The same by afcap_read() */
+unsigned lab_read(unsigned count);
+
+/* The next packet, which must come within a second. */
+const struct afcap_packet *lab_next(void);
+
+struct afcap_stats lab_stats(void);
+
+/* CLOCK_MONOTONIC in nanoseconds; CPU time of this process in nanoseconds */
+int64_t lab_now(void);
+int64_t lab_cpu(void);
+
+/* Whether `condition` becomes true within a second */
+#define LAB_SOON(condition)                                                                        \
+	do {                                                                                       \
+		int64_t lab_end = lab_now() + SECOND;                                              \
+		while (!(condition))                                                               \
+			ck_assert_msg(lab_now() < lab_end, "never came true: %s", #condition);     \
+	} while (0)
+
+#endif

@@ -1,0 +1,21 @@
+/* The suites of the library's tests. */
+#ifndef SUITES_H
+#define SUITES_H
+
+#include <check.h>
+
+Suite *suite_geometry(void);
+Suite *suite_block(void);
+Suite *suite_packet(void);
+Suite *suite_fuzz(void);
+Suite *suite_seed(void);
+Suite *suite_read(void);
+Suite *suite_live(void);
+Suite *suite_vlan(void);
+Suite *suite_link(void);
+Suite *suite_fanout(void);
+Suite *suite_send(void);
+Suite *suite_stop(void);
+Suite *suite_limits(void);
+
+#endif
