@@ -123,6 +123,23 @@ check-asan:
 	@.ci/deps all
 	@$(MAKE) --no-print-directory BUILD=build-asan CFLAGS="$(ASAN)" tests
 	@BUILD=build-asan KILLS=40 tests/run unit library $(filter-out %/lib.sh %/library.sh %/newcomer.sh,$(wildcard tests/live/*.sh))
+	$(call stops,build-asan/)
+
+# libafcap alone, its readers stopped and closed STOPS times: by several processes, as each close waits for the kernel
+STOPS ?= 10000
+define stops
+	@echo "  STOPS $(STOPS)"; pids=; for i in 1 2 3 4 5; do \
+		AFCAP_STOPS=$$(($(STOPS) / 5)) CK_RUN_SUITE=stop $(1)tests/library/check & pids="$$pids $$!"; done; \
+	for pid in $$pids; do wait $$pid || exit 1; done
+endef
+
+# Address space randomization off: the sanitizer has its own idea of where things are
+TSAN := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
+check-tsan:
+	@.ci/deps all
+	@$(MAKE) --no-print-directory BUILD=build-tsan CFLAGS="$(TSAN)" build-tsan/tests/library/check
+	TSAN_OPTIONS=halt_on_error=1 setarch -R build-tsan/tests/library/check
+	$(call stops,TSAN_OPTIONS=halt_on_error=1 setarch -R build-tsan/)
 
 # Fuzzes with clang's libFuzzer. RUNS=n, TARGET=name; what is found new goes to build-fuzz/corpus.
 RUNS ?= 10000000
@@ -138,6 +155,26 @@ fuzz:
 			-artifact_prefix=build-fuzz/ build-fuzz/corpus/$$target tests/fuzz/corpus/$$target || exit 1; \
 	done
 
+check-upstream:
+	@.ci/deps all
+	@$(MAKE) --no-print-directory tests
+	@BUILD=$(BUILD) tests/upstream/run
+
+check-kernels:
+	@.ci/deps kernels
+	@$(MAKE) --no-print-directory tests
+	@BUILD=$(BUILD) tests/kernels/run
+
+# libafcap and its header by other compilers: two more word sizes and byte orders, C++
+CROSS ?= aarch64-linux-gnu arm-linux-gnueabihf s390x-linux-gnu
+check-cross:
+	@.ci/deps cross
+	@for target in $(CROSS); do $(MAKE) --no-print-directory BUILD=build-cross/$$target CC=$$target-gcc AR=$$target-ar \
+		CFLAGS="-O2 -Werror -Wconversion" build-cross/$$target/libafcap.so.0 build-cross/$$target/libafcap.a || exit 1; done
+	@for compiler in g++ clang++; do echo "  C++ lib/afcap.h ($$compiler)"; for standard in c++11 c++20; do \
+		$$compiler -std=$$standard -Wall -Wextra -Wpedantic -Wconversion -Werror -fsyntax-only -x c++ -include lib/afcap.h \
+		/dev/null || exit 1; done; done
+
 check-systemd:
 	@.ci/deps all
 	@$(MAKE) --no-print-directory tests
@@ -147,6 +184,20 @@ bench:
 	@.ci/deps all
 	@$(MAKE) --no-print-directory tests $(BUILD)/tests/generate
 	@BUILD=$(BUILD) tests/bench/run
+
+$(BUILD)/tests/reader: $(BUILD)/tests/bench/reader.o $(BUILD)/libafcap.a
+	$(if $(V),,@echo "  LD $@")
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs libpcap) -pthread
+
+# gopacket/afpacket from the distribution's packages
+$(BUILD)/tests/reader-go: tests/bench/reader.go
+	$(if $(V),,@echo "  GO $@")
+	$(Q)GO111MODULE=off GOPATH=/usr/share/gocode go build -o $@ $<
+
+bench-lib:
+	@.ci/deps bench
+	@$(MAKE) --no-print-directory tests $(BUILD)/tests/reader $(BUILD)/tests/reader-go
+	@BUILD=$(BUILD) tests/bench/library
 
 # ---- installation ----
 
@@ -202,4 +253,4 @@ clean:
 
 -include $(shell test -d $(BUILD)/lib && find $(BUILD)/lib $(BUILD)/daemon $(BUILD)/tests -name '*.d' -type f 2>/dev/null)
 
-.PHONY: all deps run tests check check-unit check-asan check-systemd fuzz bench install uninstall clean
+.PHONY: all deps run tests check check-unit check-asan check-tsan check-upstream check-kernels check-cross check-systemd fuzz bench bench-lib install uninstall clean

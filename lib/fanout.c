@@ -2,8 +2,10 @@
 #include "internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 
 #define FLAGS_KNOWN                                                                                \
 	(AFCAP_FANOUT_FLAG_ROLLOVER | AFCAP_FANOUT_FLAG_UNIQUEID |                                 \
@@ -114,6 +116,17 @@ static uint32_t group_get(int fd)
 	return getsockopt(fd, SOL_PACKET, PACKET_FANOUT, &value, &length) ? 0 : value;
 }
 
+/* A kernel that does not know the flag takes it, keeps it, and gives out what goes out all the
+ * same: only its release tells. */
+static bool kernel_ignores_outgoing(void)
+{
+	struct utsname name;
+	int major = 0, minor = 0;
+
+	return uname(&name) == 0 && sscanf(name.release, "%d.%d", &major, &minor) == 2 &&
+	       (major > 6 || (major == 6 && minor >= 2));
+}
+
 int fanout_join(int fd, struct afcap_fanout *fanout, struct afcap_error *error)
 {
 	struct afcap_fanout f = *fanout;
@@ -121,12 +134,9 @@ int fanout_join(int fd, struct afcap_fanout *fanout, struct afcap_error *error)
 
 	if (rc)
 		return rc;
+	if (!kernel_ignores_outgoing())
+		f.flags &= (uint16_t)~AFCAP_FANOUT_FLAG_IGNORE_OUTGOING;
 	rc = fanout_set(fd, &f);
-	if (rc == -EINVAL && f.flags & AFCAP_FANOUT_FLAG_IGNORE_OUTGOING) {
-		f.flags &=
-			(uint16_t)~AFCAP_FANOUT_FLAG_IGNORE_OUTGOING; /* unknown before Linux 6.2 */
-		rc = fanout_set(fd, &f);
-	}
 	if (rc)
 		return fanout_error(fanout, rc, error);
 	f.id = (uint16_t)group_get(fd); /* a unique id may be 0: only the low half counts */

@@ -214,7 +214,8 @@ static int queue_settle(struct afcap *h, ssize_t bytes)
 
 static int send_timeout(const struct afcap *h, int64_t ns)
 {
-	struct timeval t = { ns / 1000000000, ns % 1000000000 / 1000 };
+	struct timeval t = { .tv_sec = (time_t)(ns / 1000000000),
+			     .tv_usec = (suseconds_t)(ns % 1000000000 / 1000) };
 
 	return setsockopt(h->fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t)) ? -errno : 0;
 }

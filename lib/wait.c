@@ -62,8 +62,12 @@ static bool ring_ready(const struct afcap *h)
 /* Wakes the epoll after `first_ns`, then every `interval_ns` (0: never again; both 0: never). */
 static void timer_arm(const struct afcap *h, int64_t first_ns, int64_t interval_ns)
 {
-	struct itimerspec t = { .it_value = { first_ns / NS_S, first_ns % NS_S },
-				.it_interval = { interval_ns / NS_S, interval_ns % NS_S } };
+	struct itimerspec t = {
+		.it_value = { .tv_sec = (time_t)(first_ns / NS_S),
+			      .tv_nsec = (long)(first_ns % NS_S) },
+		.it_interval = { .tv_sec = (time_t)(interval_ns / NS_S),
+				 .tv_nsec = (long)(interval_ns % NS_S) },
+	};
 
 	timerfd_settime(h->timer, 0, &t, NULL);
 }

@@ -40,7 +40,7 @@ START_TEST(empty_blocks_are_passed_over_and_given_back)
 
 	options.interface = "lo";
 	options.ignore_outgoing = true;
-	options.ring.block_timeout_ms = 1000;
+	options.ring.block_timeout_ms = 100;
 	lab_open();
 	for (unsigned i = 0; i < 40; i++) {
 		size_t bytes = i % 3 ? sizeof(big) : 200;

@@ -79,6 +79,63 @@ START_TEST(filters_are_set_at_open_swapped_cleared_and_drop_all)
 }
 END_TEST
 
+static void *send_20000(void *unused)
+{
+	for (unsigned i = 0; i < 100; i++)
+		lab_send(200, TEST_TYPE);
+	return unused;
+}
+
+/* Both filters let everything in, with another snaplen: each packet has one of the two. */
+START_TEST(a_filter_is_swapped_under_load_without_a_gap)
+{
+	struct sock_filter some[] = { BPF_STMT(BPF_RET | BPF_K, 60) };
+	struct sock_filter all[] = { BPF_STMT(BPF_RET | BPF_K, 1000) };
+	struct sock_fprog programs[] = { { 1, some }, { 1, all } };
+	const struct afcap_packet *packet;
+	unsigned got = 0, swaps = 0, cut = 0;
+	pthread_t thread;
+
+	options.ring.blocks = 256;
+	options.filter = &programs[0];
+	lab_open();
+	ck_assert_int_eq(pthread_create(&thread, NULL, send_20000, NULL), 0);
+	for (; got < 20000; got++) {
+		if (got % 5 == 0)
+			ck_assert_int_eq(afcap_filter_set(afcap_fd(handle), &programs[++swaps % 2]),
+					 0);
+		ck_assert_int_eq(afcap_read(handle, &packet, SECOND), AFCAP_READY);
+		ck_assert_uint_eq(packet->data[20], (uint8_t)(got % 200));
+		ck_assert(packet->capture_length == 60 || packet->capture_length == FRAME_BYTES);
+		cut += packet->capture_length == 60;
+	}
+	pthread_join(thread, NULL);
+	ck_assert_uint_gt(cut, 0);
+	ck_assert_uint_lt(cut, 20000);
+	ck_assert_uint_eq(lab_stats().packets, 20000);
+	ck_assert_uint_eq(lab_stats().drops, 0);
+	afcap_close(handle);
+}
+END_TEST
+
+START_TEST(a_locked_filter_stays)
+{
+	struct sock_filter none[] = { BPF_STMT(BPF_RET | BPF_K, 0) };
+	struct sock_fprog program = { 1, none };
+
+	options.filter = &program;
+	lab_open();
+	ck_assert_int_eq(afcap_filter_lock(afcap_fd(handle)), 0);
+	none[0].k = 1000;
+	ck_assert_int_eq(afcap_filter_set(afcap_fd(handle), &program), -EPERM);
+	ck_assert_int_eq(afcap_filter_clear(afcap_fd(handle)), -EPERM);
+	ck_assert_int_eq(afcap_filter_drop_all(afcap_fd(handle)), -EPERM);
+	lab_send(10, TEST_TYPE);
+	ck_assert_uint_eq(lab_stats().packets, 0);
+	afcap_close(handle);
+}
+END_TEST
+
 START_TEST(nothing_comes_in_while_paused)
 {
 	struct afcap_stats stats;
@@ -128,6 +185,45 @@ START_TEST(another_process_goes_on_in_the_ring)
 	ck_assert_int_eq(afcap_block_acquire(second, &block), 0);
 	ck_assert_uint_eq(block.sequence, next.sequence);
 	afcap_close(second);
+}
+END_TEST
+
+START_TEST(a_ring_of_any_version_is_adopted_as_it_stands)
+{
+	struct afcap_geometry geometry;
+	struct afcap *second;
+	int fd;
+
+	options.ring.version = (enum afcap_tpacket)_i;
+	lab_open();
+	geometry = *afcap_ring(handle);
+	lab_send(10, TEST_TYPE);
+	fd = dup(afcap_fd(handle));
+	afcap_close(handle);
+	geometry.version = AFCAP_TPACKET_HIGHEST; /* that of the ring, whatever it is */
+	ck_assert_msg(afcap_adopt(&second, fd, &geometry, &error) == 0, "%s", error.text);
+	ck_assert_int_eq(afcap_ring(second)->version, _i);
+	handle = second;
+	ck_assert_uint_eq(lab_read(10), 10);
+	afcap_close(second);
+}
+END_TEST
+
+START_TEST(a_ring_of_another_version_or_no_ring_is_not_adopted)
+{
+	struct afcap_geometry geometry;
+	struct afcap *second;
+
+	lab_open();
+	geometry = *afcap_ring(handle);
+	geometry.version = AFCAP_TPACKET_V2;
+	ck_assert_int_eq(afcap_adopt(&second, afcap_fd(handle), &geometry, &error), -EINVAL);
+	ck_assert_str_eq(error.text, "version 2: the socket's ring has 3");
+	geometry.version = AFCAP_TPACKET_HIGHEST;
+	ck_assert_int_eq(afcap_adopt(&second, sender, &geometry, &error), -EINVAL);
+	ck_assert_int_eq(afcap_adopt(&second, 0, &geometry, &error), -ENOTSOCK);
+	ck_assert_ptr_nonnull(strstr(error.text, "not a packet socket"));
+	afcap_close(handle);
 }
 END_TEST
 
@@ -187,16 +283,20 @@ END_TEST
 Suite *suite_live(void)
 {
 	Suite *s = suite_create("live");
-	TCase *t = tcase_create("live");
+	TCase *t = tcase_create("SetBPF SocketStats");
 
 	tcase_add_checked_fixture(t, lab_setup, NULL);
 	tcase_set_timeout(t, 30);
 	tcase_add_test(t, what_is_sent_is_received_and_counted);
 	tcase_add_test(t, a_full_ring_drops_and_says_how_many);
 	tcase_add_test(t, filters_are_set_at_open_swapped_cleared_and_drop_all);
+	tcase_add_test(t, a_filter_is_swapped_under_load_without_a_gap);
+	tcase_add_test(t, a_locked_filter_stays);
 	tcase_add_test(t, nothing_comes_in_while_paused);
 	tcase_add_test(t, several_blocks_may_be_held);
 	tcase_add_test(t, another_process_goes_on_in_the_ring);
+	tcase_add_loop_test(t, a_ring_of_any_version_is_adopted_as_it_stands, 1, 4);
+	tcase_add_test(t, a_ring_of_another_version_or_no_ring_is_not_adopted);
 	tcase_add_test(t, a_ring_of_another_size_is_not_adopted);
 	tcase_add_test(t, what_cannot_be_opened_is_told);
 	tcase_add_test(t, nothing_of_other_interfaces_or_from_before_comes_in);

@@ -14,6 +14,7 @@ Suite *suite_live(void);
 Suite *suite_vlan(void);
 Suite *suite_link(void);
 Suite *suite_fanout(void);
+Suite *suite_tables(void);
 Suite *suite_send(void);
 Suite *suite_stop(void);
 Suite *suite_limits(void);

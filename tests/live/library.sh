@@ -15,7 +15,8 @@ example() {
 begin() { # PROGRAM ARGS...: in the background, its output in $DIR/text
 	ip netns exec "$NS" "$DIR/$1" "${@:2}" >"$DIR/text" 2>&1 &
 	PROGRAM=$!
-	PIDS="${PIDS:-} $PROGRAM"
+	# shellcheck disable=SC2031
+	PIDS+=" $PROGRAM"
 	wait_for 5 in_lab grep -q '3  *0003' /proc/net/packet
 }
 
