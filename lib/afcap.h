@@ -90,10 +90,9 @@ int afcap_geometry_solve(struct afcap_geometry *geometry, uint64_t memory_bytes,
  * value and the broken rule in `error` (may be NULL). */
 int afcap_geometry_check(const struct afcap_geometry *geometry, struct afcap_error *error);
 
-/* Frames in a block. 0 when frame_bytes is. */
+/* Frames in a block; 0 when frame_bytes is. The bytes that the kernel takes for the ring: each
+ * block is rounded up to a power of two. */
 uint32_t afcap_geometry_frames(const struct afcap_geometry *geometry);
-
-/* The bytes that the kernel takes for the ring: each block is rounded up to a power of two. */
 uint64_t afcap_geometry_memory(const struct afcap_geometry *geometry);
 
 /* ---- fanout ---- */
@@ -122,16 +121,17 @@ struct afcap_fanout {
 	uint16_t flags; /* afcap_fanout_flag */
 	enum afcap_fanout_mode mode;
 	uint32_t max_members; /* 1 to 65536; 0: 256, and the only choice before Linux 5.12 */
-	const struct sock_fprog *program; /* CBPF, borrowed during the call; NULL: the group's */
-	int program_fd;			  /* EBPF, from bpf(2), borrowed; 0: the group's */
+	const struct sock_fprog *program; /* CBPF, borrowed during the call; NULL: none */
+	int program_fd;			  /* EBPF, from bpf(2), borrowed during the call; 0: none */
+	bool has_program;		  /* CBPF, EBPF: none is given, the group has it already */
 };
 
 /* Joins the group `fanout`, or makes it. On return `fanout` says what the kernel did: with UNIQUEID
  * `id` is the group's and that flag is cleared, ready for the next member; IGNORE_OUTGOING is
  * cleared where the kernel does not know it (filter on the packet type then). Sockets should join
  * in the order in which they were created: the kernel joins them again in that order after the link
- * was down. A group with a program needs it from its first member, which gets everything else.
- * Returns 0, -EINVAL (rule or mismatch, told in `error`), -EALREADY, -ENOSPC (group full). */
+ * was down. Where the program fails the socket is in the group all the same: close it. Returns 0,
+ * -EINVAL (rule or mismatch, told in `error`), -EALREADY, -ENOSPC (group full). */
 struct afcap;
 int afcap_fanout_join(struct afcap *handle, struct afcap_fanout *fanout, struct afcap_error *error);
 
@@ -152,7 +152,6 @@ int afcap_fanout_mode_parse(const char *name);
 
 /* ---- open and close ---- */
 
-/* Where a packet's time comes from. */
 enum afcap_timestamp {
 	AFCAP_TIMESTAMP_SOFTWARE = 0, /* the kernel, when the packet came to it */
 	AFCAP_TIMESTAMP_HARDWARE = 1, /* the network card */
@@ -197,20 +196,18 @@ int afcap_socket(enum afcap_socket_type type);
 /* Opens a ring on an interface in the order in which nothing is lost, doubled or foreign: version,
  * reserve, a filter that drops all, rings, mapping, bind, fanout, one discarded statistics read,
  * then the filter. On success *out is the handle; the caller closes it. On failure *out is
- * untouched and `error` (may be NULL) says why: -ENODEV, -ENETDOWN (the interface is down), -EPERM,
- * -EINVAL, -ENOMEM, -EBUSY, -EOPNOTSUPP (this kernel is too old for an option). A socket given in
- * the options is closed on failure, too. */
+ * untouched, a socket given in the options is closed, and `error` (may be NULL) says why: -ENODEV,
+ * -ENETDOWN (the interface is down), -EPERM, -EINVAL, -ENOMEM, -EBUSY, -EOPNOTSUPP (old kernel). */
 int afcap_open(struct afcap **out, const struct afcap_options *options, struct afcap_error *error);
 
 /* Maps the ring of a socket that another process opened with this geometry, as it stands; there
  * must be no sending ring. The handle owns `socket` on success; on failure the caller keeps it.
- * Reading begins at the first block or frame: see afcap_resume(). Returns 0, -EINVAL (geometry is
- * not that of the ring), -ENOMEM. */
+ * Only the size of all blocks together can be checked. Reading begins at the first block or frame:
+ * see afcap_resume(). Returns 0, -EINVAL (geometry is not that of the ring), -ENOMEM. */
 int afcap_adopt(struct afcap **out, int socket, const struct afcap_geometry *geometry,
 		struct afcap_error *error);
 
-/* Unmaps the rings and closes the socket. NULL is safe. No other thread may be in a call with this
- * handle: end its wait by afcap_stop(), join it, then close. */
+/* Unmaps and closes. NULL is safe. No other thread may be in a call: stop it, join it, close. */
 void afcap_close(struct afcap *handle);
 
 /* The socket, borrowed until afcap_close(): for SCM_RIGHTS, and for calls that take a socket. */
@@ -224,15 +221,16 @@ const struct afcap_geometry *afcap_ring(const struct afcap *handle);
  * packet's own source is in its metadata. */
 int afcap_hardware_timestamps(const struct afcap *handle);
 
-/* The link type of the interface: ARPHRD_* of <net/if_arp.h>, or -errno (-ENODEV, -ENETDOWN). */
+/* The link type of the interface: ARPHRD_* of <net/if_arp.h>, or -errno (-ENODEV). */
 int afcap_link_type(const char *interface);
 
 /* ---- waiting ---- */
 
 /* Waits until a packet or block can be taken, at most timeout_ns nanoseconds (negative: for ever),
  * counted against one deadline however many signals come. Returns an enum afcap_result or -errno.
- * What the ring holds is delivered before DOWN or GONE is told (each once). Level-triggered in
- * effect, although the kernel's poll() on a ring is not usable that way while blocks are held. */
+ * What the ring holds is delivered before DOWN or GONE is told (each once), but for what lies in a
+ * block that is not full where its timeout is over 650 ms. Level-triggered in effect, although the
+ * kernel's poll() on a ring is not usable that way while blocks are held. */
 int afcap_wait(struct afcap *handle, int64_t timeout_ns);
 
 /* A descriptor for poll(), epoll or an event loop, borrowed until afcap_close(): readable when
@@ -263,13 +261,13 @@ struct afcap_packet {
 	const void *vnet_header;	/* struct virtio_net_hdr; NULL: none */
 	const struct sockaddr_ll *link; /* type, interface, addresses: afcap_packet_meta() */
 	void *slot;			/* the kernel's header: struct tpacket_hdr, 2_hdr, 3_hdr */
-	uint32_t next, seen;		/* the walk's own: zero before the first call */
-	uint32_t rxhash;		/* the flow's hash, where asked for; V3 */
+	uint32_t next,
+		seen;	 /* the walk's own: zero before the first call; V1, V2: the next frame */
+	uint32_t rxhash; /* the flow's hash, where asked for; V3 */
 };
 
-/* PACKET_HOST and so on of <linux/if_packet.h> */
 enum afcap_packet_type {
-	AFCAP_PACKET_HOST = 0,
+	AFCAP_PACKET_HOST = 0, /* PACKET_HOST and so on of <linux/if_packet.h> */
 	AFCAP_PACKET_BROADCAST = 1,
 	AFCAP_PACKET_MULTICAST = 2,
 	AFCAP_PACKET_OTHERHOST = 3,
@@ -318,7 +316,8 @@ const char *afcap_checksum_name(enum afcap_checksum checksum);
 const char *afcap_timestamp_name(enum afcap_timestamp timestamp);
 
 /* The next packet, waiting for it as afcap_wait() does: AFCAP_READY and *packet, which is the
- * handle's, its data in the ring, both valid until the next read; or another result or -errno. */
+ * handle's, its data in the ring, both valid until the next read or wait; or another result or
+ * -errno. */
 int afcap_read(struct afcap *handle, const struct afcap_packet **packet, int64_t timeout_ns);
 
 /* The same, copied to `buffer`: capture_length is the lesser of what was captured and `bytes`. */
@@ -358,7 +357,7 @@ void *afcap_block_priv(const struct afcap_block *block);
  * by an earlier reader, which kept both numbers of the block it would have taken next. They are
  * released, and reading goes on at `index`. A new ring starts at (0, 1). Returns the number of
  * blocks released, -ESTALE where the block at `index` has another sequence: another ring, or wrong
- * numbers; -EOPNOTSUPP with V1 and V2. */
+ * numbers. With V1 and V2 `index` is packet->next of the last packet read, `sequence` any. */
 int afcap_resume(struct afcap *handle, uint32_t index, uint64_t sequence);
 
 /* The next packet of a block, in the order of arrival: start with a zeroed `packet`. False at the
@@ -416,7 +415,7 @@ static inline bool afcap_packet_next(struct afcap_block *block, struct afcap_pac
  * returns is the snapshot length. Returns 0, -EINVAL, -ENOMEM, -EPERM (filter locked). */
 int afcap_filter_set(int socket, const struct sock_fprog *program);
 
-/* Lets nothing in: what arrives is not seen, and in no counter. */
+/* Lets nothing in: what arrives is in no counter. */
 int afcap_filter_drop_all(int socket);
 
 /* Attaches an eBPF program (BPF_PROG_TYPE_SOCKET_FILTER, from bpf(2), borrowed) in the same way. */
@@ -425,7 +424,7 @@ int afcap_filter_set_ebpf(int socket, int program_fd);
 /* Takes the filter away: everything comes in, whole. Returns 0 or -errno (-EPERM: locked). */
 int afcap_filter_clear(int socket);
 
-/* From now on nobody can change this socket's filter, not even its owner. Returns 0 or -errno. */
+/* From now on nobody can change this socket's filter. Returns 0 or -errno. */
 int afcap_filter_lock(int socket);
 
 /* ---- statistics ---- */
@@ -467,11 +466,12 @@ struct afcap_frame {
 };
 
 /* Sends one packet, waiting for room in the socket's buffer. Returns 0, -EMSGSIZE (larger than the
- * interface takes), -EINVAL (shorter than its header), -ENETDOWN, -ENXIO (no interface), ... */
+ * interface takes), -EINVAL (shorter than its header), -ENETDOWN, -ENXIO (no interface), -ENOBUFS,
+ * -EOPNOTSUPP (a socket with a sending ring sends from there alone). */
 int afcap_write(struct afcap *handle, const struct afcap_frame *frame);
 
-/* Sends `count` packets with as few system calls as can be. Returns how many were sent; fewer than
- * `count` when the next one failed, whose error afcap_write() tells; or -errno when none was. */
+/* Sends `count` packets with few system calls. Returns how many were sent, fewer when the next one
+ * failed, whose error afcap_write() tells; or -errno when none was. */
 int afcap_write_batch(struct afcap *handle, const struct afcap_frame *frames, unsigned count);
 
 /* Room for a packet of `capacity` bytes in the sending ring. */

@@ -68,7 +68,8 @@ AFCAP_PUBLIC void afcap_block_release(struct afcap *h, const struct afcap_block 
 	count_add(&h->counts.received_bytes, block->walked_bytes);
 	count_add(&h->counts.truncated, block->walked_truncated);
 	block_free(block_at(h, block->index));
-	h->held--;
+	if (h->held)
+		h->held--;
 }
 
 AFCAP_PUBLIC void *afcap_block_priv(const struct afcap_block *block)
@@ -82,7 +83,7 @@ AFCAP_PUBLIC int afcap_resume(struct afcap *h, uint32_t index, uint64_t sequence
 	const struct tpacket_block_desc *next;
 
 	if (!is_v3(h))
-		return -EOPNOTSUPP;
+		return frame_resume(h, index);
 	if (index >= n)
 		return -ESTALE;
 	next = block_at(h, index);

@@ -35,8 +35,7 @@ AFCAP_PUBLIC int afcap_fanout_mode_parse(const char *name)
 	return -EINVAL;
 }
 
-/* Rules for the program that a mode needs. A new group must have it: without one the kernel gives
- * everything to the first member. */
+/* Rules for the program that a mode needs. */
 static int program_check(const struct afcap_fanout *f, struct afcap_error *error)
 {
 	bool given = f->mode == AFCAP_FANOUT_CBPF ? f->program != NULL : f->program_fd > 0;
@@ -48,11 +47,12 @@ static int program_check(const struct afcap_fanout *f, struct afcap_error *error
 		return error_set(error, EINVAL,
 				 "fanout program_fd: mode ebpf takes one, %s does not",
 				 mode_names[f->mode]);
-	if (f->mode >= AFCAP_FANOUT_CBPF && f->flags & AFCAP_FANOUT_FLAG_UNIQUEID && !given)
-		return error_set(error, EINVAL,
-				 "fanout mode %s: a new group needs a program, or its first member "
-				 "gets everything",
-				 mode_names[f->mode]);
+	if (f->mode >= AFCAP_FANOUT_CBPF && !given && !f->has_program)
+		return error_set(
+			error, EINVAL,
+			"fanout mode %s: needs a program, or has_program where the group has "
+			"it already: without one its first member gets everything",
+			mode_names[f->mode]);
 	return 0;
 }
 
@@ -164,7 +164,8 @@ AFCAP_PUBLIC int afcap_fanout_get(const struct afcap *handle, struct afcap_fanou
 
 	if (value == 0 && !handle->joined)
 		return -ENOENT;
-	*fanout = (struct afcap_fanout){ .id = (uint16_t)value,
+	*fanout = (struct afcap_fanout){ .has_program = (value >> 16 & 0xff) >= AFCAP_FANOUT_CBPF,
+					 .id = (uint16_t)value,
 					 .mode = (enum afcap_fanout_mode)(value >> 16 & 0xff),
 					 .flags = (uint16_t)(value >> 16 & 0xff00) };
 	return 0;

@@ -1,6 +1,8 @@
 /* Frames of TPACKET_V1 and V2: one packet in each, at fixed places. */
 #include "internal.h"
 
+#include <errno.h>
+
 /* Where the fields of a frame's header are, which differ between the versions */
 struct header {
 	uint32_t status, length, capture_length, seconds, nanoseconds;
@@ -100,6 +102,9 @@ bool frame_packet(const struct ring *ring, uint32_t index, uint32_t vnet_header_
 	struct header h =
 		ring->geometry.version == AFCAP_TPACKET_V1 ? header_v1(frame) : header_v2(frame);
 
+	/* In a frame that ends before the packet would begin there is nothing of it. */
+	if (h.capture_length == 0 && h.mac > ring->geometry.frame_bytes)
+		h.mac = (uint16_t)ring->geometry.frame_bytes;
 	if (h.mac < h.bytes + sizeof(struct sockaddr_ll) + vnet_header_bytes ||
 	    (uint64_t)h.mac + h.capture_length > ring->geometry.frame_bytes)
 		return false;
@@ -115,6 +120,17 @@ bool frame_packet(const struct ring *ring, uint32_t index, uint32_t vnet_header_
 		.vnet_header = vnet_header_bytes ? frame + h.mac - AFCAP_VNET_HEADER_BYTES : NULL,
 		.link = (const struct sockaddr_ll *)(const void *)(frame + h.bytes),
 		.slot = frame,
+		.next = index + 1 == frame_count(ring) ? 0 : index + 1,
 	};
 	return true;
+}
+
+int frame_resume(struct afcap *h, uint32_t index)
+{
+	if (!h->rx.geometry.blocks)
+		return -EOPNOTSUPP;
+	if (index >= frame_count(&h->rx))
+		return -ESTALE;
+	h->rx.next = index;
+	return 0;
 }

@@ -117,6 +117,11 @@ static int v3_check(const struct afcap_geometry *g, struct afcap_error *error)
 				 "block_bytes %u: a block needs at least %u (headers%s%s)",
 				 g->block_bytes, least, g->priv_bytes ? ", priv_bytes" : "",
 				 g->reserve_bytes ? ", reserve_bytes" : "");
+	if ((uint64_t)(g->block_bytes / geometry_frame(g)) * g->blocks > FRAMES_MAX)
+		return error_set(error, EINVAL,
+				 "blocks %u of block_bytes %u: the kernel would count more than "
+				 "2^32 frames of %u",
+				 g->blocks, g->block_bytes, geometry_frame(g));
 	return 0;
 }
 
@@ -173,7 +178,7 @@ static uint64_t block_choose(uint64_t memory_bytes, uint64_t need, uint32_t page
 
 	while (block > least && block > memory_bytes / 8)
 		block /= 2;
-	while (memory_bytes / block > AFCAP_BLOCKS_MAX)
+	while (memory_bytes / block > AFCAP_BLOCKS_MAX && block < BLOCK_BYTES_MAX)
 		block *= 2;
 	return block > least ? block : least;
 }
@@ -185,10 +190,8 @@ static void solve(struct afcap_geometry *g, uint64_t memory_bytes, uint32_t snap
 
 	if (is_v3(g))
 		need += sizeof(struct tpacket_block_desc) + align_up(g->priv_bytes, 8);
-	else if (g->frame_bytes == 0)
-		g->frame_bytes = need < BLOCK_BYTES_MAX
-					 ? align_up((uint32_t)need, TPACKET_ALIGNMENT)
-					 : BLOCK_BYTES_MAX;
+	if (g->frame_bytes == 0 && g->version != AFCAP_TPACKET_V3) /* HIGHEST may become V2 */
+		g->frame_bytes = align_up((uint32_t)need, TPACKET_ALIGNMENT);
 	if (need < g->frame_bytes)
 		need = g->frame_bytes;
 	if (g->block_bytes == 0)

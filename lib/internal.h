@@ -20,6 +20,12 @@
 /* Bytes of a kernel header in a slot: TPACKET_ALIGN(), which is not -Wconversion clean */
 #define HEADER_BYTES(type) (((uint32_t)sizeof(type) + 15u) / 16u * 16u)
 
+/* What ends a wait or a read: for good, or once. */
+enum {
+	SIGNAL_STOP = 1,
+	SIGNAL_WAKE = 2,
+};
+
 /* What became of the interface. */
 enum link_state {
 	LINK_FINE,    /* or not known to be otherwise */
@@ -42,11 +48,11 @@ struct ring {
 
 struct afcap {
 	int fd;
-	int epoll; /* the socket, `event`, `timer`; edge-triggered */
-	int event; /* eventfd: stop and wake */
-	int timer; /* timerfd: looks after a link that left */
-	atomic_bool stopped;
-	atomic_bool woken;
+	int epoll;		  /* the socket, `event`, `timer`; edge-triggered */
+	int event;		  /* eventfd: stop and wake */
+	int timer;		  /* timerfd: looks after a link that left */
+	atomic_uint signals;	  /* SIGNAL_* */
+	atomic_bool sender_error; /* a sender took the error that tells of the link */
 	enum link_state link;
 	int64_t link_due_ns; /* LINK_LEAVING: when it is told */
 	struct ring rx, tx;
@@ -64,6 +70,7 @@ struct afcap {
 	struct afcap_packet packet, copy;
 	/* afcap_tx_*() */
 	uint32_t tx_header, tx_most; /* bounds of a packet: the interface's */
+	bool tx_tagged;		     /* an 802.1Q tag may be 4 bytes more */
 	uint32_t tx_queued;	     /* slots before tx.next that the kernel did not take yet */
 	struct reader_stats counts;
 	pthread_mutex_t stats_lock; /* of the kernel's counters, added up */
@@ -81,8 +88,7 @@ static inline void count_add(atomic_uint_fast64_t *counter, uint64_t n)
 			      memory_order_relaxed);
 }
 
-/* CLOCK_MONOTONIC */
-int64_t now_ns(void);
+int64_t now_ns(void); /* CLOCK_MONOTONIC */
 
 /* geometry.c: afcap_geometry_check() for pages of `page` bytes, of a receiving or a sending ring */
 int geometry_check(const struct afcap_geometry *geometry, uint32_t page, bool sending,
@@ -104,6 +110,19 @@ int fanout_check(const struct afcap_fanout *fanout, struct afcap_error *error);
 /* wait.c: makes epoll, event, timer */
 int wait_init(struct afcap *handle, struct afcap_error *error);
 void wait_free(struct afcap *handle);
+/* An adopted socket's link may have left before; a sender may have met its error. */
+void wait_link_begin(struct afcap *handle);
+void wait_link_error(struct afcap *handle);
+void handle_signal(struct afcap *handle); /* wakes who waits, to look again */
+/* The clock's time at which a timeout ends: 0: at once, negative: never. Waiting until then. */
+int64_t deadline_of(int64_t timeout_ns);
+int wait_until(struct afcap *handle, int64_t deadline_ns);
+
+/* What signals end a wait or a read with; AFCAP_READY: there are none */
+int signals_take(struct afcap *handle);
+
+/* read.c: gives back what afcap_read() is done with; whether it has packets left in its block */
+bool read_settle(struct afcap *handle);
 
 /* block.c, frame.c: whether the next one is there */
 bool block_ready(const struct afcap *handle);
@@ -114,6 +133,8 @@ uint32_t frame_acquire(struct ring *ring);
 bool frame_packet(const struct ring *ring, uint32_t index, uint32_t vnet_header_bytes,
 		  struct afcap_packet *packet);
 void frame_release(const struct ring *ring, uint32_t index);
+/* afcap_resume() with V1 and V2 */
+int frame_resume(struct afcap *handle, uint32_t index);
 
 /* tx.c: the interface's bounds */
 void tx_init(struct afcap *handle, const struct afcap_options *options);

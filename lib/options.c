@@ -21,6 +21,22 @@ AFCAP_PUBLIC void afcap_options_init(struct afcap_options *options)
 	};
 }
 
+static int filter_check(const struct afcap_options *o, struct afcap_error *error)
+{
+	if (o->filter && o->filter_fd)
+		return error_set(error, EINVAL, "filter and filter_fd: only one of them");
+	if (o->filter && (o->filter->len == 0 || !o->filter->filter))
+		return error_set(error, EINVAL, "filter: has no instructions");
+	if (o->filter_fd < 0)
+		return error_set(error, EINVAL, "filter_fd %d: must be positive, or 0: none",
+				 o->filter_fd);
+	if (o->paused && (o->filter || o->filter_fd))
+		return error_set(error, EINVAL,
+				 "paused and a filter: paused lets nothing in until "
+				 "afcap_filter_set() is called");
+	return 0;
+}
+
 static int values_check(const struct afcap_options *o, struct afcap_error *error)
 {
 	if (o->socket_type != AFCAP_RAW && o->socket_type != AFCAP_DGRAM)
@@ -44,9 +60,7 @@ static int values_check(const struct afcap_options *o, struct afcap_error *error
 				 o->vnet_header_bytes);
 	if ((unsigned)o->timestamp > AFCAP_TIMESTAMP_HARDWARE)
 		return error_set(error, EINVAL, "timestamp %u: unknown", (unsigned)o->timestamp);
-	if (o->filter && o->filter_fd)
-		return error_set(error, EINVAL, "filter and filter_fd: only one of them");
-	return 0;
+	return filter_check(o, error);
 }
 
 static bool all_interfaces(const struct afcap_options *o)
@@ -60,9 +74,16 @@ static int needs_check(const struct afcap_options *o, struct afcap_error *error)
 	if (all_interfaces(o) && (o->promiscuous || o->all_multicast))
 		return error_set(error, EINVAL, "%s: needs one interface, not all",
 				 o->promiscuous ? "promiscuous" : "all_multicast");
-	if (o->send_only && (o->fanout || o->filter || o->filter_fd))
+	if (o->send_only && (o->fanout || o->filter || o->filter_fd || o->promiscuous))
 		return error_set(error, EINVAL, "send_only: nothing is received, %s has no meaning",
-				 o->fanout ? "fanout" : "a filter");
+				 o->fanout	  ? "fanout"
+				 : o->promiscuous ? "promiscuous"
+						  : "a filter");
+	if (o->rxhash &&
+	    (o->ring.version == AFCAP_TPACKET_V1 || o->ring.version == AFCAP_TPACKET_V2))
+		return error_set(error, EINVAL, "rxhash: only V3 tells it");
+	if (o->vlan_restore && o->ring.version == AFCAP_TPACKET_V1)
+		return error_set(error, EINVAL, "vlan_restore: V1 does not tell the tag");
 	return 0;
 }
 

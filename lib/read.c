@@ -1,9 +1,16 @@
 /* Reading one packet at a time, whatever the ring's version. */
-#include "internal.h"
+#include "vlan.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+static void block_done(struct afcap *h)
+{
+	h->block.walked_packets = h->block.walked_bytes = 0; /* counted one by one */
+	h->block.walked_truncated = 0;
+	afcap_block_release(h, &h->block);
+}
 
 /* The next packet of the block that is being read, if it has one. */
 static bool block_next(struct afcap *h)
@@ -11,9 +18,7 @@ static bool block_next(struct afcap *h)
 	if (afcap_packet_next(&h->block, &h->packet))
 		return true;
 	h->reading = false;
-	h->block.walked_packets = h->block.walked_bytes = 0; /* counted one by one */
-	h->block.walked_truncated = 0;
-	afcap_block_release(h, &h->block);
+	block_done(h);
 	return false;
 }
 
@@ -45,24 +50,49 @@ static bool read_frame(struct afcap *h)
 	}
 }
 
+bool read_settle(struct afcap *h)
+{
+	if (!h->reading)
+		return false;
+	if (h->rx.geometry.version != AFCAP_TPACKET_V3) {
+		frame_release(&h->rx, h->frame);
+		h->held = 0;
+	} else if (h->packet.seen < h->block.packets) {
+		return true;
+	} else {
+		block_done(h);
+	}
+	h->reading = false;
+	return false;
+}
+
 static int read_next(struct afcap *h, int64_t timeout_ns)
 {
-	bool v3 = h->rx.geometry.version == AFCAP_TPACKET_V3;
+	bool v3 = h->rx.geometry.version == AFCAP_TPACKET_V3, waited = false;
+	int64_t deadline = 0;
 	int rc;
 
 	if (!h->rx.geometry.blocks)
 		return -ENODEV;
 	for (;;) {
-		if (atomic_load_explicit(&h->stopped, memory_order_acquire))
-			return AFCAP_STOPPED;
+		if (atomic_load_explicit(&h->signals, memory_order_relaxed)) {
+			rc = signals_take(h);
+			if (rc != AFCAP_READY)
+				return rc;
+		}
 		if (v3 ? read_v3(h) : read_frame(h))
 			break;
-		rc = afcap_wait(h, timeout_ns);
+		if (!waited) /* one for all waits: blocks may come that hold no packet */
+			deadline = deadline_of(timeout_ns);
+		waited = true;
+		rc = wait_until(h, deadline);
 		if (rc != AFCAP_READY)
 			return rc;
 	}
-	if (h->vlan_restore && h->packet.status & TP_STATUS_VLAN_VALID)
-		afcap_vlan_restore(&h->packet);
+	if (h->vlan_restore && v3)
+		vlan_restore(&h->packet, VLAN_LAYOUT(struct tpacket3_hdr));
+	else if (h->vlan_restore)
+		vlan_restore(&h->packet, VLAN_LAYOUT(struct tpacket2_hdr));
 	count_add(&h->counts.received, 1);
 	count_add(&h->counts.received_bytes, h->packet.capture_length);
 	if (h->packet.capture_length < h->packet.length)

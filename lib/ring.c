@@ -114,6 +114,7 @@ AFCAP_PUBLIC int afcap_adopt(struct afcap **out, int fd, const struct afcap_geom
 	    socket_get(fd, PACKET_VNET_HDR, &vnet) == 0)
 		vnet = vnet ? 10 : 0;
 	(*out)->vnet_header_bytes = (uint32_t)vnet;
+	wait_link_begin(*out);
 	return 0;
 }
 
@@ -183,10 +184,18 @@ static int socket_open(struct afcap **out, int fd, struct afcap_options *o,
 /* The interface that the options mean; 0: all */
 static int interface_find(struct afcap_options *o, struct afcap_error *error)
 {
-	if (o->ifindex || !o->interface || !*o->interface || strcmp(o->interface, "any") == 0)
+	int ifindex;
+
+	if (!o->interface || !*o->interface || strcmp(o->interface, "any") == 0)
 		return 0;
-	o->ifindex = (int)if_nametoindex(o->interface);
-	return o->ifindex ? 0 : error_set(error, ENODEV, "no such interface: %s", o->interface);
+	ifindex = (int)if_nametoindex(o->interface);
+	if (!ifindex)
+		return error_set(error, ENODEV, "no such interface: %s", o->interface);
+	if (o->ifindex && o->ifindex != ifindex)
+		return error_set(error, EINVAL, "ifindex %d: interface %s has index %d", o->ifindex,
+				 o->interface, ifindex);
+	o->ifindex = ifindex;
+	return 0;
 }
 
 static int type_find(struct afcap_options *o, struct afcap_error *error)

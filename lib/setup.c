@@ -35,7 +35,9 @@ AFCAP_PUBLIC int afcap_link_type(const char *interface)
 	struct ifreq request = { 0 };
 	int rc;
 
-	strncpy(request.ifr_name, interface, sizeof(request.ifr_name) - 1);
+	if (strlen(interface) >= sizeof(request.ifr_name))
+		return -ENODEV;
+	strcpy(request.ifr_name, interface);
 	rc = interface_ioctl(SIOCGIFHWADDR, &request);
 	return rc ? rc : request.ifr_hwaddr.sa_family;
 }
@@ -106,17 +108,27 @@ static int socket_prepare(int fd, const struct afcap_options *o, struct afcap_er
 	return rc;
 }
 
-/* The version, then the rings of that version */
+static int tx_create(int fd, const struct afcap_options *o, struct afcap_error *error)
+{
+	return o->tx_ring.blocks ? ring_create(fd, PACKET_TX_RING, &o->tx_ring, false, error) : 0;
+}
+
+/* The version, then the first ring of that version: where the kernel does not have it, it says so
+ * here. The rules are not the same for all. */
 static int version_try(int fd, const struct afcap_options *o, struct afcap_error *error)
 {
-	int rc = socket_number(fd, PACKET_VERSION, (int)o->ring.version - 1, "PACKET_VERSION",
-			       error);
+	uint32_t page = (uint32_t)sysconf(_SC_PAGESIZE);
+	int rc = o->send_only ? 0 : geometry_check(&o->ring, page, false, error);
 
-	if (rc == 0 && !o->send_only)
-		rc = ring_create(fd, PACKET_RX_RING, &o->ring, o->rxhash, error);
 	if (rc == 0 && o->tx_ring.blocks)
-		rc = ring_create(fd, PACKET_TX_RING, &o->tx_ring, false, error);
-	return rc;
+		rc = geometry_check(&o->tx_ring, page, true, error);
+	if (rc == 0)
+		rc = socket_number(fd, PACKET_VERSION, (int)o->ring.version - 1, "PACKET_VERSION",
+				   error);
+	if (rc)
+		return rc;
+	return o->send_only ? tx_create(fd, o, error)
+			    : ring_create(fd, PACKET_RX_RING, &o->ring, o->rxhash, error);
 }
 
 int socket_rings(int fd, struct afcap_options *o, struct afcap_error *error)
@@ -133,13 +145,14 @@ int socket_rings(int fd, struct afcap_options *o, struct afcap_error *error)
 		lowest = AFCAP_TPACKET_V1;
 		version = AFCAP_TPACKET_V3;
 	}
+	o->tx_ring.reserve_bytes = o->ring.reserve_bytes;
 	do { /* a kernel that does not know the version, or its rings, says EINVAL */
 		o->ring.version = o->tx_ring.version = version;
 		if (version != AFCAP_TPACKET_V3)
 			o->ring.priv_bytes = 0;
 		rc = version_try(fd, o, error);
 	} while (rc == -EINVAL && version-- > lowest);
-	return rc;
+	return rc || o->send_only ? rc : tx_create(fd, o, error);
 }
 
 static int membership_add(int fd, int type, const char *what, int ifindex,
@@ -206,7 +219,9 @@ int socket_hardware(int fd, const struct afcap_options *o)
 	if (!if_indextoname((unsigned)o->ifindex, request.ifr_name))
 		return -ENODEV;
 	request.ifr_data = (void *)&config;
-	if (ioctl(fd, SIOCGHWTSTAMP, &request) == 0 && config.rx_filter == HWTSTAMP_FILTER_ALL)
+	if (ioctl(fd, SIOCGHWTSTAMP, &request))
+		return -errno; /* what it stamps now is not known, so that it cannot be kept */
+	if (config.rx_filter == HWTSTAMP_FILTER_ALL)
 		return 0;
 	config.rx_filter = HWTSTAMP_FILTER_ALL;
 	if (ioctl(fd, SIOCSHWTSTAMP, &request))

@@ -10,31 +10,46 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 
 #define BATCH	  64u
 #define TAG_BYTES 4u
 #define TYPE_AT	  12 /* of an Ethernet header */
+#define PAUSE_NS  500000
 
-/* What the interface takes now. Where it is not known (all interfaces; a vnet header, whose packet
- * the card cuts up) only the slot is the bound. */
+/* What the interface takes now. Where that is not known (all interfaces; link types with headers of
+ * their own; a vnet header, whose packet the card cuts up) only the slot is the bound. */
 void tx_init(struct afcap *h, const struct afcap_options *o)
 {
 	struct ifreq request = { 0 };
+	unsigned short type;
 
-	h->tx_header = 0;
+	h->tx_header = o->vnet_header_bytes;
 	h->tx_most = UINT32_MAX;
-	if (!o->ifindex || o->vnet_header_bytes ||
-	    !if_indextoname((unsigned)o->ifindex, request.ifr_name) ||
-	    ioctl(h->fd, SIOCGIFMTU, &request))
+	if (!o->ifindex || !if_indextoname((unsigned)o->ifindex, request.ifr_name) ||
+	    ioctl(h->fd, SIOCGIFHWADDR, &request))
 		return;
-	h->tx_most = (uint32_t)request.ifr_mtu;
-	if (o->socket_type != AFCAP_RAW || ioctl(h->fd, SIOCGIFHWADDR, &request))
+	type = request.ifr_hwaddr.sa_family;
+	if (o->socket_type == AFCAP_RAW && type != ARPHRD_ETHER && type != ARPHRD_LOOPBACK)
 		return;
-	if (request.ifr_hwaddr.sa_family == ARPHRD_ETHER ||
-	    request.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK) {
-		h->tx_header = ETH_HLEN;
-		h->tx_most += ETH_HLEN;
-	}
+	if (o->socket_type == AFCAP_RAW)
+		h->tx_header += ETH_HLEN;
+	if (!o->vnet_header_bytes && ioctl(h->fd, SIOCGIFMTU, &request) == 0)
+		h->tx_most = (uint32_t)request.ifr_mtu + h->tx_header;
+	h->tx_tagged = type == ARPHRD_ETHER && o->socket_type == AFCAP_RAW;
+}
+
+/* The kernel tells that the link went to whoever asks first: where that is a sender, the reader is
+ * told, and the sender tries again, for the link may be up by now. */
+static bool send_again(struct afcap *h, int error, unsigned *tries)
+{
+	if (error == EINTR)
+		return true;
+	if (error != ENETDOWN || (*tries)++)
+		return false;
+	atomic_store(&h->sender_error, true);
+	handle_signal(h);
+	return true;
 }
 
 static void message_fill(struct msghdr *message, struct iovec *piece,
@@ -51,12 +66,15 @@ AFCAP_PUBLIC int afcap_write(struct afcap *h, const struct afcap_frame *frame)
 {
 	struct msghdr message;
 	struct iovec piece;
+	unsigned tries = 0;
 	ssize_t n;
 
+	if (h->tx.geometry.blocks)
+		return -EOPNOTSUPP;
 	message_fill(&message, &piece, frame);
 	do {
 		n = sendmsg(h->fd, &message, 0);
-	} while (n < 0 && errno == EINTR);
+	} while (n < 0 && send_again(h, errno, &tries));
 	if (n < 0)
 		return -errno;
 	count_add(&h->counts.sent, 1);
@@ -69,8 +87,10 @@ AFCAP_PUBLIC int afcap_write_batch(struct afcap *h, const struct afcap_frame *fr
 {
 	struct mmsghdr messages[BATCH];
 	struct iovec pieces[BATCH];
-	unsigned done = 0;
+	unsigned done = 0, tries = 0;
 
+	if (h->tx.geometry.blocks)
+		return -EOPNOTSUPP;
 	while (done < count) {
 		unsigned ask = count - done < BATCH ? count - done : BATCH;
 		int n;
@@ -80,7 +100,7 @@ AFCAP_PUBLIC int afcap_write_batch(struct afcap *h, const struct afcap_frame *fr
 			message_fill(&messages[i].msg_hdr, &pieces[i], &frames[done + i]);
 		do {
 			n = sendmmsg(h->fd, messages, ask, 0);
-		} while (n < 0 && errno == EINTR);
+		} while (n < 0 && send_again(h, errno, &tries));
 		if (n < 0)
 			return done ? (int)done : -errno;
 		for (int i = 0; i < n; i++)
@@ -178,9 +198,9 @@ AFCAP_PUBLIC int afcap_tx_commit(struct afcap *h, const struct afcap_tx_slot *sl
 
 	if (!h->tx.geometry.blocks)
 		return -ENODEV;
-	if (slot->index != h->tx.next || length < h->tx_header || length == 0)
+	if (slot->index != h->tx.next || length < h->tx_header || length <= h->vnet_header_bytes)
 		return -EINVAL;
-	if (h->tx_header && length >= ETH_HLEN && slot->data[TYPE_AT] == ETH_P_8021Q >> 8 &&
+	if (h->tx_tagged && slot->data[TYPE_AT] == ETH_P_8021Q >> 8 &&
 	    slot->data[TYPE_AT + 1] == (ETH_P_8021Q & 0xff))
 		most += TAG_BYTES;
 	if (length > slot->capacity || length > most)
@@ -237,9 +257,19 @@ static ssize_t queue_send(const struct afcap *h, const struct sockaddr_ll *to, i
 	return n;
 }
 
+/* The driver's queue is full, or the socket's buffer: both get room as packets leave. */
+static void queue_pause(int64_t deadline)
+{
+	struct timespec t = { .tv_nsec = PAUSE_NS };
+
+	if (deadline)
+		nanosleep(&t, NULL);
+}
+
 AFCAP_PUBLIC int afcap_tx_flush(struct afcap *h, const struct sockaddr_ll *to, int64_t timeout_ns)
 {
-	int64_t deadline = timeout_ns > 0 ? now_ns() + timeout_ns : timeout_ns;
+	int64_t deadline = deadline_of(timeout_ns);
+	unsigned tries = 0;
 	int result = 0;
 
 	if (!h->tx.geometry.blocks)
@@ -251,7 +281,9 @@ AFCAP_PUBLIC int afcap_tx_flush(struct afcap *h, const struct sockaddr_ll *to, i
 			result = -EIO;
 		if (n >= 0 && h->tx_queued == 0)
 			return result;
-		if (n < 0 && n != -EINTR && n != -EAGAIN && n != -ETIMEDOUT)
+		if (n == -ENOBUFS || n == -EAGAIN)
+			queue_pause(deadline);
+		else if (n < 0 && n != -ETIMEDOUT && !send_again(h, (int)-n, &tries))
 			return (int)n;
 		if (deadline == 0 || (deadline > 0 && now_ns() >= deadline))
 			return result ? result : AFCAP_TIMEOUT;

@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <linux/time_types.h>
+#include <net/if.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -72,21 +74,49 @@ static void timer_arm(const struct afcap *h, int64_t first_ns, int64_t interval_
 	timerfd_settime(h->timer, 0, &t, NULL);
 }
 
-/* A socket whose device was deleted or moved away is bound to -1. */
-static bool device_gone(const struct afcap *h)
+/* The interface that the socket is bound to: 0: all, -1: it was deleted or moved away. */
+static int device_index(const struct afcap *h)
 {
 	struct sockaddr_ll address = { 0 };
 	socklen_t length = sizeof(address);
 
-	return getsockname(h->fd, (struct sockaddr *)&address, &length) == 0 &&
-	       address.sll_ifindex < 0;
+	return getsockname(h->fd, (struct sockaddr *)&address, &length) ? 0 : address.sll_ifindex;
 }
 
-/* The error that made epoll report the socket; reading SO_ERROR clears it. A link that left is not
- * told at once: the block that was being filled is handed over by its timer, and goes first. */
-static int error_take(struct afcap *h)
+static bool device_up(const struct afcap *h, int ifindex)
+{
+	struct ifreq request = { .ifr_ifindex = ifindex };
+
+	return ioctl(h->fd, SIOCGIFNAME, &request) == 0 &&
+	       ioctl(h->fd, SIOCGIFFLAGS, &request) == 0 && request.ifr_flags & IFF_UP;
+}
+
+/* A link that left is not told at once: the block that was being filled is handed over by its
+ * timer, and goes first. */
+void wait_link_error(struct afcap *h)
 {
 	int64_t hold = 1;
+
+	if (h->rx.geometry.version == AFCAP_TPACKET_V3)
+		hold = h->rx.geometry.block_timeout_ms * NS_MS + HOLD_MORE_NS;
+	if (hold > HOLD_MAX_NS)
+		hold = HOLD_MAX_NS;
+	h->link = LINK_LEAVING;
+	h->link_due_ns = now_ns() + hold;
+	timer_arm(h, hold, 0);
+}
+
+void wait_link_begin(struct afcap *h)
+{
+	int ifindex = device_index(h);
+
+	if (ifindex < 0 || (ifindex > 0 && !device_up(h, ifindex)))
+		wait_link_error(h);
+}
+
+/* The error that made epoll report the socket; reading SO_ERROR clears it. */
+static int error_take(struct afcap *h)
+{
 	int error = 0;
 	socklen_t length = sizeof(error);
 
@@ -94,28 +124,27 @@ static int error_take(struct afcap *h)
 		return -errno;
 	if (error && error != ENETDOWN)
 		return -error;
-	if (error && h->link != LINK_LEAVING) {
-		if (h->rx.geometry.version == AFCAP_TPACKET_V3)
-			hold = h->rx.geometry.block_timeout_ms * NS_MS + HOLD_MORE_NS;
-		if (hold > HOLD_MAX_NS)
-			hold = HOLD_MAX_NS;
-		h->link = LINK_LEAVING;
-		h->link_due_ns = now_ns() + hold;
-		timer_arm(h, hold, 0);
-	}
+	if (error)
+		wait_link_error(h);
 	return AFCAP_TIMEOUT;
 }
 
 /* What is to be told of the link now; AFCAP_TIMEOUT: nothing. The kernel tells a deletion once, as
- * going down, so that a link that is down is looked at again. */
+ * going down, so that a link that is down is looked at again until it is up. */
 static int link_look(struct afcap *h)
 {
+	int ifindex;
+
+	if (atomic_load_explicit(&h->sender_error, memory_order_relaxed) &&
+	    atomic_exchange(&h->sender_error, false) && h->link == LINK_FINE)
+		wait_link_error(h);
 	if (h->link == LINK_FINE || (h->link == LINK_LEAVING && now_ns() < h->link_due_ns))
 		return AFCAP_TIMEOUT;
-	if (device_gone(h)) {
+	ifindex = device_index(h);
+	if (ifindex < 0 || (h->link == LINK_DOWN && device_up(h, ifindex))) {
 		h->link = LINK_FINE;
 		timer_arm(h, 0, 0);
-		return AFCAP_GONE;
+		return ifindex < 0 ? AFCAP_GONE : AFCAP_TIMEOUT;
 	}
 	if (h->link == LINK_DOWN)
 		return AFCAP_TIMEOUT;
@@ -136,7 +165,7 @@ static int epoll_sleep(int epoll, struct epoll_event *events, int count, int64_t
 #ifdef SYS_epoll_pwait2
 	n = (int)syscall(SYS_epoll_pwait2, epoll, events, count, left_ns < 0 ? NULL : &t, NULL, 0);
 #endif
-	if (n < 0 && errno == ENOSYS)
+	if (n < 0 && (errno == ENOSYS || errno == EPERM)) /* unknown, or to a sandbox */
 		n = epoll_wait(epoll, events, count,
 			       left_ns < 0 ? -1 : (int)(ms < INT32_MAX ? ms : INT32_MAX));
 	return n;
@@ -147,6 +176,8 @@ static int wait_once(struct afcap *h, int64_t left_ns)
 {
 	struct epoll_event events[3];
 	int n = epoll_sleep(h->epoll, events, 3, left_ns), rc = AFCAP_TIMEOUT;
+	uint64_t ticks;
+	ssize_t got = 0;
 
 	if (left_ns)
 		count_add(&h->counts.polls, 1);
@@ -157,55 +188,70 @@ static int wait_once(struct afcap *h, int64_t left_ns)
 	for (int i = 0; i < n; i++)
 		if (events[i].data.fd == h->fd && events[i].events & (EPOLLERR | EPOLLHUP))
 			rc = error_take(h);
+		else if (events[i].data.fd == h->timer) /* goes on only when it is read */
+			got = read(h->timer, &ticks, sizeof(ticks));
+	(void)got;
 	return rc;
+}
+
+int signals_take(struct afcap *h)
+{
+	if (!atomic_load_explicit(&h->signals, memory_order_acquire))
+		return AFCAP_READY;
+	if (atomic_load(&h->signals) & SIGNAL_STOP)
+		return AFCAP_STOPPED;
+	atomic_fetch_and(&h->signals, ~(unsigned)SIGNAL_WAKE);
+	return AFCAP_WOKEN;
 }
 
 /* What can be said without sleeping; AFCAP_TIMEOUT: nothing */
 static int wait_look(struct afcap *h)
 {
-	if (atomic_load_explicit(&h->stopped, memory_order_acquire))
-		return AFCAP_STOPPED;
-	if (atomic_load_explicit(&h->woken, memory_order_relaxed) &&
-	    atomic_exchange(&h->woken, false))
-		return AFCAP_WOKEN;
-	if (ring_ready(h)) {
-		if (h->link == LINK_DOWN) { /* up again */
-			h->link = LINK_FINE;
-			timer_arm(h, 0, 0);
-		}
+	int rc = signals_take(h);
+
+	if (rc != AFCAP_READY)
+		return rc;
+	if (read_settle(h) || ring_ready(h))
 		return AFCAP_READY;
-	}
 	return link_look(h);
 }
 
-AFCAP_PUBLIC int afcap_wait(struct afcap *h, int64_t timeout_ns)
+int64_t deadline_of(int64_t timeout_ns)
+{
+	int64_t now;
+
+	if (timeout_ns <= 0)
+		return timeout_ns;
+	now = now_ns();
+	return timeout_ns < INT64_MAX - now ? now + timeout_ns : -1;
+}
+
+int wait_until(struct afcap *h, int64_t deadline)
 {
 	int rc = wait_look(h);
-	int64_t deadline;
 
-	if (rc != AFCAP_TIMEOUT)
-		return rc;
-	deadline = timeout_ns > 0 ? now_ns() + timeout_ns : timeout_ns;
-	if (timeout_ns > 0 && deadline < 0) /* past the end of time */
-		deadline = INT64_MAX;
-	do { /* even with no time left epoll is asked once: that is what makes afcap_poll_fd() quiet
-	      */
-		int64_t left = deadline;
+	while (rc == AFCAP_TIMEOUT) {
+		int64_t left = deadline > 0 ? deadline - now_ns() : deadline;
 
-		if (timeout_ns > 0) {
-			left = deadline - now_ns();
-			left = left > 0 ? left : 0;
-		}
+		/* Even with no time left epoll is asked once: that is what makes afcap_poll_fd()
+		 * quiet */
+		if (deadline > 0 && left < 0)
+			left = 0;
 		rc = wait_once(h, left);
 		if (rc == AFCAP_TIMEOUT)
 			rc = wait_look(h);
 		if (rc == AFCAP_TIMEOUT && left == 0)
-			return rc;
-	} while (rc == AFCAP_TIMEOUT);
+			break;
+	}
 	return rc;
 }
 
-static void handle_signal(struct afcap *h)
+AFCAP_PUBLIC int afcap_wait(struct afcap *h, int64_t timeout_ns)
+{
+	return wait_until(h, deadline_of(timeout_ns));
+}
+
+void handle_signal(struct afcap *h)
 {
 	uint64_t one = 1;
 	int saved = errno; /* for signal handlers */
@@ -217,12 +263,12 @@ static void handle_signal(struct afcap *h)
 
 AFCAP_PUBLIC void afcap_stop(struct afcap *handle)
 {
-	atomic_store(&handle->stopped, true);
+	atomic_fetch_or(&handle->signals, SIGNAL_STOP);
 	handle_signal(handle);
 }
 
 AFCAP_PUBLIC void afcap_wake(struct afcap *handle)
 {
-	atomic_store(&handle->woken, true);
+	atomic_fetch_or(&handle->signals, SIGNAL_WAKE);
 	handle_signal(handle);
 }

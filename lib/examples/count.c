@@ -66,7 +66,9 @@ int main(int argc, char **argv)
 	if (argc == 3)
 		end = now() + atoi(argv[2]) * SECOND;
 	for (tick = now() + SECOND; now() < end && rc != AFCAP_STOPPED && rc != AFCAP_GONE;) {
-		rc = afcap_wait(handle, (tick < end ? tick : end) - now());
+		int64_t left = (tick < end ? tick : end) - now();
+
+		rc = afcap_wait(handle, left > 0 ? left : 0); /* negative would be for ever */
 		if (rc < 0)
 			errx(1, "%s", afcap_strerror(rc));
 		blocks_count(&packets, &bytes);
@@ -77,13 +79,14 @@ int main(int argc, char **argv)
 		       stats.drops);
 		fflush(stdout);
 		before = packets;
-		tick += SECOND;
+		while (tick <= now())
+			tick += SECOND;
 	}
 	if (rc == AFCAP_GONE)
 		warnx("%s: %s", argv[1], afcap_strerror(rc));
 	afcap_filter_drop_all(afcap_fd(handle)); /* what comes from here on is not ours */
-	while (afcap_stats(handle, &stats) == 0 && stats.packets - stats.drops > packets &&
-	       now() < tick + SECOND)
+	for (end = now() + SECOND; afcap_stats(handle, &stats) == 0 &&
+				   stats.packets - stats.drops > packets && now() < end;)
 		blocks_count(&packets, &bytes); /* the block that was being filled */
 	printf("%s: %" PRIu64 " packets seen, %" PRIu64 " dropped by the kernel, %" PRIu64
 	       " counted, %" PRIu64 " bytes\n",

@@ -29,6 +29,9 @@ static void *member_run(void *arg)
 
 	while ((member->result = afcap_read(member->handle, &packet, -1)) == AFCAP_READY)
 		; /* a real reader would look at packet->data here */
+	if (member->result !=
+	    AFCAP_STOPPED) /* the interface went: main is to end the others, too */
+		kill(getpid(), SIGTERM);
 	return NULL;
 }
 

@@ -1,8 +1,9 @@
-/* One reader of N packets in one way, for tests/bench/library: opens a ring of 64 MiB on an
- * interface, prints "ready", waits for a line on its standard input (by then all packets lie in the
- * ring), reads them, prints nanoseconds of CPU a packet.
+/* One reader in one way, for tests/bench/library: opens a ring of 64 MiB on an interface and prints
+ * "ready". For each line on its standard input it reads all that lies in the ring by then, and
+ * prints how many packets that were; at the end, nanoseconds of CPU a packet, of those read after a
+ * line "go".
  *
- *     reader view|restore|into|copy|batch|v2|pcap_dispatch|pcap_next_ex INTERFACE PACKETS */
+ *     reader view|restore|into|copy|batch|v2|pcap_loop|pcap_next_ex INTERFACE */
 #include "../../lib/afcap.h"
 
 #include <err.h>
@@ -13,11 +14,15 @@
 #include <time.h>
 
 #define RING_BYTES (64u << 20)
+#define WAIT_NS	   1000000000
 
-static volatile uint64_t
-	sink; /* of what every reader looks at: lengths, and a byte of each packet */
-static uint64_t sum;
+static volatile uint64_t sink;
+static uint64_t sum; /* of what every reader looks at: lengths, and a byte of each packet */
 static uint64_t wanted, got;
+static const char *way;
+
+static struct afcap *handle;
+static pcap_t *pcap;
 
 static uint64_t cpu_ns(void)
 {
@@ -27,32 +32,11 @@ static uint64_t cpu_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-static void go(void)
-{
-	char line[16];
-
-	puts("ready");
-	fflush(stdout);
-	if (!fgets(line, sizeof(line), stdin))
-		exit(1);
-}
-
-static void result(uint64_t begin)
-{
-	uint64_t ns = cpu_ns() - begin;
-
-	sink = sum;
-	if (got < wanted / 100 * 99) /* a few may be lost before they reach the socket */
-		errx(1, "%llu packets of %llu", (unsigned long long)got,
-		     (unsigned long long)wanted);
-	printf("%.2f\n", (double)ns / (double)got);
-}
-
-static void batch_read(struct afcap *handle)
+static void batch_read(void)
 {
 	struct afcap_block block;
 
-	while (got < wanted && afcap_wait(handle, 1000000000) == AFCAP_READY)
+	while (got < wanted && afcap_wait(handle, WAIT_NS) == AFCAP_READY)
 		while (afcap_block_acquire(handle, &block) == 0) {
 			struct afcap_packet packet = { 0 };
 
@@ -64,43 +48,72 @@ static void batch_read(struct afcap *handle)
 		}
 }
 
-static int packet_read(struct afcap *handle, const char *way, const struct afcap_packet **packet,
-		       uint8_t **copy)
-{
-	static uint8_t buffer[65536];
-
-	if (strcmp(way, "into") == 0)
-		return afcap_read_into(handle, buffer, sizeof(buffer), packet, 1000000000);
-	if (strcmp(way, "copy") == 0) {
-		free(*copy);
-		*copy = NULL;
-		return afcap_read_copy(handle, copy, packet, 1000000000);
-	}
-	return afcap_read(handle, packet, 1000000000);
-}
-
-static void packets_read(struct afcap *handle, const char *way)
+static void view_read(void)
 {
 	const struct afcap_packet *packet;
-	uint8_t *copy = NULL;
 
-	if (strcmp(way, "view") == 0 || strcmp(way, "restore") == 0 || strcmp(way, "v2") == 0)
-		for (; got < wanted && afcap_read(handle, &packet, 1000000000) == AFCAP_READY;
-		     got++)
-			sum += packet->capture_length + packet->data[12];
-	else
-		for (; got < wanted && packet_read(handle, way, &packet, &copy) == AFCAP_READY;
-		     got++)
-			sum += packet->capture_length + packet->data[12];
-	free(copy);
+	for (; got < wanted && afcap_read(handle, &packet, WAIT_NS) == AFCAP_READY; got++)
+		sum += packet->capture_length + packet->data[12];
 }
 
-static void afcap_bench(const char *way, const char *interface)
+static void into_read(void)
+{
+	static uint8_t buffer[65536];
+	const struct afcap_packet *packet;
+
+	for (; got < wanted &&
+	       afcap_read_into(handle, buffer, sizeof(buffer), &packet, WAIT_NS) == AFCAP_READY;
+	     got++)
+		sum += packet->capture_length + packet->data[12];
+}
+
+static void copy_read(void)
+{
+	const struct afcap_packet *packet;
+	uint8_t *copy;
+
+	for (; got < wanted && afcap_read_copy(handle, &copy, &packet, WAIT_NS) == AFCAP_READY;
+	     got++) {
+		sum += packet->capture_length + packet->data[12];
+		free(copy);
+	}
+}
+
+static void pcap_one(u_char *user, const struct pcap_pkthdr *header, const u_char *data)
+{
+	(void)user;
+	sum += header->caplen + data[12];
+	got++;
+}
+
+static void loop_read(void)
+{
+	pcap_loop(pcap, (int)(wanted - got), pcap_one, NULL);
+}
+
+static void next_ex_read(void)
+{
+	struct pcap_pkthdr *header;
+	const u_char *data;
+
+	while (got < wanted && pcap_next_ex(pcap, &header, &data) >= 0)
+		pcap_one(NULL, header, data);
+}
+
+static const struct {
+	const char *name;
+	void (*read)(void);
+} ways[] = {
+	{ "view", view_read },	    { "restore", view_read },
+	{ "v2", view_read },	    { "batch", batch_read },
+	{ "into", into_read },	    { "copy", copy_read },
+	{ "pcap_loop", loop_read }, { "pcap_next_ex", next_ex_read },
+};
+
+static void open_afcap(const char *interface)
 {
 	struct afcap_options options;
 	struct afcap_error error;
-	struct afcap *handle;
-	uint64_t begin;
 
 	afcap_options_init(&options);
 	options.interface = interface;
@@ -112,54 +125,61 @@ static void afcap_bench(const char *way, const char *interface)
 	}
 	if (afcap_open(&handle, &options, &error))
 		errx(1, "%s", error.text);
-	go();
-	begin = cpu_ns();
-	if (strcmp(way, "batch") == 0)
-		batch_read(handle);
-	else
-		packets_read(handle, way);
-	result(begin);
-	afcap_close(handle);
 }
 
-static void pcap_one(u_char *user, const struct pcap_pkthdr *header, const u_char *data)
-{
-	(void)user;
-	sum += header->caplen + data[12];
-	got++;
-}
-
-static void pcap_bench(const char *way, const char *interface)
+static void open_pcap(const char *interface)
 {
 	char text[PCAP_ERRBUF_SIZE];
-	struct pcap_pkthdr *header;
-	const u_char *data;
-	pcap_t *p = pcap_create(interface, text);
-	uint64_t begin;
 
-	if (!p || pcap_set_buffer_size(p, RING_BYTES) || pcap_set_timeout(p, 10) ||
-	    pcap_set_snaplen(p, 65535) || pcap_activate(p) < 0)
-		errx(1, "pcap: %s", p ? pcap_geterr(p) : text);
-	go();
-	begin = cpu_ns();
-	if (strcmp(way, "pcap_dispatch") == 0)
-		while (got < wanted && pcap_dispatch(p, (int)(wanted - got), pcap_one, NULL) > 0)
-			;
-	else
-		while (got < wanted && pcap_next_ex(p, &header, &data) > 0)
-			pcap_one(NULL, header, data);
-	result(begin);
-	pcap_close(p);
+	pcap = pcap_create(interface, text);
+	if (!pcap || pcap_set_buffer_size(pcap, RING_BYTES) || pcap_set_timeout(pcap, 10) ||
+	    pcap_set_snaplen(pcap, 65535) || pcap_activate(pcap) < 0)
+		errx(1, "pcap: %s", pcap ? pcap_geterr(pcap) : text);
+}
+
+/* Packets that came to the ring so far */
+static uint64_t arrived(void)
+{
+	struct afcap_stats stats = { 0 };
+	struct pcap_stat pcap_stat = { 0 };
+
+	if (handle ? afcap_stats(handle, &stats) : pcap_stats(pcap, &pcap_stat))
+		errx(1, "no statistics");
+	return handle ? stats.packets - stats.drops : pcap_stat.ps_recv - pcap_stat.ps_drop;
 }
 
 int main(int argc, char **argv)
 {
-	if (argc != 4)
-		errx(2, "usage: reader WAY INTERFACE PACKETS");
-	wanted = strtoull(argv[3], NULL, 10);
-	if (strncmp(argv[1], "pcap", 4) == 0)
-		pcap_bench(argv[1], argv[2]);
+	void (*read)(void) = NULL;
+	uint64_t ns = 0, timed = 0, begin;
+	char line[16];
+
+	if (argc != 3)
+		errx(2, "usage: reader WAY INTERFACE");
+	way = argv[1];
+	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++)
+		if (strcmp(ways[i].name, way) == 0)
+			read = ways[i].read;
+	if (!read)
+		errx(2, "no way %s", way);
+	if (strncmp(way, "pcap", 4) == 0)
+		open_pcap(argv[2]);
 	else
-		afcap_bench(argv[1], argv[2]);
+		open_afcap(argv[2]);
+	for (puts("ready"); fflush(stdout), fgets(line, sizeof(line), stdin);) {
+		uint64_t before = got, took;
+
+		wanted = arrived();
+		begin = cpu_ns();
+		read();
+		took = cpu_ns() - begin;
+		if (line[0] == 'g') { /* go: it counts; else it warms up */
+			ns += took;
+			timed += got - before;
+		}
+		printf("%llu\n", (unsigned long long)(got - before));
+	}
+	sink = sum;
+	printf("%.2f\n", (double)ns / (double)timed);
 	return 0;
 }

@@ -6,6 +6,7 @@
 
 #include "../../lib/internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -22,9 +23,13 @@ static void touch(const void *data, size_t bytes)
 	sink += sum;
 }
 
-static void packet_use(const struct afcap_packet *packet)
+/* The packet lies in its frame, or in what its block says is used. */
+static void packet_use(const struct afcap_packet *packet, const uint8_t *begin, size_t bytes)
 {
 	struct afcap_packet_meta meta;
+
+	if (packet->data < begin || packet->data + packet->capture_length > begin + bytes)
+		abort();
 
 	touch(packet->data, packet->capture_length);
 	afcap_packet_meta(packet, &meta);
@@ -45,7 +50,7 @@ static void blocks_walk(struct afcap *ring, bool restore)
 		while (afcap_packet_next(&block, &packet)) {
 			if (restore)
 				afcap_vlan_restore(&packet);
-			packet_use(&packet);
+			packet_use(&packet, (const uint8_t *)block.desc, block.bytes);
 		}
 	}
 	afcap_block_release(ring, &block);
@@ -57,7 +62,10 @@ static void packets_read(struct afcap *ring)
 	uint8_t copy[600];
 
 	while (afcap_read(ring, &packet, 0) == AFCAP_READY) {
-		packet_use(packet);
+		if (ring->rx.geometry.version == AFCAP_TPACKET_V3)
+			packet_use(packet, ring->rx.map, ring->block.bytes);
+		else
+			packet_use(packet, packet->slot, ring->rx.geometry.frame_bytes);
 		if (afcap_read_into(ring, copy, sizeof(copy), &packet, 0) == AFCAP_READY)
 			touch(packet->data, packet->capture_length);
 	}

@@ -69,7 +69,7 @@ static const struct {
 	uint32_t snaplen;
 	const char *says;
 } unsolved[] = {
-	{ { .block_bytes = 65536 },
+	{ { .version = AFCAP_TPACKET_V3, .block_bytes = 65536 },
 	  1 << 20,
 	  65536,
 	  "packets of 65536 bytes (snaplen) need blocks" },

@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/time.h>
 #include <time.h>
+#include <unistd.h>
 
 static void on_alarm(int number)
 {
@@ -175,6 +176,161 @@ START_TEST(a_link_that_is_down_and_then_deleted_is_told_both)
 }
 END_TEST
 
+/* Long after it was told down: somebody must look again by himself. */
+START_TEST(a_link_deleted_long_after_it_went_down_is_told_gone)
+{
+	const struct afcap_packet *packet;
+
+	options.ring.version = (enum afcap_tpacket)_i;
+	lab_open();
+	lab_run("ip link set va down");
+	ck_assert_int_eq(afcap_read(handle, &packet, SECOND), AFCAP_DOWN);
+	lab_run("(sleep 1.3; ip link del va) &");
+	ck_assert_int_eq(afcap_read(handle, &packet, -1), AFCAP_GONE);
+	afcap_close(handle);
+}
+END_TEST
+
+/* A block that is not full is handed over after the link was told down. */
+START_TEST(late_packets_do_not_make_a_link_that_is_down_fine)
+{
+	const struct afcap_packet *packet;
+	int64_t begin;
+
+	options.ring.block_timeout_ms = 1500;
+	lab_open();
+	lab_send(5, TEST_TYPE);
+	lab_run("ip link set va down");
+	begin = lab_now();
+	ck_assert_int_eq(afcap_read(handle, &packet, -1), AFCAP_DOWN);
+	ck_assert_int_lt(lab_now() - begin, SECOND);
+	for (unsigned i = 0; i < 5; i++)
+		ck_assert_int_eq(afcap_read(handle, &packet, 2 * SECOND), AFCAP_READY);
+	lab_run("ip link del va");
+	ck_assert_int_eq(afcap_read(handle, &packet, -1), AFCAP_GONE);
+	afcap_close(handle);
+}
+END_TEST
+
+START_TEST(a_flap_is_told_and_so_is_what_follows)
+{
+	options.ring.block_timeout_ms = 200;
+	lab_open();
+	lab_send(5, TEST_TYPE);
+	lab_run("ip link set va down; ip link set va up; ip link set va down");
+	ck_assert_uint_eq(lab_receive(5), 5);
+	ck_assert_int_eq(afcap_wait(handle, SECOND), AFCAP_DOWN);
+	lab_run("ip link set va up");
+	lab_send(5, TEST_TYPE);
+	ck_assert_uint_eq(lab_receive(5), 5);
+	lab_run("ip link set va down");
+	ck_assert_int_eq(afcap_wait(handle, SECOND), AFCAP_DOWN);
+	afcap_close(handle);
+}
+END_TEST
+
+START_TEST(an_interface_moved_to_another_namespace_is_told_gone)
+{
+	lab_open();
+	lab_run("unshare -n sh -c 'ip link set va netns $$ 2>/dev/null; "
+		"nsenter -t %d -n ip link set va netns $$; true'",
+		getpid());
+	ck_assert_int_eq(afcap_wait(handle, SECOND), AFCAP_GONE);
+	afcap_close(handle);
+}
+END_TEST
+
+START_TEST(who_adopts_a_ring_is_told_what_became_of_its_link)
+{
+	struct afcap *second;
+
+	lab_open();
+	lab_run("ip link set va down");
+	ck_assert_int_eq(afcap_wait(handle, SECOND), AFCAP_DOWN);
+	ck_assert_msg(afcap_adopt(&second, dup(afcap_fd(handle)), afcap_ring(handle), &error) == 0,
+		      "%s", error.text);
+	ck_assert_int_eq(afcap_wait(second, SECOND), AFCAP_DOWN);
+	lab_run("ip link del va");
+	ck_assert_int_eq(afcap_wait(second, -1), AFCAP_GONE);
+	afcap_close(handle);
+	ck_assert_msg(afcap_adopt(&handle, dup(afcap_fd(second)), afcap_ring(second), &error) == 0,
+		      "%s", error.text);
+	ck_assert_int_eq(afcap_wait(handle, SECOND), AFCAP_GONE);
+	afcap_close(second);
+	afcap_close(handle);
+}
+END_TEST
+
+/* The kernel tells that the link went to whoever asks first. */
+START_TEST(a_sender_does_not_take_the_news_from_the_reader)
+{
+	struct afcap_frame frame = { .data = "\2\0\0\0\0\1\2\0\0\0\0\2\x88\xb5", .length = 14 };
+
+	lab_open();
+	lab_run("ip link set va down; ip link set va up");
+	ck_assert_int_eq(afcap_write(handle, &frame), 0); /* it is up */
+	ck_assert_int_eq(afcap_wait(handle, SECOND), AFCAP_DOWN);
+	lab_run("ip link set va down");
+	ck_assert_int_eq(afcap_wait(handle, SECOND), AFCAP_DOWN);
+	ck_assert_int_eq(afcap_write(handle, &frame), -ENETDOWN);
+	ck_assert_int_eq(afcap_wait(handle, SECOND / 5), AFCAP_TIMEOUT); /* told already */
+	afcap_close(handle);
+}
+END_TEST
+
+START_TEST(a_wait_sees_what_a_read_left_and_a_full_ring_goes_on)
+{
+	const struct afcap_packet *packet;
+
+	options.ring.version = (enum afcap_tpacket)_i;
+	options.ring.blocks = 1;
+	options.ring.block_bytes = 4096;
+	lab_open();
+	for (unsigned around = 0; around < 5; around++) {
+		unsigned got = 0;
+
+		lab_send(_i == AFCAP_TPACKET_V3 ? 10 : 1, TEST_TYPE);
+		while (afcap_wait(handle, SECOND / 10) == AFCAP_READY) {
+			ck_assert_int_eq(afcap_read(handle, &packet, 0), AFCAP_READY);
+			ck_assert_uint_eq(packet->data[20], got++);
+		}
+		ck_assert_uint_eq(got, _i == AFCAP_TPACKET_V3 ? 10 : 1);
+	}
+	ck_assert_uint_eq(lab_stats().drops, 0);
+	afcap_close(handle);
+}
+END_TEST
+
+START_TEST(a_reader_that_is_behind_is_woken_and_stopped)
+{
+	const struct afcap_packet *packet;
+
+	options.ring.version = (enum afcap_tpacket)_i;
+	lab_open();
+	lab_send(100, TEST_TYPE);
+	ck_assert_uint_eq(lab_read(10), 10);
+	afcap_wake(handle);
+	ck_assert_int_eq(afcap_read(handle, &packet, -1), AFCAP_WOKEN);
+	ck_assert_int_eq(afcap_read(handle, &packet, -1), AFCAP_READY);
+	ck_assert_uint_eq(packet->data[20], 10);
+	afcap_stop(handle);
+	ck_assert_int_eq(afcap_read(handle, &packet, -1), AFCAP_STOPPED);
+	afcap_close(handle);
+}
+END_TEST
+
+START_TEST(a_timeout_of_all_time_is_for_ever)
+{
+	pthread_t thread;
+
+	lab_open();
+	pthread_create(&thread, NULL, stop_later, handle);
+	ck_assert_int_eq(afcap_wait(handle, INT64_MAX), AFCAP_STOPPED);
+	pthread_join(thread, NULL);
+	afcap_close(handle);
+}
+END_TEST
+
 START_TEST(all_interfaces_never_go_down)
 {
 	const struct afcap_packet *packet;
@@ -255,6 +411,9 @@ Suite *suite_link(void)
 	tcase_add_test(t, waits_and_sleeps_are_counted);
 	tcase_add_loop_test(t, waits_end_by_wake_once_and_by_stop_for_good, 1, 4);
 	tcase_add_test(t, a_signal_handler_may_stop);
+	tcase_add_loop_test(t, a_wait_sees_what_a_read_left_and_a_full_ring_goes_on, 1, 4);
+	tcase_add_loop_test(t, a_reader_that_is_behind_is_woken_and_stopped, 1, 4);
+	tcase_add_test(t, a_timeout_of_all_time_is_for_ever);
 	tcase_add_test(t, an_event_loop_is_told_of_everything_and_nothing_twice);
 	tcase_add_loop_test(t, an_event_loop_is_told_of_frames, 1, 4);
 	suite_add_tcase(s, t);
@@ -264,6 +423,12 @@ Suite *suite_link(void)
 	tcase_add_loop_test(t, what_came_before_is_read_before_the_link_is_told_down, 1, 4);
 	tcase_add_loop_test(t, a_deleted_interface_is_told_gone_after_its_packets, 1, 4);
 	tcase_add_test(t, a_link_that_is_down_and_then_deleted_is_told_both);
+	tcase_add_loop_test(t, a_link_deleted_long_after_it_went_down_is_told_gone, 1, 4);
+	tcase_add_test(t, late_packets_do_not_make_a_link_that_is_down_fine);
+	tcase_add_test(t, a_flap_is_told_and_so_is_what_follows);
+	tcase_add_test(t, an_interface_moved_to_another_namespace_is_told_gone);
+	tcase_add_test(t, who_adopts_a_ring_is_told_what_became_of_its_link);
+	tcase_add_test(t, a_sender_does_not_take_the_news_from_the_reader);
 	tcase_add_test(t, all_interfaces_never_go_down);
 	suite_add_tcase(s, t);
 	return s;

@@ -8,9 +8,12 @@
 #include <net/if.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -167,24 +170,92 @@ START_TEST(several_blocks_may_be_held)
 }
 END_TEST
 
-START_TEST(another_process_goes_on_in_the_ring)
+/* A process that opens the ring, reads `reads` packets, sends the socket here with where it stands
+ * (block or frame), and dies by SIGKILL. */
+struct left {
+	struct afcap_geometry geometry;
+	uint32_t index;
+	uint64_t sequence;
+};
+
+static void reader_die(int channel, unsigned reads)
 {
-	struct afcap_block block, next;
-	struct afcap *second;
+	struct left left = { 0 };
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { .head = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
+	struct iovec piece = { &left, sizeof(left) };
+	struct msghdr message = { .msg_iov = &piece,
+				  .msg_iovlen = 1,
+				  .msg_control = &control,
+				  .msg_controllen = sizeof(control.bytes) };
+	struct afcap_block first, second;
 	int fd;
 
 	lab_open();
-	lab_send(3000, 0x88b5);
-	ck_assert_int_eq(afcap_block_acquire(handle, &block), 0); /* dealt with, not yet released */
-	ck_assert_int_eq(afcap_block_acquire(handle, &next), 0);  /* not dealt with */
-	fd = dup(afcap_fd(handle));
+	fd = afcap_fd(handle);
+	lab_send(3000, TEST_TYPE);
+	left.geometry = *afcap_ring(handle);
+	if (left.geometry.version == AFCAP_TPACKET_V3) {
+		LAB_SOON(afcap_block_acquire(handle, &first) == 0);  /* dealt with, not released */
+		LAB_SOON(afcap_block_acquire(handle, &second) == 0); /* not dealt with */
+		left.index = second.index;
+		left.sequence = second.sequence;
+	} else {
+		ck_assert_uint_eq(lab_read(reads), reads);
+		left.index = lab_next()->next;
+	}
+	memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
+	sendmsg(channel, &message, 0);
+	raise(SIGKILL);
+}
+
+static int left_receive(int channel, struct left *left)
+{
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec piece = { left, sizeof(*left) };
+	struct msghdr message = { .msg_iov = &piece,
+				  .msg_iovlen = 1,
+				  .msg_control = &control,
+				  .msg_controllen = sizeof(control.bytes) };
+	int fd;
+
+	ck_assert_int_eq(recvmsg(channel, &message, 0), sizeof(*left));
+	memcpy(&fd, CMSG_DATA(&control.head), sizeof(fd));
+	return fd;
+}
+
+START_TEST(another_process_goes_on_in_the_ring)
+{
+	const struct afcap_packet *packet;
+	struct left left;
+	int channel[2], fd;
+	pid_t child;
+
+	options.ring.version = (enum afcap_tpacket)_i;
+	options.ring.blocks = 256;
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, channel), 0);
+	child = fork();
+	if (child == 0)
+		reader_die(channel[1], 700);
+	fd = left_receive(channel[0], &left);
+	waitpid(child, NULL, 0);
+	ck_assert_msg(afcap_adopt(&handle, fd, &left.geometry, &error) == 0, "%s", error.text);
+	if (_i == AFCAP_TPACKET_V3) {
+		ck_assert_int_eq(afcap_resume(handle, 1, 9), -ESTALE);
+		ck_assert_int_eq(afcap_resume(handle, left.index, left.sequence), 1);
+		ck_assert_int_eq(afcap_read(handle, &packet, SECOND), AFCAP_READY);
+	} else {
+		ck_assert_int_eq(afcap_resume(handle, 99999, 0), -ESTALE);
+		ck_assert_int_eq(afcap_resume(handle, left.index, 0), 0);
+		for (unsigned i = 701; i < 3000; i++)
+			ck_assert_uint_eq(lab_next()->data[20], (uint8_t)i);
+	}
 	afcap_close(handle);
-	ck_assert_int_eq(afcap_adopt(&second, fd, &options.ring, &error), 0);
-	ck_assert_int_eq(afcap_resume(second, 1, 9), -ESTALE);
-	ck_assert_int_eq(afcap_resume(second, 1, block.sequence + 1), 1);
-	ck_assert_int_eq(afcap_block_acquire(second, &block), 0);
-	ck_assert_uint_eq(block.sequence, next.sequence);
-	afcap_close(second);
 }
 END_TEST
 
@@ -266,24 +337,92 @@ START_TEST(what_cannot_be_opened_is_told)
 }
 END_TEST
 
-START_TEST(nothing_of_other_interfaces_or_from_before_comes_in)
-{
-	struct afcap_stats stats;
+static atomic_bool noise_end;
 
+/* Packets without end: on another interface, and on this one of a type that the filter keeps out */
+static void *noise_make(void *unused)
+{
+	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_ifindex = 1 };
+	uint8_t frame[FRAME_BYTES] = { [12] = 0x88, [13] = 0xb6 };
+
+	while (!atomic_load(&noise_end)) {
+		sendto(sender, frame, sizeof(frame), 0, (struct sockaddr *)&to, sizeof(to));
+		send(sender, frame, sizeof(frame), 0);
+	}
+	return unused;
+}
+
+START_TEST(nothing_of_other_interfaces_or_from_before_the_filter_comes_in)
+{
+	struct sock_filter code[] = { BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 12),
+				      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TEST_TYPE, 0, 1),
+				      BPF_STMT(BPF_RET | BPF_K, 1000),
+				      BPF_STMT(BPF_RET | BPF_K, 0) };
+	struct sock_fprog program = { 4, code };
+	struct afcap_fanout group = { .mode = AFCAP_FANOUT_LB, .id = 3 };
+	const struct afcap_packet *packet;
+	pthread_t thread;
+
+	options.filter = &program;
+	options.fanout = _i ? &group : NULL;
+	ck_assert_int_eq(pthread_create(&thread, NULL, noise_make, NULL), 0);
 	for (int i = 0; i < 20; i++) {
 		lab_open();
-		ck_assert_int_eq(afcap_stats(handle, &stats), 0);
-		ck_assert_uint_eq(stats.packets, 0);
+		ck_assert_uint_eq(lab_stats().packets, 0);
+		ck_assert_int_eq(afcap_read(handle, &packet, SECOND / 50), AFCAP_TIMEOUT);
+		ck_assert_uint_eq(lab_stats().packets, 0);
 		ck_assert_int_eq(fcntl(afcap_fd(handle), F_GETFD), FD_CLOEXEC);
 		afcap_close(handle);
 	}
+	atomic_store(&noise_end, true);
+	pthread_join(thread, NULL);
+}
+END_TEST
+
+START_TEST(a_socket_made_before_is_the_handles_then)
+{
+	int before = dup(0), fd, after;
+
+	close(before);
+	fd = afcap_socket(AFCAP_DGRAM);
+	ck_assert_int_ge(fd, 0);
+	options.socket = fd;
+	lab_open();
+	ck_assert_int_eq(afcap_fd(handle), fd);
+	lab_send(1, TEST_TYPE);
+	ck_assert_uint_eq(lab_next()->length, FRAME_BYTES - 14); /* of its type */
+	afcap_close(handle);
+	options.socket = afcap_socket(AFCAP_RAW);
+	options.interface = "nowhere0";
+	ck_assert_int_eq(afcap_open(&handle, &options, &error), -ENODEV);
+	after = dup(0);
+	ck_assert_int_eq(before, after); /* closed on failure, too */
+}
+END_TEST
+
+START_TEST(the_kernels_own_counters_are_reset_when_they_are_taken)
+{
+	uint32_t counts[3] = { 9, 9, 9 };
+
+	options.ring.version = (enum afcap_tpacket)_i;
+	lab_open();
+	lab_send(10, TEST_TYPE);
+	ck_assert_int_eq(afcap_stats_take(afcap_fd(handle), counts), 0);
+	ck_assert_uint_eq(counts[0], 10);
+	ck_assert_uint_eq(counts[1], 0);
+	ck_assert_uint_eq(counts[2], _i == AFCAP_TPACKET_V3 ? 0 : 9); /* untouched */
+	ck_assert_int_eq(afcap_stats_take(afcap_fd(handle), counts), 0);
+	ck_assert_uint_eq(counts[0], 0);
+	ck_assert_int_lt(afcap_stats_take(-1, counts), 0);
+	afcap_close(handle);
+	ck_assert_str_eq(afcap_version(), AFCAP_VERSION);
 }
 END_TEST
 
 Suite *suite_live(void)
 {
 	Suite *s = suite_create("live");
-	TCase *t = tcase_create("SetBPF SocketStats");
+	TCase *t = tcase_create("SetBPF, adopt");
 
 	tcase_add_checked_fixture(t, lab_setup, NULL);
 	tcase_set_timeout(t, 30);
@@ -294,12 +433,15 @@ Suite *suite_live(void)
 	tcase_add_test(t, a_locked_filter_stays);
 	tcase_add_test(t, nothing_comes_in_while_paused);
 	tcase_add_test(t, several_blocks_may_be_held);
-	tcase_add_test(t, another_process_goes_on_in_the_ring);
+	tcase_add_loop_test(t, another_process_goes_on_in_the_ring, 1, 4);
 	tcase_add_loop_test(t, a_ring_of_any_version_is_adopted_as_it_stands, 1, 4);
 	tcase_add_test(t, a_ring_of_another_version_or_no_ring_is_not_adopted);
 	tcase_add_test(t, a_ring_of_another_size_is_not_adopted);
 	tcase_add_test(t, what_cannot_be_opened_is_told);
-	tcase_add_test(t, nothing_of_other_interfaces_or_from_before_comes_in);
+	tcase_add_loop_test(t, nothing_of_other_interfaces_or_from_before_the_filter_comes_in, 0,
+			    2);
+	tcase_add_test(t, a_socket_made_before_is_the_handles_then);
+	tcase_add_loop_test(t, the_kernels_own_counters_are_reset_when_they_are_taken, 1, 4);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -43,6 +43,31 @@ START_TEST(packets_come_in_order_and_are_counted)
 }
 END_TEST
 
+START_TEST(what_the_status_says_is_told)
+{
+	struct afcap_packet_meta meta;
+
+	handblock_add(&block, 60, 82, 0)->tp_status |= TP_STATUS_CSUM_VALID;
+	handblock_add(&block, 60, 82, 0)->tp_status |= TP_STATUS_CSUMNOTREADY | (1 << 8);
+	handblock_add(&block, 60, 82, 0)->tp_status |= TP_STATUS_TS_RAW_HARDWARE;
+	view = handblock_view(&block);
+	view.status |= TP_STATUS_LOSING;
+	ck_assert(walk());
+	afcap_packet_meta(&packet, &meta);
+	ck_assert_int_eq(meta.checksum, AFCAP_CHECKSUM_VALID);
+	ck_assert(!meta.gso_tcp && meta.losing);
+	ck_assert(walk());
+	afcap_packet_meta(&packet, &meta);
+	ck_assert_int_eq(meta.checksum, AFCAP_CHECKSUM_NOT_READY);
+	ck_assert(meta.gso_tcp);
+	ck_assert_int_eq(meta.timestamp, AFCAP_TIMESTAMP_SOFTWARE);
+	ck_assert(walk());
+	afcap_packet_meta(&packet, &meta);
+	ck_assert_int_eq(meta.checksum, AFCAP_CHECKSUM_UNKNOWN);
+	ck_assert_int_eq(meta.timestamp, AFCAP_TIMESTAMP_HARDWARE);
+}
+END_TEST
+
 START_TEST(an_empty_block_has_no_packet)
 {
 	view = handblock_view(&block);
@@ -171,6 +196,7 @@ Suite *suite_packet(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, packets_come_in_order_and_are_counted);
+	tcase_add_test(t, what_the_status_says_is_told);
 	tcase_add_test(t, an_empty_block_has_no_packet);
 	tcase_add_test(t, an_unfilled_slot_is_passed_over);
 	tcase_add_loop_test(t, the_walk_ends_at_a_slot_that_does_not_lie_in_the_block, 0,

@@ -9,6 +9,7 @@
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -175,6 +176,48 @@ START_TEST(all_that_the_kernel_says_of_a_packet_is_told)
 }
 END_TEST
 
+/* A frame too small for the packet's place in it: it comes, without its bytes. */
+START_TEST(a_packet_without_room_in_its_frame_comes_empty)
+{
+	const struct afcap_packet *packet;
+
+	options.ring.version = (enum afcap_tpacket)_i;
+	options.ring.frame_bytes = 64;
+	lab_open();
+	lab_send(3, TEST_TYPE);
+	for (unsigned i = 0; i < 3; i++) {
+		packet = lab_next();
+		ck_assert_uint_eq(packet->capture_length, 0);
+		ck_assert_uint_eq(packet->length, FRAME_BYTES);
+	}
+	ck_assert_uint_eq(lab_stats().received, 3);
+	afcap_close(handle);
+}
+END_TEST
+
+START_TEST(the_destination_tells_the_type)
+{
+	static const uint8_t multicast[FRAME_BYTES] = { 1, 0, 0x5e, 0, 0, 1 };
+	uint8_t own[FRAME_BYTES] = { 0 };
+	struct afcap_packet_meta meta;
+	struct ifreq request = { .ifr_name = "va" };
+
+	lab_open();
+	ck_assert_int_eq(ioctl(sender, SIOCGIFHWADDR, &request), 0);
+	memcpy(own, request.ifr_hwaddr.sa_data, 6);
+	lab_send_bytes(own, sizeof(own));
+	lab_send_bytes(multicast, sizeof(multicast));
+	afcap_packet_meta(lab_next(), &meta);
+	ck_assert_int_eq(meta.type, AFCAP_PACKET_HOST);
+	afcap_packet_meta(lab_next(), &meta);
+	ck_assert_int_eq(meta.type, AFCAP_PACKET_MULTICAST);
+	afcap_close(handle);
+	ck_assert_int_eq(afcap_link_type("va"), ARPHRD_ETHER);
+	ck_assert_int_eq(afcap_link_type("lo"), ARPHRD_LOOPBACK);
+	ck_assert_int_eq(afcap_link_type("a-name-of-sixteen-bytes"), -ENODEV);
+}
+END_TEST
+
 /* UDP over lo: the kernel leaves the checksum to the card that never comes. */
 START_TEST(checksum_state_and_hash_are_told)
 {
@@ -244,8 +287,7 @@ START_TEST(packets_and_blocks_may_be_read_in_turn)
 	lab_send(10, TEST_TYPE);
 	ck_assert_uint_eq(lab_next()->data[20], 0); /* its block is held from here on */
 	lab_send(10, TEST_TYPE);
-	ck_assert_int_eq(afcap_wait(handle, SECOND), AFCAP_READY);
-	ck_assert_int_eq(afcap_block_acquire(handle, &block), 0);
+	LAB_SOON(afcap_block_acquire(handle, &block) == 0);
 	first = lab_next()->data[20];
 	ck_assert_uint_eq(first, 1);
 	for (struct afcap_packet p = { 0 }; afcap_packet_next(&block, &p);)
@@ -267,7 +309,6 @@ START_TEST(blocks_are_for_v3_alone)
 	lab_open();
 	lab_send(1, TEST_TYPE);
 	ck_assert_int_eq(afcap_block_acquire(handle, &block), -EOPNOTSUPP);
-	ck_assert_int_eq(afcap_resume(handle, 0, 1), -EOPNOTSUPP);
 	ck_assert_uint_eq(lab_read(1), 1);
 	afcap_close(handle);
 }
@@ -291,6 +332,8 @@ Suite *suite_read(void)
 	tcase_set_timeout(t, 30);
 	tcase_add_loop_test(t, a_filters_snaplen_truncates_and_is_counted, 1, 4);
 	tcase_add_loop_test(t, all_that_the_kernel_says_of_a_packet_is_told, 1, 4);
+	tcase_add_loop_test(t, a_packet_without_room_in_its_frame_comes_empty, 1, 3);
+	tcase_add_test(t, the_destination_tells_the_type);
 	tcase_add_test(t, checksum_state_and_hash_are_told);
 	tcase_add_loop_test(t, losing_is_told_until_the_statistics_are_read, 1, 4);
 	suite_add_tcase(s, t);

@@ -1,8 +1,14 @@
 /* The options that Go's gopacket/afpacket has, each under its name there, with its own test's
- * cases. Other rows of its surface are test cases of check_read.c (SocketRaw, ReadPacketData,
- * CaptureInfo), check_vlan.c (AncillaryVLAN, OptAddVLANHeader), check_link.c (ErrTimeout, ErrPoll),
- * check_fanout.c (SetFanout, FanoutHash ... FanoutEBPF), check_live.c (SetBPF, SetEBPF,
- * SocketStats, Stats), check_send.c (WritePacketData), check_stop.c (NewTPacket, Close). */
+ * cases. Other rows of its surface are test cases of
+ *   check_read.c    SocketRaw SocketDgram ReadPacketData ReadPacketDataTo ZeroCopyReadPacketData
+ *                   CaptureInfo
+ *   check_vlan.c    AncillaryVLAN OptAddVLANHeader
+ *   check_link.c    ErrTimeout OptPollTimeout ErrPoll
+ *   check_fanout.c  SetFanout FanoutHash ... FanoutEBPF SetEBPF
+ *   check_live.c    SetBPF, adopting a ring
+ *   check_limits.c  InitSocketStats SocketStats SocketStatsV3 Stats
+ *   check_send.c    WritePacketData
+ *   check_stop.c    NewTPacket Close */
 #include "lab.h"
 #include "suites.h"
 
@@ -73,6 +79,7 @@ static const struct {
 	{ offsetof(struct afcap_options, vnet_header_bytes), 0, 11, "vnet_header_bytes 11: must" },
 	{ offsetof(struct afcap_options, timestamp), 0, 7, "timestamp 7: unknown" },
 	{ offsetof(struct afcap_options, ifindex), 0, -1, "ifindex -1: must be positive" },
+	{ offsetof(struct afcap_options, filter_fd), 0, -1, "filter_fd -1: must be positive" },
 };
 
 START_TEST(a_broken_rule_is_named)
@@ -107,6 +114,21 @@ START_TEST(what_excludes_each_other_is_told)
 	setup();
 	options.vnet_header_bytes = 10;
 	options.socket_type = AFCAP_DGRAM;
+	ck_assert_int_eq(afcap_options_check(&options, &error), -EINVAL);
+	setup();
+	options.paused = true;
+	options.filter_fd = 7;
+	ck_assert_int_eq(afcap_options_check(&options, &error), -EINVAL);
+	setup();
+	options.filter = &program;
+	ck_assert_int_eq(afcap_options_check(&options, &error), -EINVAL);
+	ck_assert_str_eq(error.text, "filter: has no instructions");
+	setup();
+	options.ring.version = AFCAP_TPACKET_V1;
+	options.vlan_restore = true;
+	ck_assert_int_eq(afcap_options_check(&options, &error), -EINVAL);
+	options.vlan_restore = false;
+	options.rxhash = true;
 	ck_assert_int_eq(afcap_options_check(&options, &error), -EINVAL);
 	setup();
 	options.protocol = 0;
@@ -157,6 +179,9 @@ START_TEST(an_interface_is_given_by_name_by_index_or_all)
 	options.ifindex = 9999;
 	ck_assert_int_eq(afcap_open(&handle, &options, &error), -ENODEV);
 	ck_assert_str_eq(error.text, "no such interface: index 9999");
+	options.interface = "va";
+	ck_assert_int_eq(afcap_open(&handle, &options, &error), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(error.text, "ifindex 9999: interface va has index"));
 	options.ifindex = 0;
 	for (unsigned i = 0; i < 3; i++) { /* outgoing on vb, incoming on va */
 		options.interface = all[i];
@@ -213,6 +238,16 @@ START_TEST(highest_is_probed_by_making_the_ring)
 	lab_send(100, TEST_TYPE);
 	ck_assert_uint_eq(lab_read(100), 100);
 	afcap_close(handle);
+	options.ring = (struct afcap_geometry){ 0 }; /* as the solver makes it, for any version */
+	ck_assert_int_eq(afcap_geometry_solve(&options.ring, 1 << 20, 1500, &error), 0);
+	lab_open();
+	ck_assert_int_eq(afcap_ring(handle)->version, AFCAP_TPACKET_V2);
+	lab_send(100, TEST_TYPE);
+	ck_assert_uint_eq(lab_read(100), 100);
+	afcap_close(handle);
+	options.ring.frame_bytes = 0; /* V3 does not use it; told, not divided by */
+	ck_assert_int_eq(afcap_open(&handle, &options, &error), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(error.text, "frame_bytes 0"));
 	options.ring.version = AFCAP_TPACKET_V3; /* asked for, not replaced */
 	ck_assert_int_eq(afcap_open(&handle, &options, &error), -EINVAL);
 }
@@ -314,7 +349,7 @@ END_TEST
 /* A packet that needs its checksum, sent and received with what tells so in front */
 START_TEST(the_vnet_header_comes_with_the_packet)
 {
-	uint8_t frame[12 + FRAME_BYTES] = { 0 };
+	uint8_t frame[12 + FRAME_BYTES + 4] = { 0 };
 	struct virtio_net_hdr *head = (void *)frame;
 	const struct virtio_net_hdr *got;
 	const struct afcap_packet *packet;
@@ -348,6 +383,16 @@ START_TEST(the_vnet_header_comes_with_the_packet)
 	ck_assert_uint_eq(got->csum_start, 34);
 	ck_assert_uint_eq(packet->length, FRAME_BYTES);
 	ck_assert_uint_eq(packet->data[20], 77);
+	memcpy(frame + _i + 12, "\x81\0\0\5\x88\xb5", 6); /* and with a tag that is put back */
+	out.length += 4;
+	head->csum_start += 4;
+	ck_assert_int_eq(afcap_write(from, &out), 0);
+	packet = lab_next();
+	ck_assert_uint_eq(packet->length, FRAME_BYTES + 4);
+	ck_assert_mem_eq(packet->data, frame + _i, FRAME_BYTES + 4);
+	got = packet->vnet_header;
+	ck_assert_int_eq(got->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM, VIRTIO_NET_HDR_F_NEEDS_CSUM);
+	ck_assert_ptr_eq((const uint8_t *)got + 10, packet->data);
 	afcap_close(from);
 	afcap_close(handle);
 }
@@ -393,7 +438,7 @@ Suite *suite_seed(void)
 	tcase_add_test(row(s, "String", setup), enums_have_names);
 	t = row(s, "OptInterface", lab_setup);
 	tcase_add_test(t, an_interface_is_given_by_name_by_index_or_all);
-	t = row(s, "OptTPacketVersion", lab_setup);
+	t = row(s, "OptTPacketVersion TPacketVersion1 TPacketVersion2 TPacketVersion3", lab_setup);
 	tcase_add_loop_test(t, every_version_is_opened_and_told, AFCAP_TPACKET_HIGHEST,
 			    AFCAP_TPACKET_V3 + 1);
 	tcase_add_test(t, highest_is_probed_by_making_the_ring);

@@ -181,6 +181,21 @@ START_TEST(a_ring_sends_what_is_queued_round_and_round)
 }
 END_TEST
 
+/* By a slow queue, which the kernel says is full: the flush waits, and all arrive. */
+START_TEST(a_flush_waits_for_a_driver_that_is_behind)
+{
+	if (system("tc qdisc add dev vb root tbf rate 4mbit burst 1600 limit 3000 2>/dev/null"))
+		return; /* no tbf here */
+	ring_open(_i);
+	queue(0, 19, 1000);
+	ck_assert_int_eq(afcap_tx_flush(out, NULL, 0), AFCAP_TIMEOUT);
+	ck_assert_int_eq(afcap_tx_flush(out, NULL, 10 * SECOND), 0);
+	arrive(0, 19, 1000);
+	ck_assert_uint_eq(out_stats().sent, 20);
+	ck_assert_uint_eq(out_stats().sent_bytes, 20000);
+}
+END_TEST
+
 START_TEST(a_full_ring_says_so_and_has_room_after_a_flush)
 {
 	struct afcap_tx_slot slot;
@@ -253,6 +268,7 @@ END_TEST
 
 START_TEST(one_handle_receives_and_sends_by_rings)
 {
+	struct afcap_frame frame = { .data = frames[0], .length = 100 };
 	const struct afcap_packet *packet;
 
 	options.send_only = false;
@@ -261,6 +277,8 @@ START_TEST(one_handle_receives_and_sends_by_rings)
 	queue(0, 9, 100);
 	ck_assert_int_eq(afcap_tx_flush(out, NULL, SECOND), 0);
 	arrive(0, 9, 100);
+	ck_assert_int_eq(afcap_write(out, &frame), -EOPNOTSUPP); /* the kernel would ignore it */
+	ck_assert_int_eq(afcap_write_batch(out, &frame, 1), -EOPNOTSUPP);
 	for (unsigned i = 0; i < 10; i++) { /* its own packets are not given back to a sender */
 		struct afcap_frame back = { .data = frames[100 + i], .length = 90 };
 
@@ -294,6 +312,43 @@ START_TEST(without_a_link_layer_header_a_ring_needs_the_address)
 }
 END_TEST
 
+/* The header of the offloads comes first in a slot, and is no part of the packet. */
+START_TEST(a_ring_sends_behind_a_vnet_header)
+{
+	struct afcap_tx_slot slot;
+
+	options.vnet_header_bytes = 10;
+	ring_open(_i);
+	ck_assert_int_eq(afcap_tx_acquire(out, &slot), 0);
+	ck_assert_int_eq(afcap_tx_commit(out, &slot, 10), -EINVAL);
+	ck_assert_int_eq(afcap_tx_commit(out, &slot, 10 + 13), -EINVAL);
+	memset(slot.data, 0, 10);
+	memcpy(slot.data + 10, frames[0], 100);
+	ck_assert_int_eq(afcap_tx_commit(out, &slot, 110), 0);
+	ck_assert_int_eq(afcap_tx_flush(out, NULL, SECOND), 0);
+	arrive(0, 0, 100);
+	ck_assert_uint_eq(out_stats().sent_bytes, 100);
+}
+END_TEST
+
+/* Other packet sockets see what goes out, but for what bypasses the queues. */
+START_TEST(what_bypasses_the_queue_is_unseen_by_others)
+{
+	struct afcap_frame frame = { .data = frames[0], .length = 100 };
+	const struct afcap_packet *packet;
+	struct afcap *other;
+
+	options.qdisc_bypass = _i;
+	out_open();
+	options.send_only = options.qdisc_bypass = false;
+	ck_assert_msg(afcap_open(&other, &options, &error) == 0, "%s", error.text);
+	ck_assert_int_eq(afcap_write(out, &frame), 0);
+	arrive(0, 0, 100);
+	ck_assert_int_eq(afcap_read(other, &packet, SECOND / 5), _i ? AFCAP_TIMEOUT : AFCAP_READY);
+	afcap_close(other);
+}
+END_TEST
+
 START_TEST(without_a_sending_ring_it_is_told)
 {
 	struct afcap_tx_slot slot;
@@ -318,7 +373,10 @@ Suite *suite_send(void)
 	tcase_add_test(t, a_batch_is_sent_in_order_up_to_the_first_that_fails);
 	tcase_add_test(t, without_a_link_layer_header_the_kernel_makes_it);
 	tcase_add_test(t, without_a_sending_ring_it_is_told);
+	tcase_add_loop_test(t, what_bypasses_the_queue_is_unseen_by_others, 0, 2);
+	tcase_add_loop_test(t, a_ring_sends_behind_a_vnet_header, 1, 4);
 	tcase_add_loop_test(t, a_ring_sends_what_is_queued_round_and_round, 1, 4);
+	tcase_add_loop_test(t, a_flush_waits_for_a_driver_that_is_behind, 1, 4);
 	tcase_add_loop_test(t, a_full_ring_says_so_and_has_room_after_a_flush, 1, 4);
 	tcase_add_loop_test(t, a_bad_frame_is_refused_and_holds_up_nothing, 1, 4);
 	tcase_add_loop_test(t, what_the_kernel_passes_over_is_told_and_the_rest_is_sent, 1, 4);

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,19 +30,48 @@ static unsigned descriptors(void)
 	return n;
 }
 
+static atomic_int reader_tid;
+
 static void *reader(void *h)
 {
 	const struct afcap_packet *packet;
 	intptr_t packets = 0;
 	int rc;
 
+	atomic_store(&reader_tid, gettid());
 	while ((rc = afcap_read(h, &packet, -1)) == AFCAP_READY || rc == AFCAP_WOKEN)
 		packets += rc == AFCAP_READY;
 	ck_assert_int_eq(rc, AFCAP_STOPPED);
 	return (void *)packets;
 }
 
-/* The reader may be anywhere when it is stopped: before its wait, in it, in a packet. */
+/* The reader may be anywhere when it is stopped: not there yet, reading, asleep. */
+static void reader_read(void)
+{
+	struct afcap_stats stats;
+
+	do
+		ck_assert_int_eq(afcap_stats(handle, &stats), 0);
+	while (stats.received == 0);
+}
+
+/* The state of a thread in /proc is S while it sleeps; of this program's only its waits do. */
+static void reader_asleep(void)
+{
+	char path[64], state = 0;
+
+	while (state != 'S') {
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%d/stat", atomic_load(&reader_tid));
+		f = fopen(path, "r");
+		if (f && fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+			state = 0;
+		if (f)
+			fclose(f);
+	}
+}
+
 START_TEST(a_reader_is_stopped_and_its_handle_closed)
 {
 	unsigned before = descriptors();
@@ -52,11 +82,16 @@ START_TEST(a_reader_is_stopped_and_its_handle_closed)
 	for (unsigned i = 0; i < times(); i++) {
 		options.ring.version = (enum afcap_tpacket)(1 + i % 3);
 		lab_open();
+		atomic_store(&reader_tid, 0);
 		ck_assert_int_eq(pthread_create(&thread, NULL, reader, handle), 0);
 		if (i % 4 == 0)
 			lab_send(3, TEST_TYPE);
 		if (i % 4 == 1)
 			afcap_wake(handle);
+		if (i % 8 == 4)
+			reader_read();
+		if (i % 4 == 3)
+			reader_asleep();
 		if (i % 4 == 2) /* from another thread, while it reads or waits */
 			ck_assert_int_eq(afcap_stats(handle, &stats), 0);
 		afcap_stop(handle);

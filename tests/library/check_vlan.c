@@ -40,6 +40,7 @@ static const struct {
 	{ 1, { { 0x8100, 0x6064 } }, false, 3, 100, 0x8100, 60 },
 	{ 1, { { 0x88a8, 0x0fff } }, false, 0, 4095, 0x88a8, 60 },
 	{ 1, { { 0x8100, 0x0000 } }, false, 0, 0, 0x8100, 60 }, /* VID 0: a priority tag */
+	{ 1, { { 0x8100, 0xe000 } }, false, 7, 0, 0x8100, 60 }, /* PCP only */
 	{ 1, { { 0x8100, 0xf000 } }, true, 7, 0, 0x8100, 60 },	/* PCP and DEI only */
 	{ 2, { { 0x88a8, 0x0064 }, { 0x8100, 0x20c8 } }, false, 0, 100, 0x88a8, 60 }, /* QinQ */
 	{ 1, { { 0x8100, 0x0001 } }, false, 0, 1, 0x8100, 2 },			      /* a runt */
@@ -165,6 +166,24 @@ START_TEST(without_a_link_layer_header_nothing_is_put_back)
 }
 END_TEST
 
+START_TEST(a_copy_is_left_alone)
+{
+	uint8_t frame[1500], copy[1500];
+	const struct afcap_packet *packet;
+	struct afcap_packet own;
+
+	lab_open();
+	frame_send(frame, 0);
+	ck_assert_int_eq(afcap_read_into(handle, copy + 8, sizeof(copy) - 8, &packet, SECOND),
+			 AFCAP_READY);
+	own = *packet;
+	ck_assert(own.status & TP_STATUS_VLAN_VALID);
+	ck_assert(!afcap_vlan_restore(&own)); /* no room in front of it that were its own */
+	ck_assert_ptr_eq(own.data, copy + 8);
+	afcap_close(handle);
+}
+END_TEST
+
 START_TEST(a_packet_without_a_tag_is_left_alone)
 {
 	struct afcap_packet_meta meta;
@@ -213,6 +232,7 @@ Suite *suite_vlan(void)
 	tcase_add_loop_test(t, the_tag_is_put_back_in_place, 0, 2 * FRAMES);
 	tcase_add_test(t, a_walked_block_gets_its_tags_back_once);
 	tcase_add_loop_test(t, without_a_link_layer_header_nothing_is_put_back, 2, 4);
+	tcase_add_test(t, a_copy_is_left_alone);
 	tcase_add_test(t, a_packet_without_a_tag_is_left_alone);
 	tcase_add_test(t, a_tag_is_not_put_into_cut_off_addresses);
 	suite_add_tcase(s, t);

@@ -1,10 +1,15 @@
 #include "lab.h"
 
+#include <errno.h>
+#include <linux/bpf.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <time.h>
 
 struct afcap_options options;
@@ -110,6 +115,26 @@ struct afcap_stats lab_stats(void)
 
 	ck_assert_int_eq(afcap_stats(handle, &stats), 0);
 	return stats;
+}
+
+int lab_ebpf(int at, int constant)
+{
+	struct bpf_insn code[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = 6, .src_reg = 1 },
+		{ .code = BPF_LD | BPF_ABS | BPF_B, .imm = SKF_NET_OFF + at },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	union bpf_attr attr = { .prog_type = BPF_PROG_TYPE_SOCKET_FILTER,
+				.insns = (uintptr_t)code,
+				.insn_cnt = 3,
+				.license = (uintptr_t) "GPL" };
+	int fd;
+
+	if (constant >= 0)
+		code[1] = (struct bpf_insn){ .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = constant };
+	fd = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+	ck_assert_msg(fd > 0, "bpf(2): %s", strerror(errno));
+	return fd;
 }
 
 static int64_t clock_read(clockid_t clock)

@@ -47,6 +47,10 @@ const struct afcap_packet *lab_next(void);
 
 struct afcap_stats lab_stats(void);
 
+/* An eBPF program for sockets that returns byte `at` of the network layer, or `constant` where that
+ * is not negative. Its descriptor. */
+int lab_ebpf(int at, int constant);
+
 /* CLOCK_MONOTONIC in nanoseconds; CPU time of this process in nanoseconds */
 int64_t lab_now(void);
 int64_t lab_cpu(void);

@@ -13,6 +13,7 @@ Suite *suite_read(void);
 Suite *suite_live(void);
 Suite *suite_vlan(void);
 Suite *suite_link(void);
+Suite *suite_group(void);
 Suite *suite_fanout(void);
 Suite *suite_tables(void);
 Suite *suite_send(void);
