@@ -140,6 +140,15 @@ START_TEST(a_drained_ring_is_resumed_where_the_next_block_will_be)
 }
 END_TEST
 
+START_TEST(a_full_ring_is_not_released_by_another_rings_numbers)
+{
+	set(0, 5, true), set(1, 6, true), set(2, 7, true), set(3, 8, true);
+	ck_assert_int_eq(afcap_resume(&ring, 0, 77), -ESTALE);
+	for (uint32_t i = 0; i < BLOCKS; i++)
+		ck_assert_uint_eq(head(i)->block_status, TP_STATUS_USER);
+}
+END_TEST
+
 START_TEST(another_rings_numbers_are_refused)
 {
 	set(0, 1, true);
@@ -163,6 +172,7 @@ Suite *suite_block(void)
 	tcase_add_test(t, a_full_ring_is_resumed_at_its_oldest_block);
 	tcase_add_test(t, a_full_ring_that_is_all_written_is_all_released);
 	tcase_add_test(t, a_drained_ring_is_resumed_where_the_next_block_will_be);
+	tcase_add_test(t, a_full_ring_is_not_released_by_another_rings_numbers);
 	tcase_add_test(t, another_rings_numbers_are_refused);
 	suite_add_tcase(s, t);
 	return s;

@@ -283,6 +283,7 @@ START_TEST(packets_and_blocks_may_be_read_in_turn)
 	struct afcap_block block;
 	unsigned first, second = 0;
 
+	options.ring.block_timeout_ms = 100; /* ten packets stand in one block */
 	lab_open();
 	lab_send(10, TEST_TYPE);
 	ck_assert_uint_eq(lab_next()->data[20], 0); /* its block is held from here on */
