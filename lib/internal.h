@@ -54,7 +54,7 @@ struct afcap {
 	atomic_uint signals;	  /* SIGNAL_* */
 	atomic_bool sender_error; /* a sender took the error that tells of the link */
 	enum link_state link;
-	int64_t link_due_ns; /* LINK_LEAVING: when it is told */
+	int64_t link_left_ns, link_due_ns; /* LINK_LEAVING: since when, when it is told */
 	struct ring rx, tx;
 	uint8_t *map; /* both rings */
 	size_t map_bytes;

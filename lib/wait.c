@@ -92,18 +92,20 @@ static bool device_up(const struct afcap *h, int ifindex)
 }
 
 /* A link that left is not told at once: the block that was being filled is handed over by its
- * timer, and goes first. */
+ * timer, and goes first. One that goes up and down all the time is told all the same. */
 void wait_link_error(struct afcap *h)
 {
-	int64_t hold = 1;
+	int64_t now = now_ns(), hold = 1;
 
+	if (h->link != LINK_LEAVING)
+		h->link_left_ns = now;
 	if (h->rx.geometry.version == AFCAP_TPACKET_V3)
 		hold = h->rx.geometry.block_timeout_ms * NS_MS + HOLD_MORE_NS;
-	if (hold > HOLD_MAX_NS)
-		hold = HOLD_MAX_NS;
+	if (hold > h->link_left_ns + HOLD_MAX_NS - now)
+		hold = h->link_left_ns + HOLD_MAX_NS - now;
 	h->link = LINK_LEAVING;
-	h->link_due_ns = now_ns() + hold;
-	timer_arm(h, hold, 0);
+	h->link_due_ns = now + hold;
+	timer_arm(h, hold > 0 ? hold : 1, 0);
 }
 
 void wait_link_begin(struct afcap *h)

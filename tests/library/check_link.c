@@ -229,6 +229,21 @@ START_TEST(a_flap_is_told_and_so_is_what_follows)
 }
 END_TEST
 
+START_TEST(a_link_that_flaps_all_the_time_is_told)
+{
+	int64_t begin;
+
+	options.ring.block_timeout_ms = 400;
+	lab_open();
+	lab_run("for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do "
+		"ip link set va down; ip link set va up; sleep 0.1; done &");
+	begin = lab_now();
+	ck_assert_int_eq(afcap_wait(handle, -1), AFCAP_DOWN);
+	ck_assert_int_lt(lab_now() - begin, SECOND);
+	afcap_close(handle);
+}
+END_TEST
+
 START_TEST(an_interface_moved_to_another_namespace_is_told_gone)
 {
 	lab_open();
@@ -426,6 +441,7 @@ Suite *suite_link(void)
 	tcase_add_loop_test(t, a_link_deleted_long_after_it_went_down_is_told_gone, 1, 4);
 	tcase_add_test(t, late_packets_do_not_make_a_link_that_is_down_fine);
 	tcase_add_test(t, a_flap_is_told_and_so_is_what_follows);
+	tcase_add_test(t, a_link_that_flaps_all_the_time_is_told);
 	tcase_add_test(t, an_interface_moved_to_another_namespace_is_told_gone);
 	tcase_add_test(t, who_adopts_a_ring_is_told_what_became_of_its_link);
 	tcase_add_test(t, a_sender_does_not_take_the_news_from_the_reader);
