@@ -245,8 +245,9 @@ AFCAP_PUBLIC int afcap_geometry_solve(struct afcap_geometry *geometry, uint64_t 
 	solve(&g, memory_bytes, snaplen, page);
 	if (g.block_bytes && g.block_bytes <= BLOCK_BYTES_MAX && g.blocks == 0)
 		return error_set(error, EINVAL,
-				 "memory of %llu bytes: less than one block of %u takes",
-				 (unsigned long long)memory_bytes, g.block_bytes);
+				 "memory of %llu bytes: less than one block of %u takes (%llu)",
+				 (unsigned long long)memory_bytes, g.block_bytes,
+				 (unsigned long long)power_of_two(g.block_bytes));
 	if (g.blocks > (is_v3(&g) ? AFCAP_BLOCKS_MAX : AFCAP_BLOCKS_MAX_V2))
 		return error_set(error, EINVAL,
 				 "memory of %llu bytes in blocks of %u: %u blocks, at most %u; "
