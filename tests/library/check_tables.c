@@ -198,7 +198,7 @@ END_TEST
 
 START_TEST(the_257th_member_of_256_is_refused)
 {
-	struct afcap *members[257];
+	static struct afcap *members[257];
 	struct afcap_fanout group = { .id = 9 };
 	struct rlimit files = { 2048, 2048 };
 
