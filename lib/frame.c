@@ -18,14 +18,20 @@ void *frame_at(const struct ring *ring, uint32_t index)
 	       (size_t)(index % frames) * ring->geometry.frame_bytes;
 }
 
-/* Pairs with the kernel's barrier before it stores the status in tpacket_rcv(): all else in the
- * frame is read after this. V1's status is a long, of which 32 bits are used. */
-static uint32_t frame_status(const struct ring *ring, const void *frame)
+/* Pairs with the kernel's barriers in tpacket_rcv() and __packet_set_status(): all else in the
+ * frame is read or written only after this says that it is ours. V1's status is a long, of which 32
+ * bits are used; only sending rings have frames of V3. */
+uint32_t frame_status(const struct ring *ring, uint32_t index)
 {
+	const void *frame = frame_at(ring, index);
+
 	if (ring->geometry.version == AFCAP_TPACKET_V1)
 		return (uint32_t)__atomic_load_n(&((const struct tpacket_hdr *)frame)->tp_status,
 						 __ATOMIC_ACQUIRE);
-	return __atomic_load_n(&((const struct tpacket2_hdr *)frame)->tp_status, __ATOMIC_ACQUIRE);
+	if (ring->geometry.version == AFCAP_TPACKET_V2)
+		return __atomic_load_n(&((const struct tpacket2_hdr *)frame)->tp_status,
+				       __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&((const struct tpacket3_hdr *)frame)->tp_status, __ATOMIC_ACQUIRE);
 }
 
 static uint32_t frame_count(const struct ring *ring)
@@ -36,8 +42,7 @@ static uint32_t frame_count(const struct ring *ring)
 /* A reader that holds the ring's only frame would otherwise meet it again. */
 bool frame_ready(const struct afcap *h)
 {
-	return h->held < frame_count(&h->rx) &&
-	       frame_status(&h->rx, frame_at(&h->rx, h->rx.next)) & TP_STATUS_USER;
+	return h->held < frame_count(&h->rx) && frame_status(&h->rx, h->rx.next) & TP_STATUS_USER;
 }
 
 /* Exactly 0, and last: the kernel writes into the frame as soon as it sees it. */

@@ -129,6 +129,7 @@ bool block_ready(const struct afcap *handle);
 bool frame_ready(const struct afcap *handle);
 /* frame.c: slot `index` of a ring of frames; taking the next; the packet in it; giving it back */
 void *frame_at(const struct ring *ring, uint32_t index);
+uint32_t frame_status(const struct ring *ring, uint32_t index);
 uint32_t frame_acquire(struct ring *ring);
 bool frame_packet(const struct ring *ring, uint32_t index, uint32_t vnet_header_bytes,
 		  struct afcap_packet *packet);

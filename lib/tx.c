@@ -130,20 +130,6 @@ static uint32_t slot_count(const struct afcap *h)
 	return afcap_geometry_frames(&h->tx.geometry) * h->tx.geometry.blocks;
 }
 
-/* Pairs with the kernel's barriers in __packet_set_status(): a slot is written again only after
- * this says that the kernel is done with it. */
-static uint32_t slot_status(const struct afcap *h, uint32_t index)
-{
-	void *slot = frame_at(&h->tx, index);
-
-	if (h->tx.geometry.version == AFCAP_TPACKET_V1)
-		return (uint32_t)__atomic_load_n(&((struct tpacket_hdr *)slot)->tp_status,
-						 __ATOMIC_ACQUIRE);
-	if (h->tx.geometry.version == AFCAP_TPACKET_V2)
-		return __atomic_load_n(&((struct tpacket2_hdr *)slot)->tp_status, __ATOMIC_ACQUIRE);
-	return __atomic_load_n(&((struct tpacket3_hdr *)slot)->tp_status, __ATOMIC_ACQUIRE);
-}
-
 /* The status last: the kernel reads the rest as soon as it sees it. */
 static void slot_queue(const struct afcap *h, uint32_t index, uint32_t length)
 {
@@ -184,7 +170,7 @@ AFCAP_PUBLIC int afcap_tx_acquire(struct afcap *h, struct afcap_tx_slot *slot)
 	/* Beside TP_STATUS_AVAILABLE there may be bits that tell of a timestamp, or that the frame
 	 * before was bad: the kernel is done with it then, too. */
 	if (h->tx_queued == slot_count(h) ||
-	    slot_status(h, h->tx.next) & (TP_STATUS_SEND_REQUEST | TP_STATUS_SENDING))
+	    frame_status(&h->tx, h->tx.next) & (TP_STATUS_SEND_REQUEST | TP_STATUS_SENDING))
 		return -EAGAIN;
 	*slot = (struct afcap_tx_slot){ .data = (uint8_t *)frame_at(&h->tx, h->tx.next) + head,
 					.capacity = h->tx.geometry.frame_bytes - head,
@@ -221,7 +207,7 @@ static int queue_settle(struct afcap *h, ssize_t bytes)
 	while (h->tx_queued) {
 		uint32_t first = (h->tx.next + count - h->tx_queued) % count;
 
-		if (slot_status(h, first) & TP_STATUS_SEND_REQUEST)
+		if (frame_status(&h->tx, first) & TP_STATUS_SEND_REQUEST)
 			break;
 		sum += slot_length(h, first) - h->vnet_header_bytes;
 		taken++;

@@ -136,16 +136,13 @@ END_TEST
 Suite *suite_group(void)
 {
 	Suite *s = suite_create("group");
-	TCase *t = tcase_create("SetFanout");
+	TCase *t = lab_case(s, "SetFanout", lab_setup, 60);
 
-	tcase_add_checked_fixture(t, lab_setup, NULL);
-	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, groups_are_joined_with_every_mode_and_flag, AFCAP_FANOUT_HASH,
 			    AFCAP_FANOUT_EBPF + 1);
 	tcase_add_loop_test(t, what_is_wrong_with_a_group_is_told, 0, sizeof(bad) / sizeof(*bad));
 	tcase_add_test(t, a_group_takes_as_many_members_as_it_was_made_for);
 	tcase_add_test(t, a_group_is_joined_while_the_link_is_down_or_it_is_told);
 	tcase_add_test(t, a_group_is_of_one_interface);
-	suite_add_tcase(s, t);
 	return s;
 }

@@ -198,20 +198,14 @@ END_TEST
 Suite *suite_limits(void)
 {
 	Suite *s = suite_create("limits");
-	TCase *t = tcase_create("limits");
+	TCase *t = lab_case(s, "limits", lab_setup, 120);
 
-	tcase_add_checked_fixture(t, lab_setup, NULL);
-	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, a_ring_of_one_block_or_frame_goes_round, 1, 4);
 	tcase_add_loop_test(t, empty_blocks_are_passed_over_and_given_back, 0, 2);
 	tcase_add_test(t, a_ring_of_65536_blocks_goes_round_and_one_more_is_refused);
 	tcase_add_loop_test(t, a_private_area_is_left_alone_and_packets_stand_behind_it, 0, 4);
-	suite_add_tcase(s, t);
-	t = tcase_create("InitSocketStats SocketStats SocketStatsV3 Stats");
-	tcase_add_checked_fixture(t, lab_setup, NULL);
-	tcase_set_timeout(t, 30);
+	t = lab_case(s, "InitSocketStats SocketStats SocketStatsV3 Stats", lab_setup, 30);
 	tcase_add_test(t, statistics_go_on_beyond_32_bits);
 	tcase_add_test(t, blocks_are_counted_by_why_they_came);
-	suite_add_tcase(s, t);
 	return s;
 }

@@ -418,10 +418,8 @@ END_TEST
 Suite *suite_link(void)
 {
 	Suite *s = suite_create("link");
-	TCase *t = tcase_create("ErrTimeout OptPollTimeout");
+	TCase *t = lab_case(s, "ErrTimeout OptPollTimeout", lab_setup, 30);
 
-	tcase_add_checked_fixture(t, lab_setup, NULL);
-	tcase_set_timeout(t, 30);
 	tcase_add_loop_test(t, a_timeout_ends_at_its_deadline_however_many_signals_come, 1, 4);
 	tcase_add_test(t, waits_and_sleeps_are_counted);
 	tcase_add_loop_test(t, waits_end_by_wake_once_and_by_stop_for_good, 1, 4);
@@ -431,10 +429,7 @@ Suite *suite_link(void)
 	tcase_add_test(t, a_timeout_of_all_time_is_for_ever);
 	tcase_add_test(t, an_event_loop_is_told_of_everything_and_nothing_twice);
 	tcase_add_loop_test(t, an_event_loop_is_told_of_frames, 1, 4);
-	suite_add_tcase(s, t);
-	t = tcase_create("ErrPoll");
-	tcase_add_checked_fixture(t, lab_setup, NULL);
-	tcase_set_timeout(t, 30);
+	t = lab_case(s, "ErrPoll", lab_setup, 30);
 	tcase_add_loop_test(t, what_came_before_is_read_before_the_link_is_told_down, 1, 4);
 	tcase_add_loop_test(t, a_deleted_interface_is_told_gone_after_its_packets, 1, 4);
 	tcase_add_test(t, a_link_that_is_down_and_then_deleted_is_told_both);
@@ -446,6 +441,5 @@ Suite *suite_link(void)
 	tcase_add_test(t, who_adopts_a_ring_is_told_what_became_of_its_link);
 	tcase_add_test(t, a_sender_does_not_take_the_news_from_the_reader);
 	tcase_add_test(t, all_interfaces_never_go_down);
-	suite_add_tcase(s, t);
 	return s;
 }

@@ -422,10 +422,8 @@ END_TEST
 Suite *suite_live(void)
 {
 	Suite *s = suite_create("live");
-	TCase *t = tcase_create("SetBPF, adopt");
+	TCase *t = lab_case(s, "SetBPF, adopt", lab_setup, 30);
 
-	tcase_add_checked_fixture(t, lab_setup, NULL);
-	tcase_set_timeout(t, 30);
 	tcase_add_test(t, what_is_sent_is_received_and_counted);
 	tcase_add_test(t, a_full_ring_drops_and_says_how_many);
 	tcase_add_test(t, filters_are_set_at_open_swapped_cleared_and_drop_all);
@@ -442,6 +440,5 @@ Suite *suite_live(void)
 			    2);
 	tcase_add_test(t, a_socket_made_before_is_the_handles_then);
 	tcase_add_loop_test(t, the_kernels_own_counters_are_reset_when_they_are_taken, 1, 4);
-	suite_add_tcase(s, t);
 	return s;
 }

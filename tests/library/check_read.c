@@ -318,25 +318,21 @@ END_TEST
 Suite *suite_read(void)
 {
 	Suite *s = suite_create("read");
-	TCase *t = tcase_create("SocketRaw SocketDgram ReadPacketData ReadPacketDataTo "
-				"ZeroCopyReadPacketData");
+	TCase *t = lab_case(s,
+			    "SocketRaw SocketDgram ReadPacketData ReadPacketDataTo "
+			    "ZeroCopyReadPacketData",
+			    lab_setup, 60);
 
-	tcase_add_checked_fixture(t, lab_setup, NULL);
-	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, bytes_lengths_and_order_are_those_sent, 0, 6 * WAYS);
 	tcase_add_loop_test(t, a_copy_into_a_small_buffer_says_how_much_fitted, 1, 4);
 	tcase_add_test(t, packets_and_blocks_may_be_read_in_turn);
 	tcase_add_loop_test(t, blocks_are_for_v3_alone, 1, 3);
-	suite_add_tcase(s, t);
-	t = tcase_create("CaptureInfo");
-	tcase_add_checked_fixture(t, lab_setup, NULL);
-	tcase_set_timeout(t, 30);
+	t = lab_case(s, "CaptureInfo", lab_setup, 30);
 	tcase_add_loop_test(t, a_filters_snaplen_truncates_and_is_counted, 1, 4);
 	tcase_add_loop_test(t, all_that_the_kernel_says_of_a_packet_is_told, 1, 4);
 	tcase_add_loop_test(t, a_packet_without_room_in_its_frame_comes_empty, 1, 3);
 	tcase_add_test(t, the_destination_tells_the_type);
 	tcase_add_test(t, checksum_state_and_hash_are_told);
 	tcase_add_loop_test(t, losing_is_told_until_the_statistics_are_read, 1, 4);
-	suite_add_tcase(s, t);
 	return s;
 }

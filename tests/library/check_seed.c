@@ -416,33 +416,24 @@ START_TEST(hardware_timestamps_fall_back_and_say_so)
 }
 END_TEST
 
-static TCase *row(Suite *s, const char *name, void (*before)(void))
-{
-	TCase *t = tcase_create(name);
-
-	tcase_add_checked_fixture(t, before, NULL);
-	tcase_set_timeout(t, 30);
-	suite_add_tcase(s, t);
-	return t;
-}
-
 Suite *suite_seed(void)
 {
 	Suite *s = suite_create("seed");
-	TCase *t = row(s, "OptFrameSize OptBlockSize OptNumBlocks OptBlockTimeout", setup);
+	TCase *t = lab_case(s, "OptFrameSize OptBlockSize OptNumBlocks OptBlockTimeout", setup, 30);
 
 	tcase_add_test(t, defaults_are_those_of_the_seed);
 	tcase_add_loop_test(t, a_broken_rule_is_named, 0, sizeof(bad) / sizeof(*bad));
 	tcase_add_test(t, frames_of_1024_are_512_a_block);
 	tcase_add_test(t, what_excludes_each_other_is_told);
-	tcase_add_test(row(s, "String", setup), enums_have_names);
-	t = row(s, "OptInterface", lab_setup);
+	tcase_add_test(lab_case(s, "String", setup, 30), enums_have_names);
+	t = lab_case(s, "OptInterface", lab_setup, 30);
 	tcase_add_test(t, an_interface_is_given_by_name_by_index_or_all);
-	t = row(s, "OptTPacketVersion TPacketVersion1 TPacketVersion2 TPacketVersion3", lab_setup);
+	t = lab_case(s, "OptTPacketVersion TPacketVersion1 TPacketVersion2 TPacketVersion3",
+		     lab_setup, 30);
 	tcase_add_loop_test(t, every_version_is_opened_and_told, AFCAP_TPACKET_HIGHEST,
 			    AFCAP_TPACKET_V3 + 1);
 	tcase_add_test(t, highest_is_probed_by_making_the_ring);
-	t = row(s, "SetPromiscuous OptProtocol OptVNetHdrSize", lab_setup);
+	t = lab_case(s, "SetPromiscuous OptProtocol OptVNetHdrSize", lab_setup, 30);
 	tcase_add_test(t, promiscuous_mode_lasts_as_long_as_the_handle);
 	tcase_add_test(t, only_the_protocol_asked_for_comes_in);
 	tcase_add_test(t, outgoing_packets_are_left_out_where_asked);

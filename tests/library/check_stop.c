@@ -143,13 +143,10 @@ END_TEST
 Suite *suite_stop(void)
 {
 	Suite *s = suite_create("stop");
-	TCase *t = tcase_create("NewTPacket Close");
+	TCase *t = lab_case(s, "NewTPacket Close", lab_setup, 600);
 
-	tcase_add_checked_fixture(t, lab_setup, NULL);
-	tcase_set_timeout(t, 600);
 	tcase_add_test(t, a_reader_is_stopped_and_its_handle_closed);
 	tcase_add_test(t, the_handle_is_closed_on_exec_and_null_is_safe);
 	tcase_add_test(t, statistics_are_read_while_a_reader_reads);
-	suite_add_tcase(s, t);
 	return s;
 }

@@ -313,15 +313,12 @@ END_TEST
 Suite *suite_tables(void)
 {
 	Suite *s = suite_create("tables");
-	TCase *t = tcase_create("tables");
+	TCase *t = lab_case(s, "tables", setup, 120);
 
-	tcase_add_checked_fixture(t, setup, NULL);
-	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, members_hold_what_the_mode_gives_them, 0, 2 * ROWS);
 	tcase_add_test(t, unique_ids_are_joined_without_the_flag_and_refused_with_another_mode);
 	tcase_add_test(t, the_257th_member_of_256_is_refused);
 	tcase_add_loop_test(t, lo_gives_200_for_100_sent, 1, 4);
 	tcase_add_loop_test(t, a_ring_sends_100_that_arrive_intact, 1, 4);
-	suite_add_tcase(s, t);
 	return s;
 }

@@ -220,21 +220,15 @@ END_TEST
 Suite *suite_vlan(void)
 {
 	Suite *s = suite_create("vlan");
-	TCase *t = tcase_create("AncillaryVLAN");
+	TCase *t = lab_case(s, "AncillaryVLAN", lab_setup, 30);
 
-	tcase_add_checked_fixture(t, lab_setup, NULL);
-	tcase_set_timeout(t, 30);
 	tcase_add_loop_test(t, the_tag_is_told_beside_the_packet, 0, 3 * FRAMES);
-	suite_add_tcase(s, t);
-	t = tcase_create("OptAddVLANHeader");
-	tcase_add_checked_fixture(t, lab_setup, NULL);
-	tcase_set_timeout(t, 30);
+	t = lab_case(s, "OptAddVLANHeader", lab_setup, 30);
 	tcase_add_loop_test(t, the_tag_is_put_back_in_place, 0, 2 * FRAMES);
 	tcase_add_test(t, a_walked_block_gets_its_tags_back_once);
 	tcase_add_loop_test(t, without_a_link_layer_header_nothing_is_put_back, 2, 4);
 	tcase_add_test(t, a_copy_is_left_alone);
 	tcase_add_test(t, a_packet_without_a_tag_is_left_alone);
 	tcase_add_test(t, a_tag_is_not_put_into_cut_off_addresses);
-	suite_add_tcase(s, t);
 	return s;
 }

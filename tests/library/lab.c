@@ -46,6 +46,16 @@ void lab_setup(void)
 	};
 }
 
+TCase *lab_case(Suite *s, const char *name, void (*setup)(void), int seconds)
+{
+	TCase *t = tcase_create(name);
+
+	tcase_add_checked_fixture(t, setup, NULL);
+	tcase_set_timeout(t, seconds);
+	suite_add_tcase(s, t);
+	return t;
+}
+
 void lab_open(void)
 {
 	ck_assert_msg(afcap_open(&handle, &options, &error) == 0, "%s", error.text);

@@ -26,6 +26,9 @@ extern int sender; /* a packet socket on vb */
 
 void lab_setup(void);
 
+/* A case of suite `s`: each of its tests runs after `setup`, within `seconds`. */
+TCase *lab_case(Suite *s, const char *name, void (*setup)(void), int seconds);
+
 /* Runs a command line, which must succeed. */
 void lab_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
