@@ -18,6 +18,8 @@ static const struct {
 	[MESSAGE_JOIN] = { "JOIN", sizeof(struct message_group) },
 	[MESSAGE_FILE] = { "FILE", sizeof(struct message_file) },
 	[MESSAGE_DRAIN] = { "DRAIN", 0 },
+	[MESSAGE_ROTATE] = { "ROTATE", 0 },
+	[MESSAGE_SUSPEND] = { "SUSPEND", sizeof(struct message_suspend) },
 	[MESSAGE_SOCKET_MADE] = { "SOCKET_MADE", 0 },
 	[MESSAGE_RING_MADE] = { "RING_MADE", 0 },
 	[MESSAGE_JOINED] = { "JOINED", sizeof(struct message_group) },
@@ -29,11 +31,15 @@ static const struct {
 	[MESSAGE_NAME] = { "NAME", sizeof(struct message_archive) },
 	[MESSAGE_FINISH] = { "FINISH", sizeof(struct message_archive) },
 	[MESSAGE_DISCARD] = { "DISCARD", sizeof(struct message_archive) },
+	[MESSAGE_KEEP] = { "KEEP", sizeof(struct message_archive) },
+	[MESSAGE_SYNC] = { "SYNC", sizeof(struct message_archive) },
 	[MESSAGE_CAPTURE_OK] = { "CAPTURE_OK", sizeof(struct message_result) },
 	[MESSAGE_OPENED] = { "OPENED", sizeof(struct message_result) },
 	[MESSAGE_NAMED] = { "NAMED", sizeof(struct message_result) },
 	[MESSAGE_FINISHED] = { "FINISHED", sizeof(struct message_result) },
 	[MESSAGE_DISCARDED] = { "DISCARDED", sizeof(struct message_result) },
+	[MESSAGE_KEPT] = { "KEPT", sizeof(struct message_result) },
+	[MESSAGE_SYNCED] = { "SYNCED", sizeof(struct message_result) },
 };
 
 int message_bytes(uint32_t type)

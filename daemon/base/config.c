@@ -3,19 +3,15 @@
  * line first. */
 #include "config_schema.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <ini.h>
-#include <linux/if_packet.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define INTERFACE_LOOPBACK "lo"
-#define IGNORE_OUTGOING	   0x4000
-#define LINE_OVERRIDE	   (~0u) /* in lines[]: set by -o */
+#define LINE_OVERRIDE (~0u) /* in lines[]: set by -o */
 
 struct reading {
 	struct config *config;
@@ -29,17 +25,6 @@ struct reading {
 	const struct config_section *section;
 	char key[64], value[FILTER_BYTES + 256]; /* the last value, for lines that go on */
 };
-
-__attribute__((format(printf, 2, 3))) static int config_fail(struct config_error *error,
-							     const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(error->text, sizeof(error->text), format, ap);
-	va_end(ap);
-	return -EINVAL;
-}
 
 __attribute__((format(printf, 2, 3))) static void reading_fail(struct reading *r,
 							       const char *format, ...)
@@ -338,113 +323,6 @@ const char *config_where_daemon(const struct config *config, const char *key, ch
 
 	return where_print(config, k ? config->daemon.lines[k - config_daemon_section.keys] : 0,
 			   "daemon", key, buffer, size);
-}
-
-static int capture_finish(const struct config *config, struct config_capture *c,
-			  struct config_error *error)
-{
-	char where[256];
-	long page = sysconf(_SC_PAGESIZE);
-
-	if (!*c->interface) {
-		if (strlen(c->name) >= sizeof(c->interface))
-			return config_fail(
-				error,
-				"%s: capture %s: no interface given, and the name is too long for "
-				"one",
-				config_where(config, c, "interface", where, sizeof(where)),
-				c->name);
-		memcpy(c->interface, c->name, strlen(c->name) + 1);
-	}
-	if (strcmp(c->cpus, "none") && strcmp(c->cpus, "auto") && !config_cpus_valid(c->cpus))
-		return config_fail(error, "%s: cpus = %s: must be none, auto, or a list like 0-3,8",
-				   config_where(config, c, "cpus", where, sizeof(where)), c->cpus);
-	if (c->block_size % page)
-		return config_fail(
-			error, "%s: block_size = %lld: must be a multiple of the page size, %ld",
-			config_where(config, c, "block_size", where, sizeof(where)),
-			(long long)c->block_size, page);
-	if (c->ring_size < c->block_size)
-		return config_fail(
-			error,
-			"%s: ring_size = %lld: must be at least one block (block_size = %lld)",
-			config_where(config, c, "ring_size", where, sizeof(where)),
-			(long long)c->ring_size, (long long)c->block_size);
-	if (c->block_timeout % 1000000)
-		return config_fail(error, "%s: block_timeout: must be whole milliseconds",
-				   config_where(config, c, "block_timeout", where, sizeof(where)));
-	if (c->drain_timeout <= c->block_timeout)
-		return config_fail(error, "%s: drain_timeout: must be longer than block_timeout",
-				   config_where(config, c, "drain_timeout", where, sizeof(where)));
-	if (c->output == OUTPUT_PCAPNG && c->file_size < 4 * c->block_size)
-		return config_fail(
-			error,
-			"%s: file_size = %lld: must be at least 4 blocks (block_size = %lld)",
-			config_where(config, c, "file_size", where, sizeof(where)),
-			(long long)c->file_size, (long long)c->block_size);
-	if (c->fanout == PACKET_FANOUT_ROLLOVER && c->fanout_flags & PACKET_FANOUT_FLAG_ROLLOVER)
-		return config_fail(
-			error, "%s: fanout_flags = rollover: not together with fanout = rollover",
-			config_where(config, c, "fanout_flags", where, sizeof(where)));
-	return 0;
-}
-
-/* On the loopback every packet passes twice, out and in. Unless told otherwise it is taken once. */
-static void loopback_finish(struct config_capture *c)
-{
-	const struct config_key *key = config_key_find(&config_capture_section, "fanout_flags");
-
-	if (strcmp(c->interface, INTERFACE_LOOPBACK) == 0 &&
-	    !c->lines[key - config_capture_section.keys])
-		c->fanout_flags |= IGNORE_OUTGOING;
-}
-
-/* off, unix:PATH, IPV4:PORT or [IPV6]:PORT */
-static bool metrics_valid(const char *text)
-{
-	const char *colon = strrchr(text, ':');
-	char address[64], unused[16];
-	size_t n = colon ? (size_t)(colon - text) : 0;
-	char *end;
-	long port;
-
-	if (strcmp(text, "off") == 0)
-		return true;
-	if (strncmp(text, "unix:", 5) == 0)
-		return text[5] != '\0';
-	if (n == 0 || n >= sizeof(address) || !isdigit((unsigned char)colon[1]))
-		return false;
-	port = strtol(colon + 1, &end, 10);
-	if (*end || port < 1 || port > 65535)
-		return false;
-	if (text[0] == '[' && text[n - 1] == ']') {
-		snprintf(address, sizeof(address), "%.*s", (int)n - 2, text + 1);
-		return inet_pton(AF_INET6, address, unused) == 1;
-	}
-	snprintf(address, sizeof(address), "%.*s", (int)n, text);
-	return inet_pton(AF_INET, address, unused) == 1;
-}
-
-int config_finish(struct config *config, struct config_error *error)
-{
-	char where[256];
-
-	if (!metrics_valid(config->daemon.metrics))
-		return config_fail(error,
-				   "%s: metrics = %s: must be ADDRESS:PORT, unix:PATH or off",
-				   config_where_daemon(config, "metrics", where, sizeof(where)),
-				   config->daemon.metrics);
-	if (config->captures == 0)
-		return config_fail(error, "%s: no [capture NAME] section: nothing to record",
-				   config->source);
-	for (unsigned i = 0; i < config->captures; i++) {
-		int rc = capture_finish(config, &config->capture[i], error);
-
-		if (rc)
-			return rc;
-		loopback_finish(&config->capture[i]);
-	}
-	return 0;
 }
 
 static void section_print(const struct config_section *section, const void *base, FILE *out)

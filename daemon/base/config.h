@@ -9,6 +9,8 @@
 #include <stdio.h>
 
 #define CONFIG_AUTO	    (-1)
+#define CONFIG_SYNC_NONE    (-1)
+#define CONFIG_SYNC_FILE    (-2)
 #define CONFIG_CAPTURES_MAX 16
 #define CONFIG_WORKERS_MAX  64
 #define CONFIG_ERROR_BYTES  768
@@ -16,7 +18,7 @@
 
 struct config_daemon {
 	char control[PATH_BYTES];
-	char control_group[33];
+	char control_group[33], control_admins[33];
 	char metrics[PATH_BYTES];
 	int log_level;
 	unsigned lines[CONFIG_KEYS_MAX]; /* where each key was set; 0: its default */
@@ -39,9 +41,16 @@ struct config_capture {
 	int64_t block_timeout, write_delay, drain_timeout; /* ns */
 	int output;					   /* enum output */
 	char directory[PATH_BYTES];
-	int direct;	   /* enum direct */
-	int64_t file_size; /* bytes */
+	int layout;	       /* enum layout */
+	int direct;	       /* enum direct */
+	int64_t file_size;     /* bytes */
+	int64_t file_duration; /* ns, 0: never */
 	int64_t file_mode;
+	char file_group[33];
+	int64_t disk_budget;  /* bytes, 0: no limit */
+	int64_t max_age;      /* ns, 0: never */
+	int64_t disk_reserve; /* bytes; negative: percent of the file system */
+	int64_t sync;	      /* CONFIG_SYNC_NONE, CONFIG_SYNC_FILE, or every so many ns */
 	unsigned lines[CONFIG_KEYS_MAX];
 };
 

@@ -38,12 +38,23 @@ static const struct config_word direct_words[] = {
 	{ "auto", DIRECT_AUTO }, { "yes", DIRECT_YES }, { "no", DIRECT_NO }, { NULL, 0 }
 };
 
+static const struct config_word auto_words[] = { { "auto", CONFIG_AUTO }, { NULL, 0 } };
+static const struct config_word layout_words[] = { { "auto", LAYOUT_AUTO },
+						   { "inplace", LAYOUT_INPLACE },
+						   { "compact", LAYOUT_COMPACT },
+						   { NULL, 0 } };
+static const struct config_word sync_words[] = { { "none", CONFIG_SYNC_NONE },
+						 { "file", CONFIG_SYNC_FILE },
+						 { NULL, 0 } };
+
 #define D(field)	    offsetof(struct config_daemon, field)
 #define LENGTH(type, field) (sizeof(((struct type *)0)->field) - 1)
 static const struct config_key daemon_keys[] = {
 	{ "control", CONFIG_STRING, D(control), "/run/afcap/control.sock", 1, 107, NULL },
 	{ "control_group", CONFIG_STRING, D(control_group), "afcap", 0,
 	  LENGTH(config_daemon, control_group), NULL },
+	{ "control_admins", CONFIG_STRING, D(control_admins), "afcap-admin", 0,
+	  LENGTH(config_daemon, control_admins), NULL },
 	{ "metrics", CONFIG_STRING, D(metrics), "127.0.0.1:9748", 1, LENGTH(config_daemon, metrics),
 	  NULL },
 	{ "log_level", CONFIG_CHOICE, D(log_level), "info", 0, 0, log_levels },
@@ -53,12 +64,12 @@ static const struct config_key daemon_keys[] = {
 static const struct config_key capture_keys[] = {
 	{ "interface", CONFIG_STRING, C(interface), "", 0, LENGTH(config_capture, interface),
 	  NULL },
-	{ "workers", CONFIG_NUMBER_AUTO, C(workers), "auto", 1, CONFIG_WORKERS_MAX, NULL },
+	{ "workers", CONFIG_NUMBER, C(workers), "auto", 1, CONFIG_WORKERS_MAX, auto_words },
 	{ "drain_timeout", CONFIG_DURATION, C(drain_timeout), "10s", 100 * MS, DAY, NULL },
 	{ "cpus", CONFIG_STRING, C(cpus), "auto", 1, LENGTH(config_capture, cpus), NULL },
 	{ "fanout", CONFIG_CHOICE, C(fanout), "hash", 0, 0, fanout_modes },
 	{ "fanout_flags", CONFIG_FLAGS, C(fanout_flags), "", 0, 0, fanout_flags },
-	{ "fanout_id", CONFIG_NUMBER_AUTO, C(fanout_id), "auto", 0, 65535, NULL },
+	{ "fanout_id", CONFIG_NUMBER, C(fanout_id), "auto", 0, 65535, auto_words },
 	{ "filter", CONFIG_STRING, C(filter), "", 0, LENGTH(config_capture, filter), NULL },
 	{ "snaplen", CONFIG_NUMBER, C(snaplen), "262144", 1, 262144, NULL },
 	{ "promiscuous", CONFIG_CHOICE, C(promiscuous), "yes", 0, 0, yes_no },
@@ -69,9 +80,17 @@ static const struct config_key capture_keys[] = {
 	{ "write_delay", CONFIG_DURATION, C(write_delay), "1s", 0, 3600 * S, NULL },
 	{ "output", CONFIG_CHOICE, C(output), "pcapng", 0, 0, output_words },
 	{ "directory", CONFIG_STRING, C(directory), "/var/lib/afcap", 1, 180, NULL },
+	{ "layout", CONFIG_CHOICE, C(layout), "auto", 0, 0, layout_words },
 	{ "direct", CONFIG_CHOICE, C(direct), "auto", 0, 0, direct_words },
 	{ "file_size", CONFIG_SIZE, C(file_size), "1G", 64 * KIB, 1024 * 1024 * GIB, NULL },
+	{ "file_duration", CONFIG_DURATION, C(file_duration), "1h", 0, 366 * DAY, NULL },
 	{ "file_mode", CONFIG_MODE, C(file_mode), "0640", 0, 0777, NULL },
+	{ "file_group", CONFIG_STRING, C(file_group), "", 0, LENGTH(config_capture, file_group),
+	  NULL },
+	{ "disk_budget", CONFIG_SIZE, C(disk_budget), "0", 0, 1024 * 1024 * GIB, NULL },
+	{ "max_age", CONFIG_DURATION, C(max_age), "0", 0, 36600 * DAY, NULL },
+	{ "disk_reserve", CONFIG_SHARE, C(disk_reserve), "5%", 0, 1024 * 1024 * GIB, NULL },
+	{ "sync", CONFIG_DURATION, C(sync), "file", 100 * MS, DAY, sync_words },
 };
 
 #define ROWS(table) (sizeof(table) / sizeof(*(table)))

@@ -10,14 +10,14 @@ struct config_word {
 };
 
 enum config_type {
-	CONFIG_STRING,	    /* char[max + 1] */
-	CONFIG_NUMBER,	    /* int64_t */
-	CONFIG_NUMBER_AUTO, /* int64_t, or "auto": CONFIG_AUTO */
-	CONFIG_SIZE,	    /* int64_t bytes, K M G T */
-	CONFIG_DURATION,    /* int64_t ns, us ms s m h d */
-	CONFIG_MODE,	    /* int64_t, octal */
-	CONFIG_CHOICE,	    /* int, one of words */
-	CONFIG_FLAGS,	    /* uint32_t, any of words; "none" */
+	CONFIG_STRING,	 /* char[max + 1] */
+	CONFIG_NUMBER,	 /* int64_t; like the next three also one of words, if there are any */
+	CONFIG_SIZE,	 /* int64_t bytes, K M G T */
+	CONFIG_SHARE,	 /* the same, or percent: their negative number */
+	CONFIG_DURATION, /* int64_t ns, us ms s m h d */
+	CONFIG_MODE,	 /* int64_t, octal */
+	CONFIG_CHOICE,	 /* int, one of words */
+	CONFIG_FLAGS,	 /* uint32_t, any of words; "none" */
 };
 
 struct config_key {
@@ -26,7 +26,7 @@ struct config_key {
 	size_t offset;
 	const char *initial;
 	int64_t min, max;
-	const struct config_word *words; /* ended by a NULL word */
+	const struct config_word *words; /* ended by a NULL word; a number's are negative */
 };
 
 struct config_section {
@@ -45,5 +45,9 @@ int config_value_parse(const struct config_key *key, void *base, const char *val
 
 /* Writes the value as config_value_parse() takes it. */
 void config_value_print(const struct config_key *key, const void *base, FILE *out);
+
+/* Tells an error in *error and returns -EINVAL. */
+__attribute__((format(printf, 2, 3))) int config_fail(struct config_error *error,
+						      const char *format, ...);
 
 #endif

@@ -68,7 +68,7 @@ static int unit_parse(const struct unit *units, const char *text, int64_t *value
 
 static const struct unit *key_units(const struct config_key *key)
 {
-	if (key->type == CONFIG_SIZE)
+	if (key->type == CONFIG_SIZE || key->type == CONFIG_SHARE)
 		return size_units;
 	return key->type == CONFIG_DURATION ? time_units : no_units;
 }
@@ -80,23 +80,46 @@ static void rule_range(const struct config_key *key, char *rule, size_t size)
 	if (!out)
 		return;
 	fputs(key->type == CONFIG_SIZE	     ? "must be a size (K M G T), "
+	      : key->type == CONFIG_SHARE    ? "must be 0% to 99%, or a size (K M G T), "
 	      : key->type == CONFIG_DURATION ? "must be a duration (us ms s m h d), "
 					     : "must be a number, ",
 	      out);
 	unit_print(key_units(key), key->min, out);
 	fputs(" to ", out);
 	unit_print(key_units(key), key->max, out);
-	fputs(key->type == CONFIG_NUMBER_AUTO ? ", or auto" : "", out);
+	for (const struct config_word *w = key->words; w && w->word; w++)
+		fprintf(out, ", or %s", w->word);
 	fclose(out);
+}
+
+static const struct config_word *word_find(const struct config_word *words, const char *word,
+					   size_t length)
+{
+	for (; words && words->word; words++)
+		if (strlen(words->word) == length && strncmp(words->word, word, length) == 0)
+			return words;
+	return NULL;
+}
+
+static bool percent_parse(const char *value, int64_t *n)
+{
+	char *end;
+	long percent = strtol(value, &end, 10);
+
+	*n = -percent;
+	return isdigit((unsigned char)*value) && strcmp(end, "%") == 0 && percent <= 99;
 }
 
 static int number_parse(const struct config_key *key, void *at, const char *value, char *rule,
 			size_t size)
 {
+	const struct config_word *word = word_find(key->words, value, strlen(value));
 	int64_t n;
 
-	if (key->type == CONFIG_NUMBER_AUTO && strcmp(value, "auto") == 0) {
-		n = CONFIG_AUTO;
+	if (word) {
+		n = word->value;
+	} else if (key->type == CONFIG_SHARE && percent_parse(value, &n)) {
+		/* n is set */
 	} else if (unit_parse(key_units(key), value, &n) || n < key->min || n > key->max) {
 		rule_range(key, rule, size);
 		return -EINVAL;
@@ -117,15 +140,6 @@ static int mode_parse(const struct config_key *key, void *at, const char *value,
 	}
 	memcpy(at, &n, sizeof(n));
 	return 0;
-}
-
-static const struct config_word *word_find(const struct config_word *words, const char *word,
-					   size_t length)
-{
-	for (; words->word; words++)
-		if (strlen(words->word) == length && strncmp(words->word, word, length) == 0)
-			return words;
-	return NULL;
 }
 
 static void rule_words(const struct config_key *key, const char *start, char *rule, size_t size)
@@ -211,8 +225,8 @@ int config_value_parse(const struct config_key *key, void *base, const char *val
 	case CONFIG_STRING:
 		return string_parse(key, at, value, rule, rule_size);
 	case CONFIG_NUMBER:
-	case CONFIG_NUMBER_AUTO:
 	case CONFIG_SIZE:
+	case CONFIG_SHARE:
 	case CONFIG_DURATION:
 		return number_parse(key, at, value, rule, rule_size);
 	case CONFIG_MODE:
@@ -247,6 +261,19 @@ static void choice_print(const struct config_key *key, int value, FILE *out)
 		}
 }
 
+static void number_print(const struct config_key *key, int64_t number, FILE *out)
+{
+	for (const struct config_word *w = key->words; w && w->word; w++)
+		if (w->value == number) {
+			fputs(w->word, out);
+			return;
+		}
+	if (number < 0)
+		fprintf(out, "%" PRId64 "%%", -number);
+	else
+		unit_print(key_units(key), number, out);
+}
+
 /* Lines that inih takes are short: a long value goes on in further lines, which begin with white
  * space. */
 static void string_print(const char *value, FILE *out)
@@ -276,14 +303,11 @@ void config_value_print(const struct config_key *key, const void *base, FILE *ou
 		string_print(at, out);
 		break;
 	case CONFIG_NUMBER:
-	case CONFIG_NUMBER_AUTO:
 	case CONFIG_SIZE:
+	case CONFIG_SHARE:
 	case CONFIG_DURATION:
 		memcpy(&number, at, sizeof(number));
-		if (number == CONFIG_AUTO)
-			fputs("auto", out);
-		else
-			unit_print(key_units(key), number, out);
+		number_print(key, number, out);
 		break;
 	case CONFIG_MODE:
 		memcpy(&number, at, sizeof(number));

@@ -8,8 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define LEDGER_MAGIC	0x52474c5041434641u /* "AFCAPLGR" */
-#define FILE_HEAD_BYTES 4096 /* the archive has written the head before a worker gets the file */
+#define LEDGER_MAGIC 0x52474c5041434641u /* "AFCAPLGR" */
 
 _Static_assert(sizeof(struct ledger) <= LEDGER_BYTES, "a ledger is one page");
 
@@ -39,7 +38,7 @@ int ledger_create(void)
 			      .layout = LEDGER_VERSION,
 			      .bytes = sizeof(*l) };
 	l->totals[0].next_sequence = 1;
-	l->totals[0].current.end = FILE_HEAD_BYTES;
+	l->totals[0].current.end = LEDGER_FILE_BEGIN;
 	ledger_unmap(l);
 	return fd;
 }

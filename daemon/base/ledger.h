@@ -17,8 +17,9 @@
 
 #include <stdbool.h>
 
-#define LEDGER_VERSION 1
-#define LEDGER_BYTES   4096
+#define LEDGER_VERSION	  1
+#define LEDGER_BYTES	  4096
+#define LEDGER_FILE_BEGIN 4096 /* the archive has written the head before a worker gets a file */
 
 /* The running totals at one moment, for the numbers of a single file. */
 struct ledger_mark {
@@ -32,6 +33,7 @@ struct ledger_file {
 	uint64_t first_ns; /* time of its first packet */
 	uint64_t until_ns; /* realtime of its last commit */
 	uint64_t end;	   /* file offset */
+	uint64_t error;	   /* errno of a write that spoiled it; 0: none */
 	struct ledger_mark begin, finish;
 };
 

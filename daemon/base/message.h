@@ -26,6 +26,8 @@ enum message_type {
 	MESSAGE_JOIN,	    /* message_group: join this fanout group */
 	MESSAGE_FILE,	    /* message_file + fd: a file to write, or the next one ahead */
 	MESSAGE_DRAIN,	    /* empty: nothing comes in any more; finish and exit */
+	MESSAGE_ROTATE,	    /* empty: go on in the next file, if the current one has packets */
+	MESSAGE_SUSPEND,    /* message_suspend: discard instead of writing, or write again */
 	/* worker -> supervisor */
 	MESSAGE_SOCKET_MADE, /* empty */
 	MESSAGE_RING_MADE,   /* empty: bound, ready to join */
@@ -40,16 +42,27 @@ enum message_type {
 	MESSAGE_FINISH,	 /* message_archive + fd: cut, close with its statistics, sync, rename ->
 			    MESSAGE_FINISHED */
 	MESSAGE_DISCARD, /* message_archive + fd: never used, remove -> MESSAGE_DISCARDED */
+	MESSAGE_KEEP,	 /* message_archive: remove files by budget, age, reserve; repair one that a
+			    dead daemon left -> MESSAGE_KEPT */
+	MESSAGE_SYNC,	 /* message_archive + fd: what is written so far -> MESSAGE_SYNCED */
 	/* archive -> supervisor */
 	MESSAGE_CAPTURE_OK, /* message_result */
 	MESSAGE_OPENED,	    /* message_result + fd */
 	MESSAGE_NAMED,	    /* message_result */
 	MESSAGE_FINISHED,   /* message_result */
 	MESSAGE_DISCARDED,  /* message_result */
+	MESSAGE_KEPT,	    /* message_result */
+	MESSAGE_SYNCED,	    /* message_result */
 	MESSAGE_TYPES,
 };
 
+/* https://www.tcpdump.org/linktypes.html */
+#define LINKTYPE_ETHERNET   1
+#define LINKTYPE_RAW	    101
+#define LINKTYPE_LINUX_SLL2 276
+
 enum output { OUTPUT_PCAPNG, OUTPUT_NONE };
+enum layout { LAYOUT_AUTO, LAYOUT_INPLACE, LAYOUT_COMPACT };
 enum direct { DIRECT_AUTO, DIRECT_YES, DIRECT_NO };
 
 struct message_worker {
@@ -63,8 +76,16 @@ struct message_worker {
 	uint32_t promiscuous, vlan_keep;
 	uint32_t resume; /* the ring is there, at RING_FD: go on where the ledger says */
 	int32_t cpu;	 /* to run on; -1: any */
+	uint32_t layout; /* enum layout */
+	uint32_t unused;
 	uint64_t write_delay_ns;
-	uint64_t file_bytes; /* rotate when a chunk would make it larger */
+	uint64_t file_bytes;	   /* rotate when a chunk would make it larger */
+	uint64_t file_duration_ns; /* rotate on multiples of the wall clock; 0: never */
+};
+
+struct message_suspend {
+	uint32_t suspended;
+	uint32_t unused;
 };
 
 struct message_group {
@@ -80,8 +101,8 @@ struct message_file {
 struct message_report {
 	struct counters counters;
 	struct ledger_file current, previous;
-	uint32_t gone; /* the interface is: nothing more comes */
-	uint32_t unused;
+	uint32_t gone;	   /* the interface is: nothing more comes */
+	uint32_t no_space; /* the last write found no room, and none was seen since */
 };
 
 struct message_failed {
@@ -92,11 +113,20 @@ struct message_failed {
 struct message_capture {
 	uint32_t capture; /* its number */
 	uint32_t link_type, snaplen, direct, file_mode;
+	uint32_t workers;
+	uint32_t sync;		       /* at the end of a file */
+	uint64_t file_bytes;	       /* what a file may grow to */
+	uint64_t disk_budget;	       /* bytes, 0: no limit */
+	uint64_t max_age_ns;	       /* 0: never */
+	uint64_t disk_reserve;	       /* bytes */
+	uint32_t disk_reserve_percent; /* used where disk_reserve is 0 */
+	uint32_t unused;
 	uint64_t token; /* of this daemon's life: hidden names are nobody else's */
 	char name[CAPTURE_NAME_BYTES];
 	char interface[INTERFACE_BYTES];
 	char filter[FILTER_BYTES];
 	char directory[PATH_BYTES];
+	char file_group[33];
 };
 
 struct message_archive {
@@ -108,8 +138,12 @@ struct message_archive {
 struct message_result {
 	uint32_t capture, worker;
 	uint64_t serial;
-	uint32_t align; /* OPENED */
-	int32_t error;	/* 0 or errno; then `text` says what */
+	uint32_t align;		    /* OPENED */
+	int32_t error;		    /* 0 or errno; then `text` says what */
+	uint32_t removed, repaired; /* files, by budget, age or reserve; at KEPT */
+	uint32_t full;	    /* the reserve cannot be kept, there is nothing left to remove */
+	uint32_t again;	    /* KEPT: there is more to repair */
+	uint64_t available; /* bytes of the file system, for this user */
 	char name[FILE_NAME_BYTES];
 	char text[MESSAGE_TEXT];
 };
@@ -121,6 +155,7 @@ struct message {
 		struct message_worker worker;
 		struct message_group group;
 		struct message_file file;
+		struct message_suspend suspend;
 		struct message_report report;
 		struct message_failed failed;
 		struct message_capture capture;

@@ -1,0 +1,183 @@
+/* The rules between keys, and defaults that depend on other keys. */
+#include "config_schema.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/if_packet.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define INTERFACE_LOOPBACK "lo"
+#define IGNORE_OUTGOING	   0x4000
+#define MS		   INT64_C(1000000)
+#define DAY		   (86400000 * MS)
+
+int config_fail(struct config_error *error, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(error->text, sizeof(error->text), format, ap);
+	va_end(ap);
+	return -EINVAL;
+}
+
+/* Told as "FILE:LINE: key: rule". */
+__attribute__((format(printf, 5, 6))) static int
+rule_broken(struct config_error *error, const struct config *config, const struct config_capture *c,
+	    const char *key, const char *format, ...)
+{
+	char where[256], rule[256];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(rule, sizeof(rule), format, ap);
+	va_end(ap);
+	return config_fail(error, "%s: %s%s", config_where(config, c, key, where, sizeof(where)),
+			   key, rule);
+}
+
+static int interface_finish(const struct config *config, struct config_capture *c,
+			    struct config_error *error)
+{
+	char where[256];
+
+	if (*c->interface)
+		return 0;
+	if (strlen(c->name) >= sizeof(c->interface))
+		return config_fail(
+			error,
+			"%s: capture %s: no interface given, and the name is too long for one",
+			config_where(config, c, "interface", where, sizeof(where)), c->name);
+	memcpy(c->interface, c->name, strlen(c->name) + 1);
+	return 0;
+}
+
+static int ring_rules(const struct config *config, const struct config_capture *c,
+		      struct config_error *error)
+{
+	long page = sysconf(_SC_PAGESIZE);
+
+	if (c->block_size % page)
+		return rule_broken(error, config, c, "block_size",
+				   " = %" PRId64 ": must be a multiple of the page size, %ld",
+				   c->block_size, page);
+	if (c->ring_size < c->block_size)
+		return rule_broken(error, config, c, "ring_size",
+				   " = %" PRId64
+				   ": must be at least one block (block_size = %" PRId64 ")",
+				   c->ring_size, c->block_size);
+	if (c->block_timeout % MS)
+		return rule_broken(error, config, c, "block_timeout",
+				   ": must be whole milliseconds");
+	if (c->drain_timeout <= c->block_timeout)
+		return rule_broken(error, config, c, "drain_timeout",
+				   ": must be longer than block_timeout");
+	return 0;
+}
+
+static int file_rules(const struct config *config, const struct config_capture *c,
+		      struct config_error *error)
+{
+	unsigned workers = config_workers(c);
+
+	if (c->output != OUTPUT_PCAPNG)
+		return 0;
+	if (c->file_size < 4 * c->block_size)
+		return rule_broken(error, config, c, "file_size",
+				   " = %" PRId64
+				   ": must be at least 4 blocks (block_size = %" PRId64 ")",
+				   c->file_size, c->block_size);
+	if (c->disk_budget && c->disk_budget / 2 / workers < c->file_size)
+		return rule_broken(error, config, c, "disk_budget",
+				   " = %" PRId64
+				   ": must be at least 2 x workers x file_size (2 x %u x %" PRId64
+				   "): each worker writes one file and has the next one ready",
+				   c->disk_budget, workers, c->file_size);
+	/* On multiples since midnight UTC, or since 1970 where it is days */
+	if (c->file_duration &&
+	    (c->file_duration < 1000 * MS ||
+	     (c->file_duration < DAY ? DAY % c->file_duration : c->file_duration % DAY)))
+		return rule_broken(error, config, c, "file_duration",
+				   ": must be whole days, or divide a day, and be at least 1s");
+	return 0;
+}
+
+static int capture_finish(const struct config *config, struct config_capture *c,
+			  struct config_error *error)
+{
+	int rc = interface_finish(config, c, error);
+
+	if (rc)
+		return rc;
+	if (strcmp(c->cpus, "none") && strcmp(c->cpus, "auto") && !config_cpus_valid(c->cpus))
+		return rule_broken(error, config, c, "cpus",
+				   " = %s: must be none, auto, or a list like 0-3,8", c->cpus);
+	if (c->fanout == PACKET_FANOUT_ROLLOVER && c->fanout_flags & PACKET_FANOUT_FLAG_ROLLOVER)
+		return rule_broken(error, config, c, "fanout_flags",
+				   " = rollover: not together with fanout = rollover");
+	rc = ring_rules(config, c, error);
+	return rc ? rc : file_rules(config, c, error);
+}
+
+/* On the loopback every packet passes twice, out and in. Unless told otherwise it is taken once. */
+static void loopback_finish(struct config_capture *c)
+{
+	const struct config_key *key = config_key_find(&config_capture_section, "fanout_flags");
+
+	if (strcmp(c->interface, INTERFACE_LOOPBACK) == 0 &&
+	    !c->lines[key - config_capture_section.keys])
+		c->fanout_flags |= IGNORE_OUTGOING;
+}
+
+/* off, unix:PATH, IPV4:PORT or [IPV6]:PORT */
+static bool metrics_valid(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	char address[64], unused[16];
+	size_t n = colon ? (size_t)(colon - text) : 0;
+	char *end;
+	long port;
+
+	if (strcmp(text, "off") == 0)
+		return true;
+	if (strncmp(text, "unix:", 5) == 0)
+		return text[5] != '\0';
+	if (n == 0 || n >= sizeof(address) || !isdigit((unsigned char)colon[1]))
+		return false;
+	port = strtol(colon + 1, &end, 10);
+	if (*end || port < 1 || port > 65535)
+		return false;
+	if (text[0] == '[' && text[n - 1] == ']') {
+		snprintf(address, sizeof(address), "%.*s", (int)n - 2, text + 1);
+		return inet_pton(AF_INET6, address, unused) == 1;
+	}
+	snprintf(address, sizeof(address), "%.*s", (int)n, text);
+	return inet_pton(AF_INET, address, unused) == 1;
+}
+
+int config_finish(struct config *config, struct config_error *error)
+{
+	char where[256];
+
+	if (!metrics_valid(config->daemon.metrics))
+		return config_fail(error,
+				   "%s: metrics = %s: must be ADDRESS:PORT, unix:PATH or off",
+				   config_where_daemon(config, "metrics", where, sizeof(where)),
+				   config->daemon.metrics);
+	if (config->captures == 0)
+		return config_fail(error, "%s: no [capture NAME] section: nothing to record",
+				   config->source);
+	for (unsigned i = 0; i < config->captures; i++) {
+		int rc = capture_finish(config, &config->capture[i], error);
+
+		if (rc)
+			return rc;
+		loopback_finish(&config->capture[i]);
+	}
+	return 0;
+}
