@@ -1,47 +1,12 @@
 /* The compact layout. */
-#include "pcapng.h"
+#include "encode.h"
 
 #include <arpa/inet.h>
 #include <string.h>
 
-#define EPB_TYPE       6u
-#define OPTION_COMMENT 1u
-#define OPTION_CUSTOM  19373u /* binary, not to be copied by editors */
-#define PEN	       PCAPNG_CHUNK_MAGIC
-#define VLAN_TAG_BYTES 4u
-#define VLAN_TAG_AT    12u /* behind the two Ethernet addresses */
-
-static void put16(uint8_t *p, uint16_t v)
-{
-	memcpy(p, &v, sizeof(v));
-}
-
-static void put32(uint8_t *p, uint32_t v)
-{
-	memcpy(p, &v, sizeof(v));
-}
-
-static void put64(uint8_t *p, uint64_t v)
-{
-	memcpy(p, &v, sizeof(v));
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static uint32_t round_up(uint32_t v, uint32_t to)
-{
-	return (v + to - 1) & ~(to - 1);
-}
-
 uint32_t pcapng_chunk_bytes_max(uint32_t bytes, uint32_t align)
 {
-	return PCAPNG_CHUNK_HEAD + bytes + align;
+	return PCAPNG_CHUNK_HEAD + bytes + align + PCAPNG_PAD_LEAST;
 }
 
 void pcapng_chunk_begin(struct pcapng_chunk *chunk, uint8_t *buffer, uint32_t capacity)
@@ -49,20 +14,6 @@ void pcapng_chunk_begin(struct pcapng_chunk *chunk, uint8_t *buffer, uint32_t ca
 	*chunk = (struct pcapng_chunk){ .buffer = buffer,
 					.capacity = capacity,
 					.used = PCAPNG_CHUNK_HEAD };
-}
-
-/* `n` bytes of options, a multiple of 4, that say nothing: an end of options, an empty comment, or
- * a custom option. */
-static void options_fill(uint8_t *p, uint32_t n)
-{
-	memset(p, 0, n);
-	if (n == 8)
-		put16(p, OPTION_COMMENT);
-	if (n >= 12) {
-		put16(p, OPTION_CUSTOM);
-		put16(p + 2, (uint16_t)(n - 8));
-		put32(p + 4, PEN);
-	}
 }
 
 /* The packet's bytes, with the tag that the kernel took out back behind the addresses. */
@@ -82,8 +33,7 @@ static void epb_add(struct pcapng_chunk *chunk, const struct afcap_packet *packe
 	uint8_t *epb = chunk->buffer + chunk->used;
 	uint64_t ns = packet->seconds * UINT64_C(1000000000) + packet->nanoseconds;
 	uint32_t capture_length = packet->capture_length, length = packet->length, padded, total;
-	bool tagged = context->vlan_keep && packet->status & TP_STATUS_VLAN_VALID &&
-		      capture_length >= VLAN_TAG_AT;
+	bool tagged = tag_missing(packet->status, capture_length, context);
 
 	if (tagged) {
 		length += VLAN_TAG_BYTES;
@@ -108,7 +58,6 @@ static void epb_add(struct pcapng_chunk *chunk, const struct afcap_packet *packe
 	else
 		memcpy(epb + PCAPNG_EPB_HEAD, packet->data, capture_length);
 	put32(epb + total - 4, total);
-	chunk->last = chunk->used;
 	chunk->used += total;
 	if (chunk->packets++ == 0)
 		chunk->first_ns = ns;
@@ -130,7 +79,7 @@ void pcapng_chunk_add(struct pcapng_chunk *chunk, struct afcap_block *block,
 		 * bounded by its size then. */
 		if (packet.capture_length > chunk->capacity - chunk->used ||
 		    chunk->capacity - chunk->used - packet.capture_length <
-			    PCAPNG_EPB_BYTES + 8 + context->align)
+			    PCAPNG_EPB_BYTES + 2 * VLAN_TAG_BYTES)
 			break;
 		epb_add(chunk, &packet, context);
 	}
@@ -139,32 +88,44 @@ void pcapng_chunk_add(struct pcapng_chunk *chunk, struct afcap_block *block,
 
 uint32_t pcapng_chunk_end(struct pcapng_chunk *chunk, const struct pcapng_context *context)
 {
-	uint8_t *head = chunk->buffer, *epb = chunk->buffer + chunk->last;
-	uint32_t end = round_up(chunk->used, context->align), total, padded;
+	uint8_t *head = chunk->buffer;
 
 	if (chunk->packets == 0)
 		return 0;
-	if (end != chunk->used) {
-		total = end - chunk->last;
-		padded = round_up(get32(epb + 20), 4);
-		options_fill(epb + PCAPNG_EPB_HEAD + padded, total - PCAPNG_EPB_BYTES - padded);
-		put32(epb + 4, total);
-		put32(epb + total - 4, total);
-		chunk->used = end;
-	}
 	memset(head, 0, PCAPNG_CHUNK_HEAD);
-	put32(head, PCAPNG_CHUNK_TYPE);
-	put32(head + 4, PCAPNG_CHUNK_HEAD);
-	put32(head + 8, PCAPNG_CHUNK_MAGIC);
-	put32(head + 12, chunk->packets);
-	put32(head + 16, end);
-	put16(head + 20, (uint16_t)context->worker);
-	put16(head + 22, (uint16_t)chunk->blocks);
-	put64(head + 24, chunk->sequence);
-	put64(head + 32, chunk->first_ns);
-	put64(head + 40, chunk->last_ns);
-	put64(head + 48, context->drops);
-	put64(head + 56, context->freezes);
+	put32(head + HEAD_BLOCK_LENGTH, PCAPNG_CHUNK_HEAD);
+	put32(head + HEAD_MAGIC, PCAPNG_CHUNK_MAGIC);
+	put32(head + HEAD_PACKETS, chunk->packets);
+	put32(head + HEAD_CHUNK_LENGTH, chunk->used);
+	put16(head + HEAD_WORKER, (uint16_t)context->worker);
+	put16(head + HEAD_BLOCKS, (uint16_t)chunk->blocks);
+	put64(head + HEAD_SEQUENCE, chunk->sequence);
+	put64(head + HEAD_FIRST_NS, chunk->first_ns);
+	put32(head + HEAD_CAPTURED, (uint32_t)chunk->received_bytes);
+	put32(head + HEAD_TRUNCATED, chunk->truncated);
+	put64(head + HEAD_DROPS, context->drops);
+	put64(head + HEAD_FREEZES, context->freezes);
+	put64(head + HEAD_LAST_NS, chunk->last_ns);
 	put32(head + PCAPNG_CHUNK_HEAD - 4, PCAPNG_CHUNK_HEAD);
-	return end;
+	put32(head, PCAPNG_CHUNK_TYPE);
+	return chunk->used;
+}
+
+uint32_t pcapng_pad_bytes(uint64_t end, uint32_t align)
+{
+	uint32_t gap = (uint32_t)(-end & (align - 1));
+
+	while (gap && gap < PCAPNG_PAD_LEAST)
+		gap += align;
+	return gap;
+}
+
+void pcapng_pad(uint8_t *at, uint32_t bytes)
+{
+	if (!bytes)
+		return;
+	memset(at, 0, bytes);
+	put32(at, PCAPNG_PAD_TYPE);
+	put32(at + 4, bytes);
+	put32(at + bytes - 4, bytes);
 }

@@ -1,6 +1,6 @@
 /* The ring thread. */
 #include "ringloop.h"
-#include "pcapng.h"
+#include "writer.h"
 
 #include "../base/clock.h"
 
@@ -9,18 +9,11 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#define FILE_HEAD_BYTES 4096u
-#define IDLE_WAIT_NS	1000000000
-#define STAGING_ALIGN	4096u
-
-struct ringloop_file {
-	uint64_t serial;
-	int fd;
-	uint32_t align;
-};
+#define IDLE_WAIT_NS  INT64_C(1000000000)
+#define PROBE_WAIT_NS INT64_C(250000000) /* a full disk is looked at so often */
+#define INPLACE_MEAN  512 /* bytes of slot a packet: measured, `make bench` --layouts */
 
 struct ringloop {
 	struct afcap *ring;
@@ -30,19 +23,14 @@ struct ringloop {
 	pthread_t thread;
 	bool running;
 	atomic_bool draining;
-	atomic_int link, write_error, fatal; /* the news */
+	atomic_int link, fatal;	       /* the news */
+	atomic_bool statistics_wanted; /* the kernel's, read anew by the main thread */
+	bool statistics_asked;
 
-	struct ringloop_file current; /* the ring thread's once it runs */
-	struct ringloop_file
-		spare; /* handed over by spare_ready: the main thread fills it while false */
-	atomic_bool spare_ready;
-
+	struct writer writer;
 	struct ledger_totals totals; /* as committed last */
-	struct pcapng_chunk chunk;
-	uint8_t *staging;
-	size_t staging_bytes;
-	uint32_t flush_bytes;	  /* a chunk of this size is written at once */
-	struct afcap_block *held; /* blocks in the chunk, not yet committed */
+	uint32_t flush_bytes;	     /* a chunk of this size is written at once */
+	struct afcap_block *held;    /* blocks in the chunk, not yet committed */
 	uint32_t held_count, held_max;
 	uint64_t held_since;
 	struct { /* what output = none counts while a block is held */
@@ -63,52 +51,47 @@ int ringloop_new(struct ringloop **out, struct afcap *ring, struct ledger *ledge
 
 	if (!loop)
 		return -ENOMEM;
-	*loop = (struct ringloop){ .ring = ring,
-				   .ledger = ledger,
-				   .what = what,
-				   .notify = notify,
-				   .current.fd = -1,
-				   .spare.fd = -1 };
+	*loop = (struct ringloop){ .ring = ring, .ledger = ledger, .what = what, .notify = notify };
 	loop->totals = ledger_totals(ledger);
 	loop->flush_bytes = what->block_bytes / 2;
 	loop->held_max = what->blocks / 2 ? what->blocks / 2 : 1;
 	loop->held = calloc(loop->held_max, sizeof(*loop->held));
 	/* A chunk below flush_bytes takes one more block. */
-	loop->staging_bytes =
-		pcapng_chunk_bytes_max(what->block_bytes + loop->flush_bytes, STAGING_ALIGN);
-	loop->staging = mmap(NULL, loop->staging_bytes, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	if (!loop->held || loop->staging == MAP_FAILED) {
+	if (!loop->held ||
+	    writer_init(&loop->writer, what, ledger, what->block_bytes + loop->flush_bytes)) {
 		free(loop->held);
 		free(loop);
 		return -ENOMEM;
 	}
-	pcapng_chunk_begin(&loop->chunk, loop->staging, (uint32_t)loop->staging_bytes);
 	*out = loop;
 	return 0;
 }
 
 int ringloop_file(struct ringloop *loop, const struct message_file *file, int fd)
 {
-	struct ringloop_file f = { file->serial, fd, file->align };
+	int rc = writer_file(&loop->writer, &loop->totals, file, fd, loop->running);
 
-	if (fd < 0 || f.align < 4 || f.align > STAGING_ALIGN || (f.align & (f.align - 1)))
-		return -EINVAL;
-	if (!loop->running && loop->current.fd < 0 && f.serial == loop->totals.current.serial) {
-		loop->current = f;
-		return 0;
-	}
-	if (loop->current.fd < 0 || atomic_load_explicit(&loop->spare_ready, memory_order_acquire))
-		return -EINVAL;
-	loop->spare = f;
-	/* Pairs with the acquire in file_rotate(). */
-	atomic_store_explicit(&loop->spare_ready, true, memory_order_release);
-	return 0;
+	if (rc == 0 && loop->running)
+		afcap_wake(loop->ring); /* it may have been waited for */
+	return rc;
 }
 
 bool ringloop_ready(const struct ringloop *loop)
 {
-	return !writes(loop) || loop->current.fd >= 0;
+	return !writes(loop) || loop->writer.current.fd >= 0 ||
+	       atomic_load(&loop->writer.suspended);
+}
+
+void ringloop_suspend(struct ringloop *loop, bool suspended)
+{
+	atomic_store(&loop->writer.suspended, suspended);
+}
+
+void ringloop_rotate(struct ringloop *loop)
+{
+	atomic_store(&loop->writer.rotate, true);
+	if (loop->running)
+		afcap_wake(loop->ring);
 }
 
 static void loop_notify(struct ringloop *loop)
@@ -119,102 +102,37 @@ static void loop_notify(struct ringloop *loop)
 	(void)n; /* full: the main thread has been told */
 }
 
-/* The next file, if it is there; else the current one grows over its size: nothing waits for the
- * archive. */
-static void file_rotate(struct ringloop *loop, struct ledger_totals *t)
+/* What `totals` says is true from here on. A kill before: the next worker makes the same bytes
+ * again and writes them to the same place. After it: the blocks' sequences are below next_sequence,
+ * and are only released. */
+static void commit(struct ringloop *loop, const struct ledger_totals *t)
 {
-	struct ledger_kernel k;
+	bool news = t->current.serial != loop->totals.current.serial ||
+		    (t->current.since_ns != 0) != (loop->totals.current.since_ns != 0);
 
-	if (!atomic_load_explicit(&loop->spare_ready, memory_order_acquire) ||
-	    loop->spare.serial != t->current.serial + 1)
-		return;
-	close(loop->current.fd);
-	loop->current = loop->spare;
-	atomic_store_explicit(&loop->spare_ready, false, memory_order_release);
-	k = ledger_kernel(loop->ledger);
-	t->previous = t->current;
-	t->previous.finish = (struct ledger_mark){ k.packets, k.drops, t->written };
-	t->current = (struct ledger_file){ .serial = loop->current.serial,
-					   .end = FILE_HEAD_BYTES,
-					   .begin = t->previous.finish };
+	ledger_commit(loop->ledger, t);
+	loop->totals = *t;
+	if (news)
+		loop_notify(loop);
 }
 
-/* Returns 0 or errno. */
-static int write_all(int fd, const uint8_t *data, uint32_t bytes, uint64_t offset)
+/* All blocks up to this one are dealt with. */
+static void cursor_move(const struct ringloop *loop, struct ledger_totals *t,
+			const struct afcap_block *last)
 {
-	while (bytes) {
-		ssize_t n = pwrite(fd, data, bytes, (off_t)offset);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errno;
-		if (n == 0)
-			return EIO;
-		data += n;
-		bytes -= (uint32_t)n;
-		offset += (uint64_t)n;
-	}
-	return 0;
+	t->next_sequence = last->sequence + 1;
+	t->next_block = last->index + 1 == loop->what->blocks ? 0 : last->index + 1;
 }
 
-static bool no_space(int error)
-{
-	return error == ENOSPC || error == EDQUOT || error == EFBIG;
-}
-
-/* The chunk to the file. What cannot be written is counted, and the file stays whole up to the
- * chunk before. */
-static void chunk_write(struct ringloop *loop, struct ledger_totals *t)
-{
-	struct ledger_kernel k = ledger_kernel(loop->ledger);
-	struct pcapng_context context = { .worker = loop->what->worker,
-					  .drops = k.drops,
-					  .freezes = k.freezes };
-	uint32_t bytes;
-	int error;
-
-	if (t->current.end > FILE_HEAD_BYTES &&
-	    t->current.end + loop->chunk.used + loop->current.align > loop->what->file_bytes)
-		file_rotate(loop, t);
-	context.align = loop->current.align;
-	bytes = pcapng_chunk_end(&loop->chunk, &context);
-	if (!bytes)
-		return;
-	error = write_all(loop->current.fd, loop->staging, bytes, t->current.end);
-	if (error) {
-		t->write_errors++;
-		*(no_space(error) ? &t->discarded_no_space : &t->discarded_io_error) +=
-			loop->chunk.packets;
-		atomic_store(&loop->write_error, error);
-		return;
-	}
-	t->current.end += bytes;
-	t->current.until_ns = clock_real_ns();
-	if (!t->current.since_ns) {
-		t->current.since_ns = t->current.until_ns;
-		t->current.first_ns = loop->chunk.first_ns;
-	}
-	t->written += loop->chunk.packets;
-	t->written_bytes += bytes;
-}
-
-/* Writes, commits, releases what is held. A kill before the commit: the next worker makes the same
- * bytes again and writes them to the same place. After it: the blocks' sequences are below
- * next_sequence, and are only released. */
+/* Writes, commits, releases what is held. */
 static void held_flush(struct ringloop *loop)
 {
 	struct ledger_totals t = loop->totals;
-	const struct afcap_block *last = &loop->held[loop->held_count - 1];
-	bool news;
 
+	if (!loop->held_count)
+		return;
 	if (writes(loop)) {
-		chunk_write(loop, &t);
-		t.discarded_abandoned += loop->chunk.unreadable;
-		t.received += loop->chunk.packets + loop->chunk.unreadable;
-		t.received_bytes += loop->chunk.received_bytes;
-		t.truncated += loop->chunk.truncated;
-		pcapng_chunk_begin(&loop->chunk, loop->staging, (uint32_t)loop->staging_bytes);
+		writer_compact(&loop->writer, &t);
 	} else {
 		t.received += loop->counted.packets;
 		t.received_bytes += loop->counted.bytes;
@@ -224,17 +142,54 @@ static void held_flush(struct ringloop *loop)
 	for (uint32_t i = 0; i < loop->held_count; i++)
 		*(loop->held[i].status & TP_STATUS_BLK_TMO ? &t.blocks_timeout : &t.blocks_full) +=
 			1;
-	t.next_sequence = last->sequence + 1;
-	t.next_block = last->index + 1 == loop->what->blocks ? 0 : last->index + 1;
-	ledger_commit(loop->ledger, &t);
+	cursor_move(loop, &t, &loop->held[loop->held_count - 1]);
+	commit(loop, &t);
 	for (uint32_t i = 0; i < loop->held_count; i++)
 		afcap_block_release(loop->ring, &loop->held[i]);
 	loop->held_count = 0;
-	news = t.current.serial != loop->totals.current.serial ||
-	       (t.current.since_ns != 0) != (loop->totals.current.since_ns != 0);
-	loop->totals = t;
-	if (news)
-		loop_notify(loop);
+}
+
+static struct pcapng_context context_of(const struct ringloop *loop)
+{
+	struct ledger_kernel k = ledger_kernel(loop->ledger);
+
+	return (struct pcapng_context){ .worker = loop->what->worker,
+					.snaplen = loop->what->snaplen,
+					.vlan_keep = loop->what->vlan_keep,
+					.drops = k.drops,
+					.freezes = k.freezes };
+}
+
+/* Where the packets are large, and enough of them that the chunk's last page is no loss. */
+static bool inplace_wanted(const struct ringloop *loop, const struct afcap_block *block)
+{
+	if (loop->what->link_type != LINKTYPE_ETHERNET || !block->packets)
+		return false;
+	if (loop->what->layout != LAYOUT_AUTO)
+		return loop->what->layout == LAYOUT_INPLACE;
+	return block->bytes / block->packets >= INPLACE_MEAN &&
+	       block->bytes >= loop->what->block_bytes / 2;
+}
+
+/* Makes the block a chunk, writes, commits, releases it. False: it is to be copied. */
+static bool block_inplace(struct ringloop *loop, const struct afcap_block *block)
+{
+	const struct pcapng_context context = context_of(loop);
+	struct pcapng_chunk chunk;
+	struct ledger_totals t;
+
+	if (!pcapng_inplace_begun(block) && !inplace_wanted(loop, block))
+		return false;
+	held_flush(loop);
+	if (!pcapng_inplace(&chunk, block, loop->what->block_bytes, &context))
+		return false;
+	t = loop->totals;
+	writer_inplace(&loop->writer, &t, &chunk);
+	*(chunk.by_timeout ? &t.blocks_timeout : &t.blocks_full) += 1;
+	cursor_move(loop, &t, block);
+	commit(loop, &t);
+	afcap_block_release(loop->ring, block);
+	return true;
 }
 
 static void block_count(struct ringloop *loop, struct afcap_block *block)
@@ -250,34 +205,75 @@ static void block_count(struct ringloop *loop, struct afcap_block *block)
 
 static void block_take(struct ringloop *loop, struct afcap_block *block)
 {
-	const struct pcapng_context context = { .align = STAGING_ALIGN,
-						.snaplen = loop->what->snaplen,
-						.vlan_keep = loop->what->vlan_keep };
+	const struct pcapng_context context = context_of(loop);
 
+	if (writes(loop) && block_inplace(loop, block))
+		return;
 	if (loop->held_count == 0)
 		loop->held_since = clock_mono_ns();
-	loop->held[loop->held_count++] = *block;
 	if (writes(loop))
-		pcapng_chunk_add(&loop->chunk, block, &context);
+		pcapng_chunk_add(&loop->writer.chunk, block, &context);
 	else
 		block_count(loop, block);
-	if (!writes(loop) || loop->chunk.used >= loop->flush_bytes ||
+	loop->held[loop->held_count++] = *block;
+	if (!writes(loop) || loop->writer.chunk.used >= loop->flush_bytes ||
 	    loop->held_count == loop->held_max ||
 	    atomic_load_explicit(&loop->draining, memory_order_relaxed))
 		held_flush(loop);
 }
 
-/* How long the ring thread may wait: until what it holds must be written. */
+/* The next file may stay empty, and is no file then: what the kernel dropped until now belongs to
+ * this one. The main thread knows it a moment later. */
+static bool statistics_fresh(struct ringloop *loop)
+{
+	if (!loop->statistics_asked) {
+		atomic_store(&loop->statistics_wanted, true);
+		loop->statistics_asked = true;
+		loop_notify(loop);
+	}
+	if (atomic_load(&loop->statistics_wanted))
+		return false;
+	loop->statistics_asked = false;
+	return true;
+}
+
+/* A file whose time is over ends with what came before. */
+static void file_rotate(struct ringloop *loop)
+{
+	struct ledger_totals t;
+
+	if (writer_due(&loop->writer, &loop->totals) == 0) {
+		if (!statistics_fresh(loop))
+			return;
+		held_flush(loop);
+	}
+	t = loop->totals;
+	if (writer_rotate(&loop->writer, &t))
+		commit(loop, &t);
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* How long the ring thread may wait: until what it holds must be written, or the next file comes
+ * into use. */
 static int64_t wait_time(const struct ringloop *loop)
 {
+	int64_t most = IDLE_WAIT_NS;
 	uint64_t now, due = loop->held_since + loop->what->write_delay_ns;
 
+	if (writes(loop) && !loop->statistics_asked)
+		most = least(most, writer_due(&loop->writer, &loop->totals));
+	if (atomic_load_explicit(&loop->writer.no_space, memory_order_relaxed))
+		most = least(most, PROBE_WAIT_NS);
 	if (!loop->held_count)
-		return IDLE_WAIT_NS;
+		return most;
 	if (atomic_load_explicit(&loop->draining, memory_order_relaxed))
 		return 0;
 	now = clock_mono_ns();
-	return due > now ? (int64_t)(due - now) : 0;
+	return least(most, due > now ? (int64_t)(due - now) : 0);
 }
 
 /* Single writer: plain arithmetic, stored so that the main thread never reads half of it. */
@@ -307,9 +303,12 @@ static void *ringloop_run(void *arg)
 	int rc = 0;
 
 	pthread_setname_np(pthread_self(), "afcap-ring");
+	writer_start(&loop->writer, &loop->totals);
 	while (rc >= 0 && rc != AFCAP_STOPPED) {
 		int64_t timeout_ns;
 
+		if (writes(loop))
+			file_rotate(loop);
 		if (afcap_block_acquire(loop->ring, &block) == 0) {
 			block_take(loop, &block);
 			continue;
@@ -319,11 +318,12 @@ static void *ringloop_run(void *arg)
 			held_flush(loop);
 		else
 			rc = ring_wait(loop, timeout_ns);
+		writer_probe(&loop->writer, &loop->totals);
 	}
 	if (rc < 0) {
 		atomic_store(&loop->fatal, -rc);
 		loop_notify(loop);
-	} else if (loop->held_count) {
+	} else {
 		held_flush(loop);
 	}
 	return NULL;
@@ -352,11 +352,23 @@ void ringloop_stop(struct ringloop *loop)
 	loop->running = false;
 }
 
+bool ringloop_statistics_wanted(const struct ringloop *loop)
+{
+	return atomic_load(&loop->statistics_wanted);
+}
+
+void ringloop_statistics_taken(struct ringloop *loop)
+{
+	atomic_store(&loop->statistics_wanted, false);
+	afcap_wake(loop->ring);
+}
+
 void ringloop_news(struct ringloop *loop, struct ringloop_news *news)
 {
 	*news = (struct ringloop_news){
 		.link = atomic_exchange(&loop->link, 0),
-		.error = atomic_exchange(&loop->write_error, 0),
+		.error = atomic_exchange(&loop->writer.error, 0),
 		.fatal = atomic_load(&loop->fatal),
+		.no_space = atomic_load(&loop->writer.no_space),
 	};
 }

@@ -1,6 +1,7 @@
 /* The ring thread: waits for blocks, encodes, writes, commits, releases, alone and in that order.
  *
- *   ring --acquire--> staging buffer --pwrite--> file, commit to the ledger, release to the kernel
+ *   ring --acquire--> chunk, in place or in a buffer --pwrite--> file, commit to the ledger,
+ * release
  *
  * On this way there is no lock, no allocation, no log and no message. Everything else (channel,
  * timers, kernel statistics) is the main thread's, which talks to the ring thread by the calls
@@ -15,9 +16,10 @@ struct ringloop;
 
 /* What the ring thread wants the main thread to know; see ringloop_news(). */
 struct ringloop_news {
-	int link;  /* AFCAP_DOWN, AFCAP_GONE, or 0: nothing new */
-	int error; /* errno of the last write that failed, 0: none since the last call */
-	int fatal; /* errno that ended the thread, 0: it runs */
+	int link;      /* AFCAP_DOWN, AFCAP_GONE, or 0: nothing new */
+	int error;     /* errno of the last write that failed, 0: none since the last call */
+	int fatal;     /* errno that ended the thread, 0: it runs */
+	bool no_space; /* the last write found none, and none was seen since */
 };
 
 /* Allocates what the thread needs; nothing runs yet. `ring`, `ledger`, `what` are borrowed until
@@ -26,13 +28,18 @@ struct ringloop_news {
 int ringloop_new(struct ringloop **out, struct afcap *ring, struct ledger *ledger,
 		 const struct message_worker *what, int notify);
 
-/* Hands over a file; the fd is owned by the ring loop then. The one of the ledger's current serial
- * before ringloop_start(), the next one any time later, but only after the one before was taken
- * into use. Returns 0, or -EINVAL when the serial is neither of these or the place is taken; the fd
- * is the caller's then. */
+/* Hands over a file; the fd is owned by the ring loop then. The one of the ledger's current serial,
+ * or the next one, but only after the one before was taken into use. Returns 0, or -EINVAL when the
+ * place is taken; the fd is the caller's then. */
 int ringloop_file(struct ringloop *loop, const struct message_file *file, int fd);
 
-/* True when the current file is there (or none is needed). */
+/* From now on packets are discarded (discarded_no_space), or written again. */
+void ringloop_suspend(struct ringloop *loop, bool suspended);
+
+/* Goes on in the next file, if the current one has packets. */
+void ringloop_rotate(struct ringloop *loop);
+
+/* True when the current file is there, or none is needed. */
 bool ringloop_ready(const struct ringloop *loop);
 
 /* Starts the thread. Returns 0 or -errno. */
@@ -43,6 +50,11 @@ void ringloop_drain(struct ringloop *loop);
 
 /* Lets the thread write what it holds, and waits for its end. */
 void ringloop_stop(struct ringloop *loop);
+
+/* Whether the thread waits for the kernel's statistics to be taken into the ledger; they were,
+ * after it was asked. */
+bool ringloop_statistics_wanted(const struct ringloop *loop);
+void ringloop_statistics_taken(struct ringloop *loop);
 
 void ringloop_news(struct ringloop *loop, struct ringloop_news *news);
 

@@ -1,6 +1,6 @@
 /* The main thread of a worker: channel, timers, kernel statistics. */
 #include "worker.h"
-#include "ringloop.h"
+#include "worker_state.h"
 
 #include "../base/channel.h"
 #include "../base/child.h"
@@ -19,36 +19,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#define RESERVE_BYTES  2 /* of every slot: an Ethernet packet begins at a multiple of 4 then */
 #define REPORT_MS      1000
-#define DRAIN_CHECK_MS 5
-#define QUIET_NS       UINT64_C(64000000)
 #define ERROR_AGAIN_NS UINT64_C(60000000000)
-#define ORPHAN_NS      UINT64_C(2000000000) /* without a supervisor: to write what is there */
 
-struct worker {
-	struct event_base *base;
-	struct event *channel_event, *report_timer, *notify_event, *drain_timer;
-	int notify;
-	struct message_worker what;
-	int socket; /* made, not yet a ring */
-	struct ledger *ledger;
-	struct afcap *ring;
-	struct ringloop *loop;
-	bool joined, running;
-	bool gone;	/* the interface is */
-	int error_told; /* errno of failed writes, logged last */
-	uint64_t error_told_ns;
-	bool draining;
-	uint64_t orphan_deadline; /* 0: the supervisor is there */
-	uint64_t orphan_target;	  /* packets that the ring had been given when it went */
-	uint64_t quiet_since; /* draining: since when all that came in is accounted for; 0: it is
-				 not */
-	uint64_t quiet_packets;
-	int exit_code;
-	char who[CAPTURE_NAME_BYTES + 8];
-};
-
-static void worker_end(struct worker *w, int exit_code)
+void worker_end(struct worker *w, int exit_code)
 {
 	w->exit_code = exit_code;
 	event_base_loopbreak(w->base);
@@ -93,14 +68,18 @@ static void report_send(struct worker *w)
 {
 	struct message message = { .type = MESSAGE_REPORT };
 	struct ledger_totals totals = ledger_totals(w->ledger);
+	bool wanted = ringloop_statistics_wanted(w->loop);
 	int rc = ledger_take(w->ledger, afcap_stats_take, afcap_fd(w->ring));
 
 	if (rc)
 		log_warning("reading the kernel's statistics: %s", strerror(-rc));
+	if (wanted)
+		ringloop_statistics_taken(w->loop);
 	ledger_counters(w->ledger, &totals, &message.report.counters);
 	message.report.current = totals.current;
 	message.report.previous = totals.previous;
 	message.report.gone = w->gone;
+	message.report.no_space = w->no_space;
 	worker_send(w, &message, -1);
 }
 
@@ -122,6 +101,7 @@ static void news_take(struct worker *w)
 	struct ringloop_news news;
 
 	ringloop_news(w->loop, &news);
+	w->no_space = news.no_space;
 	if (news.link == AFCAP_DOWN)
 		log_warning("interface %s went down; capture goes on when it is up again",
 			    w->what.interface);
@@ -151,73 +131,6 @@ static void notify_cb(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (read(fd, &times, sizeof(times)) == sizeof(times))
 		news_take(arg);
-}
-
-/* All that the kernel put into the ring, the open block's packets too, is received, and stayed so
- * for a while: a filter swap does not wait for packets on their way. */
-static bool drained(struct worker *w)
-{
-	struct ledger_totals totals = ledger_totals(w->ledger);
-	struct ledger_kernel kernel;
-	uint64_t now = clock_mono_ns();
-
-	ledger_take(w->ledger, afcap_stats_take, afcap_fd(w->ring));
-	kernel = ledger_kernel(w->ledger);
-	if (w->orphan_deadline)
-		return totals.received >= w->orphan_target || now > w->orphan_deadline;
-	if (kernel.packets - kernel.drops != totals.received) {
-		w->quiet_since = 0;
-		return false;
-	}
-	if (!w->quiet_since || kernel.packets != w->quiet_packets) {
-		w->quiet_since = now;
-		w->quiet_packets = kernel.packets;
-	}
-	return now - w->quiet_since >= QUIET_NS;
-}
-
-static void drain_cb(evutil_socket_t fd, short what, void *arg)
-{
-	struct worker *w = arg;
-
-	(void)fd;
-	(void)what;
-	if (drained(w))
-		worker_end(w, EXIT_SUCCESS);
-}
-
-static void worker_drain(struct worker *w)
-{
-	struct timeval interval = { 0, DRAIN_CHECK_MS * 1000 };
-
-	if (w->draining)
-		return;
-	w->draining = true;
-	if (!w->running) {
-		worker_end(w, EXIT_SUCCESS);
-		return;
-	}
-	ringloop_drain(w->loop);
-	event_add(w->drain_timer, &interval);
-}
-
-/* The supervisor is gone. What the ring holds is written; more may come in until this process ends.
- */
-static void worker_orphaned(struct worker *w)
-{
-	struct ledger_kernel kernel;
-
-	log_warning("the supervisor is gone: writing what the ring holds, then ending");
-	event_del(w->channel_event);
-	if (w->running) {
-		ledger_take(w->ledger, afcap_stats_take, afcap_fd(w->ring));
-		kernel = ledger_kernel(w->ledger);
-		w->orphan_target = kernel.packets - kernel.drops;
-	}
-	w->orphan_deadline =
-		clock_mono_ns() + ORPHAN_NS + w->what.block_timeout_ms * UINT64_C(1000000);
-	w->draining = false;
-	worker_drain(w);
 }
 
 static void worker_pin(const struct worker *w)
@@ -346,6 +259,7 @@ static void on_socket(struct worker *w)
 	options.socket = w->socket;
 	options.ring = worker_geometry(w);
 	options.promiscuous = w->what.promiscuous;
+	options.ring.reserve_bytes = RESERVE_BYTES;
 	options.paused = true;
 	rc = afcap_open(&w->ring, &options, &error);
 	if (rc) {
@@ -398,6 +312,18 @@ static void on_file(struct worker *w, const struct message *message, int fd)
 	worker_start(w);
 }
 
+/* Without a ring there is nothing to be changed yet. */
+static void on_output(struct worker *w, const struct message *message)
+{
+	if (!w->loop)
+		return;
+	if (message->type == MESSAGE_ROTATE)
+		ringloop_rotate(w->loop);
+	else
+		ringloop_suspend(w->loop, message->suspend.suspended);
+	worker_start(w); /* where there is not even room for a first file */
+}
+
 static void worker_handle(struct worker *w, struct message *message, int fd)
 {
 	if (message->type == MESSAGE_FILE) {
@@ -414,6 +340,8 @@ static void worker_handle(struct worker *w, struct message *message, int fd)
 		on_join(w, message);
 	else if (message->type == MESSAGE_DRAIN)
 		worker_drain(w);
+	else if (message->type == MESSAGE_ROTATE || message->type == MESSAGE_SUSPEND)
+		on_output(w, message);
 	else
 		worker_fail(w, EXIT_FAILURE, "unexpected message %s", message_name(message->type));
 }
@@ -456,7 +384,7 @@ static bool worker_events(struct worker *w)
 	w->channel_event = event_new(w->base, CHANNEL_FD, EV_READ | EV_PERSIST, channel_cb, w);
 	w->notify_event = event_new(w->base, w->notify, EV_READ | EV_PERSIST, notify_cb, w);
 	w->report_timer = event_new(w->base, -1, EV_PERSIST, report_cb, w);
-	w->drain_timer = event_new(w->base, -1, EV_PERSIST, drain_cb, w);
+	w->drain_timer = event_new(w->base, -1, EV_PERSIST, worker_drain_cb, w);
 	return w->channel_event && w->notify_event && w->report_timer && w->drain_timer &&
 	       event_add(w->channel_event, NULL) == 0 && event_add(w->notify_event, NULL) == 0;
 }

@@ -40,15 +40,16 @@ balance() {
 	equal "packets in the files" "$(capinfos_count)" "$written"
 }
 
-t_kills_lose_and_double_nothing() {
-	local count=$((KILLS * 5000))
+# Kills while LAYOUT is written, with frames of SIZE, RATE of them a second
+kills_in() {
+	local count=$((KILLS * $3 / 10))
 	daemon_start -i va -w "$OUT" -j 2 -o ring_size=32M -o block_size=128K -o block_timeout=10ms -o write_delay=20ms \
-		-o file_size=4M
-	send "$count" size=60-300 rate=$RATE both=1
+		-o file_size=4M -o layout="$1"
+	send "$count" size="$2" rate="$3" both=1
 	kill_workers 100
 	daemon_stop
 	killed "$KILLS"
-	frames_check "$count" size=60-300 both=1 >"$DIR/checked" || fail "$(cat "$DIR/checked")"
+	frames_check "$count" size="$2" both=1 >"$DIR/checked" || fail "$(cat "$DIR/checked")"
 	echo "$kills kills: $(cat "$DIR/checked")"
 	contains "flows keep their worker" "$(cat "$DIR/checked")" "split 0"
 	equal seen "$(account seen)" "$count"
@@ -58,11 +59,15 @@ t_kills_lose_and_double_nothing() {
 	files_valid 2
 }
 
+t_kills_lose_and_double_nothing_compact() { kills_in compact 60-300 $RATE; }
+t_kills_lose_and_double_nothing_inplace() { kills_in inplace 60-1514 20000; }
+t_kills_lose_and_double_nothing_auto() { kills_in auto 60-1514 20000; }
+
 # A ring that is always too small: every frame is either in the files, once, or among the kernel's drops
 overflow() {
 	local count=$1 line lost
 	daemon_start -i va -w "$OUT" -j 2 -o ring_size=256K -o block_size=64K -o block_timeout=5ms -o write_delay=5ms \
-		-o file_size=4M
+		-o file_size=4M -o layout="$5"
 	send "$count" size=200-1400 rate="$3"
 	kill_workers "$2"
 	daemon_stop
@@ -76,8 +81,9 @@ overflow() {
 	equal "what is not in the files was dropped by the kernel" "$lost" "$(account dropped)"
 }
 
-t_kills_while_the_ring_overflows() { overflow $((KILLS * 5000)) 100 $RATE "$KILLS"; }
-t_rare_kills_while_the_ring_overflows() { overflow $((KILLS * 4000 + 1000000)) 900 0 4; }
+t_kills_while_the_ring_overflows() { overflow $((KILLS * 5000)) 100 $RATE "$KILLS" compact; }
+t_kills_while_the_ring_overflows_inplace() { overflow $((KILLS * 5000)) 100 $RATE "$KILLS" inplace; }
+t_rare_kills_while_the_ring_overflows() { overflow $((KILLS * 4000 + 1000000)) 900 0 4 inplace; }
 
 t_segfaults_too() {
 	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=10ms -o write_delay=20ms

@@ -17,12 +17,9 @@ static void setup(void)
 {
 	buffer = malloc(BUFFER_BYTES);
 	memset(buffer, 0xaa, BUFFER_BYTES); /* whatever is not written shows */
-	context = (struct pcapng_context){ .worker = 3,
-					   .align = 512,
-					   .snaplen = 262144,
-					   .vlan_keep = true,
-					   .drops = 17,
-					   .freezes = 2 };
+	context = (struct pcapng_context){
+		.worker = 3, .snaplen = 262144, .vlan_keep = true, .drops = 17, .freezes = 2
+	};
 	pcapng_chunk_begin(&chunk, buffer, BUFFER_BYTES);
 }
 
@@ -97,7 +94,8 @@ START_TEST(packets_come_out_as_they_went_in)
 	view = handblock_view(&b);
 	pcapng_chunk_add(&chunk, &view, &context);
 	bytes = pcapng_chunk_end(&chunk, &context);
-	ck_assert_uint_eq(bytes % context.align, 0);
+	ck_assert_uint_eq(bytes % 4, 0);
+	ck_assert_uint_eq(buffer[bytes], 0xaa);
 	ck_assert_uint_eq(walk(bytes, epbs), 50);
 	for (uint32_t i = 0; i < 50; i++) {
 		ck_assert_uint_eq(epbs[i].captured, i * 13);
@@ -119,11 +117,11 @@ START_TEST(the_chunk_header_says_what_is_in_it)
 	struct handblock a = handblock_new(BLOCK_BYTES, 41), b = handblock_new(BLOCK_BYTES, 42);
 	struct afcap_block views[2];
 	uint32_t bytes;
-	uint64_t v[5];
+	uint64_t v[6];
 
 	handblock_add(&a, 60, 82, 0);
 	handblock_add(&b, 60, 82, 0);
-	handblock_add(&b, 61, 82, 0);
+	handblock_add(&b, 61, 82, 0)->tp_len++;
 	views[0] = handblock_view(&a);
 	views[1] = handblock_view(&b);
 	pcapng_chunk_add(&chunk, &views[0], &context);
@@ -137,38 +135,36 @@ START_TEST(the_chunk_header_says_what_is_in_it)
 	memcpy(v, buffer + 24, sizeof(v));
 	ck_assert_uint_eq(v[0], 41);
 	ck_assert_uint_eq(v[1], UINT64_C(1700000000000000005));
-	ck_assert_uint_eq(v[2], UINT64_C(1700000000000000006));
+	ck_assert_uint_eq(v[2], 181 | UINT64_C(1) << 32); /* captured, truncated */
 	ck_assert_uint_eq(v[3], 17);
 	ck_assert_uint_eq(v[4], 2);
+	ck_assert_uint_eq(v[5], UINT64_C(1700000000000000006));
 	free(a.desc);
 	free(b.desc);
 }
 END_TEST
 
-/* Every rest to the alignment, so every kind of filler: none, end of options, comment, custom. */
-START_TEST(the_last_packet_is_stretched_to_the_alignment)
+START_TEST(a_pad_ends_at_the_alignment_and_is_a_block)
 {
-	static const uint32_t aligns[] = { 4, 512, 4096 };
-	struct epb epbs[2];
+	static const uint32_t aligns[] = { 4, 16, 512, 4096 };
+	static const uint8_t zeros[8192];
+	uint32_t align = aligns[_i];
 
-	for (uint32_t captured = 0; captured < 600; captured++) {
-		struct handblock b = handblock_new(BLOCK_BYTES, 1);
-		struct afcap_block view;
-		uint32_t bytes;
+	for (uint64_t end = UINT64_C(1) << 33; end < (UINT64_C(1) << 33) + 2 * align; end += 4) {
+		uint32_t n = pcapng_pad_bytes(end, align);
 
-		context.align = aligns[_i];
-		handblock_add(&b, captured, 82, 7);
-		view = handblock_view(&b);
-		memset(buffer, 0xaa, BUFFER_BYTES);
-		pcapng_chunk_begin(&chunk, buffer, BUFFER_BYTES);
-		pcapng_chunk_add(&chunk, &view, &context);
-		bytes = pcapng_chunk_end(&chunk, &context);
-		ck_assert_uint_eq(bytes % context.align, 0);
-		ck_assert_uint_lt(bytes, PCAPNG_CHUNK_HEAD + 32 + captured + 4 + context.align);
-		ck_assert_uint_eq(walk(bytes, epbs), 1);
-		ck_assert_uint_eq(epbs[0].captured, captured);
-		ck_assert_uint_eq(buffer[bytes], 0xaa);
-		free(b.desc);
+		memset(buffer, 0xaa, n + 1);
+		pcapng_pad(buffer, n);
+		ck_assert_uint_eq((end + n) % align, 0);
+		ck_assert_uint_lt(n, align + 12);
+		ck_assert_uint_eq(buffer[n], 0xaa);
+		if (!n)
+			continue;
+		ck_assert_uint_ge(n, 12);
+		ck_assert_uint_eq(word(buffer), PCAPNG_PAD_TYPE);
+		ck_assert_uint_eq(word(buffer + 4), n);
+		ck_assert_uint_eq(word(buffer + n - 4), n);
+		ck_assert_mem_eq(buffer + 8, zeros, n - 12);
 	}
 }
 END_TEST
@@ -301,15 +297,16 @@ START_TEST(a_full_block_fits_the_promised_room)
 {
 	struct handblock b = handblock_new(BLOCK_BYTES, 1);
 	struct afcap_block view;
+	uint32_t bytes;
 
 	while (b.used + 82 + 8 < BLOCK_BYTES)
 		handblock_add(&b, _i, 82, 1)->tp_status |= TP_STATUS_VLAN_VALID;
 	view = handblock_view(&b);
-	context.align = 4096;
 	pcapng_chunk_begin(&chunk, buffer, pcapng_chunk_bytes_max(BLOCK_BYTES, 4096));
 	pcapng_chunk_add(&chunk, &view, &context);
 	ck_assert_uint_eq(chunk.unreadable, 0);
-	ck_assert_uint_le(pcapng_chunk_end(&chunk, &context),
+	bytes = pcapng_chunk_end(&chunk, &context);
+	ck_assert_uint_le(bytes + pcapng_pad_bytes(bytes, 4096),
 			  pcapng_chunk_bytes_max(BLOCK_BYTES, 4096));
 	free(b.desc);
 }
@@ -323,7 +320,7 @@ Suite *suite_pcapng(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, packets_come_out_as_they_went_in);
 	tcase_add_test(t, the_chunk_header_says_what_is_in_it);
-	tcase_add_loop_test(t, the_last_packet_is_stretched_to_the_alignment, 0, 3);
+	tcase_add_loop_test(t, a_pad_ends_at_the_alignment_and_is_a_block, 0, 4);
 	tcase_add_loop_test(t, a_stripped_tag_is_put_back, 0, sizeof(tags) / sizeof(*tags));
 	tcase_add_test(t, a_tag_stays_away_when_told_so_or_where_it_does_not_fit);
 	tcase_add_test(t, an_empty_block_makes_no_chunk);

@@ -8,6 +8,7 @@ int main(void)
 	SRunner *runner = srunner_create(suite_pcapng());
 	int failed;
 
+	srunner_add_suite(runner, suite_inplace());
 	srunner_add_suite(runner, suite_ledger());
 	srunner_add_suite(runner, suite_channel());
 	srunner_add_suite(runner, suite_config());

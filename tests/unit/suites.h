@@ -5,6 +5,7 @@
 #include <check.h>
 
 Suite *suite_pcapng(void);
+Suite *suite_inplace(void);
 Suite *suite_ledger(void);
 Suite *suite_channel(void);
 Suite *suite_config(void);

@@ -1,0 +1,361 @@
+/* The in-place layout, resumable after a kill at any instruction.
+ *
+ *   slot k      header (48 bytes) | address (20) | room | data ...... | slot k+1
+ *                                      [ EPB header (28) ][ data ][ options, length ][ EPB k+1
+ *
+ * EPB header k covers only slot k's address, of which one bit is needed: it is kept in the slot's
+ * tp_padding, which the kernel zeroes. A VLAN tag goes back by moving the Ethernet addresses 4
+ * bytes forward. What lies behind data k becomes options of EPB k: it covers slot header k+1, and
+ * is written only when EPB k+1 holds all that was in there. How far this is stands in one word,
+ * `state`, over the time at which the kernel opened the block:
+ *
+ *   EPB k, state, [tag k and state, four times], tail of EPB k-1
+ *
+ * so that after a kill the step that `state` tells is done again, with the same result. The stage
+ * of the whole stands over offset_to_priv (raw: 48), the type word, last, says that it is done.
+ * Everything stored here is rewritten by the kernel when it opens the block again. */
+#include "encode.h"
+
+#include <arpa/inet.h>
+#include <linux/if_packet.h>
+#include <stdatomic.h>
+#include <stddef.h>
+
+#define SLOT_FIRST     48u /* also what the kernel has for offset_to_priv */
+#define SLOT_ALIGN     8u
+#define PKTTYPE_AT     58u /* of a slot: sll_pkttype */
+#define STAGE_RAW      48u
+#define STAGE_PACKETS  1u
+#define HEAD_LEAST     96u
+#define HEAD_MOST      104u
+#define OPTION_FLAGS   2u
+#define OPTION_COMMENT 1u
+#define OPTION_CUSTOM  19373u /* binary, not to be copied by editors */
+#define FLAGS_BYTES    8u
+#define FLAGS_ROOM     28u /* with the custom option and the end of options behind it */
+#define DIRECTION_IN   1u
+#define DIRECTION_OUT  2u
+#define TAG_STEPS      4u
+
+/* Over the block descriptor and the first slot's header. */
+struct head {
+	uint32_t type;
+	uint32_t stage; /* STAGE_*; at last the header's length: only the header is missing */
+	uint32_t status;
+	uint32_t packets;
+	uint32_t length;
+	uint32_t block_length;
+	uint64_t sequence;
+	uint64_t state;
+	uint32_t captured, truncated;
+};
+
+_Static_assert(offsetof(struct head, state) == HEAD_FIRST_NS &&
+		       offsetof(struct head, truncated) == HEAD_TRUNCATED,
+	       "the chunk header's fields");
+
+/* `state`, unpacked: offsets of EPB k-1 (0: none) and k, with their direction in the lowest bits;
+ * the next step of moving the tag of packet k, 0: none is left. */
+struct state {
+	uint32_t previous, current, tag_step;
+};
+
+/* A kill stops this very thread: only the compiler must keep the order. */
+#define STORE(place, value)                                                                        \
+	do {                                                                                       \
+		atomic_signal_fence(memory_order_seq_cst);                                         \
+		__atomic_store_n(&(place), value, __ATOMIC_RELAXED);                               \
+		atomic_signal_fence(memory_order_seq_cst);                                         \
+	} while (0)
+
+static void state_store(struct head *head, const struct state *s)
+{
+	STORE(head->state,
+	      (uint64_t)s->previous << 34 | (uint64_t)s->current << 4 | (uint64_t)s->tag_step);
+}
+
+static struct state state_load(const struct head *head)
+{
+	uint64_t v = head->state;
+
+	return (struct state){ (uint32_t)(v >> 34), (uint32_t)(v >> 4 & 0x3fffffff),
+			       (uint32_t)(v & 15) };
+}
+
+static uint32_t offset_of(uint32_t epb)
+{
+	return epb & ~3u;
+}
+
+/* Where an EPB's data end, padded; where the slot behind them begins. */
+static uint32_t data_end(const uint8_t *block, uint32_t epb)
+{
+	return offset_of(epb) + PCAPNG_EPB_HEAD + round_up(get32(block + offset_of(epb) + 20), 4);
+}
+
+static uint32_t slot_after(const uint8_t *block, uint32_t epb)
+{
+	return round_up(offset_of(epb) + PCAPNG_EPB_HEAD + get32(block + offset_of(epb) + 20),
+			SLOT_ALIGN);
+}
+
+/* `n` bytes of options, a multiple of 4: the direction where there is room, and what says nothing:
+ * a custom option, an empty comment, the end of options. */
+static void options_fill(uint8_t *p, uint32_t n, uint32_t direction)
+{
+	memset(p, 0, n);
+	if (n >= FLAGS_ROOM) {
+		put16(p, OPTION_FLAGS);
+		put16(p + 2, 4);
+		put32(p + 4, direction);
+		p += FLAGS_BYTES;
+		n -= FLAGS_BYTES;
+	}
+	if (n == 8)
+		put16(p, OPTION_COMMENT);
+	if (n >= 12) {
+		put16(p, OPTION_CUSTOM);
+		put16(p + 2, (uint16_t)(n - 8));
+		put32(p + 4, PCAPNG_CHUNK_MAGIC);
+	}
+}
+
+/* All of an EPB behind its data, up to `end`; and its two lengths. */
+static void tail_put(uint8_t *block, uint32_t epb, uint32_t end)
+{
+	uint32_t data = data_end(block, epb), total = end - offset_of(epb);
+
+	options_fill(block + data, end - 4 - data, epb & 3u);
+	put32(block + offset_of(epb) + 4, total);
+	put32(block + end - 4, total);
+}
+
+/* EPB header of the packet in a slot. Returns its offset with the direction, 0 when the slot is
+ * none that can be made in place; then nothing is changed. */
+static uint32_t epb_put(uint8_t *block, uint32_t block_bytes, uint32_t slot,
+			const struct pcapng_context *context, bool *tagged)
+{
+	struct tpacket3_hdr *h = (struct tpacket3_hdr *)(void *)(block + slot);
+	uint64_t ns = h->tp_sec * UINT64_C(1000000000) + h->tp_nsec;
+	uint32_t add, epb;
+
+	*tagged = tag_missing(h->tp_status, h->tp_snaplen, context);
+	add = *tagged ? VLAN_TAG_BYTES : 0;
+	if (h->tp_mac % 4 || h->tp_mac < SLOT_FIRST + PCAPNG_EPB_HEAD + add ||
+	    h->tp_mac > block_bytes - slot - SLOT_ALIGN ||
+	    h->tp_snaplen > block_bytes - slot - SLOT_ALIGN - h->tp_mac)
+		return 0;
+	epb = slot + h->tp_mac - add - PCAPNG_EPB_HEAD;
+	if (!h->tp_padding[0]) /* before the EPB covers it */
+		STORE(h->tp_padding[0],
+		      block[slot + PKTTYPE_AT] == PACKET_OUTGOING ? DIRECTION_OUT : DIRECTION_IN);
+	put32(block + epb, EPB_TYPE);
+	put32(block + epb + 8, 0); /* the file's one interface */
+	put32(block + epb + 12, (uint32_t)(ns >> 32));
+	put32(block + epb + 16, (uint32_t)ns);
+	put32(block + epb + 20, h->tp_snaplen + add);
+	put32(block + epb + 24, h->tp_len + add);
+	return epb | (h->tp_padding[0] & 3u);
+}
+
+/* The tag of the packet in a slot: the addresses one word forward, word by word, each step's source
+ * being there until the next one is begun. */
+static void tag_put(uint8_t *block, uint32_t slot, struct head *head, struct state *s)
+{
+	const struct tpacket3_hdr *h = (const struct tpacket3_hdr *)(void *)(block + slot);
+	uint16_t tpid = h->tp_status & TP_STATUS_VLAN_TPID_VALID ? h->hv1.tp_vlan_tpid
+								 : 0x8100; /* ETH_P_8021Q */
+	uint8_t *to = block + offset_of(s->current) + PCAPNG_EPB_HEAD;
+
+	while (s->tag_step) {
+		uint8_t *word = to + (s->tag_step - 1) * 4u;
+
+		if (s->tag_step < TAG_STEPS)
+			put32(word, get32(word + 4));
+		else
+			put32(word, htonl((uint32_t)tpid << 16 | (h->hv1.tp_vlan_tci & 0xffffu)));
+		s->tag_step = s->tag_step < TAG_STEPS ? s->tag_step + 1 : 0;
+		state_store(head, s);
+	}
+}
+
+/* Walks the untouched block. False: not all of its packets can be made in place. What the walk
+ * counted is kept in the block. */
+static bool raw_check(struct head *head, const struct afcap_block *block, uint32_t block_bytes,
+		      const struct pcapng_context *context)
+{
+	struct afcap_block walk = *block;
+	struct afcap_packet p = { 0 };
+	const uint8_t *base = (const uint8_t *)head;
+	uint32_t slot = SLOT_FIRST, before = SLOT_FIRST, packets = 0, captured = 0, truncated = 0;
+
+	while (afcap_packet_next(&walk, &p)) {
+		uint32_t at = (uint32_t)((const uint8_t *)p.slot - base);
+		uint32_t mac = (uint32_t)(p.data - (const uint8_t *)p.slot);
+		uint32_t add =
+			tag_missing(p.status, p.capture_length, context) ? VLAN_TAG_BYTES : 0;
+
+		__builtin_prefetch(base + 2 * at - before); /* strides are much alike */
+		__builtin_prefetch(base + 2 * at - before + 64);
+		before = at;
+		if (at != slot || mac % 4 || mac < SLOT_FIRST + PCAPNG_EPB_HEAD + add ||
+		    (packets == 0 && mac - add > HEAD_MOST + PCAPNG_EPB_HEAD - SLOT_FIRST) ||
+		    (add && p.capture_length + add > context->snaplen))
+			return false;
+		slot = round_up(at + mac + p.capture_length, SLOT_ALIGN);
+		if (slot > block_bytes - SLOT_ALIGN)
+			return false;
+		packets++;
+		captured += p.capture_length;
+		truncated += p.capture_length < p.length;
+	}
+	head->captured = captured;
+	head->truncated = truncated;
+	return packets && packets == block->packets;
+}
+
+/* The first packet: up to the store of the stage its slot is as the kernel left it. */
+static bool stage_raw(struct head *head, const struct afcap_block *block, uint32_t block_bytes,
+		      const struct pcapng_context *context)
+{
+	uint8_t *base = (uint8_t *)head;
+	struct tpacket3_hdr *slot = (struct tpacket3_hdr *)(void *)(base + SLOT_FIRST);
+	struct state s = { 0 };
+	bool tagged;
+
+	if (!raw_check(head, block, block_bytes, context))
+		return false;
+	s.current = epb_put(base, block_bytes, SLOT_FIRST, context, &tagged);
+	if (!s.current)
+		return false;
+	s.tag_step = tagged;
+	slot->tp_padding[1] = (uint8_t)offset_of(s.current); /* the chunk header's length */
+	state_store(head, &s);
+	STORE(head->stage, STAGE_PACKETS);
+	return true;
+}
+
+/* A worker that was taken over may have written anything. */
+static bool state_valid(const uint8_t *base, uint32_t block_bytes, const struct state *s)
+{
+	uint32_t current = offset_of(s->current), previous = offset_of(s->previous), slot, captured;
+
+	if (current < HEAD_LEAST || current > block_bytes - PCAPNG_EPB_BYTES || previous > current)
+		return false;
+	captured = get32(base + current + 20);
+	slot = previous ? slot_after(base, previous) : SLOT_FIRST;
+	return captured <= block_bytes - current - PCAPNG_EPB_BYTES && slot > previous &&
+	       slot + SLOT_FIRST <= current && s->tag_step <= TAG_STEPS &&
+	       (!s->tag_step || captured >= VLAN_TAG_AT + VLAN_TAG_BYTES);
+}
+
+/* All packets, from the one that `state` tells. False: the block is not what was left in it. */
+static bool stage_packets(struct head *head, uint32_t block_bytes,
+			  const struct pcapng_context *context)
+{
+	uint8_t *base = (uint8_t *)head;
+	const struct tpacket3_hdr *first =
+		(const struct tpacket3_hdr *)(const void *)(base + SLOT_FIRST);
+	uint32_t end, used = head->block_length, stage = first->tp_padding[1];
+	struct state s = state_load(head);
+	bool tagged;
+
+	for (;;) {
+		uint32_t slot, next;
+
+		if (!state_valid(base, block_bytes, &s))
+			return false;
+		slot = s.previous ? slot_after(base, s.previous) : SLOT_FIRST;
+		tag_put(base, slot, head, &s);
+		if (s.previous)
+			tail_put(base, s.previous, offset_of(s.current));
+		next = slot_after(base, s.current);
+		__builtin_prefetch(base + 2 * next - slot, 1);
+		__builtin_prefetch(base + 2 * next - slot + 64, 1);
+		if (next >= used || next > block_bytes - SLOT_FIRST)
+			break;
+		s.previous = s.current;
+		s.current = epb_put(base, block_bytes, next, context, &tagged);
+		if (!s.current)
+			return false;
+		s.tag_step = tagged;
+		state_store(head, &s);
+	}
+	if (stage < HEAD_LEAST || stage > HEAD_MOST || stage % 4)
+		return false;
+	end = round_up(data_end(base, s.current) + 4 + FLAGS_ROOM, PCAPNG_INPLACE_ALIGN);
+	if (end > block_bytes)
+		end = round_up(data_end(base, s.current) + 4, PCAPNG_INPLACE_ALIGN);
+	if (end > block_bytes)
+		return false;
+	tail_put(base, s.current, end);
+	head->length = end;
+	put64(base + HEAD_LAST_NS, (uint64_t)get32(base + offset_of(s.current) + 12) << 32 |
+					   get32(base + offset_of(s.current) + 16));
+	STORE(head->stage, stage);
+	return true;
+}
+
+/* The chunk header; what it is made of stays where it is. */
+static void stage_head(struct head *head, const struct pcapng_context *context)
+{
+	uint8_t *base = (uint8_t *)head;
+	uint32_t bytes = head->stage;
+
+	put16(base + HEAD_WORKER, (uint16_t)context->worker);
+	put16(base + HEAD_BLOCKS, 1);
+	put64(base + HEAD_FIRST_NS,
+	      (uint64_t)get32(base + bytes + 12) << 32 | get32(base + bytes + 16));
+	put64(base + HEAD_DROPS, context->drops);
+	put64(base + HEAD_FREEZES, context->freezes);
+	if (head->status != PCAPNG_CHUNK_MAGIC)
+		put32(base + HEAD_FLAGS, head->status & TP_STATUS_BLK_TMO ? HEAD_BY_TIMEOUT : 0);
+	memset(base + HEAD_FLAGS + 4, 0, bytes - HEAD_FLAGS - 8);
+	put32(base + bytes - 4, bytes);
+	STORE(head->status, PCAPNG_CHUNK_MAGIC);
+	STORE(head->type, PCAPNG_CHUNK_TYPE);
+}
+
+bool pcapng_inplace_begun(const struct afcap_block *block)
+{
+	const struct head *head = (const struct head *)(const void *)block->desc;
+
+	return head->type == PCAPNG_CHUNK_TYPE || head->stage != STAGE_RAW;
+}
+
+static bool head_valid(const struct head *head, uint32_t block_bytes)
+{
+	return head->stage >= HEAD_LEAST && head->stage <= HEAD_MOST && head->stage % 4 == 0 &&
+	       head->length && head->length <= block_bytes &&
+	       head->length % PCAPNG_INPLACE_ALIGN == 0 && head->packets;
+}
+
+bool pcapng_inplace(struct pcapng_chunk *chunk, const struct afcap_block *block,
+		    uint32_t block_bytes, const struct pcapng_context *context)
+{
+	struct head *head = (struct head *)(uintptr_t)block->desc;
+	bool whole = true;
+
+	if (head->type != PCAPNG_CHUNK_TYPE && head->stage == STAGE_RAW &&
+	    !stage_raw(head, block, block_bytes, context))
+		return false;
+	if (head->type != PCAPNG_CHUNK_TYPE && head->stage == STAGE_PACKETS)
+		whole = stage_packets(head, block_bytes, context);
+	whole = whole && head_valid(head, block_bytes);
+	if (whole && head->type != PCAPNG_CHUNK_TYPE)
+		stage_head(head, context);
+	*chunk = (struct pcapng_chunk){ .buffer = (uint8_t *)head,
+					.blocks = 1,
+					.sequence = block->sequence,
+					.unreadable = whole ? 0 : block->packets };
+	if (!whole)
+		return true;
+	chunk->used = chunk->capacity = head->length;
+	chunk->packets = head->packets;
+	chunk->received_bytes = head->captured;
+	chunk->truncated = head->truncated;
+	chunk->by_timeout = get32((const uint8_t *)head + HEAD_FLAGS) & HEAD_BY_TIMEOUT;
+	memcpy(&chunk->first_ns, (const uint8_t *)head + HEAD_FIRST_NS, 8);
+	memcpy(&chunk->last_ns, (const uint8_t *)head + HEAD_LAST_NS, 8);
+	return true;
+}

@@ -1,0 +1,285 @@
+/* Appending, rotating, errors. */
+#include "writer.h"
+
+#include "../base/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define ALIGN_MOST  4096u
+#define PROBE_BYTES 65536
+
+int writer_init(struct writer *w, const struct message_worker *what, struct ledger *ledger,
+		uint32_t bytes)
+{
+	*w = (struct writer){ .what = what, .ledger = ledger, .current.fd = -1, .spare.fd = -1 };
+	w->staging_bytes = ALIGN_MOST + pcapng_chunk_bytes_max(bytes, ALIGN_MOST);
+	w->staging = mmap(NULL, w->staging_bytes, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (w->staging == MAP_FAILED)
+		return -ENOMEM;
+	pcapng_chunk_begin(&w->chunk, w->staging, (uint32_t)w->staging_bytes);
+	return 0;
+}
+
+int writer_file(struct writer *w, const struct ledger_totals *totals,
+		const struct message_file *file, int fd, bool running)
+{
+	struct writer_file f = { file->serial, fd, file->align };
+
+	if (fd < 0 || f.align < 4 || f.align > ALIGN_MOST || (f.align & (f.align - 1)))
+		return -EINVAL;
+	if (!running && w->current.fd < 0 && f.serial == totals->current.serial) {
+		w->current = f;
+		return 0;
+	}
+	if (atomic_load_explicit(&w->spare_ready, memory_order_acquire))
+		return -EINVAL;
+	w->spare = f;
+	/* Pairs with the acquire in spare_take(). */
+	atomic_store_explicit(&w->spare_ready, true, memory_order_release);
+	return 0;
+}
+
+/* Of the unit in which the file ends, what stands before its end. */
+static uint32_t prefix_of(const struct writer *w, const struct ledger_totals *t)
+{
+	return w->current.fd < 0 ? 0 : (uint32_t)(t->current.end & (w->current.align - 1));
+}
+
+static void chunk_begin(struct writer *w, const struct ledger_totals *t)
+{
+	uint32_t prefix = prefix_of(w, t);
+
+	pcapng_chunk_begin(&w->chunk, w->staging + prefix, (uint32_t)w->staging_bytes - prefix);
+}
+
+/* Before the file's end its bytes are the same in what was committed and in what a killed worker
+ * wrote over it. */
+void writer_start(struct writer *w, struct ledger_totals *t)
+{
+	uint32_t prefix = prefix_of(w, t);
+	ssize_t n;
+
+	if (prefix) {
+		do
+			n = pread(w->current.fd, w->staging, w->current.align,
+				  (off_t)(t->current.end - prefix));
+		while (n < 0 && errno == EINTR);
+		if (n < (ssize_t)prefix)
+			t->current.error = (uint64_t)(n < 0 ? errno : EIO);
+	}
+	chunk_begin(w, t);
+}
+
+static bool spare_take(struct writer *w, uint64_t serial)
+{
+	if (!atomic_load_explicit(&w->spare_ready, memory_order_acquire) ||
+	    w->spare.serial != serial)
+		return false;
+	if (w->current.fd >= 0)
+		close(w->current.fd);
+	w->current = w->spare;
+	atomic_store_explicit(&w->spare_ready, false, memory_order_release);
+	return true;
+}
+
+/* The next file, if it is there: nothing waits for the archive. */
+static bool file_next(struct writer *w, struct ledger_totals *t)
+{
+	struct ledger_kernel k;
+
+	if (!spare_take(w, t->current.serial + 1))
+		return false;
+	k = ledger_kernel(w->ledger);
+	t->previous = t->current;
+	/* What the ring holds unread belongs to the next one. */
+	t->previous.finish = (struct ledger_mark){ t->received + k.drops, k.drops, t->written };
+	t->current = (struct ledger_file){ .serial = w->current.serial,
+					   .end = LEDGER_FILE_BEGIN,
+					   .begin = t->previous.finish };
+	return true;
+}
+
+/* Returns 0 or errno. */
+static int write_all(int fd, const uint8_t *data, uint32_t bytes, uint64_t offset)
+{
+	while (bytes) {
+		ssize_t n = pwrite(fd, data, bytes, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno;
+		if (n == 0)
+			return EIO;
+		data += n;
+		bytes -= (uint32_t)n;
+		offset += (uint64_t)n;
+	}
+	return 0;
+}
+
+/* The chunk under construction, padded, behind what stands before it in its unit. */
+static int compact_put(struct writer *w, struct ledger_totals *t)
+{
+	uint32_t prefix = prefix_of(w, t), used = w->chunk.used, pad, kept;
+	uint64_t end = t->current.end + used;
+	int error;
+
+	if (w->chunk.buffer != w->staging + prefix) /* begun for another file */
+		w->chunk.buffer = memmove(w->staging + prefix, w->chunk.buffer, used);
+	pad = pcapng_pad_bytes(end, w->current.align);
+	pcapng_pad(w->staging + prefix + used, pad);
+	error = write_all(w->current.fd, w->staging, prefix + used + pad, t->current.end - prefix);
+	if (error)
+		return error;
+	t->current.end = end;
+	kept = prefix_of(w, t);
+	memmove(w->staging, w->staging + prefix + used - kept, kept);
+	return 0;
+}
+
+/* Behind the pad of the chunk before it, if there is one. */
+static int inplace_put(struct writer *w, struct ledger_totals *t, const struct pcapng_chunk *chunk)
+{
+	uint64_t at = t->current.end + pcapng_pad_bytes(t->current.end, w->current.align);
+	int error = write_all(w->current.fd, chunk->buffer, chunk->used, at);
+
+	if (!error)
+		t->current.end = at + chunk->used;
+	return error;
+}
+
+static int chunk_put(struct writer *w, struct ledger_totals *t, const struct pcapng_chunk *chunk)
+{
+	uint64_t before = t->current.end;
+	int error = chunk == &w->chunk ? compact_put(w, t) : inplace_put(w, t, chunk);
+
+	if (error) {
+		/* No torn record, also while nobody comes to finish the file */
+		if (ftruncate(w->current.fd, (off_t)t->current.end))
+			t->current.error = (uint64_t)errno;
+		return error;
+	}
+	t->current.until_ns = clock_real_ns();
+	if (!t->current.since_ns) {
+		t->current.since_ns = t->current.until_ns;
+		t->current.first_ns = chunk->first_ns;
+	}
+	t->written += chunk->packets;
+	t->written_bytes += t->current.end - before;
+	atomic_store_explicit(&w->no_space, false, memory_order_relaxed);
+	return 0;
+}
+
+static void write_failed(struct writer *w, struct ledger_totals *t, int error)
+{
+	t->write_errors++;
+	atomic_store(&w->error, error);
+	if (error == ENOSPC || error == EDQUOT) {
+		atomic_store_explicit(&w->no_space, true, memory_order_relaxed);
+	} else if (error != EFBIG) { /* nothing more goes there; it will be told by its name */
+		t->current.error = (uint64_t)error;
+		if (!t->current.since_ns)
+			t->current.since_ns = t->current.until_ns = clock_real_ns();
+	}
+}
+
+/* Appends a chunk. A full disk: it is discarded, and the file is whole up to the chunk before. A
+ * spoiled file, or one that may not grow: it goes into the next one, if that is there. */
+static void chunk_append(struct writer *w, struct ledger_totals *t,
+			 const struct pcapng_chunk *chunk)
+{
+	int error = ENOSPC;
+
+	if (w->current.fd < 0)
+		spare_take(w, t->current.serial);
+	if (w->current.fd >= 0 && !atomic_load_explicit(&w->suspended, memory_order_relaxed)) {
+		if (t->current.end > LEDGER_FILE_BEGIN &&
+		    t->current.end + chunk->used + 2 * w->current.align > w->what->file_bytes)
+			file_next(w, t);
+		do {
+			error = (int)t->current.error;
+			if (error)
+				continue;
+			error = chunk_put(w, t, chunk);
+			if (!error)
+				return;
+			write_failed(w, t, error);
+		} while (error != ENOSPC && error != EDQUOT && file_next(w, t));
+	}
+	*(error == ENOSPC || error == EDQUOT || error == EFBIG ? &t->discarded_no_space
+							       : &t->discarded_io_error) +=
+		chunk->packets;
+}
+
+static void chunk_count(struct ledger_totals *t, const struct pcapng_chunk *chunk)
+{
+	t->discarded_abandoned += chunk->unreadable;
+	t->received += chunk->packets + chunk->unreadable;
+	t->received_bytes += chunk->received_bytes;
+	t->truncated += chunk->truncated;
+}
+
+void writer_compact(struct writer *w, struct ledger_totals *t)
+{
+	struct ledger_kernel k = ledger_kernel(w->ledger);
+	const struct pcapng_context context = { .worker = w->what->worker,
+						.drops = k.drops,
+						.freezes = k.freezes };
+
+	if (pcapng_chunk_end(&w->chunk, &context))
+		chunk_append(w, t, &w->chunk);
+	chunk_count(t, &w->chunk);
+	chunk_begin(w, t);
+}
+
+void writer_inplace(struct writer *w, struct ledger_totals *t, const struct pcapng_chunk *chunk)
+{
+	if (chunk->packets)
+		chunk_append(w, t, chunk);
+	chunk_count(t, chunk);
+	chunk_begin(w, t);
+}
+
+int64_t writer_due(const struct writer *w, const struct ledger_totals *t)
+{
+	uint64_t period = w->what->file_duration_ns, now, end;
+
+	if (!t->current.since_ns || !atomic_load_explicit(&w->spare_ready, memory_order_acquire))
+		return INT64_MAX;
+	if (t->current.error || atomic_load_explicit(&w->rotate, memory_order_relaxed))
+		return 0;
+	if (!period)
+		return INT64_MAX;
+	now = clock_real_ns();
+	end = (t->current.since_ns / period + 1) * period;
+	return now >= end ? 0 : (int64_t)(end - now);
+}
+
+bool writer_rotate(struct writer *w, struct ledger_totals *t)
+{
+	bool due = writer_due(w, t) == 0;
+
+	if (!due && t->current.since_ns)
+		return false;
+	atomic_store_explicit(&w->rotate, false, memory_order_relaxed);
+	if (!due || !file_next(w, t))
+		return false;
+	chunk_begin(w, t);
+	return true;
+}
+
+void writer_probe(struct writer *w, const struct ledger_totals *t)
+{
+	if (w->current.fd < 0 || !atomic_load_explicit(&w->no_space, memory_order_relaxed))
+		return;
+	if (fallocate(w->current.fd, FALLOC_FL_KEEP_SIZE, (off_t)t->current.end, PROBE_BYTES) ==
+		    0 ||
+	    errno == EOPNOTSUPP)
+		atomic_store_explicit(&w->no_space, false, memory_order_relaxed);
+}

@@ -1,0 +1,70 @@
+/* The ring thread's way to its file: chunks are appended, the next file is taken into use, errors
+ * are met. Not one call waits for anybody but the disk.
+ *
+ *   file   [head 4096][chunk][chunk]...[chunk][pad]
+ *                                     ^end: what the ledger says; the next chunk goes here
+ *
+ * O_DIRECT writes whole units: a chunk that ends within one is padded, and what stands of that unit
+ * before the end is written again in front of the next chunk. */
+#ifndef WRITER_H
+#define WRITER_H
+
+#include "pcapng.h"
+
+#include "../base/message.h"
+
+#include <stdatomic.h>
+
+struct writer_file {
+	uint64_t serial;
+	int fd; /* -1: none */
+	uint32_t align;
+};
+
+/* The ring thread's own, but for what is atomic. */
+struct writer {
+	const struct message_worker *what; /* borrowed */
+	struct ledger *ledger;
+	struct writer_file current;
+	struct writer_file spare; /* the main thread's while spare_ready is false */
+	atomic_bool spare_ready;
+	atomic_bool rotate;    /* asked for */
+	atomic_bool suspended; /* told to discard */
+	atomic_bool no_space;  /* the last write found none, and none was seen since */
+	atomic_int error;      /* of the last write that failed; taken by who tells it */
+	uint8_t *staging; /* the unit that is written again, the chunk of the compact layout, its
+			     pad */
+	size_t staging_bytes;
+	struct pcapng_chunk chunk; /* the compact one under construction */
+};
+
+/* Allocates the staging buffer for chunks of blocks of `bytes` in sum. `totals` is the ledger's.
+ * Returns 0 or -ENOMEM. */
+int writer_init(struct writer *writer, const struct message_worker *what, struct ledger *ledger,
+		uint32_t bytes);
+
+/* Main thread: hands over a file; see ringloop_file(). */
+int writer_file(struct writer *writer, const struct ledger_totals *totals,
+		const struct message_file *file, int fd, bool running);
+
+/* Takes the first file into use, where a worker before this one may have written. To be called once
+ * in the ring thread. */
+void writer_start(struct writer *writer, struct ledger_totals *totals);
+
+/* Appends the chunk under construction, and begins the next one; or a chunk made in place. Counts
+ * in `totals`, which the caller commits. */
+void writer_compact(struct writer *writer, struct ledger_totals *totals);
+void writer_inplace(struct writer *writer, struct ledger_totals *totals,
+		    const struct pcapng_chunk *chunk);
+
+/* Nanoseconds until the file's time is over; 0: now, or asked for, and the next one is there;
+ * INT64_MAX: not to be waited for. */
+int64_t writer_due(const struct writer *writer, const struct ledger_totals *totals);
+
+/* Takes the next file into use if it is due. True: `totals` has changed and must be committed. */
+bool writer_rotate(struct writer *writer, struct ledger_totals *totals);
+
+/* Looks whether there is room again, where there was none. */
+void writer_probe(struct writer *writer, const struct ledger_totals *totals);
+
+#endif
