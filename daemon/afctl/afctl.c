@@ -129,6 +129,26 @@ static int run_stats(const struct options *o, int argc, char **argv)
 	return AFCTL_OK;
 }
 
+static int run_rotate(const struct options *o, int argc, char **argv)
+{
+	json_t *parameters = json_object(), *answer;
+	int rc;
+
+	if (argc > 2) {
+		json_decref(parameters);
+		return usage_error("rotate takes one capture: %s", argv[2]);
+	}
+	if (argc == 2)
+		json_object_set_new(parameters, "capture", json_string(argv[1]));
+	rc = ask(o, CONTROL ".Rotate", parameters, &answer);
+	if (rc)
+		return rc;
+	if (o->json)
+		output_json(answer);
+	json_decref(answer);
+	return AFCTL_OK;
+}
+
 static int run_version(const struct options *o, int argc, char **argv)
 {
 	json_t *answer = NULL;
@@ -157,6 +177,8 @@ static const struct verb verbs[] = {
 	{ "status", "", "captures, workers, state, fanout, files, rates, loss", run_status },
 	{ "stats", "[CAPTURE] [--watch[=S]]", "all counters; --watch: a line every S seconds (1)",
 	  run_stats },
+	{ "rotate", "[CAPTURE]", "goes on in the next files; waits until the last are finished",
+	  run_rotate },
 	{ "version", "", "of afctl and of the daemon", run_version },
 };
 #define VERBS (sizeof(verbs) / sizeof(*verbs))

@@ -115,10 +115,17 @@ static int answer_error(const char *error, json_t *parameters)
 {
 	const char *capture = json_string_value(json_object_get(parameters, "capture"));
 
+	if (strcmp(error, "org.afcap.control.PermissionDenied") == 0) {
+		fputs("afctl: permission denied: root and the group control_admins may do this\n",
+		      stderr);
+		return AFCTL_DENIED;
+	}
 	if (strcmp(error, "org.afcap.control.NoSuchCapture") == 0)
 		fprintf(stderr, "afctl: no such capture: %s\n", capture ? capture : "?");
 	else if (strcmp(error, "org.afcap.control.Busy") == 0)
-		fputs("afctl: the daemon has as many clients as it serves; try again\n", stderr);
+		fputs("afctl: the daemon is busy: it has as many clients as it serves, or its disk "
+		      "is slow; try again\n",
+		      stderr);
 	else
 		fprintf(stderr, "afctl: the daemon says %s\n", error);
 	return AFCTL_FAILED;

@@ -1,8 +1,12 @@
 /* Methods as a table, and the socket they are called at. */
 #include "control.h"
+#include "peer.h"
 #include "render.h"
 #include "unixsocket.h"
 #include "varlink.h"
+
+#include "../supervisor/command.h"
+#include "../supervisor/view.h"
 
 #include "../base/log.h"
 
@@ -18,13 +22,15 @@
 #define STREAM_SECONDS	   1.0
 #define STREAM_SECONDS_MIN 0.1
 #define STREAM_SECONDS_MAX 86400.0
+#define ROTATE_SECONDS	   30.0
 
 struct control {
 	struct event_base *base;
 	char path[PATH_BYTES];
 	int listener;
 	struct varlink *varlink;
-	const struct supervisor *supervisor;
+	struct supervisor *supervisor;
+	const char *admins; /* borrowed */
 	char *description;
 	struct varlink_interface interfaces[2];
 	struct varlink_service service;
@@ -59,8 +65,12 @@ static const char description_format[] =
 	"# All counters, of one capture or of all; with more: again every `interval` seconds (1 "
 	"unless given)\n"
 	"method Stats(capture: ?string, interval: ?float) -> (captures: []CaptureStats)\n\n"
+	"# Goes on in the next files; answers when the ones before are finished\n"
+	"method Rotate(capture: ?string) -> ()\n\n"
 	"error NoSuchCapture (capture: string)\n"
-	"# As many clients as can be are connected\n"
+	"# Only root and the group control_admins may change anything\n"
+	"error PermissionDenied ()\n"
+	"# As many clients as can be are connected, or the disk is too slow\n"
 	"error Busy ()\n";
 
 static void run_status(void *owner, struct varlink_call *call, json_t *parameters)
@@ -113,7 +123,34 @@ static void run_stats(void *owner, struct varlink_call *call, json_t *parameters
 	}
 }
 
+static json_t *rotate_ready(void *owner, json_t *parameters)
+{
+	const struct control *control = owner;
+
+	return view_rotating(control->supervisor,
+			     json_string_value(json_object_get(parameters, "capture")))
+		       ? NULL
+		       : json_object();
+}
+
+static void run_rotate(void *owner, struct varlink_call *call, json_t *parameters)
+{
+	struct control *control = owner;
+	json_t *capture = json_object_get(parameters, "capture");
+
+	if (capture && !json_is_string(capture) && !json_is_null(capture))
+		parameter_invalid(call, "capture");
+	else if (!peer_admin(varlink_socket(call), control->admins))
+		varlink_error(call, INTERFACE ".PermissionDenied", NULL);
+	else if (!supervisor_rotate(control->supervisor, json_string_value(capture)))
+		varlink_error(call, INTERFACE ".NoSuchCapture",
+			      json_pack("{s:O}", "capture", capture));
+	else
+		varlink_later(call, ROTATE_SECONDS, INTERFACE ".Busy", rotate_ready, parameters);
+}
+
 static const struct varlink_method methods[] = {
+	{ INTERFACE ".Rotate", run_rotate },
 	{ INTERFACE ".Status", run_status },
 	{ INTERFACE ".Stats", run_stats },
 	{ NULL, NULL },
@@ -137,6 +174,7 @@ int control_new(struct control **out, struct event_base *base, const struct conf
 		return EXIT_FAILURE;
 	memcpy(c->path, config->daemon.control, sizeof(c->path));
 	c->base = base;
+	c->admins = config->daemon.control_admins;
 	if (asprintf(&c->description, description_format, counter_fields,
 		     counter_fields + 1 /* no comma */) < 0) {
 		free(c);
@@ -167,7 +205,7 @@ int control_new(struct control **out, struct event_base *base, const struct conf
 	return 0;
 }
 
-int control_serve(struct control *control, const struct supervisor *supervisor)
+int control_serve(struct control *control, struct supervisor *supervisor)
 {
 	int rc = varlink_new(&control->varlink, control->base, control->listener, &control->service,
 			     control);

@@ -14,7 +14,7 @@ struct supervisor;
 int control_new(struct control **out, struct event_base *base, const struct config *config);
 
 /* From now on clients are answered. Returns 0 or -errno. */
-int control_serve(struct control *control, const struct supervisor *supervisor);
+int control_serve(struct control *control, struct supervisor *supervisor);
 
 /* Closes and removes the socket. */
 void control_free(struct control *control);

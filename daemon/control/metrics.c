@@ -161,11 +161,28 @@ static void states_print(const struct supervisor *s, FILE *out)
 	}
 }
 
+/* Only where files are written. */
+static void disk_print(const struct supervisor *s, FILE *out)
+{
+	family_print("afcap_disk_available_bytes", "Room where the capture's files go.", "gauge",
+		     out);
+	for (unsigned i = 0; i < view_captures(s); i++) {
+		struct capture_view c;
+
+		view_capture(s, i, &c);
+		if (c.disk_available == UINT64_MAX)
+			continue;
+		labels_print("afcap_disk_available_bytes", &c, out);
+		fprintf(out, "} %" PRIu64 "\n", c.disk_available);
+	}
+}
+
 void metrics_print(const struct supervisor *supervisor, FILE *out)
 {
 	counters_print(supervisor, out);
 	gauges_print(supervisor, out);
 	states_print(supervisor, out);
+	disk_print(supervisor, out);
 	family_print("afcap_build_info", "The version that runs; always 1.", "gauge", out);
 	fprintf(out, "afcap_build_info{version=\"%s\"} 1\n", AFCAP_VERSION);
 }

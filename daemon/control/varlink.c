@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define OUTPUT_BYTES_MAX (4 << 20) /* what a client may leave unread */
+#define LATER_SECONDS	 0.02
 #define SERVICE		 "org.varlink.service"
 
 struct varlink_call {
@@ -26,6 +27,8 @@ struct varlink_call {
 	struct event *timer;
 	json_t *(*next)(void *owner, json_t *parameters);
 	json_t *parameters;
+	const char *late; /* of an answer that comes later: the error if it does not */
+	double left;	  /* seconds until then */
 };
 
 struct varlink {
@@ -107,6 +110,48 @@ void varlink_stream(struct varlink_call *call, double seconds,
 				    next(call->varlink->owner, parameters), "continues", 1));
 	if (!call->timer || event_add(call->timer, &interval))
 		call->closing = true;
+}
+
+static void read_cb(struct bufferevent *stream, void *arg);
+
+static void later_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct varlink_call *c = arg;
+	json_t *answer = c->next(c->varlink->owner, c->parameters);
+
+	(void)fd;
+	(void)what;
+	c->left -= LATER_SECONDS;
+	if (!answer && c->left > 0)
+		return;
+	if (answer)
+		varlink_reply(c, answer);
+	else
+		varlink_error(c, c->late, NULL);
+	event_free(c->timer);
+	c->timer = NULL;
+	json_decref(c->parameters);
+	c->parameters = NULL;
+	read_cb(c->stream, c); /* what it asked meanwhile */
+}
+
+void varlink_later(struct varlink_call *call, double seconds, const char *late,
+		   json_t *(*ready)(void *owner, json_t *parameters), json_t *parameters)
+{
+	const struct timeval interval = { 0, (suseconds_t)(LATER_SECONDS * 1e6) };
+
+	call->next = ready;
+	call->late = late;
+	call->left = seconds;
+	call->parameters = json_incref(parameters);
+	call->timer = event_new(call->varlink->base, -1, EV_PERSIST, later_cb, call);
+	if (!call->timer || event_add(call->timer, &interval))
+		call->closing = true;
+}
+
+int varlink_socket(const struct varlink_call *call)
+{
+	return bufferevent_getfd(call->stream);
 }
 
 static void service_info(struct varlink_call *c)

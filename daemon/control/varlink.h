@@ -48,6 +48,14 @@ void varlink_reply(struct varlink_call *call, json_t *parameters);
 /* An error as answer: its full name, and parameters (reference taken, may be NULL). */
 void varlink_error(struct varlink_call *call, const char *name, json_t *parameters);
 
+/* Answers later: `ready` is asked every few milliseconds and makes the parameters, or is NULL.
+ * After `seconds` the answer is the error `late`. */
+void varlink_later(struct varlink_call *call, double seconds, const char *late,
+		   json_t *(*ready)(void *owner, json_t *parameters), json_t *parameters);
+
+/* The client's socket, for its credentials. */
+int varlink_socket(const struct varlink_call *call);
+
 /* Answers now and every `seconds` until the client goes: `next` makes the parameters from
  * `parameters`, of which a reference is kept. Only where varlink_more(). */
 void varlink_stream(struct varlink_call *call, double seconds,

@@ -19,8 +19,6 @@
 
 #define SNAPLEN_SPARE                                                                              \
 	160 /* in a block, beside a packet: descriptor, slot header, address, alignment */
-#define LINKTYPE_ETHERNET 1
-#define LINKTYPE_RAW	  101
 
 __attribute__((format(printf, 3, 4))) static int
 capture_error(struct capture_error *error, int exit_code, const char *format, ...)
@@ -130,6 +128,13 @@ static void archive_tell(struct capture *capture)
 		.snaplen = capture->snaplen,
 		.direct = (uint32_t)c->direct,
 		.file_mode = (uint32_t)c->file_mode,
+		.workers = config_workers(c),
+		.sync = c->sync != CONFIG_SYNC_NONE,
+		.file_bytes = (uint64_t)c->file_size,
+		.disk_budget = (uint64_t)c->disk_budget,
+		.max_age_ns = (uint64_t)c->max_age,
+		.disk_reserve = c->disk_reserve > 0 ? (uint64_t)c->disk_reserve : 0,
+		.disk_reserve_percent = c->disk_reserve < 0 ? (uint32_t)-c->disk_reserve : 0,
 		.token = supervisor_token(capture->supervisor),
 	};
 
@@ -137,7 +142,16 @@ static void archive_tell(struct capture *capture)
 	memcpy(m.interface, c->interface, sizeof(m.interface));
 	memcpy(m.filter, c->filter, sizeof(m.filter));
 	memcpy(m.directory, c->directory, sizeof(m.directory));
+	memcpy(m.file_group, c->file_group, sizeof(m.file_group));
 	files_capture(capture->files, &m, &capture->slots[0]);
+}
+
+static void capture_keep(struct capture *capture)
+{
+	if (capture->keeping || capture->config->output != OUTPUT_PCAPNG)
+		return;
+	capture->keeping = true;
+	files_keep(capture->files, capture->index, &capture->slots[0]);
 }
 
 static int slots_make(struct capture *capture)
@@ -154,6 +168,8 @@ static int slots_make(struct capture *capture)
 		rc = slot_init(&capture->slots[capture->workers], capture, capture->workers);
 		capture->workers++;
 	}
+	if (rc == 0)
+		capture_keep(capture);
 	return rc;
 }
 
@@ -183,6 +199,7 @@ int capture_init(struct capture *capture, struct supervisor *supervisor, struct 
 				     .source = config,
 				     .config = c,
 				     .index = index,
+				     .available = UINT64_MAX,
 				     .snaplen = snaplen_of(c) };
 	capture->deadline = event_new(base, -1, 0, deadline_cb, capture);
 	if (!capture->deadline)
@@ -355,10 +372,70 @@ void capture_stop(struct capture *capture, bool abandon)
 	capture_changed(capture);
 }
 
+static bool stopping(const struct capture *capture)
+{
+	return capture->state == CAPTURE_STOPPING || capture->state == CAPTURE_STOPPED;
+}
+
 void capture_tick(struct capture *capture)
 {
+	uint64_t now = clock_mono_ns();
+	int64_t sync = capture->config->sync;
+
 	for (unsigned i = 0; i < capture->workers; i++)
 		slotfiles_tick(&capture->slots[i]);
+	if (stopping(capture))
+		return;
+	capture_keep(capture);
+	if (sync <= 0 || now < capture->sync_at_ns)
+		return;
+	capture->sync_at_ns = now + (uint64_t)sync;
+	for (unsigned i = 0; i < capture->workers; i++)
+		slotfiles_sync(&capture->slots[i]);
+}
+
+void capture_cared(struct capture *capture, const struct message_result *result, bool last)
+{
+	if (!result->error)
+		capture->available = result->available;
+	if (!last)
+		return;
+	capture->keeping = false;
+	if (stopping(capture) || result->error)
+		return;
+	if (result->again)
+		capture_keep(capture);
+	if (!capture->full && result->full)
+		log_warning("%s: %s: disk_reserve cannot be kept, and there is no file left to "
+			    "remove: packets are discarded until there is room",
+			    capture->config->name, capture->config->directory);
+	else if (capture->full && !result->full)
+		log_notice("%s: there is room again: packets are written", capture->config->name);
+	capture->full = result->full;
+	for (unsigned i = 0; i < capture->workers; i++)
+		slotfiles_suspend(&capture->slots[i]);
+}
+
+void capture_rotate(struct capture *capture)
+{
+	for (unsigned i = 0; i < capture->workers && !stopping(capture); i++)
+		slotfiles_rotate(&capture->slots[i]);
+}
+
+bool capture_rotating(const struct capture *capture)
+{
+	for (unsigned i = 0; i < capture->workers; i++)
+		if (capture->slots[i].rotating)
+			return true;
+	return false;
+}
+
+bool capture_suspended(const struct capture *capture)
+{
+	for (unsigned i = 0; i < capture->workers; i++)
+		if (capture->slots[i].no_space || slotfiles_suspended(&capture->slots[i]))
+			return true;
+	return false;
 }
 
 bool capture_reaped(struct capture *capture, pid_t pid, int status)

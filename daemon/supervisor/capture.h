@@ -30,6 +30,10 @@ struct capture {
 	bool group_known;
 	unsigned sockets_asked, joins_asked; /* slots that were told so far: in slot order */
 	struct event *deadline;
+	bool full;	     /* disk_reserve cannot be kept: nothing is written */
+	bool keeping;	     /* files_keep() is asked for */
+	uint64_t available;  /* bytes of the file system; UINT64_MAX: not known */
+	uint64_t sync_at_ns; /* monotonic; when files are synced next */
 	unsigned workers;
 	struct slot *slots;
 };
@@ -58,7 +62,15 @@ int capture_start(struct capture *capture);
  * up. */
 void capture_stop(struct capture *capture, bool abandon);
 
+/* Twice a second or so. */
 void capture_tick(struct capture *capture);
+
+/* All its workers go on in their next files. capture_rotating(): they do not yet. */
+void capture_rotate(struct capture *capture);
+bool capture_rotating(const struct capture *capture);
+
+/* Packets are discarded for want of room. */
+bool capture_suspended(const struct capture *capture);
 bool capture_reaped(struct capture *capture, pid_t pid, int status);
 
 /* The sum over the slots. */
@@ -74,6 +86,8 @@ void capture_joined(struct capture *capture, const struct message_group *group);
 void capture_start_failed(struct capture *capture, int exit_code, const char *text);
 /* `retried`: the capture goes on without that file and it is tried again. */
 void capture_files_failed(struct capture *capture, bool retried, int error, const char *text);
+/* What the archive did; `last`: it is done with what it was asked for. */
+void capture_cared(struct capture *capture, const struct message_result *result, bool last);
 /* A slot ended, or a file was finished. */
 void capture_changed(struct capture *capture);
 bool capture_abandoned(const struct capture *capture);

@@ -53,7 +53,7 @@ static void request_message(const struct files *f, const struct request *r, stru
 	message->archive.capture = r->capture;
 	message->archive.worker = r->worker;
 	message->archive.file = r->record;
-	if (r->type != MESSAGE_OPEN)
+	if (r->file && r->type != MESSAGE_OPEN)
 		memcpy(message->archive.name, r->file->name, sizeof(message->archive.name));
 }
 
@@ -88,7 +88,8 @@ static struct request *queue_place(const struct files *f, uint32_t type)
 		return NULL;
 	if (r && f->sent)
 		r = TAILQ_NEXT(r, link);
-	while (r && r->type != MESSAGE_FINISH && r->type != MESSAGE_DISCARD)
+	while (r &&
+	       (r->type == MESSAGE_CAPTURE || r->type == MESSAGE_OPEN || r->type == MESSAGE_NAME))
 		r = TAILQ_NEXT(r, link);
 	return r;
 }
@@ -124,10 +125,12 @@ static void request_answered(struct files *f, struct request *r,
 {
 	struct output_file *file = r->file;
 
-	if (file && !result->error) {
+	if (file && !result->error && r->type != MESSAGE_SYNC) {
 		memcpy(file->name, result->name, sizeof(file->name));
 		file->name[sizeof(file->name) - 1] = '\0';
 	}
+	if (r->type == MESSAGE_OPEN || r->type == MESSAGE_KEEP)
+		f->events->cared(r->owner, result, r->type == MESSAGE_KEEP);
 	if (r->type == MESSAGE_OPEN && !result->error) {
 		file->fd = fd;
 		file->align = result->align;
@@ -142,8 +145,10 @@ static void request_answered(struct files *f, struct request *r,
 	}
 	if (result->error)
 		log_error("%s", result->text);
+	if (r->type == MESSAGE_SYNC)
+		f->events->synced(r->owner, file, result->error);
 	if (r->type == MESSAGE_FINISH)
-		f->events->finished(r->owner, !result->error);
+		f->events->finished(r->owner, file->serial, !result->error);
 	if (r->type == MESSAGE_FINISH || r->type == MESSAGE_DISCARD)
 		file_free(file);
 }
@@ -350,6 +355,18 @@ void files_discard(struct files *f, uint32_t capture, uint32_t worker, struct ou
 		   void *owner)
 {
 	file_request(f, MESSAGE_DISCARD, capture, worker, file, NULL, owner);
+}
+
+void files_sync(struct files *f, uint32_t capture, uint32_t worker, struct output_file *file,
+		void *owner)
+{
+	file->syncing = true;
+	file_request(f, MESSAGE_SYNC, capture, worker, file, NULL, owner);
+}
+
+void files_keep(struct files *f, uint32_t capture, void *owner)
+{
+	file_request(f, MESSAGE_KEEP, capture, 0, NULL, NULL, owner);
 }
 
 bool files_idle(const struct files *f)

@@ -22,12 +22,18 @@ struct output_file {
 	bool named;   /* in use: the request to name it is made */
 	bool offered; /* the slot's worker has it */
 	bool failed;  /* could not be made: files_retry() */
+	bool syncing;
+	int spoiled; /* errno of a failed sync: it ends as a suspect; 0: none */
 };
 
 /* What the answers are told to. `owner` is what the request was made with. */
 struct files_events {
 	void (*opened)(void *owner, struct output_file *file); /* file->fd is there */
-	void (*finished)(void *owner, bool ok);
+	void (*finished)(void *owner, uint64_t serial, bool ok);
+	void (*synced)(void *owner, struct output_file *file, int error);
+	/* What the archive removed and repaired, what room there is; `last`: files_keep() is done.
+	 */
+	void (*cared)(void *owner, const struct message_result *result, bool last);
 	/* The directory cannot be used, or a file cannot be made (file->failed). `error` is an
 	 * errno. */
 	void (*failed)(void *owner, struct output_file *file, int error, const char *text);
@@ -61,6 +67,14 @@ void files_finish(struct files *files, uint32_t capture, uint32_t worker, struct
 /* It was never used. */
 void files_discard(struct files *files, uint32_t capture, uint32_t worker, struct output_file *file,
 		   void *owner);
+
+/* What is written so far goes to the disk for sure. */
+void files_sync(struct files *files, uint32_t capture, uint32_t worker, struct output_file *file,
+		void *owner);
+
+/* Has old files removed, as the capture's budget, age and reserve say, and one repaired that a dead
+ * daemon left. */
+void files_keep(struct files *files, uint32_t capture, void *owner);
 
 /* True when no request is waiting for its answer. */
 bool files_idle(const struct files *files);

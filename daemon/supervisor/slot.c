@@ -99,6 +99,7 @@ static void on_report(struct slot *slot, const struct message *message)
 {
 	counters_take(slot, &message->report.counters);
 	slot->gone |= message->report.gone != 0;
+	slot->no_space = message->report.no_space;
 	slotfiles_follow(slot, &message->report.current, &message->report.previous);
 }
 
@@ -205,8 +206,10 @@ static void worker_describe(const struct slot *slot, struct message_worker *m)
 		.vlan_keep = (uint32_t)k->vlan_keep,
 		.resume = slot->ring_fd >= 0,
 		.cpu = config_cpu(k, c->workers, slot->index),
+		.layout = (uint32_t)k->layout,
 		.write_delay_ns = (uint64_t)k->write_delay,
 		.file_bytes = (uint64_t)k->file_size,
+		.file_duration_ns = (uint64_t)k->file_duration,
 	};
 	memcpy(m->capture, k->name, sizeof(m->capture));
 	memcpy(m->interface, k->interface, sizeof(m->interface));
@@ -248,6 +251,8 @@ int slot_spawn(struct slot *slot)
 	slot_send(slot, &message, -1);
 	slotfiles_forget(slot);
 	slotfiles_offer(slot);
+	if (slot->rotating)
+		slot_say(slot, MESSAGE_ROTATE);
 	if (slot->draining && slot->progress >= PROGRESS_JOINED)
 		slot_say(slot, MESSAGE_DRAIN);
 	return 0;
@@ -370,6 +375,9 @@ void slot_counters(const struct slot *slot, struct counters *counters)
 	counters->restarts = slot->restarts;
 	counters->files_opened = slot->files_opened;
 	counters->files_completed = slot->files_completed;
+	counters->files_removed = slot->files_removed;
+	counters->files_repaired = slot->files_repaired;
+	counters->write_errors += slot->finish_errors;
 }
 
 void slot_free(struct slot *slot)

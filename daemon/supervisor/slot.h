@@ -35,11 +35,16 @@ struct slot {
 	struct ledger *ledger;
 	int ring_fd; /* a duplicate, never mapped; -1 until the worker joined */
 	struct output_file *current, *spare;
-	bool gone;     /* its interface is, as the worker says */
-	bool draining; /* told to, or will be told as soon as it can be */
+	bool gone;	   /* its interface is, as the worker says */
+	bool draining;	   /* told to, or will be told as soon as it can be */
+	bool no_space;	   /* its last write found none, as the worker says */
+	bool no_room;	   /* a file could not be made for want of it */
+	bool suspended;	   /* as the worker was told */
+	uint64_t rotating; /* the serial that its file has when that is done; 0: no need */
 
 	struct counters reported; /* by the worker, absolute */
-	uint64_t restarts, files_opened, files_completed;
+	uint64_t restarts, files_opened, files_completed, files_removed, files_repaired;
+	uint64_t finish_errors;	  /* files that could not be finished as they should */
 	unsigned failures;	  /* deaths without progress between them */
 	uint64_t received_before; /* as the process started */
 	uint64_t started_ns;	  /* monotonic */

@@ -20,8 +20,18 @@ void slotfiles_forget(struct slot *slot);
 void slotfiles_follow(struct slot *slot, const struct ledger_file *current,
 		      const struct ledger_file *previous);
 
-/* Once a second: a file that could not be made is tried again. */
+/* Now and then: a file that could not be made is tried again. */
 void slotfiles_tick(struct slot *slot);
+
+/* What is written so far goes to the disk for sure. */
+void slotfiles_sync(struct slot *slot);
+
+/* Goes on in the next file, if the current one has packets; slot->rotating until it is finished. */
+void slotfiles_rotate(struct slot *slot);
+
+/* Whether packets are to be discarded for want of room; tells the worker, if that has changed. */
+bool slotfiles_suspended(const struct slot *slot);
+void slotfiles_suspend(struct slot *slot);
 
 /* Nobody writes any more: `record` is the current file's. */
 void slotfiles_close(struct slot *slot, const struct ledger_file *record);

@@ -2,6 +2,7 @@
 #include "supervisor.h"
 #include "account.h"
 #include "capture.h"
+#include "command.h"
 #include "notify.h"
 #include "slotfiles.h"
 
@@ -19,7 +20,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define SIGNALS 3
+#define SIGNALS 4
+#define TICK_MS 500
 
 struct supervisor {
 	struct event_base *base;
@@ -191,6 +193,26 @@ static void child_cb(evutil_socket_t signal, short what, void *arg)
 	supervisor_changed(s);
 }
 
+unsigned supervisor_rotate(struct supervisor *s, const char *capture)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->captures; i++)
+		if (!capture || strcmp(capture, s->capture[i].config->name) == 0) {
+			capture_rotate(&s->capture[i]);
+			n++;
+		}
+	return n;
+}
+
+static void rotate_cb(evutil_socket_t signal, short what, void *arg)
+{
+	(void)signal;
+	(void)what;
+	log_info("SIGUSR1: going on in the next files");
+	supervisor_rotate(arg, NULL);
+}
+
 static void status_tell(const struct supervisor *s)
 {
 	char text[400] = "";
@@ -206,9 +228,10 @@ static void status_tell(const struct supervisor *s)
 		capture_counters(c, &sum);
 		n += (size_t)snprintf(
 			text + n, sizeof(text) - n,
-			"%s%s: %u of %u workers, %" PRIu64 " packets, %" PRIu64
+			"%s%s: %s%u of %u workers, %" PRIu64 " packets, %" PRIu64
 			" dropped (%.3f %%)",
-			i ? "; " : "", c->config->name, up, c->workers, sum.packets, sum.drops,
+			i ? "; " : "", c->config->name, capture_suspended(c) ? "disk full, " : "",
+			up, c->workers, sum.packets, sum.drops,
 			sum.packets ? 100.0 * (double)sum.drops / (double)sum.packets : 0.0);
 	}
 	notify_status("%s", text);
@@ -236,17 +259,18 @@ static void watchdog_cb(evutil_socket_t fd, short what, void *arg)
 static int events_add(struct supervisor *s)
 {
 	unsigned ms = notify_watchdog_ms();
-	struct timeval second = { 1, 0 }, watchdog = { ms / 1000, ms % 1000 * 1000 };
+	struct timeval tick = { 0, TICK_MS * 1000 }, watchdog = { ms / 1000, ms % 1000 * 1000 };
 
 	s->signals[0] = evsignal_new(s->base, SIGTERM, stop_cb, s);
 	s->signals[1] = evsignal_new(s->base, SIGINT, stop_cb, s);
 	s->signals[2] = evsignal_new(s->base, SIGCHLD, child_cb, s);
+	s->signals[3] = evsignal_new(s->base, SIGUSR1, rotate_cb, s);
 	s->tick = event_new(s->base, -1, EV_PERSIST, tick_cb, s);
 	s->watchdog = event_new(s->base, -1, EV_PERSIST, watchdog_cb, s);
 	for (unsigned i = 0; i < SIGNALS; i++)
 		if (!s->signals[i] || event_add(s->signals[i], NULL))
 			return -ENOMEM;
-	if (!s->tick || event_add(s->tick, &second) || !s->watchdog ||
+	if (!s->tick || event_add(s->tick, &tick) || !s->watchdog ||
 	    (ms && event_add(s->watchdog, &watchdog)))
 		return -ENOMEM;
 	return 0;
@@ -290,8 +314,8 @@ static void descriptors_raise(void)
 
 int supervisor_new(struct supervisor **out, struct event_base *base, const struct config *config)
 {
-	static const int ignored[] = { SIGPIPE, SIGHUP, SIGUSR1,
-				       SIGUSR2 }; /* a lost terminal ends no capture */
+	/* A lost terminal ends no capture. */
+	static const int ignored[] = { SIGPIPE, SIGHUP, SIGUSR2 };
 	struct supervisor *s;
 	int rc;
 

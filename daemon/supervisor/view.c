@@ -5,18 +5,18 @@
 
 #include <string.h>
 
-const char *const view_capture_states[] = { "starting", "running", "stopping", NULL };
+const char *const view_capture_states[] = { "starting", "running", "suspended", "stopping", NULL };
 
-static const char *capture_state_name(enum capture_state state)
+static const char *capture_state_name(const struct capture *capture)
 {
-	switch (state) {
+	switch (capture->state) {
 	case CAPTURE_STARTING:
 		return view_capture_states[0];
 	case CAPTURE_RUNNING:
-		return view_capture_states[1];
+		return view_capture_states[capture_suspended(capture) ? 2 : 1];
 	case CAPTURE_STOPPING:
 	case CAPTURE_STOPPED:
-		return view_capture_states[2];
+		return view_capture_states[3];
 	}
 	return "";
 }
@@ -71,7 +71,7 @@ void view_capture(const struct supervisor *supervisor, unsigned capture, struct 
 	*view = (struct capture_view){
 		.name = c->config->name,
 		.interface = c->config->interface,
-		.state = capture_state_name(c->state),
+		.state = capture_state_name(c),
 		.fanout = afcap_fanout_mode_name((enum afcap_fanout_mode)c->config->fanout),
 		.fanout_known = c->group_known,
 		.fanout_id = c->group.id,
@@ -79,10 +79,16 @@ void view_capture(const struct supervisor *supervisor, unsigned capture, struct 
 		.since_ns = c->since_real_ns,
 		.ring_bytes = (uint64_t)c->ring.block_bytes * c->ring.blocks,
 		.ring_blocks = c->ring.blocks,
+		.disk_available = c->available,
 	};
 	for (unsigned i = 0; i < VIEW_FLAGS_MAX; i++)
 		if (flags[i].name && c->config->fanout_flags & flags[i].flag)
 			view->fanout_flags[n++] = flags[i].name;
+	if (c->state == CAPTURE_RUNNING && capture_suspended(c))
+		view->reason = c->full ? "disk_reserve cannot be kept, there is no file left to "
+					 "remove: packets are counted as discarded_no_space"
+				       : "the disk is full: packets are counted as "
+					 "discarded_no_space";
 	for (unsigned i = 0; i < c->workers && c->state == CAPTURE_RUNNING; i++) {
 		if (!slot_up(&c->slots[i]))
 			view->reason = "a worker is being replaced";
@@ -108,6 +114,17 @@ void view_worker(const struct supervisor *supervisor, unsigned capture, unsigned
 		.file = file_shown(slot->current),
 	};
 	slot_counters(slot, &view->counters);
+}
+
+bool view_rotating(const struct supervisor *supervisor, const char *capture)
+{
+	for (unsigned i = 0; i < supervisor_captures(supervisor); i++) {
+		const struct capture *c = supervisor_capture(supervisor, i);
+
+		if ((!capture || strcmp(capture, c->config->name) == 0) && capture_rotating(c))
+			return true;
+	}
+	return false;
 }
 
 double view_loss(const struct counters *counters)

@@ -20,10 +20,11 @@ struct capture_view {
 	bool fanout_known;
 	unsigned fanout_id;
 	unsigned workers;
-	bool degraded;	     /* not as it should be: a worker is missing */
+	bool degraded;	     /* not as it should be: a worker is missing, the disk full */
 	uint64_t since_ns;   /* realtime of arming; 0: not yet */
 	uint64_t ring_bytes; /* a worker's */
 	uint32_t ring_blocks;
+	uint64_t disk_available; /* bytes where the files go; UINT64_MAX: not known */
 	struct counters total;
 };
 
@@ -41,6 +42,9 @@ unsigned view_captures(const struct supervisor *supervisor);
 void view_capture(const struct supervisor *supervisor, unsigned capture, struct capture_view *view);
 void view_worker(const struct supervisor *supervisor, unsigned capture, unsigned worker,
 		 struct worker_view *view);
+
+/* Whether workers of a capture (NULL: of any) still have to finish a file after a rotation. */
+bool view_rotating(const struct supervisor *supervisor, const char *capture);
 
 /* Drops in packets seen, 0 to 1. */
 double view_loss(const struct counters *counters);

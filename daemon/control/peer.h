@@ -1,0 +1,11 @@
+/* Who is at the other end of a UNIX socket. */
+#ifndef PEER_H
+#define PEER_H
+
+#include <stdbool.h>
+
+/* Root, this process's user, or a member of `group` ("": nobody else), its supplementary groups
+ * counted. What cannot be found out is no. */
+bool peer_admin(int socket, const char *group);
+
+#endif

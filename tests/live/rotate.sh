@@ -1,0 +1,167 @@
+#!/usr/bin/env bash
+# The next file: by the clock, by signal, by afctl; nothing is lost between two.
+. "$(dirname "$0")/lib.sh"
+
+FAST="-o block_timeout=10ms -o write_delay=20ms -o ring_size=4M -o block_size=64K"
+
+send() { # COUNT OPTION...: in the background, as SENDER
+	ip netns exec "$NS" "$FRAMES" send vb "$@" >"$DIR/sent" &
+	SENDER=$!
+	PIDS="$PIDS $SENDER"
+}
+
+# files_are N: so many finished ones
+files_are() { [ "$(files | wc -l)" -eq "$1" ]; }
+in_use() { [ "$(ctl --json status | jq '[.captures[].workers[].file | select(. != null)] | length')" -eq "$1" ]; }
+
+# The account and the files' own numbers agree
+sums_agree() {
+	equal "sum over the files" "$(isb_sum)" "$(account seen) $(account dropped) $(account written)"
+	equal "what is left in the directory" "$(find "$OUT" ! -name '*.pcapng' -type f | wc -l)" 0
+}
+
+# The time in each name, in microseconds
+name_times() { files | sed -n 's/.*-\([0-9]\{8\}\)T\([0-9]*\)\.\([0-9]*\)Z.pcapng$/\1 \2 \3/p' | python3 -c '
+import calendar, sys, time
+for line in sys.stdin:
+    day, clock, us = line.split()
+    print(calendar.timegm(time.strptime(day + clock, "%Y%m%d%H%M%S")) * 1000000 + int(us))'; }
+
+for layout in compact inplace; do
+	eval "t_by_the_clock_${layout}() { by_the_clock $layout; }"
+done
+by_the_clock() {
+	# shellcheck disable=SC2086
+	daemon_start -i va -w "$OUT" -j 1 $FAST -o layout="$1" -o file_duration=2s
+	send 9000 rate=1000 size=60-1514 # nine seconds: five or six periods
+	wait "$SENDER"
+	wait_for 5 counter_is written 9000
+	daemon_stop
+	n=$(files | wc -l)
+	if [ "$n" -lt 5 ] || [ "$n" -gt 6 ]; then fail "$n files in nine seconds of two each"; fi
+	frames_check 9000 size=60-1514 || fail "frames differ across files"
+	sums_agree
+	equal "periods with more than one file" "$(name_times | while read -r us; do echo $((us / 2000000)); done | uniq -d | wc -l)" 0
+	# Packets of a period are in its file: none is later than the next one's begin, but for what was on its way
+	files | xargs python3 -c '
+import struct, sys
+for path in sys.argv[1:]:
+    data, at, times = open(path, "rb").read(), 0, []
+    while at < len(data):
+        kind, length = struct.unpack_from("<II", data, at)
+        if kind == 6:
+            high, low = struct.unpack_from("<II", data, at + 12)
+            times.append(high << 32 | low)
+        at += length
+    begin = times[len(times) // 2] // 2000000000 * 2000000000
+    assert times[0] >= begin - 300000000 and times[-1] < begin + 2000000000, (path, times[0] - begin, times[-1] - begin)
+' || fail "packets in the file of another period"
+}
+
+t_an_idle_file_ends_with_its_time_and_empty_times_make_none() {
+	# shellcheck disable=SC2086
+	daemon_start -i va -w "$OUT" -j 2 $FAST -o file_duration=1s
+	in_lab "$FRAMES" send vb 100 flows=1
+	wait_for 5 counter_is written 100
+	wait_for 5 files_are 1 # nobody sends any more
+	in_use 0 || fail "the next file has a name before it has packets"
+	quiet() { [ "$(date +%s%N)" -gt "$until" ]; }
+	until=$(($(date +%s%N) + 3000000000))
+	wait_for 5 quiet
+	files_are 1 || fail "a time without packets made a file"
+	in_lab "$FRAMES" send vb 100 first=100 flows=1
+	wait_for 5 files_are 2
+	equal "worker without packets" "$(ctl --json stats | jq '[.captures[0].workers[] | select(.files_opened == 0)] | length')" 1
+	daemon_stop
+	frames_check 200 flows=1 || fail "frames differ"
+	sums_agree
+}
+
+t_by_signal_and_by_afctl_under_load() {
+	# shellcheck disable=SC2086
+	daemon_start -i va -w "$OUT" -j 2 $FAST
+	send 60000 rate=20000 size=60-1514
+	wait_for 5 counter_at_least written 1000
+	for _ in 1 2 3 4 5; do
+		before=$(files | wc -l)
+		ctl rotate || fail "afctl rotate"
+		[ "$(files | wc -l)" -ge $((before + 2)) ] || fail "the files are not finished when afctl is back"
+		kill -USR1 "$DAEMON"
+		more() { [ "$(files | wc -l)" -ge $((before + 4)) ]; }
+		wait_for 5 more
+	done
+	wait "$SENDER"
+	wait_for 5 counter_is written 60000
+	daemon_stop
+	frames_check 60000 size=60-1514 || fail "frames differ across files"
+	equal dropped "$(account dropped)" 0
+	sums_agree
+	files_valid 4
+}
+
+t_a_file_without_packets_is_not_rotated() {
+	# shellcheck disable=SC2086
+	daemon_start -i va -w "$OUT" -j 2 $FAST
+	ctl rotate || fail "afctl rotate of nothing"
+	ctl rotate va || fail "afctl rotate va"
+	files_are 0 || fail "a file without packets"
+	rc=0
+	ctl rotate nobody 2>"$DIR/said" || rc=$?
+	equal "exit code for an unknown capture" $rc 1
+	contains words "$(cat "$DIR/said")" "no such capture: nobody"
+	equal "as JSON" "$(ctl --json rotate va)" '{}'
+	daemon_stop
+	equal "files" "$(account files)" 0
+}
+
+# Another user who may ask, but not change
+t_others_may_not_rotate() {
+	id -u nobody >/dev/null || skip "no user nobody"
+	getent group nogroup >/dev/null || skip "no group nogroup"
+	chmod 755 "$DIR"
+	# shellcheck disable=SC2086
+	daemon_start -i va -w "$OUT" -j 1 $FAST -o daemon.control_group=nogroup
+	in_lab "$FRAMES" send vb 100
+	wait_for 5 in_use 1
+	rc=0
+	cp "$AFCTL" "$DIR/afctl"
+	setpriv --reuid=nobody --regid=nogroup --clear-groups "$DIR/afctl" -s "$SOCK" rotate 2>"$DIR/said" || rc=$?
+	equal "exit code" $rc 4
+	contains words "$(cat "$DIR/said")" "permission denied: root and the group control_admins"
+	setpriv --reuid=nobody --regid=nogroup --clear-groups "$DIR/afctl" -s "$SOCK" status >/dev/null || fail "may not even ask"
+	files_are 0 || fail "it was rotated all the same"
+	daemon_stop
+	# ... and one of the admins, by a group that is not his first
+	# shellcheck disable=SC2086
+	daemon_start -i va -w "$OUT" -j 1 $FAST -o daemon.control_group=nogroup -o daemon.control_admins=daemon
+	in_lab "$FRAMES" send vb 100 first=100
+	wait_for 5 in_use 1
+	before=$(files | wc -l)
+	setpriv --reuid=nobody --regid=nogroup --groups="$(getent group daemon | cut -d: -f3)" "$DIR/afctl" -s "$SOCK" rotate ||
+		fail "an admin may not rotate"
+	files_are $((before + 1)) || fail "not rotated"
+	daemon_stop
+}
+
+# A worker dies with a rotation asked for: the next one does it
+t_a_rotation_survives_its_worker() {
+	# shellcheck disable=SC2086
+	daemon_start -i va -w "$OUT" -j 1 $FAST
+	send 40000 rate=20000 size=60-200
+	wait_for 5 counter_at_least written 1000
+	for _ in 1 2 3 4 5 6; do
+		before=$(files | wc -l)
+		wait_for 5 in_use 1
+		kill -USR1 "$DAEMON"
+		kill -KILL "$(workers)" 2>/dev/null
+		more() { [ "$(files | wc -l)" -gt "$before" ]; }
+		wait_for 5 more
+	done
+	wait "$SENDER"
+	wait_for 5 counter_is written 40000
+	daemon_stop
+	frames_check 40000 size=60-200 || fail "frames differ"
+	sums_agree
+}
+
+run_tests
