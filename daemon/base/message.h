@@ -56,11 +56,6 @@ enum message_type {
 	MESSAGE_TYPES,
 };
 
-/* https://www.tcpdump.org/linktypes.html */
-#define LINKTYPE_ETHERNET   1
-#define LINKTYPE_RAW	    101
-#define LINKTYPE_LINUX_SLL2 276
-
 enum output { OUTPUT_PCAPNG, OUTPUT_NONE };
 enum layout { LAYOUT_AUTO, LAYOUT_INPLACE, LAYOUT_COMPACT };
 enum direct { DIRECT_AUTO, DIRECT_YES, DIRECT_NO };

@@ -5,6 +5,7 @@
 #include "supervisor.h"
 
 #include "../base/clock.h"
+#include "../base/linktype.h"
 #include "../base/log.h"
 
 #include <errno.h>

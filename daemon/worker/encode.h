@@ -61,7 +61,8 @@ static inline uint32_t round_up(uint32_t v, uint32_t to)
 static inline bool tag_missing(uint32_t status, uint32_t capture_length,
 			       const struct pcapng_context *context)
 {
-	return context->vlan_keep && status & TP_STATUS_VLAN_VALID && capture_length >= VLAN_TAG_AT;
+	return context->vlan_keep && status & TP_STATUS_VLAN_VALID &&
+	       (context->cooked || capture_length >= VLAN_TAG_AT);
 }
 
 #endif

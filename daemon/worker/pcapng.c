@@ -1,12 +1,13 @@
 /* The compact layout. */
+#include "cooked.h"
 #include "encode.h"
 
 #include <arpa/inet.h>
 #include <string.h>
 
-uint32_t pcapng_chunk_bytes_max(uint32_t bytes, uint32_t align)
+uint32_t pcapng_chunk_bytes_max(uint32_t bytes)
 {
-	return PCAPNG_CHUNK_HEAD + bytes + align + PCAPNG_PAD_LEAST;
+	return PCAPNG_CHUNK_HEAD + bytes;
 }
 
 void pcapng_chunk_begin(struct pcapng_chunk *chunk, uint8_t *buffer, uint32_t capacity)
@@ -27,6 +28,31 @@ static void tagged_copy(uint8_t *to, uint32_t capture_length, const struct afcap
 	       capture_length - VLAN_TAG_AT - VLAN_TAG_BYTES);
 }
 
+/* The first capture_length bytes of the packet behind its cooked header. */
+static void cooked_copy(uint8_t *to, uint32_t capture_length, const struct afcap_packet *packet,
+			bool tagged)
+{
+	uint8_t head[COOKED_BYTES_MAX];
+	uint32_t n = cooked_head(head, packet, tagged);
+
+	if (n > capture_length)
+		n = capture_length;
+	memcpy(to, head, n);
+	memcpy(to + n, packet->data, capture_length - n);
+}
+
+/* The packet's bytes as the file has them. */
+static void packet_copy(uint8_t *to, uint32_t capture_length, const struct afcap_packet *packet,
+			bool cooked, bool tagged)
+{
+	if (cooked)
+		cooked_copy(to, capture_length, packet, tagged);
+	else if (tagged)
+		tagged_copy(to, capture_length, packet);
+	else
+		memcpy(to, packet->data, capture_length);
+}
+
 static void epb_add(struct pcapng_chunk *chunk, const struct afcap_packet *packet,
 		    const struct pcapng_context *context)
 {
@@ -39,8 +65,12 @@ static void epb_add(struct pcapng_chunk *chunk, const struct afcap_packet *packe
 		length += VLAN_TAG_BYTES;
 		capture_length += VLAN_TAG_BYTES;
 		if (capture_length > context->snaplen &&
-		    context->snaplen >= VLAN_TAG_AT + VLAN_TAG_BYTES)
+		    (context->cooked || context->snaplen >= VLAN_TAG_AT + VLAN_TAG_BYTES))
 			capture_length = context->snaplen;
+	}
+	if (context->cooked) {
+		length += COOKED_HEAD_BYTES;
+		capture_length += COOKED_HEAD_BYTES;
 	}
 	padded = round_up(capture_length, 4);
 	total = padded + PCAPNG_EPB_BYTES;
@@ -53,10 +83,7 @@ static void epb_add(struct pcapng_chunk *chunk, const struct afcap_packet *packe
 	put32(epb + 24, length);
 	if (padded)
 		put32(epb + PCAPNG_EPB_HEAD + padded - 4, 0);
-	if (tagged)
-		tagged_copy(epb + PCAPNG_EPB_HEAD, capture_length, packet);
-	else
-		memcpy(epb + PCAPNG_EPB_HEAD, packet->data, capture_length);
+	packet_copy(epb + PCAPNG_EPB_HEAD, capture_length, packet, context->cooked, tagged);
 	put32(epb + total - 4, total);
 	chunk->used += total;
 	if (chunk->packets++ == 0)
@@ -79,7 +106,7 @@ void pcapng_chunk_add(struct pcapng_chunk *chunk, struct afcap_block *block,
 		 * bounded by its size then. */
 		if (packet.capture_length > chunk->capacity - chunk->used ||
 		    chunk->capacity - chunk->used - packet.capture_length <
-			    PCAPNG_EPB_BYTES + 2 * VLAN_TAG_BYTES)
+			    PCAPNG_EPB_BYTES + COOKED_BYTES_MAX + 4)
 			break;
 		epb_add(chunk, &packet, context);
 	}

@@ -59,15 +59,17 @@ struct pcapng_chunk {
 struct pcapng_context {
 	uint32_t worker;
 	uint32_t snaplen;
-	bool vlan_keep; /* put stripped tags back */
+	bool vlan_keep;	 /* put stripped tags back */
+	uint32_t cooked; /* the packets are of all interfaces: LINKTYPE_LINUX_SLL2 */
 	uint64_t drops, freezes;
 };
 
 /* ---- compact ---- */
 
-/* The room that the chunk of blocks of `bytes` in sum can take with its pad, whatever is in them:
- * an EPB is never larger than its slot in the ring. */
-uint32_t pcapng_chunk_bytes_max(uint32_t bytes, uint32_t align);
+/* The largest chunk that blocks of `bytes` in sum can make, whatever is in them: an EPB is never
+ * larger than its slot in the ring. Beside the packet a slot has 68 bytes at least; an EPB has 32,
+ * a cooked header and a tag are 24, padding is 3. */
+uint32_t pcapng_chunk_bytes_max(uint32_t bytes);
 
 /* Begins an empty chunk; `buffer` is aligned to 4. */
 void pcapng_chunk_begin(struct pcapng_chunk *chunk, uint8_t *buffer, uint32_t capacity);

@@ -3,6 +3,7 @@
 #include "writer.h"
 
 #include "../base/clock.h"
+#include "../base/linktype.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -156,6 +157,7 @@ static struct pcapng_context context_of(const struct ringloop *loop)
 	return (struct pcapng_context){ .worker = loop->what->worker,
 					.snaplen = loop->what->snaplen,
 					.vlan_keep = loop->what->vlan_keep,
+					.cooked = loop->what->link_type == LINKTYPE_LINUX_SLL2,
 					.drops = k.drops,
 					.freezes = k.freezes };
 }

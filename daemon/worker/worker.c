@@ -5,6 +5,7 @@
 #include "../base/channel.h"
 #include "../base/child.h"
 #include "../base/clock.h"
+#include "../base/linktype.h"
 #include "../base/log.h"
 
 #include <errno.h>
@@ -241,11 +242,12 @@ static void on_worker(struct worker *w, const struct message *message)
 
 static void on_socket(struct worker *w)
 {
+	bool cooked = w->what.link_type == LINKTYPE_LINUX_SLL2;
 	struct afcap_options options;
 	struct afcap_error error;
 	int rc;
 
-	w->socket = afcap_socket(AFCAP_RAW);
+	w->socket = afcap_socket(cooked ? AFCAP_DGRAM : AFCAP_RAW);
 	if (w->socket < 0) {
 		worker_fail(w, open_exit_code(w->socket), "packet socket: %s%s",
 			    strerror(-w->socket),
@@ -258,7 +260,7 @@ static void on_socket(struct worker *w)
 	options.interface = w->what.interface;
 	options.socket = w->socket;
 	options.ring = worker_geometry(w);
-	options.promiscuous = w->what.promiscuous;
+	options.promiscuous = w->what.promiscuous && !cooked; /* is of one interface */
 	options.ring.reserve_bytes = RESERVE_BYTES;
 	options.paused = true;
 	rc = afcap_open(&w->ring, &options, &error);

@@ -16,12 +16,13 @@ int writer_init(struct writer *w, const struct message_worker *what, struct ledg
 		uint32_t bytes)
 {
 	*w = (struct writer){ .what = what, .ledger = ledger, .current.fd = -1, .spare.fd = -1 };
-	w->staging_bytes = ALIGN_MOST + pcapng_chunk_bytes_max(bytes, ALIGN_MOST);
+	w->chunk_bytes = pcapng_chunk_bytes_max(bytes);
+	w->staging_bytes = ALIGN_MOST + w->chunk_bytes + ALIGN_MOST + PCAPNG_PAD_LEAST;
 	w->staging = mmap(NULL, w->staging_bytes, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (w->staging == MAP_FAILED)
 		return -ENOMEM;
-	pcapng_chunk_begin(&w->chunk, w->staging, (uint32_t)w->staging_bytes);
+	pcapng_chunk_begin(&w->chunk, w->staging, w->chunk_bytes);
 	return 0;
 }
 
@@ -52,9 +53,7 @@ static uint32_t prefix_of(const struct writer *w, const struct ledger_totals *t)
 
 static void chunk_begin(struct writer *w, const struct ledger_totals *t)
 {
-	uint32_t prefix = prefix_of(w, t);
-
-	pcapng_chunk_begin(&w->chunk, w->staging + prefix, (uint32_t)w->staging_bytes - prefix);
+	pcapng_chunk_begin(&w->chunk, w->staging + prefix_of(w, t), w->chunk_bytes);
 }
 
 /* Before the file's end its bytes are the same in what was committed and in what a killed worker

@@ -35,6 +35,7 @@ struct writer {
 	uint8_t *staging; /* the unit that is written again, the chunk of the compact layout, its
 			     pad */
 	size_t staging_bytes;
+	uint32_t chunk_bytes;	   /* the most that it may hold */
 	struct pcapng_chunk chunk; /* the compact one under construction */
 };
 

@@ -9,6 +9,7 @@ int main(void)
 	int failed;
 
 	srunner_add_suite(runner, suite_inplace());
+	srunner_add_suite(runner, suite_cooked());
 	srunner_add_suite(runner, suite_ledger());
 	srunner_add_suite(runner, suite_channel());
 	srunner_add_suite(runner, suite_config());

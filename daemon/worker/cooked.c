@@ -1,0 +1,94 @@
+/* sockaddr_ll into LINKTYPE_LINUX_SLL2. */
+#include "cooked.h"
+
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
+#include <string.h>
+
+static void put16(uint8_t *p, uint16_t v)
+{
+	v = htons(v);
+	memcpy(p, &v, sizeof(v));
+}
+
+static void put32(uint8_t *p, uint32_t v)
+{
+	v = htonl(v);
+	memcpy(p, &v, sizeof(v));
+}
+
+static uint16_t get16(const uint8_t *p)
+{
+	uint16_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return ntohs(v);
+}
+
+/* Whether a packet is what `protocol` says from its first byte on, where its third and fourth look
+ * as if another tag came first. (ARP never looks so.) */
+static bool is_plain(const struct afcap_packet *packet, uint16_t protocol)
+{
+	const uint8_t *data = packet->data;
+
+	if (protocol == ETH_P_IP)
+		return data[0] >> 4 == 4 && get16(data + 2) == packet->length;
+	if (protocol == ETH_P_IPV6)
+		return data[0] >> 4 == 6 && packet->capture_length >= 6 &&
+		       get16(data + 4) + 40u <= packet->length;
+	return protocol != ETH_P_ARP;
+}
+
+/* Newer kernels tell the innermost protocol of a packet with several tags. One that came in has
+ * only the first of them taken out, though: it begins with the next one's TCI, and what that tag's
+ * TPID was is not told. */
+static bool begins_with_tag(const struct afcap_packet *packet, uint16_t protocol)
+{
+	const uint8_t *type = packet->data + 2, *end = packet->data + packet->capture_length;
+
+	if (!(packet->status & TP_STATUS_VLAN_VALID) ||
+	    packet->link->sll_pkttype == PACKET_OUTGOING)
+		return false;
+	while (end - type >= 6 && (get16(type) == ETH_P_8021Q || get16(type) == ETH_P_8021AD))
+		type += 4;
+	return end - type >= 2 && get16(type) == protocol && !is_plain(packet, protocol);
+}
+
+/* Of what the packet begins with. */
+static uint16_t protocol_of(const struct afcap_packet *packet)
+{
+	uint16_t protocol = ntohs(packet->link->sll_protocol);
+
+	return begins_with_tag(packet, protocol) ? ETH_P_8021Q : protocol;
+}
+
+/* What stands behind a tag's TCI. Frames of 802.2 and 802.3, which have their length there, come in
+ * with names of the kernel's own. */
+static uint16_t protocol_within(uint16_t protocol, uint32_t length)
+{
+	if (protocol != ETH_P_802_2 && protocol != ETH_P_802_3)
+		return protocol;
+	return (uint16_t)(length < ETH_DATA_LEN ? length : ETH_DATA_LEN);
+}
+
+uint32_t cooked_head(uint8_t *head, const struct afcap_packet *packet, bool tagged)
+{
+	const struct sockaddr_ll *link = packet->link;
+	uint16_t protocol = protocol_of(packet);
+	size_t address_bytes = link->sll_halen;
+
+	if (address_bytes > sizeof(link->sll_addr))
+		address_bytes = sizeof(link->sll_addr);
+	memset(head, 0, COOKED_HEAD_BYTES);
+	put16(head, tagged ? packet->vlan_tpid : protocol);
+	put32(head + 4, (uint32_t)link->sll_ifindex);
+	put16(head + 8, link->sll_hatype);
+	head[10] = link->sll_pkttype;
+	head[11] = link->sll_halen;
+	memcpy(head + 12, link->sll_addr, address_bytes);
+	if (!tagged)
+		return COOKED_HEAD_BYTES;
+	put16(head + COOKED_HEAD_BYTES, packet->vlan_tci);
+	put16(head + COOKED_HEAD_BYTES + 2, protocol_within(protocol, packet->length));
+	return COOKED_HEAD_BYTES + COOKED_TAG_BYTES;
+}

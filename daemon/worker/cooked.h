@@ -1,0 +1,30 @@
+/* The header of cooked packets, LINKTYPE_LINUX_SLL2: packets of all interfaces come without a
+ * link-layer header, and what the kernel says of each stands in its place. Pure.
+ *
+ * Offsets in bytes, network byte order (www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL2.html):
+ *
+ *    0  u16  protocol: ETH_P_*
+ *    2  u16  zero
+ *    4  u32  interface index
+ *    8  u16  ARPHRD_* of the interface
+ *   10  u8   packet type: 0 to this machine ... 4 from it
+ *   11  u8   length of the sender's link-layer address
+ *   12       its first 8 bytes, zeros behind
+ *   20       the packet from its network layer on
+ *
+ * A VLAN tag makes `protocol` its TPID, and its last 4 bytes come in front of the packet: TCI, and
+ * the protocol within. */
+#ifndef COOKED_H
+#define COOKED_H
+
+#include "../base/linktype.h"
+#include "../../lib/afcap.h"
+
+#define COOKED_TAG_BYTES 4u
+#define COOKED_BYTES_MAX (COOKED_HEAD_BYTES + COOKED_TAG_BYTES)
+
+/* Writes the header, and the tag that the kernel took out, to `head` of COOKED_BYTES_MAX bytes.
+ * Returns their length. */
+uint32_t cooked_head(uint8_t *head, const struct afcap_packet *packet, bool tagged);
+
+#endif
