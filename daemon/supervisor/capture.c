@@ -33,10 +33,17 @@ capture_error(struct capture_error *error, int exit_code, const char *format, ..
 	return -1;
 }
 
+static bool any(const struct config_capture *c)
+{
+	return strcmp(c->interface, INTERFACE_ANY) == 0;
+}
+
 static uint32_t snaplen_of(const struct config_capture *c)
 {
 	int64_t most = c->block_size - SNAPLEN_SPARE;
 
+	if (any(c) && most > PACKET_BYTES_MAX - COOKED_HEAD_BYTES)
+		most = PACKET_BYTES_MAX - COOKED_HEAD_BYTES;
 	return (uint32_t)(c->snaplen < most ? c->snaplen : most);
 }
 
@@ -61,19 +68,26 @@ int capture_check(const struct config *config, const struct config_capture *c,
 		return capture_error(error, EX_CONFIG, "%s: %s",
 				     config_where(config, c, "ring_size", where, sizeof(where)),
 				     why.text);
-	if (*c->filter && filter_check(c->filter, snaplen_of(c), words, sizeof(words)))
+	if (*c->filter &&
+	    filter_check(c->interface, c->filter, snaplen_of(c), words, sizeof(words)))
 		return capture_error(error, EX_CONFIG, "%s: filter = %.200s: %s",
 				     config_where(config, c, "filter", where, sizeof(where)),
 				     c->filter, words);
 	return 0;
 }
 
-/* Link types whose frames stand in the ring as the file has them. */
+/* Link types whose frames stand in the ring as the file has them; all interfaces at once have
+ * cooked packets. */
 static int link_type_of(const struct config_capture *c, uint32_t *link_type,
 			struct capture_error *error)
 {
-	int arp = afcap_link_type(c->interface);
+	int arp;
 
+	if (any(c)) {
+		*link_type = LINKTYPE_LINUX_SLL2;
+		return 0;
+	}
+	arp = afcap_link_type(c->interface);
 	switch (arp) {
 	case ARPHRD_ETHER:
 	case ARPHRD_LOOPBACK:
@@ -123,10 +137,11 @@ static int filter_make(struct capture *capture, bool incoming_only, struct captu
 static void archive_tell(struct capture *capture)
 {
 	const struct config_capture *c = capture->config;
+	uint32_t head = capture->link_type == LINKTYPE_LINUX_SLL2 ? COOKED_HEAD_BYTES : 0;
 	struct message_capture m = {
 		.capture = capture->index,
 		.link_type = capture->link_type,
-		.snaplen = capture->snaplen,
+		.snaplen = capture->snaplen + head,
 		.direct = (uint32_t)c->direct,
 		.file_mode = (uint32_t)c->file_mode,
 		.workers = config_workers(c),
@@ -209,7 +224,7 @@ int capture_init(struct capture *capture, struct supervisor *supervisor, struct 
 	if (rc)
 		return rc;
 	ring_of(c, &capture->ring, NULL);
-	if (if_nametoindex(c->interface) == 0)
+	if (!any(c) && if_nametoindex(c->interface) == 0)
 		return capture_error(error, EX_CONFIG,
 				     "%s: no such interface: %s (ip link shows those there are)",
 				     config_where(config, c, "interface", where, sizeof(where)),

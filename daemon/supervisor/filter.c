@@ -1,8 +1,12 @@
 /* libpcap's compiler. */
 #include "filter.h"
+#include "filter_cooked.h"
+
+#include "../base/linktype.h"
 
 #include <errno.h>
 #include <linux/if_packet.h>
+#include <net/if_arp.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,26 +17,9 @@
 _Static_assert(sizeof(struct bpf_insn) == sizeof(struct sock_filter),
 	       "libpcap's instructions are the kernel's");
 
-int filter_check(const char *expression, uint32_t snaplen, char *error, size_t error_size)
+static bool any(const char *interface)
 {
-	pcap_t *pcap = pcap_open_dead(DLT_EN10MB, (int)snaplen);
-	struct bpf_program program;
-	int rc = 0;
-
-	if (!pcap) {
-		snprintf(error, error_size, "no memory");
-		return -ENOMEM;
-	}
-	/* Not optimized: "matches nothing" is for a live handle to say, which knows of stripped
-	 * tags. */
-	if (pcap_compile(pcap, &program, expression, 0, PCAP_NETMASK_UNKNOWN)) {
-		snprintf(error, error_size, "%s", pcap_geterr(pcap));
-		rc = -EINVAL;
-	} else {
-		pcap_freecode(&program);
-	}
-	pcap_close(pcap);
-	return rc;
+	return strcmp(interface, INTERFACE_ANY) == 0;
 }
 
 static int handle_error(int status)
@@ -75,55 +62,146 @@ static int handle_open(pcap_t **out, const char *interface, uint32_t snaplen, ch
 	return 0;
 }
 
-/* Puts "outgoing packets: none" in front. */
-static int program_make(struct sock_fprog *out, const struct sock_filter *code, unsigned count,
-			bool incoming_only)
+/* For compiling alone, without an interface. */
+static int handle_dead(pcap_t **out, int link_type, uint32_t snaplen, char *error,
+		       size_t error_size)
+{
+	*out = pcap_open_dead(link_type, (int)snaplen);
+	if (*out)
+		return 0;
+	snprintf(error, error_size, "no memory");
+	return -ENOMEM;
+}
+
+/* What a program is put together from. */
+struct part {
+	const struct sock_filter *code;
+	unsigned count;
+};
+
+/* What goes in front of every program: outgoing packets are refused. On all interfaces at once
+ * those of the loopback are: every packet passes there twice, out and in. */
+static struct part direction_part(const char *interface, bool incoming_only)
 {
 	static const struct sock_filter incoming[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (__u32)(SKF_AD_OFF + SKF_AD_PKTTYPE)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, 0),
 	};
-	unsigned before = incoming_only ? sizeof(incoming) / sizeof(*incoming) : 0;
-	struct sock_filter *filter;
+	static const struct sock_filter loopback_once[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (__u32)(SKF_AD_OFF + SKF_AD_HATYPE)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARPHRD_LOOPBACK, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (__u32)(SKF_AD_OFF + SKF_AD_PKTTYPE)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
 
-	if (before + count > BPF_MAXINSNS)
-		return -E2BIG;
-	filter = calloc(before + count, sizeof(*filter));
-	if (!filter)
-		return -ENOMEM;
-	memcpy(filter, incoming, before * sizeof(*filter));
-	memcpy(filter + before, code, count * sizeof(*filter));
-	*out = (struct sock_fprog){ (unsigned short)(before + count), filter };
+	if (incoming_only)
+		return (struct part){ incoming, sizeof(incoming) / sizeof(*incoming) };
+	if (any(interface))
+		return (struct part){ loopback_once,
+				      sizeof(loopback_once) / sizeof(*loopback_once) };
+	return (struct part){ NULL, 0 };
+}
+
+/* One program of the parts, in their order. */
+static int program_join(struct sock_fprog *out, const struct part parts[3], char *error,
+			size_t error_size)
+{
+	unsigned count = parts[0].count + parts[1].count + parts[2].count;
+	struct sock_filter *filter = calloc(count, sizeof(*filter)), *at = filter;
+
+	if (!filter || count > BPF_MAXINSNS) {
+		free(filter);
+		snprintf(error, error_size, "%s",
+			 filter ? "more instructions than the kernel takes (4096)" : "no memory");
+		return filter ? -E2BIG : -ENOMEM;
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		if (parts[i].count)
+			memcpy(at, parts[i].code, parts[i].count * sizeof(*at));
+		at += parts[i].count;
+	}
+	*out = (struct sock_fprog){ (unsigned short)count, filter };
 	return 0;
+}
+
+/* The expression on a handle, behind what goes in front of it. */
+static int program_make(struct sock_fprog *program, pcap_t *pcap, const char *expression,
+			struct part direction, bool cooked, char *error, size_t error_size)
+{
+	struct sock_filter before[FILTER_COOKED_BEFORE], *code;
+	struct bpf_program compiled;
+	int rc = 0;
+
+	if (pcap_compile(pcap, &compiled, expression, 1, PCAP_NETMASK_UNKNOWN)) {
+		snprintf(error, error_size, "%s", pcap_geterr(pcap));
+		return -EINVAL;
+	}
+	code = (struct sock_filter *)(void *)compiled.bf_insns;
+	if (cooked)
+		rc = filter_cooked(code, compiled.bf_len, before, error, error_size);
+	if (rc >= 0) {
+		const struct part parts[] = { direction,
+					      { before, (unsigned)rc },
+					      { code, compiled.bf_len } };
+
+		rc = program_join(program, parts, error, error_size);
+	}
+	pcap_freecode(&compiled);
+	return rc;
 }
 
 int filter_compile(struct sock_fprog *program, const char *interface, const char *expression,
 		   uint32_t snaplen, bool incoming_only, char *error, size_t error_size)
 {
 	struct sock_filter all[] = { BPF_STMT(BPF_RET | BPF_K, snaplen) };
-	struct bpf_program compiled;
+	struct part direction = direction_part(interface, incoming_only);
+	const struct part parts[] = { direction, { NULL, 0 }, { all, 1 } };
+	bool cooked = any(interface);
 	pcap_t *pcap;
 	int rc;
 
 	if (!*expression)
-		return program_make(program, all, 1, incoming_only);
-	rc = handle_open(&pcap, interface, snaplen, error, error_size);
+		return program_join(program, parts, error, error_size);
+	rc = cooked ? handle_dead(&pcap, DLT_LINUX_SLL2, snaplen, error, error_size)
+		    : handle_open(&pcap, interface, snaplen, error, error_size);
 	if (rc)
 		return rc;
-	if (pcap_compile(pcap, &compiled, expression, 1, PCAP_NETMASK_UNKNOWN)) {
+	rc = program_make(program, pcap, expression, direction, cooked, error, error_size);
+	pcap_close(pcap);
+	return rc;
+}
+
+/* Not optimized: "matches nothing" is for a live handle to say, which knows of stripped tags. */
+static int syntax_check(const char *expression, uint32_t snaplen, char *error, size_t error_size)
+{
+	struct bpf_program program;
+	pcap_t *pcap;
+	int rc = handle_dead(&pcap, DLT_EN10MB, snaplen, error, error_size);
+
+	if (rc)
+		return rc;
+	if (pcap_compile(pcap, &program, expression, 0, PCAP_NETMASK_UNKNOWN)) {
 		snprintf(error, error_size, "%s", pcap_geterr(pcap));
 		rc = -EINVAL;
 	} else {
-		rc = program_make(program,
-				  (const struct sock_filter *)(const void *)compiled.bf_insns,
-				  compiled.bf_len, incoming_only);
-		if (rc)
-			snprintf(error, error_size, "%s",
-				 rc == -E2BIG ? "more instructions than the kernel takes (4096)"
-					      : "no memory");
-		pcap_freecode(&compiled);
+		pcap_freecode(&program);
 	}
 	pcap_close(pcap);
+	return rc;
+}
+
+int filter_check(const char *interface, const char *expression, uint32_t snaplen, char *error,
+		 size_t error_size)
+{
+	struct sock_fprog program;
+	int rc;
+
+	if (!any(interface))
+		return syntax_check(expression, snaplen, error, error_size);
+	rc = filter_compile(&program, interface, expression, snaplen, false, error, error_size);
+	if (rc == 0)
+		free(program.filter);
 	return rc;
 }

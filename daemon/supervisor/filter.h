@@ -7,15 +7,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Checks the syntax of a pcap-filter(7) expression, without an interface. Returns 0 or -EINVAL with
- * libpcap's words. */
-int filter_check(const char *expression, uint32_t snaplen, char *error, size_t error_size);
+/* Checks a pcap-filter(7) expression without permissions: its syntax, and with "any" that the
+ * kernel can be told. Returns 0 or -EINVAL with libpcap's or filter_cooked()'s words. */
+int filter_check(const char *interface, const char *expression, uint32_t snaplen, char *error,
+		 size_t error_size);
 
 /* Compiles an expression ("" lets everything in) for an interface; the program returns `snaplen`
  * for what it lets in. It is compiled on a live handle: only so does "vlan" find tags that the
- * kernel keeps beside the packet. With `incoming_only` outgoing packets are refused. The caller
- * frees program->filter. Returns 0, -EINVAL, -EPERM, -ENETDOWN or -EIO with libpcap's words in
- * `error`. */
+ * kernel keeps beside the packet. For "any" it is compiled for cooked packets and translated (of
+ * "vlan" libpcap knows nothing there); what goes out of the loopback is refused, it comes in, too.
+ * With `incoming_only` all outgoing packets are refused. The caller frees program->filter. Returns
+ * 0, -EINVAL, -E2BIG, -ENOMEM, -EPERM, -ENETDOWN or -EIO with words in `error`. */
 int filter_compile(struct sock_fprog *program, const char *interface, const char *expression,
 		   uint32_t snaplen, bool incoming_only, char *error, size_t error_size);
 

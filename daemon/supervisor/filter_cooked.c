@@ -1,0 +1,130 @@
+/* Loads from a cooked packet into loads from the kernel's. */
+#include "filter_cooked.h"
+
+#include "../base/linktype.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define NO_CELL (-1)
+
+/* What libpcap's compiler reads of the header, and in which size. */
+static const struct {
+	uint32_t offset, size;
+	int ancillary;
+} fields[] = {
+	{ 0, BPF_H, SKF_AD_PROTOCOL },
+	{ 4, BPF_W, SKF_AD_IFINDEX },
+	{ 8, BPF_H, SKF_AD_HATYPE },
+	{ 10, BPF_B, SKF_AD_PKTTYPE },
+};
+
+static int refuse(char *error, size_t error_size, const char *what)
+{
+	snprintf(error, error_size, "%s cannot be filtered on with interface = any", what);
+	return -EINVAL;
+}
+
+/* From a fixed place. The kernel takes negative offsets for something else. */
+static int absolute_translate(struct sock_filter *insn, char *error, size_t error_size)
+{
+	char what[64];
+
+	if (insn->k >= COOKED_HEAD_BYTES && insn->k <= INT32_MAX) {
+		insn->k -= COOKED_HEAD_BYTES;
+		return 0;
+	}
+	for (unsigned i = 0; i < sizeof(fields) / sizeof(*fields); i++)
+		if (BPF_MODE(insn->code) == BPF_ABS && insn->k == fields[i].offset &&
+		    BPF_SIZE(insn->code) == fields[i].size) {
+			insn->k = (uint32_t)(SKF_AD_OFF + fields[i].ancillary);
+			return 0;
+		}
+	snprintf(what, sizeof(what), "byte %u of the link-layer header", insn->k);
+	return refuse(error, error_size, what);
+}
+
+/* From a place that is computed: the constant part must be in the packet itself. */
+static int indirect_translate(struct sock_filter *insn, char *error, size_t error_size)
+{
+	if (insn->k < COOKED_HEAD_BYTES || insn->k > INT32_MAX)
+		return refuse(error, error_size,
+			      "a computed place that may be in the link-layer header");
+	insn->k -= COOKED_HEAD_BYTES;
+	return 0;
+}
+
+/* The packet's length from a memory cell, which has the header's in it. */
+static void length_translate(struct sock_filter *insn, int cell)
+{
+	insn->code = BPF_CLASS(insn->code) | BPF_MEM;
+	insn->k = (uint32_t)cell;
+}
+
+static bool loads(const struct sock_filter *insn)
+{
+	return BPF_CLASS(insn->code) == BPF_LD || BPF_CLASS(insn->code) == BPF_LDX;
+}
+
+static bool loads_length(const struct sock_filter *insn)
+{
+	return loads(insn) && BPF_MODE(insn->code) == BPF_LEN;
+}
+
+static bool uses_cell(const struct sock_filter *insn)
+{
+	return BPF_CLASS(insn->code) == BPF_ST || BPF_CLASS(insn->code) == BPF_STX ||
+	       (loads(insn) && BPF_MODE(insn->code) == BPF_MEM);
+}
+
+/* A memory cell that the program leaves alone. */
+static int cell_find(const struct sock_filter *code, unsigned count)
+{
+	uint32_t used = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		if (uses_cell(&code[i]))
+			used |= 1u << code[i].k % BPF_MEMWORDS;
+	for (int cell = BPF_MEMWORDS - 1; cell >= 0; cell--)
+		if (!(used >> cell & 1))
+			return cell;
+	return NO_CELL;
+}
+
+static int load_translate(struct sock_filter *insn, int cell, char *error, size_t error_size)
+{
+	switch (BPF_MODE(insn->code)) {
+	case BPF_ABS:
+	case BPF_MSH:
+		return absolute_translate(insn, error, error_size);
+	case BPF_IND:
+		return indirect_translate(insn, error, error_size);
+	case BPF_LEN:
+		if (cell == NO_CELL)
+			return refuse(error, error_size, "the length beside so much else");
+		length_translate(insn, cell);
+		return 0;
+	}
+	return 0; /* constants, memory cells */
+}
+
+int filter_cooked(struct sock_filter *code, unsigned count,
+		  struct sock_filter before[FILTER_COOKED_BEFORE], char *error, size_t error_size)
+{
+	int cell = cell_find(code, count);
+	bool length = false;
+
+	for (unsigned i = 0; i < count; i++) {
+		length |= loads_length(&code[i]);
+		if (loads(&code[i]) && load_translate(&code[i], cell, error, error_size))
+			return -EINVAL;
+	}
+	if (!length)
+		return 0;
+	before[0] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0);
+	before[1] = (struct sock_filter)BPF_STMT(BPF_ALU | BPF_ADD | BPF_K, COOKED_HEAD_BYTES);
+	before[2] = (struct sock_filter)BPF_STMT(BPF_ST, (uint32_t)cell);
+	return FILTER_COOKED_BEFORE;
+}
