@@ -34,7 +34,6 @@ struct writer {
 	atomic_int error;      /* of the last write that failed; taken by who tells it */
 	uint8_t *staging; /* the unit that is written again, the chunk of the compact layout, its
 			     pad */
-	size_t staging_bytes;
 	uint32_t chunk_bytes;	   /* the most that it may hold */
 	struct pcapng_chunk chunk; /* the compact one under construction */
 };
