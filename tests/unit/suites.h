@@ -13,5 +13,6 @@ Suite *suite_config(void);
 Suite *suite_head(void);
 Suite *suite_counters(void);
 Suite *suite_filter(void);
+Suite *suite_names(void);
 
 #endif

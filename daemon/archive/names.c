@@ -1,0 +1,194 @@
+/* Names of files, there and back. */
+#include "names.h"
+
+#include "../base/config.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define SPARE	    ".spare"
+#define STAMP_BYTES 23 /* YYYYMMDDTHHMMSS.UUUUUUZ */
+#define SECOND_US   1000000u
+
+static const struct {
+	const char *text;
+	enum name_kind kind;
+} suffixes[] = {
+	{ ".pcapng.partial", NAME_PARTIAL },
+	{ ".suspect.pcapng", NAME_SUSPECT },
+	{ ".pcapng", NAME_FINISHED },
+};
+
+#define SUFFIXES (sizeof(suffixes) / sizeof(*suffixes))
+
+void name_make(char *text, const char *capture, const struct name *name)
+{
+	time_t seconds = (time_t)(name->time_us / SECOND_US);
+	const char *suffix = "";
+	char stamp[32];
+	struct tm tm;
+
+	for (size_t i = 0; i < SUFFIXES; i++)
+		if (suffixes[i].kind == name->kind)
+			suffix = suffixes[i].text;
+	gmtime_r(&seconds, &tm);
+	strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%S", &tm);
+	snprintf(text, FILE_NAME_BYTES, "%.32s-w%u-%s.%06uZ%s", capture, name->worker, stamp,
+		 (unsigned)(name->time_us % SECOND_US), suffix);
+}
+
+void name_make_spare(char *text, const char *capture, uint32_t worker, uint64_t token,
+		     uint64_t serial)
+{
+	snprintf(text, FILE_NAME_BYTES, ".%.32s-w%u-%" PRIx64 "-%" PRIu64 SPARE, capture, worker,
+		 token, serial);
+}
+
+/* What is not read yet: the left part of a name. */
+struct rest {
+	const char *text;
+	size_t length;
+};
+
+static bool tail_take(struct rest *rest, const char *tail)
+{
+	size_t n = strlen(tail);
+
+	if (rest->length < n || memcmp(rest->text + rest->length - n, tail, n))
+		return false;
+	rest->length -= n;
+	return true;
+}
+
+/* What stands behind the last '-', which goes, too. */
+static bool field_take(struct rest *rest, struct rest *field)
+{
+	const char *dash = memrchr(rest->text, '-', rest->length);
+
+	if (!dash)
+		return false;
+	field->text = dash + 1;
+	field->length = rest->length - (size_t)(field->text - rest->text);
+	rest->length = (size_t)(dash - rest->text);
+	return true;
+}
+
+/* A number as printf writes it: no sign, no zeros in front, small letters. */
+static bool number_read(struct rest field, unsigned base, uint64_t *number)
+{
+	static const char digits[] = "0123456789abcdef";
+	uint64_t value = 0;
+
+	if (field.length == 0 || (field.length > 1 && *field.text == '0'))
+		return false;
+	for (size_t i = 0; i < field.length; i++) {
+		const char *digit = memchr(digits, field.text[i], base);
+
+		if (!digit || __builtin_mul_overflow(value, base, &value) ||
+		    __builtin_add_overflow(value, (uint64_t)(digit - digits), &value))
+			return false;
+	}
+	*number = value;
+	return true;
+}
+
+static bool worker_take(struct rest *rest, uint32_t *worker)
+{
+	struct rest field;
+	uint64_t number;
+
+	if (!field_take(rest, &field) || field.length == 0 || *field.text != 'w')
+		return false;
+	field.text++;
+	field.length--;
+	if (!number_read(field, 10, &number) || number >= CONFIG_WORKERS_MAX)
+		return false;
+	*worker = (uint32_t)number;
+	return true;
+}
+
+/* `n` digits at *at, which moves on; -1 where there are others. */
+static int digits_read(const char **at, unsigned n)
+{
+	int value = 0;
+
+	while (n-- > 0) {
+		char c = *(*at)++;
+
+		if (c < '0' || c > '9')
+			return -1;
+		value = value * 10 + c - '0';
+	}
+	return value;
+}
+
+/* No field out of its range, no 30th of February: what a name says is what would be written. */
+static bool stamp_read(struct rest field, uint64_t *time_us)
+{
+	const char *at = field.text;
+	struct tm tm = { 0 }, again;
+	time_t seconds;
+	int year, us;
+
+	if (field.length != STAMP_BYTES || at[8] != 'T' || at[15] != '.' || at[22] != 'Z')
+		return false;
+	year = digits_read(&at, 4);
+	tm.tm_year = year - 1900;
+	tm.tm_mon = digits_read(&at, 2) - 1;
+	tm.tm_mday = digits_read(&at, 2);
+	at++;
+	tm.tm_hour = digits_read(&at, 2);
+	tm.tm_min = digits_read(&at, 2);
+	tm.tm_sec = digits_read(&at, 2);
+	at++;
+	us = digits_read(&at, 6);
+	if (year < 1970 || us < 0)
+		return false;
+	again = tm; /* timegm() changes what it is given */
+	seconds = timegm(&again);
+	if (again.tm_year != tm.tm_year || again.tm_mon != tm.tm_mon ||
+	    again.tm_mday != tm.tm_mday || again.tm_hour != tm.tm_hour ||
+	    again.tm_min != tm.tm_min || again.tm_sec != tm.tm_sec)
+		return false;
+	*time_us = (uint64_t)seconds * SECOND_US + (uint64_t)us;
+	return true;
+}
+
+static bool spare_take(struct rest *rest)
+{
+	struct rest field;
+	uint64_t number;
+
+	if (!field_take(rest, &field) || !number_read(field, 10, &number) ||
+	    !field_take(rest, &field) || !number_read(field, 16, &number) || *rest->text != '.')
+		return false;
+	rest->text++;
+	rest->length--;
+	return true;
+}
+
+bool name_parse(struct name *name, const char *text, const char *capture)
+{
+	struct rest rest = { text, strlen(text) }, stamp;
+	struct name found = { .kind = NAME_SPARE };
+	size_t i = 0;
+
+	if (tail_take(&rest, SPARE)) {
+		if (!spare_take(&rest))
+			return false;
+	} else {
+		while (i < SUFFIXES && !tail_take(&rest, suffixes[i].text))
+			i++;
+		if (i == SUFFIXES || !field_take(&rest, &stamp) ||
+		    !stamp_read(stamp, &found.time_us))
+			return false;
+		found.kind = suffixes[i].kind;
+	}
+	if (!worker_take(&rest, &found.worker) || rest.length != strlen(capture) ||
+	    memcmp(rest.text, capture, rest.length))
+		return false;
+	*name = found;
+	return true;
+}

@@ -1,0 +1,35 @@
+/* The names of a capture's files. Pure.
+ *
+ *   NAME-wW-YYYYMMDDTHHMMSS.UUUUUUZ.pcapng            finished
+ *   NAME-wW-YYYYMMDDTHHMMSS.UUUUUUZ.suspect.pcapng    finished, but a write or the sync failed
+ *   NAME-wW-YYYYMMDDTHHMMSS.UUUUUUZ.pcapng.partial    being written
+ *   .NAME-wW-TOKEN-SERIAL.spare                       made ahead; TOKEN, hexadecimal, is the
+ *                                                     daemon's, SERIAL the file's
+ *
+ * NAME may hold '-', digits and dots itself: a name is read from the right. */
+#ifndef NAMES_H
+#define NAMES_H
+
+#include "../base/message.h"
+
+#include <stdbool.h>
+
+enum name_kind { NAME_FINISHED, NAME_SUSPECT, NAME_PARTIAL, NAME_SPARE };
+
+struct name {
+	enum name_kind kind;
+	uint32_t worker;
+	uint64_t time_us; /* of the first use, since 1970, UTC; a spare has none: 0 */
+};
+
+/* Writes the name of any kind but a spare to `text`, which has FILE_NAME_BYTES. */
+void name_make(char *text, const char *capture, const struct name *name);
+
+void name_make_spare(char *text, const char *capture, uint32_t worker, uint64_t token,
+		     uint64_t serial);
+
+/* Whether `text` is, to the byte, a name that is made here for this capture; then *name says which.
+ */
+bool name_parse(struct name *name, const char *text, const char *capture);
+
+#endif
