@@ -6,21 +6,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
-#define PARTIAL	    ".pcapng.partial"
-#define FINISHED    ".pcapng"
-#define SUSPECT	    ".suspect.pcapng"
-#define NAME_TRIES  1000
-#define APPLICATION "afcapd " AFCAP_VERSION
+#define NAME_TRIES   1000
+#define CREATE_TRIES 3
+#define APPLICATION  "afcapd " AFCAP_VERSION
 
 __attribute__((format(printf, 3, 4))) static void fail(struct message_result *result, int error,
 						       const char *format, ...)
@@ -33,6 +32,25 @@ __attribute__((format(printf, 3, 4))) static void fail(struct message_result *re
 	va_end(ap);
 }
 
+/* Sets place->group; where that fails, result says why. */
+static void group_find(struct file_place *place, struct message_result *result)
+{
+	const char *name = place->capture.file_group;
+	struct group *group;
+
+	place->group = -1;
+	if (!*name)
+		return;
+	errno = 0;
+	group = getgrnam(name);
+	if (group)
+		place->group = group->gr_gid;
+	else if (errno == 0 || errno == ENOENT || errno == ESRCH) /* getgrnam(3): any of these */
+		fail(result, EINVAL, "file_group = %s: no such group", name);
+	else
+		fail(result, errno, "file_group = %s: %s", name, strerror(errno));
+}
+
 void file_place_open(struct file_place *place, struct message_result *result)
 {
 	const char *path = place->capture.directory;
@@ -43,6 +61,31 @@ void file_place_open(struct file_place *place, struct message_result *result)
 		     errno == ENOENT ? " (make it first, owned by the user who runs afcapd)" : "");
 	else if (faccessat(place->directory, ".", W_OK | X_OK, AT_EACCESS))
 		fail(result, errno, "directory %s is not writable: %s", path, strerror(errno));
+	else
+		group_find(place, result);
+	if (result->error)
+		file_place_close(place);
+}
+
+void file_place_close(struct file_place *place)
+{
+	if (place->directory >= 0)
+		close(place->directory);
+	place->directory = -1;
+}
+
+int file_room(const struct file_place *place, struct file_room *room)
+{
+	const struct message_capture *c = &place->capture;
+	struct statvfs fs;
+
+	if (fstatvfs(place->directory, &fs))
+		return -errno;
+	room->available = (uint64_t)fs.f_bavail * fs.f_frsize;
+	room->reserve = c->disk_reserve ? c->disk_reserve
+					: (uint64_t)fs.f_blocks * fs.f_frsize / 100 *
+						  c->disk_reserve_percent;
+	return 0;
 }
 
 /* What the file system wants writes with O_DIRECT to be multiples of; a page where it does not
@@ -75,15 +118,46 @@ static int file_create(const struct file_place *place, const char *name, bool di
 	return fd;
 }
 
+/* Whether the descriptor's file has this name in the directory. */
+static bool file_is_named(const struct file_place *place, const char *name, const struct stat *file)
+{
+	struct stat st;
+
+	return fstatat(place->directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st.st_dev == file->st_dev && st.st_ino == file->st_ino;
+}
+
+/* Between its creation and its lock a file looks like one that a dead daemon left: another daemon
+ * of the same directory may have removed it. Then once more. */
+static int file_create_locked(const struct file_place *place, const char *name, bool direct)
+{
+	int fd = -1;
+
+	for (int i = 0; i < CREATE_TRIES; i++) {
+		struct stat st;
+
+		fd = file_create(place, name, direct);
+		if (fd < 0)
+			return -1;
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 &&
+		    file_is_named(place, name, &st))
+			return fd;
+		close(fd);
+	}
+	errno = EBUSY;
+	return -1;
+}
+
 /* Creates, locks, writes the head. -1 with errno. */
 static int file_begin(const struct file_place *place, const char *name, const uint8_t *head,
 		      bool direct)
 {
-	int fd = file_create(place, name, direct), saved;
+	int fd = file_create_locked(place, name, direct), saved;
 
 	if (fd < 0)
 		return -1;
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fchmod(fd, place->capture.file_mode) == 0) {
+	if ((place->group < 0 || fchown(fd, (uid_t)-1, (gid_t)place->group) == 0) &&
+	    fchmod(fd, place->capture.file_mode) == 0) {
 		ssize_t n = pwrite(fd, head, HEAD_BYTES, 0);
 
 		if (n == HEAD_BYTES)
@@ -98,6 +172,16 @@ static int file_begin(const struct file_place *place, const char *name, const ui
 	return -1;
 }
 
+/* What to do about it, for the message. */
+static const char *begin_advice(const struct file_place *place, int error)
+{
+	if (error == EINVAL)
+		return " (direct = yes, but this file system has no O_DIRECT)";
+	if (error == EPERM && place->group >= 0)
+		return " (file_group: the user who runs afcapd must be a member of the group)";
+	return "";
+}
+
 int file_open(struct file_place *place, const struct message_archive *request,
 	      struct message_result *result)
 {
@@ -110,9 +194,8 @@ int file_open(struct file_place *place, const struct message_archive *request,
 	uname(&uts);
 	snprintf(os, sizeof(os), "%s %s", uts.sysname, uts.release);
 	head_make(head, &place->capture, request->worker, os, APPLICATION);
-	snprintf(result->name, sizeof(result->name), ".%s-w%u-%llx-%llu.spare", place->capture.name,
-		 request->worker, (unsigned long long)place->capture.token,
-		 (unsigned long long)request->file.serial);
+	name_make_spare(result->name, place->capture.name, request->worker, place->capture.token,
+			request->file.serial);
 	fd = file_begin(place, result->name, head, direct);
 	if (fd < 0 && errno == EINVAL && place->capture.direct == DIRECT_AUTO) {
 		direct = false;
@@ -123,13 +206,29 @@ int file_open(struct file_place *place, const struct message_archive *request,
 	}
 	if (fd < 0) {
 		fail(result, errno, "making a file in %s: %s%s", place->capture.directory,
-		     strerror(errno),
-		     errno == EINVAL ? " (direct = yes, but this file system has no O_DIRECT)"
-				     : "");
+		     strerror(errno), begin_advice(place, errno));
 		return -1;
 	}
 	result->align = direct ? direct_align(fd) : 4;
 	return fd;
+}
+
+void file_preallocate(const struct file_place *place, int fd)
+{
+	const struct message_capture *c = &place->capture;
+	struct file_room room;
+	int error;
+
+	if (c->file_bytes == 0 || file_room(place, &room) || room.available < c->file_bytes ||
+	    room.available - c->file_bytes < room.reserve)
+		return;
+	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)c->file_bytes) == 0)
+		return;
+	error = errno;
+	/* It may have come half way. To cut a file where it ends frees what lies behind. */
+	if (ftruncate(fd, HEAD_BYTES))
+		log_debug("%s: freeing a preallocation: %s", c->name, strerror(errno));
+	log_debug("%s: no preallocation in %s: %s", c->name, c->directory, strerror(error));
 }
 
 /* renameat2(RENAME_NOREPLACE), or what comes to the same where the file system cannot. */
@@ -144,15 +243,30 @@ static int rename_new(int directory, const char *from, const char *to)
 	return 0;
 }
 
-static bool ends_with(const char *text, const char *end)
+static bool name_taken(const struct file_place *place, struct name name, enum name_kind kind)
 {
-	size_t n = strlen(text), tail = strlen(end);
+	char text[FILE_NAME_BYTES];
 
-	return n >= tail && strcmp(text + n - tail, end) == 0;
+	name.kind = kind;
+	name_make(text, place->capture.name, &name);
+	return faccessat(place->directory, text, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int file_rename(const struct file_place *place, const char *from, struct name as, char *to)
+{
+	int rc = -EEXIST;
+
+	for (int i = 0; i < NAME_TRIES && rc == -EEXIST; i++, as.time_us++) {
+		if (name_taken(place, as, NAME_FINISHED) || name_taken(place, as, NAME_SUSPECT))
+			continue; /* the clock was set back */
+		name_make(to, place->capture.name, &as);
+		rc = rename_new(place->directory, from, to);
+	}
+	return rc;
 }
 
 /* A request that is repeated finds its work done: the file itself says what it is called now. */
-static bool renamed_already(int fd, const char *suffix, char *name, size_t size)
+static bool renamed_already(const struct file_place *place, int fd, struct name *name, char *text)
 {
 	char link[64], path[4096];
 	const char *base;
@@ -165,97 +279,95 @@ static bool renamed_already(int fd, const char *suffix, char *name, size_t size)
 	path[n] = '\0';
 	base = strrchr(path, '/');
 	base = base ? base + 1 : path;
-	if (strlen(base) >= size || !ends_with(base, suffix) || ends_with(base, SUSPECT))
+	if (!name_parse(name, base, place->capture.name))
 		return false;
-	strcpy(name, base);
+	snprintf(text, FILE_NAME_BYTES, "%.*s", FILE_NAME_BYTES - 1, base);
 	return true;
 }
 
 void file_name(struct file_place *place, const struct message_archive *request, int fd,
 	       struct message_result *result)
 {
-	uint64_t us = request->file.since_ns / 1000;
-	int rc = -EEXIST;
+	struct name name = { NAME_PARTIAL, request->worker, request->file.since_ns / 1000 };
+	int rc = file_rename(place, request->name, name, result->name);
 
-	for (int i = 0; i < NAME_TRIES && rc == -EEXIST; i++, us++) {
-		time_t seconds = (time_t)(us / 1000000);
-		char stamp[32], finished[FILE_NAME_BYTES];
-		struct tm tm;
-
-		gmtime_r(&seconds, &tm);
-		strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%S", &tm);
-		snprintf(finished, sizeof(finished), "%s-w%u-%s.%06uZ" FINISHED,
-			 place->capture.name, request->worker, stamp, (unsigned)(us % 1000000));
-		snprintf(result->name, sizeof(result->name), "%.100s.partial", finished);
-		if (faccessat(place->directory, finished, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-			continue; /* the clock was set back */
-		rc = rename_new(place->directory, request->name, result->name);
-	}
-	if (rc == 0 ||
-	    (rc == -ENOENT && renamed_already(fd, PARTIAL, result->name, sizeof(result->name))))
+	if (rc == 0 || (rc == -ENOENT && renamed_already(place, fd, &name, result->name) &&
+			name.kind == NAME_PARTIAL))
 		return;
 	snprintf(result->name, sizeof(result->name), "%s", request->name);
 	fail(result, -rc, "naming %s in %s: %s", request->name, place->capture.directory,
 	     strerror(-rc));
 }
 
-/* Cut, statistics, sync. Returns 0 or errno. */
-static int file_close(const struct message_archive *request, int fd)
+int file_seal(int fd, const char *name, const struct ledger_file *record, bool sync)
 {
 	uint8_t block[HEAD_STATISTICS_MAX];
-	uint32_t bytes = head_statistics(block, &request->file);
+	uint32_t bytes = head_statistics(block, record);
 	int flags = fcntl(fd, F_GETFL);
 
 	if (flags < 0 ||
 	    fcntl(fd, F_SETFL, flags & ~O_DIRECT)) /* the statistics are no multiple of anything */
 		return errno;
-	if (ftruncate(fd, (off_t)request->file.end))
+	if (ftruncate(fd, (off_t)record->end)) /* frees what was preallocated behind, too */
 		return errno;
 	errno = ENOSPC;
-	if (pwrite(fd, block, bytes, (off_t)request->file.end) != (ssize_t)bytes) {
+	if (pwrite(fd, block, bytes, (off_t)record->end) != (ssize_t)bytes) {
 		int saved = errno;
 
-		if (ftruncate(fd, (off_t)request->file.end))
+		if (ftruncate(fd, (off_t)record->end))
 			return errno;
 		if (saved != ENOSPC && saved != EDQUOT && saved != EFBIG)
 			return saved;
-		log_warning("%s: no room for its statistics block: finished without",
-			    request->name);
+		log_warning("%s: no room for its statistics block: finished without", name);
 	}
-	return fsync(fd) ? errno : 0;
+	return sync && fsync(fd) ? errno : 0;
+}
+
+/* Takes ".partial" away. Where that was done already, by a request whose answer was lost, *name
+ * says what became of it. */
+static int finished_name(const struct file_place *place, const char *from, int fd,
+			 struct name *name, char *to)
+{
+	int rc = file_rename(place, from, *name, to);
+
+	if (rc == -ENOENT && renamed_already(place, fd, name, to) &&
+	    (name->kind == NAME_FINISHED || name->kind == NAME_SUSPECT))
+		return 0;
+	if (rc)
+		snprintf(to, FILE_NAME_BYTES, "%s", from);
+	else if (place->capture.sync && fsync(place->directory))
+		rc = -errno;
+	return rc;
 }
 
 void file_finish(struct file_place *place, const struct message_archive *request, int fd,
 		 struct message_result *result)
 {
-	size_t tail = strlen(PARTIAL), length;
-	struct message_archive named = *request;
-	int closed = file_close(request, fd), rc;
+	const struct message_capture *c = &place->capture;
+	char from[FILE_NAME_BYTES];
+	struct name name;
+	int sealed = file_seal(fd, request->name, &request->file, c->sync), rc;
 
-	if (!ends_with(request->name, PARTIAL)) { /* naming it failed before */
-		file_name(place, request, fd, result);
+	if (!sealed)
+		sealed = (int)request->file.error;
+	memcpy(from, request->name, sizeof(from));
+	if (!name_parse(&name, from, c->name) || name.kind != NAME_PARTIAL) {
+		file_name(place, request, fd, result); /* it failed before */
 		if (result->error)
 			return;
-		memcpy(named.name, result->name, sizeof(named.name));
+		memcpy(from, result->name, sizeof(from));
+		name_parse(&name, from, c->name);
 	}
-	request = &named;
-	length = strlen(request->name);
-	snprintf(result->name, sizeof(result->name), "%.*s%s", (int)(length - tail), request->name,
-		 closed ? SUSPECT : FINISHED);
-	rc = rename_new(place->directory, request->name, result->name);
-	if (rc == -ENOENT && renamed_already(fd, FINISHED, result->name, sizeof(result->name)))
-		rc = 0;
-	if (rc) {
-		snprintf(result->name, sizeof(result->name), "%s", request->name);
-		fail(result, -rc, "finishing %s in %s: %s", request->name, place->capture.directory,
-		     strerror(-rc));
-	} else if (fsync(place->directory)) {
-		fail(result, errno, "syncing directory %s: %s", place->capture.directory,
-		     strerror(errno));
-	}
-	if (closed)
-		fail(result, closed, "finishing %s in %s: %s", result->name,
-		     place->capture.directory, strerror(closed));
+	name.kind = sealed ? NAME_SUSPECT : NAME_FINISHED;
+	rc = finished_name(place, from, fd, &name, result->name);
+	if (rc)
+		fail(result, -rc, "finishing %s in %s: %s", from, c->directory, strerror(-rc));
+	else if (sealed)
+		fail(result, sealed, "finishing %s in %s: %s%s", result->name, c->directory,
+		     request->file.error ? "a write to it failed: " : "", strerror(sealed));
+	else if (name.kind == NAME_SUSPECT) /* in the life before, which did not come to say it */
+		fail(result, EIO, "finishing %s in %s: %s", result->name, c->directory,
+		     strerror(EIO));
 }
 
 void file_discard(struct file_place *place, const struct message_archive *request,
@@ -264,4 +376,35 @@ void file_discard(struct file_place *place, const struct message_archive *reques
 	if (unlinkat(place->directory, request->name, 0) && errno != ENOENT)
 		fail(result, errno, "removing %s in %s: %s", request->name,
 		     place->capture.directory, strerror(errno));
+}
+
+void file_sync(const struct file_place *place, const struct message_archive *request, int fd,
+	       struct message_result *result)
+{
+	snprintf(result->name, sizeof(result->name), "%s", request->name);
+	if (fdatasync(fd))
+		fail(result, errno, "syncing %s in %s: %s", request->name, place->capture.directory,
+		     strerror(errno));
+}
+
+int file_lock(const struct file_place *place, const char *name, int flags)
+{
+	/* Not to wait in open(): it may be a FIFO that took the name after the caller looked. */
+	int fd = openat(place->directory, name,
+			flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC),
+	    rc = 0;
+	struct stat st;
+
+	if (fd < 0)
+		return errno == ELOOP ? -EINVAL : -errno;
+	if (fstat(fd, &st) || (S_ISREG(st.st_mode) && flock(fd, LOCK_EX | LOCK_NB)))
+		rc = -errno;
+	else if (!S_ISREG(st.st_mode))
+		rc = -EINVAL;
+	else if (!file_is_named(place, name, &st)) /* finished since, and not held any more */
+		rc = -ENOENT;
+	if (rc == 0)
+		return fd;
+	close(fd);
+	return rc;
 }

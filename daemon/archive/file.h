@@ -3,35 +3,71 @@
 #ifndef FILE_H
 #define FILE_H
 
+#include "names.h"
+
 #include "../base/message.h"
+
+#include <stdbool.h>
 
 /* A capture's place for files. */
 struct file_place {
 	struct message_capture capture;
-	int directory;	/* -1: none */
-	int plain_told; /* said once that O_DIRECT is not used */
+	int directory;		    /* -1: none */
+	int64_t group;		    /* of its files; -1: as they come */
+	int plain_told;		    /* said once that O_DIRECT is not used */
+	int scan_told, remove_told; /* errno last told of reading it, of removing there */
 };
 
-/* Opens the directory. On failure result->error and text say why. */
+struct file_room {
+	uint64_t available; /* bytes of the file system, for this user */
+	uint64_t reserve;   /* what must stay of them */
+};
+
+/* Opens the directory, looks the group up. On failure result->error and text say why. */
 void file_place_open(struct file_place *place, struct message_result *result);
+void file_place_close(struct file_place *place);
+
+/* Returns 0 or -errno. */
+int file_room(const struct file_place *place, struct file_room *room);
 
 /* Makes a hidden, locked file with its head. Returns its descriptor, owned by the caller, or -1
  * with result->error; result->name and align are filled in. */
 int file_open(struct file_place *place, const struct message_archive *request,
 	      struct message_result *result);
 
+/* Takes the room that the file may need, where there is so much beyond the reserve; what it does
+ * not need is freed when it is cut. Without it the file grows as it is written. */
+void file_preallocate(const struct file_place *place, int fd);
+
 /* Gives a hidden file in use its name, "NAME-wW-TIME.pcapng.partial". Repeating it is harmless. */
 void file_name(struct file_place *place, const struct message_archive *request, int fd,
 	       struct message_result *result);
 
-/* Cuts a file behind its last chunk, adds the statistics, syncs, takes ".partial" away, syncs the
- * directory. Where the file cannot be synced its name ends in ".suspect.pcapng". Repeating it is
- * harmless. */
+/* Cuts a file behind its last chunk, adds the statistics, syncs (unless told not to), takes
+ * ".partial" away, syncs the directory. Where the file cannot be synced, or a write to it failed,
+ * its name ends in ".suspect.pcapng" and result->error says so. Repeating it is harmless. */
 void file_finish(struct file_place *place, const struct message_archive *request, int fd,
 		 struct message_result *result);
 
 /* Removes a hidden file that never came into use. */
 void file_discard(struct file_place *place, const struct message_archive *request,
 		  struct message_result *result);
+
+/* Brings what is written so far to the disk. */
+void file_sync(const struct file_place *place, const struct message_archive *request, int fd,
+	       struct message_result *result);
+
+/* Opens a file that somebody may be writing, and locks it: O_RDONLY or O_RDWR, a regular file by
+ * this very name, nothing that could block. Returns the descriptor, closing which unlocks it, or
+ * -errno: -EWOULDBLOCK where it is held, -EINVAL where it is no regular file. */
+int file_lock(const struct file_place *place, const char *name, int flags);
+
+/* Cuts at record->end, adds the statistics, syncs if told to. `name` is for the log. Returns 0 or
+ * errno. */
+int file_seal(int fd, const char *name, const struct ledger_file *record, bool sync);
+
+/* Gives a file a name of another kind, never one that is taken: then the next microsecond's. `to`
+ * has FILE_NAME_BYTES. Returns 0 or -errno. */
+int file_rename(const struct file_place *place, const char *from, struct name as, char *to);
 
 #endif

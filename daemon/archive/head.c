@@ -24,8 +24,11 @@ enum option_code {
 	ISB_USRDELIV = 8,
 };
 
-#define PEN	 32473u
-#define TEXT_MAX 255u
+#define PEN		32473u
+#define TEXT_MAX	255u
+#define BYTE_ORDER_MARK 0x1A2B3C4Du
+#define SECTION_HEAD	24u /* of the block, in front of its options */
+#define INTERFACE_HEAD	16u
 
 /* A block under construction: length words are written by block_end(). */
 struct block {
@@ -114,7 +117,7 @@ void head_make(uint8_t *page, const struct message_capture *capture, uint32_t wo
 	size_t filter_length = strnlen(capture->filter, FILTER_BYTES - 1);
 	char comment[128];
 
-	add32(&b, 0x1A2B3C4D);
+	add32(&b, BYTE_ORDER_MARK);
 	add16(&b, 1); /* version 1.0 */
 	add16(&b, 0);
 	add32(&b, UINT32_MAX); /* section length: unknown */
@@ -136,6 +139,43 @@ void head_make(uint8_t *page, const struct message_capture *capture, uint32_t wo
 	snprintf(comment, sizeof(comment), "afcap capture %.32s, worker %u", capture->name, worker);
 	option_text(&b, OPTION_COMMENT, comment);
 	block_end(&b, page + HEAD_BYTES);
+}
+
+static uint32_t word_at(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+/* The length of a block of this type among `left` bytes whose options stand behind `head`; 0 where
+ * there is none. */
+static uint32_t block_valid(const uint8_t *p, uint32_t left, uint32_t type, uint32_t head)
+{
+	uint32_t total = left < head + 8 ? 0 : word_at(p + 4);
+
+	if (total < head + 8 || total > left || total % 4 || word_at(p) != type ||
+	    word_at(p + total - 4) != total)
+		return 0;
+	for (uint32_t at = head; at <= total - 8;) {
+		uint32_t option = word_at(p + at);
+
+		if (option == OPTION_END)
+			return at == total - 8 ? total : 0;
+		at += 4 + ((option >> 16) + 3) / 4 * 4;
+	}
+	return 0;
+}
+
+bool head_valid(const uint8_t *page)
+{
+	static const uint32_t section[] = { BYTE_ORDER_MARK, 1, UINT32_MAX, UINT32_MAX };
+	uint32_t bytes = block_valid(page, HEAD_BYTES, BLOCK_SECTION, SECTION_HEAD);
+
+	return bytes && memcmp(page + 8, section, sizeof(section)) == 0 &&
+	       block_valid(page + bytes, HEAD_BYTES - bytes, BLOCK_INTERFACE, INTERFACE_HEAD) ==
+		       HEAD_BYTES - bytes;
 }
 
 uint32_t head_statistics(uint8_t *block, const struct ledger_file *file)

@@ -5,12 +5,17 @@
 
 #include "../base/message.h"
 
+#include <stdbool.h>
+
 #define HEAD_BYTES	    4096 /* of every file: a page, filled up by an option */
 #define HEAD_STATISTICS_MAX 128
 
 /* Fills `page` (HEAD_BYTES). `os` and `application` name who wrote the file; cut at 255 bytes. */
 void head_make(uint8_t *page, const struct message_capture *capture, uint32_t worker,
 	       const char *os, const char *application);
+
+/* Whether `page` (HEAD_BYTES) is such a head: every length and every option within its block. */
+bool head_valid(const uint8_t *page);
 
 /* Fills `block` with the statistics of a finished file; returns the length, at most
  * HEAD_STATISTICS_MAX. */

@@ -14,5 +14,6 @@ Suite *suite_head(void);
 Suite *suite_counters(void);
 Suite *suite_filter(void);
 Suite *suite_names(void);
+Suite *suite_file(void);
 
 #endif

@@ -1,0 +1,318 @@
+/* daemon/archive/file.c: one file's way, and room for it. */
+#include "recording.h"
+#include "place.h"
+#include "suites.h"
+
+#include "../../daemon/archive/head.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SPARE	 ".eth0-w1-abcdef-5.spare"
+#define STEM	 "eth0-w1-20260203T040506.789012Z"
+#define PARTIAL	 STEM ".pcapng.partial"
+#define FINISHED STEM ".pcapng"
+#define SUSPECT	 STEM ".suspect.pcapng"
+#define MIB	 (UINT64_C(1) << 20)
+
+static struct message_archive request;
+static struct message_result result;
+static struct recording file;
+
+static int opened(void)
+{
+	int fd;
+
+	request = (struct message_archive){ .worker = 1, .file = { .serial = 5 } };
+	result = (struct message_result){ 0 };
+	fd = file_open(&place, &request, &result);
+	ck_assert_msg(fd >= 0, "%s", result.text);
+	ck_assert_str_eq(result.name, SPARE);
+	return fd;
+}
+
+/* In use, with chunks in it, which end at request.file.end. */
+static int written(void)
+{
+	int fd = opened(), flags = fcntl(fd, F_GETFL);
+
+	fcntl(fd, F_SETFL, flags & ~O_DIRECT);
+	recording_build(&file, 5, 3, false);
+	ck_assert_int_eq(pwrite(fd, file.bytes + HEAD_BYTES, file.size - HEAD_BYTES, HEAD_BYTES),
+			 (ssize_t)(file.size - HEAD_BYTES));
+	fcntl(fd, F_SETFL, flags);
+	request.file.since_ns = UINT64_C(1770091506789012345);
+	request.file.end = file.chunks[4].end;
+	request.file.finish.written = 17;
+	memcpy(request.name, result.name, sizeof(request.name));
+	file_name(&place, &request, fd, &result);
+	ck_assert_msg(result.error == 0, "%s", result.text);
+	ck_assert_str_eq(result.name, PARTIAL);
+	memcpy(request.name, result.name, sizeof(request.name));
+	return fd;
+}
+
+static uint64_t taken(int fd)
+{
+	struct stat st;
+
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	return (uint64_t)st.st_blocks * 512;
+}
+
+START_TEST(a_new_file_is_a_hidden_locked_head)
+{
+	int fd = opened(), other;
+	struct stat st;
+
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	ck_assert_uint_eq(st.st_mode, S_IFREG | 0640);
+	ck_assert_uint_eq(place_read(SPARE, file.bytes, sizeof(file.bytes)), HEAD_BYTES);
+	ck_assert(head_valid(file.bytes));
+	ck_assert_uint_eq(place_count(), 1);
+	other = file_lock(&place, SPARE, O_RDONLY);
+	ck_assert_int_eq(other, -EWOULDBLOCK);
+	close(fd);
+	other = file_lock(&place, SPARE, O_RDONLY);
+	ck_assert_int_ge(other, 0);
+	close(other);
+	close(opened()); /* again, as after a death: over what is left */
+}
+END_TEST
+
+START_TEST(a_finished_file_has_its_chunks_its_statistics_and_its_name)
+{
+	int fd = written();
+	struct recording_found found;
+
+	place.capture.sync = (uint32_t)_i; /* whether or not */
+	file_finish(&place, &request, fd, &result);
+	ck_assert_msg(result.error == 0, "%s", result.text);
+	ck_assert_str_eq(result.name, FINISHED);
+	ck_assert(recording_read(file.bytes, place_read(FINISHED, file.bytes, sizeof(file.bytes)),
+				 &found));
+	ck_assert_uint_eq(found.statistics, request.file.end);
+	ck_assert_uint_eq(found.delivered, 17);
+	file_finish(&place, &request, fd, &result); /* repeated */
+	ck_assert_int_eq(result.error, 0);
+	ck_assert_str_eq(result.name, FINISHED);
+	ck_assert_uint_eq(place_count(), 1);
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_file_with_a_failed_write_ends_as_suspect)
+{
+	int fd = written();
+	struct recording_found found;
+
+	request.file.error = EIO;
+	file_finish(&place, &request, fd, &result);
+	ck_assert_int_eq(result.error, EIO);
+	ck_assert_str_eq(result.name, SUSPECT);
+	ck_assert_ptr_nonnull(strstr(result.text, "a write to it failed: Input/output error"));
+	ck_assert(recording_read(file.bytes, place_read(SUSPECT, file.bytes, sizeof(file.bytes)),
+				 &found));
+	result = (struct message_result){ 0 };
+	request.file.error = 0; /* repeated, and nothing is wrong any more: it was, though */
+	file_finish(&place, &request, fd, &result);
+	ck_assert_int_eq(result.error, EIO);
+	ck_assert_str_eq(result.name, SUSPECT);
+	ck_assert_uint_eq(place_count(), 1);
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_finished_file_never_takes_the_place_of_another)
+{
+	int fd = written();
+
+	place_file(FINISHED, "here", 4);
+	file_finish(&place, &request, fd, &result);
+	ck_assert_int_eq(result.error, 0);
+	ck_assert_str_eq(result.name, "eth0-w1-20260203T040506.789013Z.pcapng");
+	ck_assert_int_eq(place_size(FINISHED), 4);
+	close(fd);
+}
+END_TEST
+
+START_TEST(room_is_taken_ahead_and_what_is_not_needed_given_back)
+{
+	int fd;
+
+	place.capture.file_bytes = 20 * MIB;
+	fd = written();
+	file_preallocate(&place, fd);
+	ck_assert_uint_ge(taken(fd), 20 * MIB);
+	ck_assert_int_eq(place_size(PARTIAL), (int64_t)file.size);
+	file_finish(&place, &request, fd, &result);
+	ck_assert_int_eq(result.error, 0);
+	ck_assert_uint_le(taken(fd), (uint64_t)place_size(FINISHED) + 4096);
+	close(fd);
+}
+END_TEST
+
+/* Also where nothing is to be cut, and where the write that comes next is shorter than a block. */
+START_TEST(room_is_given_back_whatever_the_length)
+{
+	place.capture.file_bytes = 20 * MIB;
+	for (uint64_t end = HEAD_BYTES; end < HEAD_BYTES + 10000; end += 1252) {
+		int fd = opened();
+
+		ck_assert_int_eq(ftruncate(fd, (off_t)end), 0);
+		file_preallocate(&place, fd);
+		ck_assert_uint_ge(taken(fd), 20 * MIB);
+		request.file.end = end;
+		ck_assert_int_eq(file_seal(fd, SPARE, &request.file, true), 0);
+		ck_assert_uint_le(taken(fd), end + 8192);
+		close(fd);
+	}
+}
+END_TEST
+
+START_TEST(no_room_is_taken_ahead_from_the_reserve)
+{
+	struct file_room room;
+	int fd = opened();
+
+	place.capture.file_bytes = 20 * MIB;
+	ck_assert_int_eq(file_room(&place, &room), 0);
+	ck_assert_uint_eq(room.reserve, 0);
+	place.capture.disk_reserve = room.available - 20 * MIB + 1;
+	file_preallocate(&place, fd);
+	ck_assert_uint_lt(taken(fd), MIB);
+	place.capture.disk_reserve--;
+	file_preallocate(&place, fd);
+	ck_assert_uint_ge(taken(fd), 20 * MIB);
+	place.capture.disk_reserve = 0;
+	place.capture.file_bytes = 10000 * MIB; /* more than there is */
+	file_preallocate(&place, fd);
+	ck_assert_int_eq(place_size(SPARE), HEAD_BYTES);
+	close(fd);
+}
+END_TEST
+
+START_TEST(files_belong_to_the_group)
+{
+	struct group *group = getgrnam("daemon");
+	struct stat st;
+	int fd;
+
+	ck_assert_ptr_nonnull(group);
+	strcpy(place.capture.file_group, "daemon");
+	file_place_close(&place);
+	file_place_open(&place, &result);
+	ck_assert_int_eq(result.error, 0);
+	fd = opened();
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	ck_assert_uint_eq(st.st_gid, group->gr_gid);
+	ck_assert_uint_eq(st.st_mode, S_IFREG | 0640);
+	close(fd);
+	strcpy(place.capture.file_group, "no-such-group");
+	file_place_close(&place);
+	file_place_open(&place, &result);
+	ck_assert_int_eq(result.error, EINVAL);
+	ck_assert_str_eq(result.text, "file_group = no-such-group: no such group");
+	ck_assert_int_eq(place.directory, -1);
+}
+END_TEST
+
+START_TEST(a_group_that_cannot_be_given_is_told)
+{
+	place.group = 1;
+	ck_assert_int_eq(fchmod(place.directory, 0777), 0);
+	ck_assert_int_eq(setgroups(0, NULL), 0);
+	ck_assert_int_eq(setresgid(65534, 65534, 65534), 0);
+	ck_assert_int_eq(setresuid(65534, 65534, 65534), 0);
+	result = (struct message_result){ 0 };
+	ck_assert_int_eq(file_open(&place, &request, &result), -1);
+	ck_assert_int_eq(result.error, EPERM);
+	ck_assert_ptr_nonnull(strstr(result.text, "must be a member of the group"));
+	ck_assert_uint_eq(place_count(), 0);
+}
+END_TEST
+
+START_TEST(a_sync_says_when_it_fails)
+{
+	int fd = written(), pipe_ends[2];
+
+	file_sync(&place, &request, fd, &result);
+	ck_assert_int_eq(result.error, 0);
+	ck_assert_str_eq(result.name, PARTIAL);
+	ck_assert_int_eq(pipe(pipe_ends), 0);
+	file_sync(&place, &request, pipe_ends[0], &result);
+	ck_assert_int_eq(result.error, EINVAL);
+	ck_assert_str_eq(result.text,
+			 "syncing " PARTIAL " in " PLACE_DIRECTORY ": Invalid argument");
+	close(pipe_ends[0]);
+	close(pipe_ends[1]);
+	close(fd);
+}
+END_TEST
+
+START_TEST(only_a_regular_file_of_that_name_is_locked)
+{
+	place_file("file", "x", 1);
+	ck_assert_int_eq(symlinkat("file", place.directory, "link"), 0);
+	ck_assert_int_eq(mkfifoat(place.directory, "fifo", 0600), 0);
+	ck_assert_int_eq(file_lock(&place, "link", O_RDWR), -EINVAL);
+	ck_assert_int_eq(file_lock(&place, "fifo", O_RDWR), -EINVAL);
+	ck_assert_int_eq(file_lock(&place, "fifo", O_RDONLY), -EINVAL);
+	ck_assert_int_eq(file_lock(&place, ".", O_RDONLY), -EINVAL);
+	ck_assert_int_eq(file_lock(&place, "none", O_RDONLY), -ENOENT);
+}
+END_TEST
+
+START_TEST(a_head_with_one_wrong_word_is_none)
+{
+	static const uint32_t at[] = { 0, 4, 8, 12, 16, 20, HEAD_BYTES - 4, HEAD_BYTES - 8 };
+	uint32_t wrong = 0xffffff01, section;
+
+	recording_build(&file, 0, 1, false);
+	ck_assert(head_valid(file.bytes));
+	memcpy(&section, file.bytes + 4, sizeof(section));
+	/* The words by their offsets; the section's length at its end, the interface's type and
+	 * length; options of both that end too early, or not at all. */
+	for (unsigned i = 0; i < 8 + 3 + 4; i++) {
+		uint8_t page[HEAD_BYTES];
+		size_t place_of = i < 8	   ? at[i]
+				  : i < 11 ? section - 4 + 4 * (i - 8)
+				  : i < 13 ? 24
+					   : section + 16;
+
+		if (i >= 11)
+			wrong = i % 2 ? 0 : 0xffff0001;
+		memcpy(page, file.bytes, sizeof(page));
+		memcpy(page + place_of, &wrong, sizeof(wrong));
+		ck_assert_msg(!head_valid(page), "at %zu", place_of);
+	}
+}
+END_TEST
+
+Suite *suite_file(void)
+{
+	Suite *s = suite_create("file");
+	TCase *t = tcase_create("file");
+
+	tcase_add_checked_fixture(t, place_setup, place_teardown);
+	tcase_add_test(t, a_new_file_is_a_hidden_locked_head);
+	tcase_add_loop_test(t, a_finished_file_has_its_chunks_its_statistics_and_its_name, 0, 2);
+	tcase_add_test(t, a_file_with_a_failed_write_ends_as_suspect);
+	tcase_add_test(t, a_finished_file_never_takes_the_place_of_another);
+	tcase_add_test(t, room_is_taken_ahead_and_what_is_not_needed_given_back);
+	tcase_add_test(t, room_is_given_back_whatever_the_length);
+	tcase_add_test(t, no_room_is_taken_ahead_from_the_reserve);
+	tcase_add_test(t, files_belong_to_the_group);
+	tcase_add_test(t, a_group_that_cannot_be_given_is_told);
+	tcase_add_test(t, a_sync_says_when_it_fails);
+	tcase_add_test(t, only_a_regular_file_of_that_name_is_locked);
+	tcase_add_test(t, a_head_with_one_wrong_word_is_none);
+	suite_add_tcase(s, t);
+	return s;
+}

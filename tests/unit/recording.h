@@ -1,0 +1,44 @@
+/* Output files for tests, built chunk by chunk, and a reader of them that shares nothing with the
+ * archive's. */
+#ifndef RECORDING_H
+#define RECORDING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RECORDING_CHUNKS 60
+#define RECORDING_MAX	 (1u << 20)
+
+struct recording_chunk {
+	size_t begin, end;
+	unsigned packets;
+	uint64_t first_ns, last_ns, drops;
+};
+
+struct recording {
+	uint8_t bytes[RECORDING_MAX];
+	size_t size;
+	unsigned count;
+	struct recording_chunk chunks[RECORDING_CHUNKS];
+};
+
+/* A head and random chunks of both layouts, with pads between; `finished`: and statistics. The same
+ * seed makes the same file. */
+void recording_build(struct recording *recording, unsigned chunks, unsigned seed, bool finished);
+
+/* Appends one chunk of `packets` packets of up to `most` bytes behind a header of `head` bytes. */
+void recording_chunk(struct recording *recording, uint32_t head, unsigned packets, unsigned most);
+
+/* What a reader finds. */
+struct recording_found {
+	unsigned packets, chunks;
+	size_t statistics; /* offset of the statistics, which end the file */
+	uint64_t start_ns, end_ns, received, if_dropped, os_dropped, delivered;
+};
+
+/* Reads a finished file. False where it is not valid pcapng from end to end: a section, one
+ * interface, then blocks whose lengths fit, packets of that interface, statistics last. */
+bool recording_read(const uint8_t *bytes, size_t size, struct recording_found *found);
+
+#endif
