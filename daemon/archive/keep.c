@@ -1,0 +1,223 @@
+/* Removing files. */
+#include "keep.h"
+
+#include "../base/clock.h"
+#include "../base/log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BLOCK_BYTES 512u /* of st_blocks, stat(2) */
+#define LIST_FIRST  256u
+
+struct kept {
+	struct name name;
+	uint64_t bytes;
+	uint64_t freed; /* what its removal gives back to the file system */
+};
+
+struct keep {
+	struct file_place *place;
+	struct kept *files; /* finished and suspect */
+	size_t count, room;
+	uint64_t bytes;	    /* of all files, with what those in use may grow to */
+	uint64_t oldest_us; /* what is older than that goes */
+	struct file_room disk;
+	int failed; /* errno of what could not be removed */
+};
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Somebody who may read the directory but not that file cannot tell: it counts as held then. */
+static bool is_held(const struct file_place *place, const char *name)
+{
+	int fd = file_lock(place, name, O_RDONLY);
+
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 && fd != -ENOENT;
+}
+
+static int list_add(struct keep *k, const struct kept *file)
+{
+	if (k->count == k->room) {
+		size_t room = k->room ? 2 * k->room : LIST_FIRST;
+		struct kept *files = reallocarray(k->files, room, sizeof(*files));
+
+		if (!files)
+			return -ENOMEM;
+		k->files = files;
+		k->room = room;
+	}
+	k->files[k->count++] = *file;
+	return 0;
+}
+
+/* Counts a file of the directory, if it is one of the capture's. */
+static int file_count(struct keep *k, const char *text)
+{
+	const struct message_capture *c = &k->place->capture;
+	uint64_t size, on_disk;
+	struct kept file;
+	struct stat st;
+
+	if (!name_parse(&file.name, text, c->name) ||
+	    fstatat(k->place->directory, text, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode))
+		return 0;
+	size = (uint64_t)st.st_size;
+	on_disk = (uint64_t)st.st_blocks * BLOCK_BYTES;
+	if (file.name.kind == NAME_PARTIAL || file.name.kind == NAME_SPARE) {
+		/* One that a dead daemon left does not grow, but keeps what was preallocated. */
+		k->bytes += larger(size, is_held(k->place, text) ? c->file_bytes : on_disk);
+		return 0;
+	}
+	file.bytes = size;
+	file.freed = st.st_nlink == 1 ? on_disk : 0;
+	k->bytes += size;
+	return list_add(k, &file);
+}
+
+/* Returns 0 or -errno. */
+static int directory_scan(struct keep *k)
+{
+	int rc = 0, fd = openat(k->place->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (!directory) {
+		rc = -errno;
+		if (fd >= 0)
+			close(fd);
+		return rc;
+	}
+	do {
+		errno = 0;
+		entry = readdir(directory);
+		rc = entry ? file_count(k, entry->d_name) : -errno;
+	} while (entry && rc == 0);
+	closedir(directory);
+	return rc;
+}
+
+static int age_compare(const void *left, const void *right)
+{
+	const struct name *a = &((const struct kept *)left)->name,
+			  *b = &((const struct kept *)right)->name;
+
+	if (a->time_us != b->time_us)
+		return a->time_us < b->time_us ? -1 : 1;
+	if (a->worker != b->worker)
+		return a->worker < b->worker ? -1 : 1;
+	return (int)a->kind - (int)b->kind;
+}
+
+/* Why the oldest file that is left goes; NULL: it stays. */
+static const char *reason(const struct keep *k, const struct kept *oldest)
+{
+	const struct message_capture *c = &k->place->capture;
+
+	if (oldest->name.time_us < k->oldest_us)
+		return "it is older than max_age";
+	if (c->disk_budget && k->bytes > c->disk_budget)
+		return "the capture's files would exceed disk_budget";
+	if (k->disk.available < k->disk.reserve)
+		return "less than disk_reserve is available";
+	return NULL;
+}
+
+/* False where it cannot be removed. Another program may have been faster: then it is gone all the
+ * same. */
+static bool file_remove(struct keep *k, const struct kept *file, const char *why,
+			struct message_result *result)
+{
+	struct file_place *place = k->place;
+	const char *capture = place->capture.name;
+	char text[FILE_NAME_BYTES];
+	int error;
+
+	name_make(text, capture, &file->name);
+	if (unlinkat(place->directory, text, 0) == 0) {
+		result->removed++;
+		log_info("%s: removed %s (%" PRIu64 " bytes): %s", capture, text, file->bytes, why);
+		return true;
+	}
+	error = errno;
+	if (error == ENOENT)
+		return true;
+	if (error != place->remove_told && error != k->failed)
+		log_error("%s: removing %s in %s: %s; it stays (%s)", capture, text,
+			  place->capture.directory, strerror(error), why);
+	k->failed = error;
+	return false;
+}
+
+/* Some file systems free what was removed with their next commit, which may be half a minute away:
+ * before a file goes because there is too little room, what went before must count. */
+static void room_measure(struct keep *k)
+{
+	if (file_room(k->place, &k->disk)) {
+		k->disk = (struct file_room){ 0 };
+		return;
+	}
+	if (k->disk.available < k->disk.reserve && k->count && syncfs(k->place->directory) == 0)
+		file_room(k->place, &k->disk);
+}
+
+/* A file that is still being read is freed when its reader closes it. What was removed is counted
+ * all the same, or more would be removed than is needed. */
+static void room_count(struct keep *k, uint64_t freed)
+{
+	struct file_room now;
+
+	k->disk.available += freed;
+	if (file_room(k->place, &now) == 0)
+		k->disk.available = larger(k->disk.available, now.available);
+}
+
+static void files_remove(struct keep *k, struct message_result *result)
+{
+	bool tried = false;
+	const char *why;
+
+	qsort(k->files, k->count, sizeof(*k->files), age_compare);
+	for (size_t i = 0; i < k->count && (why = reason(k, &k->files[i])); i++) {
+		tried = true;
+		if (!file_remove(k, &k->files[i], why, result))
+			continue;
+		k->bytes -= k->files[i].bytes;
+		room_count(k, k->files[i].freed);
+	}
+	if (tried) /* told again once it was better */
+		k->place->remove_told = k->failed;
+}
+
+bool keep_enforce(struct file_place *place, unsigned ahead, struct message_result *result)
+{
+	const struct message_capture *c = &place->capture;
+	uint64_t now_ns = clock_real_ns();
+	struct keep k = { .place = place, .bytes = ahead * c->file_bytes };
+	struct file_room now;
+	int rc = directory_scan(&k);
+
+	if (rc != -place->scan_told && rc)
+		log_error("%s: reading the directory %s: %s", c->name, c->directory, strerror(-rc));
+	place->scan_told = -rc;
+	if (c->max_age_ns && c->max_age_ns < now_ns)
+		k.oldest_us = (now_ns - c->max_age_ns) / 1000;
+	room_measure(&k);
+	if (k.count)
+		files_remove(&k, result);
+	free(k.files);
+	result->full = k.disk.available < k.disk.reserve;
+	result->available = file_room(place, &now) ? 0 : now.available;
+	return !c->disk_budget || k.bytes <= c->disk_budget;
+}

@@ -1,0 +1,18 @@
+/* Which of a capture's finished files stay: max_age, disk_budget, disk_reserve. Nothing is kept in
+ * mind between two calls, the directory is what counts: files of an earlier daemon are adopted, and
+ * those that another program took away are not missed. */
+#ifndef KEEP_H
+#define KEEP_H
+
+#include "file.h"
+
+/* Removes finished and suspect files, the oldest by their names' time first: those older than
+ * max_age; until all files of the capture are within disk_budget; until disk_reserve is available.
+ * A file that is being written counts as what it may grow to, and so do `ahead` files about to be
+ * made. Files that are no capture's, or another's, and unfinished ones are never touched.
+ *
+ * Adds to result->removed; result->available is what there is now, result->full says that it is
+ * less than the reserve and there is nothing left to remove. Returns whether the budget is kept. */
+bool keep_enforce(struct file_place *place, unsigned ahead, struct message_result *result);
+
+#endif
