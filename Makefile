@@ -85,7 +85,7 @@ run:
 
 # ---- tests ----
 
-UNIT_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/unit/*.c))
+UNIT_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/unit/*.c) tests/fuzz/repair.c)
 CHECK_LIBS = $(shell $(PKG_CONFIG) --libs check)
 
 $(BUILD)/tests/unit/check: $(UNIT_OBJECTS) $(PART_OBJECTS) $(BUILD)/libafcap.a
@@ -144,16 +144,16 @@ check-tsan:
 # Fuzzes with clang's libFuzzer. RUNS=n, TARGET=name; what is found new goes to build-fuzz/corpus.
 RUNS ?= 10000000
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
-fuzz:
-	@.ci/deps all
-	@mkdir -p build-fuzz
-	@for target in $(or $(TARGET),$(FUZZ_TARGETS)); do \
-		echo "  FUZZ $$target ($(RUNS) runs)"; mkdir -p build-fuzz/corpus/$$target && \
-		clang $(CPPFLAGS) -MF /dev/null -std=c11 -O1 -g -fno-strict-aliasing -fsanitize=fuzzer,address,undefined \
-			-fno-sanitize-recover=all -o build-fuzz/$$target tests/fuzz/$$target.c lib/*.c -pthread && \
-		build-fuzz/$$target -runs=$(RUNS) -max_len=4098 -print_final_stats=1 -verbosity=0 \
-			-artifact_prefix=build-fuzz/ build-fuzz/corpus/$$target tests/fuzz/corpus/$$target || exit 1; \
-	done
+FUZZ_walk := $(wildcard lib/*.c)
+FUZZ_repair := daemon/archive/chunks.c
+fuzz: $(addprefix fuzz-,$(or $(TARGET),$(FUZZ_TARGETS)))
+
+fuzz-%: deps
+	@echo "  FUZZ $* ($(RUNS) runs)"; mkdir -p build-fuzz/corpus/$*
+	@clang $(CPPFLAGS) -MF /dev/null -std=c11 -O1 -g -fno-strict-aliasing -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=all -o build-fuzz/$* tests/fuzz/$*.c $(FUZZ_$*) -pthread
+	@build-fuzz/$* -runs=$(RUNS) -max_len=4098 -print_final_stats=1 -verbosity=0 \
+		-artifact_prefix=build-fuzz/ build-fuzz/corpus/$* tests/fuzz/corpus/$*
 
 check-upstream:
 	@.ci/deps all

@@ -1,6 +1,8 @@
 /* Requests of the supervisor, one after the other, each with one answer. */
 #include "archive.h"
 #include "file.h"
+#include "keep.h"
+#include "repair.h"
 
 #include "../base/channel.h"
 #include "../base/child.h"
@@ -22,6 +24,54 @@ static void channel_wait(short events)
 	poll(&p, 1, -1);
 }
 
+/* A capture that is told anew, and wrongly, goes on as it was. */
+static void capture_serve(const struct message_capture *capture, struct message_result *result)
+{
+	struct file_place *place = &places[capture->capture % CONFIG_CAPTURES_MAX], next;
+	bool known = *place->capture.name;
+
+	result->capture = capture->capture;
+	if (capture->capture >= CONFIG_CAPTURES_MAX) {
+		result->error = EBADMSG;
+		return;
+	}
+	next = (struct file_place){ .capture = *capture, .directory = -1 };
+	file_place_open(&next, result);
+	if (result->error && known)
+		return;
+	if (known)
+		file_place_close(place);
+	*place = next;
+}
+
+/* Room is made before the file is. What a dead daemon left takes room, too, and can be removed once
+ * it is repaired. Where the reserve cannot be kept the file is made all the same, a page: the
+ * supervisor decides. */
+static int open_serve(struct file_place *place, const struct message_archive *request,
+		      struct message_result *result)
+{
+	int fd;
+
+	if (place->directory < 0) { /* not there when it was asked for; it may be by now */
+		file_place_open(place, result);
+		if (result->error)
+			return -1;
+	}
+	while (!keep_enforce(place, 1, result) && repair_step(place, result))
+		;
+	fd = file_open(place, request, result);
+	if (fd >= 0)
+		file_preallocate(place, fd);
+	return fd;
+}
+
+static const uint32_t answers[MESSAGE_TYPES] = {
+	[MESSAGE_CAPTURE] = MESSAGE_CAPTURE_OK, [MESSAGE_OPEN] = MESSAGE_OPENED,
+	[MESSAGE_NAME] = MESSAGE_NAMED,		[MESSAGE_FINISH] = MESSAGE_FINISHED,
+	[MESSAGE_DISCARD] = MESSAGE_DISCARDED,	[MESSAGE_KEEP] = MESSAGE_KEPT,
+	[MESSAGE_SYNC] = MESSAGE_SYNCED,
+};
+
 /* Fills in the answer; returns a descriptor to be sent along (closed after that), or -1. */
 static int request_serve(struct message *request, int fd, struct message *answer)
 {
@@ -29,16 +79,9 @@ static int request_serve(struct message *request, int fd, struct message *answer
 	struct message_result *result = &answer->result;
 	struct file_place *place;
 
+	answer->type = answers[request->type];
 	if (request->type == MESSAGE_CAPTURE) {
-		answer->type = MESSAGE_CAPTURE_OK;
-		result->capture = request->capture.capture;
-		if (result->capture >= CONFIG_CAPTURES_MAX) {
-			result->error = EBADMSG;
-			return -1;
-		}
-		places[result->capture] =
-			(struct file_place){ .capture = request->capture, .directory = -1 };
-		file_place_open(&places[result->capture], result);
+		capture_serve(&request->capture, result);
 		return -1;
 	}
 	if (request->type == MESSAGE_KEEP || request->type == MESSAGE_SYNC) {
@@ -50,18 +93,22 @@ static int request_serve(struct message *request, int fd, struct message *answer
 	result->serial = r->file.serial;
 	r->name[sizeof(r->name) - 1] = '\0';
 	place = &places[r->capture % CONFIG_CAPTURES_MAX];
-	answer->type = request->type == MESSAGE_OPEN	 ? MESSAGE_OPENED
-		       : request->type == MESSAGE_NAME	 ? MESSAGE_NAMED
-		       : request->type == MESSAGE_FINISH ? MESSAGE_FINISHED
-							 : MESSAGE_DISCARDED;
-	if (request->type == MESSAGE_OPEN)
-		return file_open(place, r, result);
-	if (request->type == MESSAGE_NAME)
+	if (r->capture >= CONFIG_CAPTURES_MAX || !*place->capture.name)
+		result->error = EBADMSG;
+	else if (request->type == MESSAGE_OPEN)
+		return open_serve(place, r, result);
+	else if (request->type == MESSAGE_NAME)
 		file_name(place, r, fd, result);
 	else if (request->type == MESSAGE_FINISH)
 		file_finish(place, r, fd, result);
-	else
+	else if (request->type == MESSAGE_DISCARD)
 		file_discard(place, r, result);
+	else if (request->type == MESSAGE_SYNC)
+		file_sync(place, r, fd, result);
+	else if (place->directory >= 0) {
+		keep_enforce(place, 0, result);
+		repair_step(place, result);
+	}
 	return -1;
 }
 

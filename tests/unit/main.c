@@ -18,7 +18,10 @@ int main(void)
 	srunner_add_suite(runner, suite_filter());
 	srunner_add_suite(runner, suite_names());
 	srunner_add_suite(runner, suite_keep());
+	srunner_add_suite(runner, suite_chunks());
+	srunner_add_suite(runner, suite_repair());
 	srunner_add_suite(runner, suite_file());
+	srunner_add_suite(runner, suite_archive());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

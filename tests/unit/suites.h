@@ -15,6 +15,9 @@ Suite *suite_counters(void);
 Suite *suite_filter(void);
 Suite *suite_names(void);
 Suite *suite_keep(void);
+Suite *suite_chunks(void);
+Suite *suite_repair(void);
 Suite *suite_file(void);
+Suite *suite_archive(void);
 
 #endif

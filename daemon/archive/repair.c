@@ -1,0 +1,225 @@
+/* Repairing files. What is found is not trusted: neither its bytes nor what it is. */
+#include "repair.h"
+#include "head.h"
+
+#include "../base/log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BUFFER_BYTES (1u << 20)
+#define GIVEN_UP_MAX 256u
+
+/* A file as it was when it could not be repaired: its change time moves when somebody sees to it.
+ */
+struct given_up {
+	dev_t device;
+	ino_t inode;
+	struct timespec changed;
+};
+
+static struct given_up given_up[GIVEN_UP_MAX];
+static unsigned given_up_count;
+
+static bool is_given_up(const struct stat *st)
+{
+	for (unsigned i = 0; i < given_up_count; i++) {
+		const struct given_up *g = &given_up[i];
+
+		if (g->device == st->st_dev && g->inode == st->st_ino &&
+		    g->changed.tv_sec == st->st_ctim.tv_sec &&
+		    g->changed.tv_nsec == st->st_ctim.tv_nsec)
+			return true;
+	}
+	return false;
+}
+
+/* Where there is no room to remember it, it is tried again and not told. */
+static void give_up(const struct file_place *place, const char *name, const char *why)
+{
+	struct stat st;
+
+	if (given_up_count == GIVEN_UP_MAX ||
+	    fstatat(place->directory, name, &st, AT_SYMLINK_NOFOLLOW))
+		return;
+	given_up[given_up_count++] = (struct given_up){ st.st_dev, st.st_ino, st.st_ctim };
+	log_warning("%s: %s in %s cannot be repaired, and is left as it is: %s",
+		    place->capture.name, name, place->capture.directory, why);
+}
+
+static ssize_t file_read(void *context, void *buffer, size_t bytes, uint64_t offset)
+{
+	const int *fd = context;
+	ssize_t n;
+
+	do
+		n = pread(*fd, buffer, bytes, (off_t)offset);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+/* A head that never came to be whole is no fault: then there is no chunk either. */
+static int head_check(int fd, uint64_t size)
+{
+	uint8_t page[HEAD_BYTES];
+	ssize_t n;
+
+	if (size < HEAD_BYTES)
+		return 0;
+	n = file_read(&fd, page, sizeof(page), 0);
+	if (n < 0)
+		return (int)n;
+	return n == HEAD_BYTES && head_valid(page) ? 0 : -EBADMSG;
+}
+
+/* The numbers are what the chunks tell: of the drops in front of the first one nothing is known. */
+static struct ledger_file record_of(const struct chunks *chunks)
+{
+	struct ledger_file record = { .first_ns = chunks->first_ns,
+				      .until_ns = chunks->last_ns,
+				      .end = chunks->end };
+
+	if (chunks->last_drops > chunks->first_drops)
+		record.finish.drops = chunks->last_drops - chunks->first_drops;
+	record.finish.packets = chunks->packets + record.finish.drops;
+	record.finish.written = chunks->packets;
+	return record;
+}
+
+int repair_file(int fd, const char *name, struct chunks *chunks)
+{
+	static uint8_t buffer[BUFFER_BYTES];
+	struct chunks_source source = {
+		.read = file_read, .context = &fd, .buffer = buffer, .buffer_bytes = sizeof(buffer)
+	};
+	struct ledger_file record;
+	struct stat st;
+	int rc;
+
+	if (fstat(fd, &st))
+		return -errno;
+	source.size = (uint64_t)st.st_size;
+	rc = head_check(fd, source.size);
+	if (rc == 0)
+		rc = chunks_walk(&source, chunks);
+	if (rc)
+		return rc;
+	if (chunks->finished)
+		return fsync(fd) ? -errno : REPAIR_FINISHED;
+	if (chunks->count == 0)
+		return REPAIR_EMPTY;
+	record = record_of(chunks);
+	rc = file_seal(fd, name, &record, true);
+	return rc ? -rc : REPAIR_CUT;
+}
+
+/* The file is locked and not cut yet. Returns 0 or -errno. */
+static int partial_repair(const struct file_place *place, int fd, const char *text,
+			  struct name name, struct message_result *result)
+{
+	const char *capture = place->capture.name, *directory = place->capture.directory;
+	char finished[FILE_NAME_BYTES];
+	struct chunks chunks;
+	uint64_t cut;
+	struct stat st;
+	int rc;
+
+	if (fstat(fd, &st))
+		return -errno;
+	rc = repair_file(fd, text, &chunks);
+	if (rc == REPAIR_EMPTY) {
+		if (unlinkat(place->directory, text, 0))
+			return -errno;
+		log_notice("%s: removed %s in %s, which nobody writes any more: no packet was "
+			   "whole in its %" PRIu64 " bytes",
+			   capture, text, directory, (uint64_t)st.st_size);
+		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	cut = rc == REPAIR_FINISHED ? 0 : (uint64_t)st.st_size - chunks.end;
+	name.kind = NAME_FINISHED;
+	rc = file_rename(place, text, name, finished);
+	if (rc == 0 && fsync(place->directory))
+		rc = -errno;
+	if (rc)
+		return rc;
+	result->repaired++;
+	log_notice("%s: repaired %s in %s: %" PRIu64 " packets, %" PRIu64 " bytes behind them cut",
+		   capture, finished, directory, chunks.packets, cut);
+	return 0;
+}
+
+static const char *failure(int rc)
+{
+	if (rc == -EBADMSG)
+		return "its first page is not what afcap writes";
+	if (rc == -EINVAL)
+		return "no regular file";
+	if (rc == -EMLINK)
+		return "it has another name, too";
+	return strerror(-rc);
+}
+
+/* Returns 1 where it was repaired or removed, 0 where there is nothing to do, or -errno. */
+static int leftover_treat(const struct file_place *place, const char *text, struct name name,
+			  struct message_result *result)
+{
+	struct stat st;
+	int fd, rc;
+
+	if (fstatat(place->directory, text, &st, AT_SYMLINK_NOFOLLOW) || is_given_up(&st))
+		return 0;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	fd = file_lock(place, text, O_RDWR);
+	if (fd == -EWOULDBLOCK || fd == -ENOENT)
+		return 0;
+	if (fd < 0)
+		return fd;
+	if (st.st_nlink != 1)
+		rc = -EMLINK; /* somebody keeps it: not to be changed */
+	else if (name.kind == NAME_PARTIAL)
+		rc = partial_repair(place, fd, text, name, result);
+	else
+		rc = unlinkat(place->directory, text, 0) ? -errno : 0;
+	close(fd);
+	return rc ? rc : 1;
+}
+
+bool repair_step(struct file_place *place, struct message_result *result)
+{
+	int fd = openat(place->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	bool done = false;
+
+	result->again = 0;
+	if (!directory) {
+		if (fd >= 0)
+			close(fd);
+		return false; /* whoever looks for files to keep tells it */
+	}
+	while (!result->again && (entry = readdir(directory))) {
+		struct name name;
+		int rc;
+
+		if (!name_parse(&name, entry->d_name, place->capture.name) ||
+		    (name.kind != NAME_PARTIAL && name.kind != NAME_SPARE))
+			continue;
+		rc = leftover_treat(place, entry->d_name, name, result);
+		if (rc < 0)
+			give_up(place, entry->d_name, failure(rc));
+		if (rc <= 0)
+			continue;
+		done = true;
+		result->again = name.kind == NAME_PARTIAL;
+	}
+	closedir(directory);
+	return done;
+}

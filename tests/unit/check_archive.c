@@ -1,0 +1,251 @@
+/* daemon/archive/archive.c, spoken to over its channel as the supervisor does. */
+#include "recording.h"
+#include "place.h"
+#include "suites.h"
+
+#include "../../daemon/archive/archive.h"
+#include "../../daemon/base/channel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MIB	     (UINT64_C(1) << 20)
+#define FILE_BYTES   (4 * MIB)
+#define PARTIAL	     "eth0-w0-20260203T040506.789012Z.pcapng.partial"
+#define FINISHED     "eth0-w0-20260203T040506.789012Z.pcapng"
+#define OLD_PARTIAL  "eth0-w0-20200101T000000.000000Z.pcapng.partial"
+#define OLD_FINISHED "eth0-w0-20200101T000000.000000Z.pcapng"
+
+static struct recording file;
+static struct message answer;
+static int channel;
+static pid_t archive;
+
+static void setup(void)
+{
+	int ends[2];
+
+	place_setup();
+	ck_assert_int_eq(channel_pair(ends), 0);
+	archive = fork();
+	if (archive == 0) {
+		close(ends[0]);
+		if (ends[1] != CHANNEL_FD)
+			dup2(ends[1], CHANNEL_FD);
+		_exit(archive_main());
+	}
+	close(ends[1]);
+	channel = ends[0];
+	place.capture.capture = 3;
+	place.capture.file_bytes = FILE_BYTES;
+}
+
+static void teardown(void)
+{
+	int status;
+
+	close(channel);
+	ck_assert_int_eq(waitpid(archive, &status, 0), archive);
+	ck_assert_int_eq(status, 0);
+	place_teardown();
+}
+
+/* Returns the descriptor that came along, or -1. */
+static int ask(struct message *request, int fd, uint32_t answered)
+{
+	struct pollfd p = { channel, POLLIN, 0 };
+	int passed;
+
+	ck_assert_int_eq(channel_send(channel, request, fd), 0);
+	ck_assert_int_eq(poll(&p, 1, 10000), 1);
+	ck_assert_int_eq(channel_recv(channel, &answer, &passed), 1);
+	ck_assert_uint_eq(answer.type, answered);
+	return passed;
+}
+
+static void capture_tell(void)
+{
+	struct message request = { .type = MESSAGE_CAPTURE, .capture = place.capture };
+
+	ck_assert_int_eq(ask(&request, -1, MESSAGE_CAPTURE_OK), -1);
+	ck_assert_uint_eq(answer.result.capture, 3);
+}
+
+static struct message request_of(uint32_t type)
+{
+	struct message request = {
+		.type = type,
+		.archive = { .capture = 3,
+			     .file = { .serial = 9, .since_ns = UINT64_C(1770091506789012000) } }
+	};
+
+	memcpy(request.archive.name, answer.result.name, sizeof(request.archive.name));
+	return request;
+}
+
+static int file_asked(void)
+{
+	struct message request = request_of(MESSAGE_OPEN);
+	int fd = ask(&request, -1, MESSAGE_OPENED);
+
+	ck_assert_msg(answer.result.error == 0, "%s", answer.result.text);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_uint_eq(answer.result.serial, 9);
+	return fd;
+}
+
+START_TEST(a_file_goes_its_way)
+{
+	struct message request;
+	int fd;
+
+	capture_tell();
+	ck_assert_int_eq(answer.result.error, 0);
+	fd = file_asked();
+	ck_assert_uint_gt(answer.result.available, 0);
+	request = request_of(MESSAGE_NAME);
+	ask(&request, fd, MESSAGE_NAMED);
+	ck_assert_str_eq(answer.result.name, PARTIAL);
+	request = request_of(MESSAGE_SYNC);
+	ask(&request, fd, MESSAGE_SYNCED);
+	ck_assert_int_eq(answer.result.error, 0);
+	ck_assert_str_eq(answer.result.name, PARTIAL);
+	request = request_of(MESSAGE_KEEP);
+	ask(&request, -1, MESSAGE_KEPT);
+	ck_assert_uint_eq(answer.result.repaired, 0); /* it is held */
+	strcpy(answer.result.name, PARTIAL);
+	request = request_of(MESSAGE_FINISH);
+	request.archive.file.end = 4096;
+	ask(&request, fd, MESSAGE_FINISHED);
+	ck_assert_int_eq(answer.result.error, 0);
+	ck_assert_str_eq(answer.result.name, FINISHED);
+	close(fd);
+	fd = file_asked();
+	request = request_of(MESSAGE_DISCARD);
+	ask(&request, fd, MESSAGE_DISCARDED);
+	close(fd);
+	ck_assert_uint_eq(place_count(), 1);
+}
+END_TEST
+
+START_TEST(what_a_dead_daemon_left_is_repaired_file_by_file)
+{
+	struct message request;
+
+	recording_build(&file, 5, 1, false);
+	place_file(OLD_PARTIAL, file.bytes, file.size);
+	place_file("eth0-w1-20200101T000000.000000Z.pcapng.partial", file.bytes, file.size);
+	place_file(".eth0-w1-1-1.spare", file.bytes, 4096);
+	capture_tell();
+	for (unsigned i = 0; i < 3; i++) {
+		request = request_of(MESSAGE_KEEP);
+		ask(&request, -1, MESSAGE_KEPT);
+		ck_assert_uint_eq(answer.result.repaired, i < 2);
+		ck_assert_uint_eq(answer.result.again, i < 2);
+		ck_assert_uint_eq(answer.result.removed, 0);
+		ck_assert_uint_gt(answer.result.available, 0);
+	}
+	ck_assert_uint_eq(place_count(), 2);
+	ck_assert_int_ge(place_size(OLD_FINISHED), 0);
+}
+END_TEST
+
+/* The budget holds before the new file is made: what cannot be removed as it is, is repaired first.
+ */
+START_TEST(room_is_made_before_a_file_is)
+{
+	int fd;
+
+	recording_build(&file, 5, 1, false);
+	place_file(OLD_PARTIAL, file.bytes, file.size);
+	place_file(FINISHED, NULL, 1000);
+	place.capture.disk_budget = FILE_BYTES + 100;
+	capture_tell();
+	fd = file_asked();
+	ck_assert_uint_eq(answer.result.removed, 2);
+	ck_assert_uint_eq(answer.result.repaired, 1);
+	ck_assert_uint_eq(place_count(), 1);
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_file_is_preallocated_unless_the_reserve_is_touched)
+{
+	struct stat st;
+	int fd;
+
+	capture_tell();
+	fd = file_asked();
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	ck_assert_int_ge(st.st_blocks * 512, (int64_t)FILE_BYTES);
+	close(fd);
+	place_clear();
+	place.capture.disk_reserve = PLACE_BYTES + 1;
+	capture_tell();
+	place_file(FINISHED, NULL, 1000);
+	fd = file_asked();
+	ck_assert_uint_eq(answer.result.full, 1);
+	ck_assert_uint_eq(answer.result.removed, 1);
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	ck_assert_int_eq(st.st_blocks * 512, 4096);
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_capture_that_is_told_wrongly_goes_on_as_it_was)
+{
+	int fd;
+
+	capture_tell();
+	strcpy(place.capture.file_group, "no-such-group");
+	capture_tell();
+	ck_assert_int_eq(answer.result.error, EINVAL);
+	fd = file_asked();
+	close(fd);
+}
+END_TEST
+
+START_TEST(what_is_not_known_is_answered_with_an_error)
+{
+	struct message request = request_of(MESSAGE_KEEP);
+
+	for (unsigned i = 0; i < 3; i++) {
+		static const uint32_t numbers[] = { 3, 16, UINT32_MAX };
+
+		request.archive.capture = numbers[i];
+		ck_assert_int_eq(ask(&request, -1, MESSAGE_KEPT), -1);
+		ck_assert_int_eq(answer.result.error, EBADMSG);
+	}
+	strcpy(place.capture.directory, "/mnt/none");
+	capture_tell();
+	ck_assert_int_eq(answer.result.error, ENOENT);
+	request = request_of(MESSAGE_OPEN);
+	ck_assert_int_eq(ask(&request, -1, MESSAGE_OPENED), -1);
+	ck_assert_int_eq(answer.result.error, ENOENT);
+	ck_assert_int_eq(mkdirat(place.directory, "none", 0755), 0);
+	close(file_asked()); /* it came */
+}
+END_TEST
+
+Suite *suite_archive(void)
+{
+	Suite *s = suite_create("archive");
+	TCase *t = tcase_create("archive");
+
+	tcase_set_timeout(t, 30);
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, a_file_goes_its_way);
+	tcase_add_test(t, what_a_dead_daemon_left_is_repaired_file_by_file);
+	tcase_add_test(t, room_is_made_before_a_file_is);
+	tcase_add_test(t, a_file_is_preallocated_unless_the_reserve_is_touched);
+	tcase_add_test(t, a_capture_that_is_told_wrongly_goes_on_as_it_was);
+	tcase_add_test(t, what_is_not_known_is_answered_with_an_error);
+	suite_add_tcase(s, t);
+	return s;
+}
