@@ -175,13 +175,21 @@ check-cross:
 		$$compiler -std=$$standard -Wall -Wextra -Wpedantic -Wconversion -Werror -fsyntax-only -x c++ -include lib/afcap.h \
 		/dev/null || exit 1; done; done
 
+# Every kind of write failing once, at each of its first 50 calls; a disk that stands still for 20 s; 1000 kills
+check-faults:
+	@.ci/deps all
+	@$(MAKE) --no-print-directory tests
+	@BUILD=$(BUILD) NTHS="$$(seq -s ' ' 50)" tests/run tests/faults/inject.sh
+	@BUILD=$(BUILD) FREEZE=20 ONLY=freezes tests/run tests/live/disk.sh
+	@BUILD=$(BUILD) KILLS=1000 ONLY=kills tests/run tests/live/crash.sh
+
 check-systemd:
 	@.ci/deps all
 	@$(MAKE) --no-print-directory tests
 	@BUILD=$(BUILD) tests/systemd/run
 
 bench:
-	@.ci/deps all
+	@.ci/deps bench
 	@$(MAKE) --no-print-directory tests $(BUILD)/tests/generate
 	@BUILD=$(BUILD) tests/bench/run
 
@@ -211,7 +219,7 @@ LIBRARY_PAGES := $(wildcard lib/man/*.3)
 # Each function of the library is a page, too
 LIBRARY_LINKS = $(foreach p,$(LIBRARY_PAGES),$(foreach f,$(filter-out $(basename $(notdir $p)),$(shell \
 	sed -n '/^\.SH NAME/{n;s/ \\.*//;s/,//g;p;q}' $p)),$f:$(notdir $p)))
-MAN_PAGES := 1:daemon/afctl/afctl.1 $(LIBRARY_PAGES:%=3:%) 5:conf/afcapd.conf.5 7:$(BUILD)/afcap-counters.7 8:daemon/afcapd.8
+MAN_PAGES := 1:daemon/afctl/afctl.1 $(LIBRARY_PAGES:%=3:%) 5:conf/afcapd.conf.5 5:daemon/worker/afcap-pcapng.5 7:$(BUILD)/afcap-counters.7 8:daemon/afcapd.8
 FILL := sed -e 's|@PREFIX@|$(PREFIX)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g; s|@VERSION@|$(VERSION)|g'
 
 install: all
@@ -253,4 +261,4 @@ clean:
 
 -include $(shell test -d $(BUILD)/lib && find $(BUILD)/lib $(BUILD)/daemon $(BUILD)/tests -name '*.d' -type f 2>/dev/null)
 
-.PHONY: all deps run tests check check-unit check-asan check-tsan check-upstream check-kernels check-cross check-systemd fuzz bench bench-lib install uninstall clean
+.PHONY: all deps run tests check check-unit check-asan check-tsan check-upstream check-kernels check-cross check-faults check-systemd fuzz bench bench-lib install uninstall clean

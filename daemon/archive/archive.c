@@ -84,10 +84,6 @@ static int request_serve(struct message *request, int fd, struct message *answer
 		capture_serve(&request->capture, result);
 		return -1;
 	}
-	if (request->type == MESSAGE_KEEP || request->type == MESSAGE_SYNC) {
-		answer->type = request->type == MESSAGE_KEEP ? MESSAGE_KEPT : MESSAGE_SYNCED;
-		return -1;
-	}
 	result->capture = r->capture;
 	result->worker = r->worker;
 	result->serial = r->file.serial;

@@ -148,7 +148,7 @@ static void request_answered(struct files *f, struct request *r,
 	if (r->type == MESSAGE_SYNC)
 		f->events->synced(r->owner, file, result->error);
 	if (r->type == MESSAGE_FINISH)
-		f->events->finished(r->owner, file->serial, !result->error);
+		f->events->finished(r->owner, &r->record, !result->error);
 	if (r->type == MESSAGE_FINISH || r->type == MESSAGE_DISCARD)
 		file_free(file);
 }

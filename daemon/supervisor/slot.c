@@ -377,7 +377,7 @@ void slot_counters(const struct slot *slot, struct counters *counters)
 	counters->files_completed = slot->files_completed;
 	counters->files_removed = slot->files_removed;
 	counters->files_repaired = slot->files_repaired;
-	counters->write_errors += slot->finish_errors;
+	counters->write_errors += slot->sync_errors;
 }
 
 void slot_free(struct slot *slot)

@@ -44,7 +44,7 @@ struct slot {
 
 	struct counters reported; /* by the worker, absolute */
 	uint64_t restarts, files_opened, files_completed, files_removed, files_repaired;
-	uint64_t finish_errors;	  /* files that could not be finished as they should */
+	uint64_t sync_errors;	  /* of files, while they were written or at their end */
 	unsigned failures;	  /* deaths without progress between them */
 	uint64_t received_before; /* as the process started */
 	uint64_t started_ns;	  /* monotonic */

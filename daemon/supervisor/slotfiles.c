@@ -88,13 +88,13 @@ static void event_opened(void *owner, struct output_file *file)
 	slotfiles_suspend(slot);
 }
 
-static void event_finished(void *owner, uint64_t serial, bool ok)
+static void event_finished(void *owner, const struct ledger_file *record, bool ok)
 {
 	struct slot *slot = owner;
 
 	slot->files_completed += ok;
-	slot->finish_errors += !ok;
-	if (slot->rotating && serial + 1 >= slot->rotating)
+	slot->sync_errors += !ok && !record->error; /* that one is counted already */
+	if (slot->rotating && record->serial + 1 >= slot->rotating)
 		slot->rotating = 0;
 	capture_changed(slot->capture);
 }
@@ -108,6 +108,7 @@ static void event_synced(void *owner, struct output_file *file, int error)
 	if (!error)
 		return;
 	file->spoiled = error;
+	slot->sync_errors++;
 	if (file == slot->current)
 		slot_say(slot, MESSAGE_ROTATE);
 }

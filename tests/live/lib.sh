@@ -70,6 +70,7 @@ lab_remove() {
 	ip netns pids "$NS" 2>/dev/null | xargs -r kill -KILL 2>/dev/null
 	ip netns del "$NS" 2>/dev/null
 	ip netns del "$NS-b" 2>/dev/null # a second one, where a test made it
+	! mountpoint -q "$DIR/small" || umount -l "$DIR/small"
 	[ -n "${KEEP:-}" ] || rm -rf "$DIR"
 }
 

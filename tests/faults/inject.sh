@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# The n-th call of those that write fails: the daemon lives, the account is exact, the files are whole.
+. "$(dirname "$0")/../live/lib.sh"
+
+NTHS=${NTHS:-2 9} # which call of each kind fails; `make check-faults`: the first 50, one after the other
+
+strace_attach() { # PID CALLS INJECTION
+	strace -f -qq -p "$1" -e trace="$2" -e inject="$2:$3" -o "$DIR/strace" 2>"$DIR/strace.err" &
+	STRACE=$!
+	PIDS="$PIDS $STRACE"
+	attached() { grep -q "^TracerPid:.*[1-9]" "/proc/$1/status"; }
+	wait_for 5 attached "$1"
+}
+
+archive_pid() {
+	local pid
+	for pid in $(cat "/proc/$DAEMON/task/$DAEMON/children"); do
+		grep -qz 'afcapd: archive' "/proc/$pid/cmdline" && echo "$pid"
+	done
+}
+
+# once WHO CALLS ERROR N LAYOUT
+once() {
+	local in_files line lost
+	rm -rf "${OUT:?}"/* "${OUT:?}"/.*.spare
+	daemon_start -i va -w "$OUT" -j 1 -o ring_size=4M -o block_size=64K -o block_timeout=5ms -o write_delay=5ms -o file_size=256K \
+		-o disk_reserve=0 -o sync=100ms -o layout="$5"
+	case $1 in
+	worker) strace_attach "$(workers)" "$2" "error=$3:when=$4" ;;
+	archive) strace_attach "$(archive_pid)" "$2" "error=$3:when=$4" ;;
+	esac
+	in_lab "$FRAMES" send vb 3000 size=700-1400 rate=6000 >/dev/null
+	wait_for 10 counter_is received 3000
+	daemon_stop
+	equal "$* seen" "$(account seen)" 3000
+	equal "$* received = written + discarded" 3000 $(($(account written) + $(account discarded)))
+	in_files=$(files | xargs capinfos -cM 2>/dev/null | awk '/Number of packets:/ { n += $NF } END { print n + 0 }')
+	equal "$* packets in the files" "$in_files" "$(account written)"
+	line=$(frames_check 3000 size=700-1400 partial=1) || fail "$*: $line"
+	lost=$(sed 's/.* lost \([0-9]*\) .*/\1/' <<<"$line")
+	equal "$* lost" "$lost" "$(account discarded)"
+	equal "$* left behind" "$(find "$OUT" -type f ! -name '*.pcapng' | wc -l)" 0
+	for f in $(files); do
+		tcpdump -nr "$f" 2>&1 >/dev/null | grep -v '^reading from file' | grep . && fail "$*: $f cannot be read whole"
+	done
+	grep -c INJECTED "$DIR/strace" >>"$HITS"
+}
+
+# Four at a time, each in a laboratory of its own
+sweep() { # WHO CALLS ERROR LAYOUT
+	local k n pid failed=0 all=() children=()
+	command -v strace >/dev/null || skip "no strace here"
+	HITS=$DIR/hits
+	read -ra all <<<"$(echo "$NTHS" | tr '\n' ' ')"
+	for k in 0 1 2 3; do
+		(
+			PIDS=
+			trap lab_remove EXIT
+			lab_make
+			for ((n = k; n < ${#all[@]}; n += 4)); do once "$1" "$2" "$3" "${all[n]}" "$4"; done
+		) &
+		children+=($!)
+	done
+	for pid in "${children[@]}"; do wait "$pid" || failed=1; done
+	[ $failed = 0 ] || fail "a call that failed was not met well"
+	n=$(awk '{ n += $1 } END { print n + 0 }' "$HITS")
+	echo "$n injected"
+	[ "$n" -ge $(((${#all[@]} + 3) / 4)) ] || fail "only $n were injected"
+}
+
+t_pwrite_enospc_compact() { sweep worker pwrite64 ENOSPC compact; }
+t_pwrite_enospc_inplace() { sweep worker pwrite64 ENOSPC inplace; }
+t_pwrite_eio_compact() { sweep worker pwrite64 EIO compact; }
+t_pwrite_eio_inplace() { sweep worker pwrite64 EIO inplace; }
+t_archive_pwrite_enospc() { sweep archive pwrite64 ENOSPC auto; }
+t_archive_pwrite_eio() { sweep archive pwrite64 EIO auto; }
+t_fallocate_enospc() { sweep archive fallocate ENOSPC auto; }
+t_fdatasync_eio() { sweep archive fdatasync,fsync EIO auto; }
+t_fdatasync_enospc() { sweep archive fdatasync,fsync ENOSPC auto; }
+
+run_tests

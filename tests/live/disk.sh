@@ -1,0 +1,321 @@
+#!/usr/bin/env bash
+# Disks: budget, age, reserve, full ones, broken ones, frozen ones.
+. "$(dirname "$0")/lib.sh"
+
+FAST="-o block_timeout=10ms -o write_delay=20ms -o ring_size=4M -o block_size=64K"
+
+send() { # COUNT OPTION...: in the background, as SENDER
+	ip netns exec "$NS" "$FRAMES" send vb "$@" >"$DIR/sent" &
+	SENDER=$!
+	PIDS="$PIDS $SENDER"
+}
+
+state_is() { [ "$(ctl --json status | jq -r '.captures[0].state')" = "$1" ]; }
+removed() { [ "$(counter files_removed)" -ge "$1" ]; }
+
+# Bytes of the capture's files, those being written among them
+bytes_now() { find "$OUT" -name 'va-w*' -printf '%s\n' | awk '{ n += $1 } END { print n + 0 }'; }
+
+# received = written + discarded, and so many packets are in the files that can be read
+balance() {
+	equal "packets = drops + received" "$(account seen)" $(($(account dropped) + $(account received)))
+	equal "received = written + discarded" "$(account received)" $(($(account written) + $(account discarded)))
+	in_files=$(find "$OUT" -name 'va-w*' -print0 | xargs -0 capinfos -cM 2>/dev/null | awk '/Number of packets:/ { n += $NF } END { print n + 0 }')
+	equal "packets in the files" "$in_files" "$(account written)"
+}
+
+small_mount() { # SIZE: a tmpfs as OUT
+	mkdir -p "$DIR/small"
+	mount -t tmpfs -o size="$1" tmpfs "$DIR/small" || skip "no tmpfs here"
+	OUT=$DIR/small
+}
+
+loop_mount() { # MEGABYTES: an ext4 in a file as OUT
+	truncate -s "$1M" "$DIR/image"
+	mkfs.ext4 -q -m 0 -O ^has_journal "$DIR/image" || skip "no mkfs.ext4 here"
+	mkdir -p "$DIR/small"
+	mount -o loop "$DIR/image" "$DIR/small" || skip "no loop devices here"
+	OUT=$DIR/small
+}
+
+t_a_budget_is_kept_at_every_moment() {
+	local most=0 now budget=$((6 * 1024 * 1024))
+	echo "not ours" >"$OUT/notes.pcapng"
+	cp "$OUT/notes.pcapng" "$OUT/other-w0-20200101T000000.000000Z.pcapng"
+	cp "$OUT/notes.pcapng" "$OUT/va-w0-20200101T000000.000000Z.pcapng.bak"
+	ln -s /etc/hostname "$OUT/va-w0-20200102T000000.000000Z.pcapng"
+	mkdir "$OUT/va-w0-20200103T000000.000000Z.pcapng"
+	head -c 300000 /dev/zero >"$OUT/va-w7-20200104T000000.000000Z.pcapng" # of an earlier run, with more workers
+	# shellcheck disable=SC2086
+	daemon_start -i va -w "$OUT" -j 2 $FAST -o file_size=512K -o disk_budget=6M -o disk_reserve=0
+	send 30000 rate=8000 size=700-1400
+	while kill -0 $SENDER 2>/dev/null; do
+		now=$(bytes_now)
+		[ "$now" -le "$most" ] || most=$now
+		sleep 0.05
+	done
+	wait_for 5 counter_is written 30000
+	wait_for 5 removed 40
+	daemon_stop
+	[ "$most" -le $budget ] || fail "$most bytes were there once, of $budget"
+	[ "$(bytes_now)" -gt $((budget / 3)) ] || fail "only $(bytes_now) bytes are kept of $budget"
+	echo "at most $most of $budget bytes, $(bytes_now) at the end"
+	[ ! -e "$OUT/va-w7-20200104T000000.000000Z.pcapng" ] || fail "the oldest file is still there"
+	for f in notes.pcapng other-w0-20200101T000000.000000Z.pcapng va-w0-20200101T000000.000000Z.pcapng.bak; do
+		grep -q "not ours" "$OUT/$f" || fail "$f was touched"
+	done
+	[ -L "$OUT/va-w0-20200102T000000.000000Z.pcapng" ] || fail "a symbolic link was removed"
+	[ -d "$OUT/va-w0-20200103T000000.000000Z.pcapng" ] || fail "a directory was removed"
+	rm -r "$OUT"/notes.pcapng "$OUT"/other-* "$OUT"/*.bak "$OUT"/va-w0-2020010*
+	# What is left is the end of it, without a gap
+	line=$(frames_check 30000 size=700-1400 partial=1) || fail "$line"
+	contains "the last packets" "$(frames_check 2000 first=28000 size=700-1400 partial=1 2>&1)" "frames"
+}
+
+t_files_that_others_move_away_are_no_error() {
+	mkdir "$DIR/elsewhere"
+	# shellcheck disable=SC2086
+	daemon_start -i va -w "$OUT" -j 1 $FAST -o file_size=256K -o disk_budget=1M -o disk_reserve=0
+	send 20000 rate=10000 size=700-1400
+	while kill -0 $SENDER 2>/dev/null; do
+		f=$(files | head -1)
+		[ -z "$f" ] || mv "$f" "$DIR/elsewhere" 2>/dev/null
+		sleep 0.02
+	done
+	wait_for 5 counter_is written 20000
+	daemon_stop
+	! grep -q '^<[0-4]>' <(grep -v 'no group' "$DIR/err") || fail "$(cat "$DIR/err")"
+	contains account "$(cat "$DIR/out")" "20000 written, 0 discarded"
+}
+
+t_old_files_go() {
+	local day
+	for day in 2 1 0; do : >"$OUT/va-w0-$(date -u -d "-$day days" +%Y%m%dT%H%M%S).000000Z.pcapng"; done
+	: >"$OUT/va-w1-$(date -u -d "-3 hours" +%Y%m%dT%H%M%S).000000Z.suspect.pcapng"
+	# shellcheck disable=SC2086
+	daemon_start -i va -w "$OUT" -j 1 $FAST -o max_age=30h -o disk_reserve=0
+	wait_for 5 removed 1
+	equal "files left" "$(find "$OUT" -name 'va-*' | wc -l)" 3
+	daemon_stop
+}
+
+t_a_budget_too_small_is_refused_in_words() {
+	rc=0
+	"$AFCAPD" -i va -w "$OUT" -j 2 -o file_size=8M -o disk_budget=31M -n >"$DIR/out" 2>"$DIR/err" || rc=$?
+	equal "exit code" $rc 78
+	contains words "$(cat "$DIR/err")" "must be at least 2 x workers x file_size (2 x 2 x 8388608)"
+}
+
+# The reserve: own files go first; then nothing is written until there is room
+t_a_reserve_is_never_filled() {
+	small_mount 16m
+	# shellcheck disable=SC2086
+	daemon_start -i va -w "$OUT" -j 1 $FAST -o file_size=512K -o disk_reserve=8M
+	send 30000 rate=8000 size=700-1400
+	free_now() { df --output=avail -B1 "$OUT" | tail -1; }
+	least=$(free_now)
+	while kill -0 $SENDER 2>/dev/null; do
+		now=$(free_now)
+		[ "$now" -ge "$least" ] || least=$now
+		sleep 0.05
+	done
+	wait_for 5 counter_is written 30000
+	removed 30 || fail "hardly a file was removed: $(counter files_removed)"
+	[ "$least" -ge $((7 * 1024 * 1024)) ] || fail "only $least bytes were free"
+	head -c 12M /dev/zero >"$OUT/foreign" # somebody else fills it
+	wait_for 5 state_is suspended
+	rc=0
+	ctl status >"$DIR/said" || rc=$?
+	equal "exit code of status" $rc 5
+	contains "why" "$(cat "$DIR/said")" "disk_reserve cannot be kept"
+	contains metric "$(in_lab curl -s http://127.0.0.1:9748/metrics)" 'afcap_capture_state{capture="va",device="va",state="suspended"} 1'
+	[ "$(in_lab curl -s http://127.0.0.1:9748/metrics | sed -n 's/^afcap_disk_available_bytes{.*} //p')" -lt $((8 * 1024 * 1024)) ] || fail "available bytes"
+	in_lab "$FRAMES" send vb 1000 first=30000 rate=10000 size=700-1400
+	wait_for 5 counter_is discarded_no_space 1000
+	rm "$OUT/foreign"
+	begin=$(date +%s%N)
+	wait_for 5 state_is running
+	[ $((($(date +%s%N) - begin) / 1000000)) -le 1500 ] || fail "back only after a long time"
+	in_lab "$FRAMES" send vb 1000 first=31000 rate=10000 size=700-1400
+	wait_for 5 counter_is written 31000
+	daemon_stop
+	equal discarded "$(account discarded)" 1000
+	balance_kept
+	umount "$DIR/small"
+}
+# ... where files were removed
+balance_kept() {
+	equal "received = written + discarded" "$(account received)" $(($(account written) + $(account discarded)))
+	files_valid 4
+}
+
+# A disk that fills up, and has room again
+full_disk() { # the file system is mounted as OUT
+	# shellcheck disable=SC2086
+	daemon_start -i va -w "$OUT" -j 2 $FAST -o file_size=512K -o disk_reserve=0 -o layout="$1"
+	send 20000 rate=8000 size=700-1400
+	wait_for 10 state_is suspended
+	told() { ctl status >"$DIR/said" || grep -q "the disk is full: packets are counted as discarded_no_space" "$DIR/said"; }
+	wait_for 5 told
+	wait "$SENDER"
+	# What is there can be read, to the last whole chunk: no torn record
+	for f in "$OUT"/va-w*; do
+		text=$(tcpdump -nr "$f" 2>&1 >/dev/null | grep -v '^reading from file')
+		[ -z "$text" ] || fail "$f: $text"
+	done
+	[ "$(counter discarded_no_space)" -gt 100 ] || fail "nothing was discarded"
+	mkdir "$DIR/moved"
+	mv "$OUT"/va-w*.pcapng "$DIR/moved"
+	begin=$(date +%s%N)
+	wait_for 5 state_is running
+	ms=$((($(date +%s%N) - begin) / 1000000))
+	# Within a second by itself; a report later it is told
+	[ $ms -le 2200 ] || fail "back after $ms ms"
+	in_lab "$FRAMES" send vb 500 first=20000 rate=10000 size=700-1400
+	seen() { [ "$(counter received)" = 20500 ]; }
+	wait_for 5 seen
+	before=$(counter discarded_no_space)
+	daemon_stop
+	equal "discarded after there was room" "$(account discarded)" "$before"
+	mv "$OUT"/va-w* "$DIR/moved"
+	umount "$DIR/small"
+	OUT=$DIR/moved
+	balance
+	line=$(frames_check 20500 size=700-1400 partial=1) || fail "$line"
+	lost=$(sed 's/.* lost \([0-9]*\) .*/\1/' <<<"$line")
+	equal "what is not in the files is counted" "$lost" "$(account discarded)"
+}
+t_a_full_tmpfs_compact() { small_mount 6m && full_disk compact; }
+t_a_full_tmpfs_inplace() { small_mount 6m && full_disk inplace; }
+t_a_full_ext4_compact() { loop_mount 8 && full_disk compact; }
+t_a_full_ext4_inplace() { loop_mount 8 && full_disk inplace; }
+
+t_a_start_on_a_full_disk_waits_for_room() {
+	small_mount 1m
+	head -c 2M /dev/zero >"$OUT/foreign" 2>/dev/null
+	# shellcheck disable=SC2086
+	daemon_begin -i va -w "$OUT" -j 1 $FAST -o file_size=256K -o disk_reserve=0
+	wait_for 5 state_is suspended
+	in_lab "$FRAMES" send vb 100
+	wait_for 5 counter_is discarded_no_space 100
+	rm "$OUT/foreign"
+	wait_for 5 state_is running
+	in_lab "$FRAMES" send vb 100 first=100
+	wait_for 5 counter_is written 100
+	daemon_stop
+	balance
+	umount "$DIR/small"
+}
+
+# strace PID CALLS INJECTION: attached when this returns
+inject() {
+	command -v strace >/dev/null || skip "no strace here"
+	strace -f -qq -p "$1" -e trace="$2" -e inject="$2:$3" -o "$DIR/strace" 2>"$DIR/strace.err" &
+	STRACE=$!
+	PIDS="$PIDS $STRACE"
+	attached() { grep -q "^TracerPid:.*[1-9]" "/proc/$1/status"; }
+	wait_for 5 attached "$1"
+}
+
+archive_pid() {
+	local pid
+	for pid in $(cat "/proc/$DAEMON/task/$DAEMON/children"); do
+		grep -qz 'afcapd: archive' "/proc/$pid/cmdline" && echo "$pid"
+	done
+}
+
+# A broken write ends its file, by its name; what was to be written goes into the next one
+broken_write() {
+	# shellcheck disable=SC2086
+	daemon_start -i va -w "$OUT" -j 1 $FAST -o layout="$1"
+	send 20000 rate=5000 size=700-1400
+	wait_for 5 counter_at_least written 100
+	inject "$(workers)" pwrite64 error=EIO:when=20
+	wait "$SENDER"
+	wait_for 5 counter_is received 20000
+	equal "write errors" "$(counter write_errors)" 1
+	daemon_stop
+	equal "files of suspicion" "$(find "$OUT" -name '*.suspect.pcapng' | wc -l)" 1
+	contains log "$(cat "$DIR/err")" "Input/output error"
+	balance
+	line=$(frames_check 20000 size=700-1400 partial=1) || fail "$line"
+	equal "lost" "$(sed 's/.* lost \([0-9]*\) .*/\1/' <<<"$line")" "$(account discarded)"
+	files_valid
+}
+t_a_broken_write_compact() { broken_write compact; }
+t_a_broken_write_inplace() { broken_write inplace; }
+
+t_a_file_that_cannot_be_synced_is_a_suspect() {
+	# shellcheck disable=SC2086
+	daemon_start -i va -w "$OUT" -j 1 $FAST
+	in_lab "$FRAMES" send vb 100
+	wait_for 5 counter_is written 100
+	inject "$(archive_pid)" fsync,fdatasync error=EIO:when=1
+	ctl rotate
+	in_lab "$FRAMES" send vb 100 first=100
+	wait_for 5 counter_is written 200
+	equal "write errors" "$(counter write_errors)" 1
+	daemon_stop
+	equal "files of suspicion" "$(find "$OUT" -name '*.suspect.pcapng' | wc -l)" 1
+	equal "good files" "$(files | grep -cv suspect)" 1
+	balance
+}
+
+t_sync_now_and_then() {
+	command -v strace >/dev/null || skip "no strace here"
+	# shellcheck disable=SC2086
+	daemon_start -i va -w "$OUT" -j 1 $FAST -o sync=200ms
+	in_lab "$FRAMES" send vb 100
+	wait_for 5 counter_is written 100
+	inject "$(archive_pid)" fdatasync error=EIO:when=3
+	suspected() { [ "$(find "$OUT" -name '*.suspect.pcapng' | wc -l)" -eq 1 ]; }
+	wait_for 5 suspected # by the third sync, while it was being written
+	in_lab "$FRAMES" send vb 100 first=100
+	wait_for 5 counter_is written 200
+	daemon_stop
+	balance
+	[ "$(grep -c fdatasync "$DIR/strace")" -ge 3 ] || fail "hardly a sync: $(cat "$DIR/strace")"
+}
+
+# A disk that stands still: what the ring holds is not lost, and everybody else goes on
+frozen() { # SECONDS RATE RING
+	loop_mount 256
+	# shellcheck disable=SC2086
+	daemon_start -i va -w "$OUT" -j 1 -o block_timeout=50ms -o write_delay=50ms -o block_size=256K -o ring_size="$3" -o file_size=16M -o disk_reserve=0
+	send $((($1 + 3) * $2)) rate="$2" size=700-1400
+	wait_for 5 counter_at_least written 1000
+	fsfreeze -f "$OUT" || skip "no fsfreeze here"
+	slowest=0
+	end=$(($(date +%s%N) + $1 * 1000000000))
+	while [ "$(date +%s%N)" -lt $end ]; do
+		begin=$(date +%s%N)
+		ctl status >/dev/null || [ $? = 5 ] || fail "afctl while the disk stands still"
+		in_lab curl -sf -m 5 http://127.0.0.1:9748/metrics >/dev/null || fail "no metrics while the disk stands still"
+		ms=$((($(date +%s%N) - begin) / 1000000))
+		[ $ms -le $slowest ] || slowest=$ms
+		sleep 0.02
+	done
+	fsfreeze -u "$OUT"
+	wait "$SENDER"
+	read_all() { [ "$(counter packets)" = $((($1 + 3) * $2)) ] && [ "$(counter packets)" = $(($(counter drops) + $(counter received))) ]; }
+	wait_for 20 read_all "$1" "$2"
+	daemon_stop
+	echo "frozen for $1 s: $(account dropped) dropped, afctl and metrics together took at most $slowest ms"
+	# Two programs are started in that time: their own start is in it
+	[ $slowest -le 150 ] || fail "afctl and metrics took $slowest ms"
+	balance
+	umount "$DIR/small"
+}
+t_a_disk_that_freezes_loses_nothing_the_ring_holds() {
+	frozen 1 5000 16M
+	equal dropped "$(account dropped)" 0
+}
+# ... and so long that the ring is not enough: FREEZE seconds, as `make check-faults` has it
+if [ -n "${FREEZE:-}" ]; then
+	t_a_disk_that_freezes_for_long_is_counted() {
+		frozen "$FREEZE" 5000 16M
+		[ "$(account dropped)" -gt 0 ] || fail "the ring held all of it"
+	}
+fi
+
+run_tests
