@@ -43,7 +43,7 @@ once() {
 	for f in $(files); do
 		tcpdump -nr "$f" 2>&1 >/dev/null | grep -v '^reading from file' | grep . && fail "$*: $f cannot be read whole"
 	done
-	grep -c INJECTED "$DIR/strace" >>"$HITS"
+	grep -c INJECTED "$DIR/strace" >>"$HITS" || true # so many calls there may not be
 }
 
 # Four at a time, each in a laboratory of its own
