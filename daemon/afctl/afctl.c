@@ -138,8 +138,10 @@ static int run_rotate(const struct options *o, int argc, char **argv)
 		json_decref(parameters);
 		return usage_error("rotate takes one capture: %s", argv[2]);
 	}
-	if (argc == 2)
-		json_object_set_new(parameters, "capture", json_string(argv[1]));
+	if (argc == 2 && json_object_set_new(parameters, "capture", json_string(argv[1]))) {
+		json_decref(parameters);
+		return usage_error("a capture's name is ASCII: %s", argv[1]);
+	}
 	rc = ask(o, CONTROL ".Rotate", parameters, &answer);
 	if (rc)
 		return rc;

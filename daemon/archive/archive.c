@@ -6,6 +6,7 @@
 
 #include "../base/channel.h"
 #include "../base/child.h"
+#include "../base/clock.h"
 #include "../base/config.h"
 #include "../base/log.h"
 
@@ -14,6 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define REPAIR_FIRST_NS UINT64_C(30000000000)
+#define REPAIR_AGAIN_NS UINT64_C(60000000000)
 
 static struct file_place places[CONFIG_CAPTURES_MAX];
 
@@ -35,7 +39,9 @@ static void capture_serve(const struct message_capture *capture, struct message_
 		result->error = EBADMSG;
 		return;
 	}
-	next = (struct file_place){ .capture = *capture, .directory = -1 };
+	next = (struct file_place){ .capture = *capture,
+				    .directory = -1,
+				    .opened_ns = clock_mono_ns() };
 	file_place_open(&next, result);
 	if (result->error && known)
 		return;
@@ -50,8 +56,6 @@ static void capture_serve(const struct message_capture *capture, struct message_
 static int open_serve(struct file_place *place, const struct message_archive *request,
 		      struct message_result *result)
 {
-	int fd;
-
 	if (place->directory < 0) { /* not there when it was asked for; it may be by now */
 		file_place_open(place, result);
 		if (result->error)
@@ -59,10 +63,35 @@ static int open_serve(struct file_place *place, const struct message_archive *re
 	}
 	while (!keep_enforce(place, 1, result) && repair_step(place, result))
 		;
-	fd = file_open(place, request, result);
-	if (fd >= 0)
+	return file_open(place, request, result);
+}
+
+/* The room it may need is taken as it comes into use: files ahead that may wait for days take
+ * none. */
+static void name_serve(struct file_place *place, const struct message_archive *request, int fd,
+		       struct message_result *result)
+{
+	file_name(place, request, fd, result);
+	if (!result->error)
 		file_preallocate(place, fd);
-	return fd;
+}
+
+/* Workers of a dead daemon may hold its files for some seconds yet. */
+static bool repair_due(const struct file_place *place, uint64_t now)
+{
+	return !place->repaired_ns || now - place->opened_ns < REPAIR_FIRST_NS ||
+	       now - place->repaired_ns >= REPAIR_AGAIN_NS;
+}
+
+/* Twice a second, so only what is due. */
+static void keep_serve(struct file_place *place, struct message_result *result)
+{
+	uint64_t now = clock_mono_ns();
+
+	if (keep_due(place, result))
+		keep_enforce(place, 0, result);
+	if (repair_due(place, now) && !repair_step(place, result))
+		place->repaired_ns = now;
 }
 
 static const uint32_t answers[MESSAGE_TYPES] = {
@@ -94,17 +123,17 @@ static int request_serve(struct message *request, int fd, struct message *answer
 	else if (request->type == MESSAGE_OPEN)
 		return open_serve(place, r, result);
 	else if (request->type == MESSAGE_NAME)
-		file_name(place, r, fd, result);
+		name_serve(place, r, fd, result);
 	else if (request->type == MESSAGE_FINISH)
 		file_finish(place, r, fd, result);
 	else if (request->type == MESSAGE_DISCARD)
 		file_discard(place, r, result);
 	else if (request->type == MESSAGE_SYNC)
 		file_sync(place, r, fd, result);
-	else if (place->directory >= 0) {
-		keep_enforce(place, 0, result);
-		repair_step(place, result);
-	}
+	else if (place->directory >= 0)
+		keep_serve(place, result);
+	else
+		result->error = ENOENT;
 	return -1;
 }
 

@@ -159,6 +159,15 @@ static bool statistics_end(struct window *w, uint64_t at)
 	return false;
 }
 
+static bool cut_short(struct window *w, uint64_t at)
+{
+	uint64_t left = w->source->size > at ? w->source->size - at : 0;
+	const uint8_t *p = left < CHUNK_HEAD ? NULL : window_at(w, at, CHUNK_HEAD);
+
+	return left < CHUNK_HEAD ||
+	       (p && get32(p) == CHUNK_TYPE && get32(p + 8) == CHUNK_MAGIC && get32(p + 16) > left);
+}
+
 int chunks_walk(const struct chunks_source *source, struct chunks *chunks)
 {
 	struct window w = { .source = source };
@@ -179,6 +188,8 @@ int chunks_walk(const struct chunks_source *source, struct chunks *chunks)
 		}
 		at += pad;
 	}
+	if (!w.error)
+		found.cut_short = cut_short(&w, at);
 	if (!w.error)
 		*chunks = found;
 	return w.error;

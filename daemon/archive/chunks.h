@@ -40,6 +40,8 @@ struct chunks {
 	uint64_t first_ns, last_ns;	  /* times of the first and the last packet */
 	uint64_t first_drops, last_drops; /* the first and the last chunk's */
 	bool finished;			  /* the statistics end the file, nothing is to be cut */
+	bool cut_short; /* what follows is a chunk of which the file has not all, or next to nothing
+			 */
 };
 
 /* Walks from behind the head to the first thing that is not whole. Returns 0, or the callback's

@@ -17,6 +17,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#define OWNER_MODE   0600 /* until it is finished: a successor must be able to repair it */
 #define NAME_TRIES   1000
 #define CREATE_TRIES 3
 #define APPLICATION  "afcapd " AFCAP_VERSION
@@ -81,7 +82,8 @@ int file_room(const struct file_place *place, struct file_room *room)
 
 	if (fstatvfs(place->directory, &fs))
 		return -errno;
-	room->available = (uint64_t)fs.f_bavail * fs.f_frsize;
+	/* Some file systems in memory do not tell. */
+	room->available = fs.f_blocks ? (uint64_t)fs.f_bavail * fs.f_frsize : UINT64_MAX;
 	room->reserve = c->disk_reserve ? c->disk_reserve
 					: (uint64_t)fs.f_blocks * fs.f_frsize / 100 *
 						  c->disk_reserve_percent;
@@ -157,7 +159,7 @@ static int file_begin(const struct file_place *place, const char *name, const ui
 	if (fd < 0)
 		return -1;
 	if ((place->group < 0 || fchown(fd, (uid_t)-1, (gid_t)place->group) == 0) &&
-	    fchmod(fd, place->capture.file_mode) == 0) {
+	    fchmod(fd, place->capture.file_mode | OWNER_MODE) == 0) {
 		ssize_t n = pwrite(fd, head, HEAD_BYTES, 0);
 
 		if (n == HEAD_BYTES)
@@ -175,7 +177,7 @@ static int file_begin(const struct file_place *place, const char *name, const ui
 /* What to do about it, for the message. */
 static const char *begin_advice(const struct file_place *place, int error)
 {
-	if (error == EINVAL)
+	if (error == EINVAL && place->capture.direct == DIRECT_YES)
 		return " (direct = yes, but this file system has no O_DIRECT)";
 	if (error == EPERM && place->group >= 0)
 		return " (file_group: the user who runs afcapd must be a member of the group)";
@@ -224,10 +226,7 @@ void file_preallocate(const struct file_place *place, int fd)
 		return;
 	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)c->file_bytes) == 0)
 		return;
-	error = errno;
-	/* It may have come half way. To cut a file where it ends frees what lies behind. */
-	if (ftruncate(fd, HEAD_BYTES))
-		log_debug("%s: freeing a preallocation: %s", c->name, strerror(errno));
+	error = errno; /* what it has got is freed when the file is cut at its end */
 	log_debug("%s: no preallocation in %s: %s", c->name, c->directory, strerror(error));
 }
 
@@ -308,10 +307,12 @@ int file_seal(int fd, const char *name, const struct ledger_file *record, bool s
 	if (flags < 0 ||
 	    fcntl(fd, F_SETFL, flags & ~O_DIRECT)) /* the statistics are no multiple of anything */
 		return errno;
-	if (ftruncate(fd, (off_t)record->end)) /* frees what was preallocated behind, too */
-		return errno;
 	errno = ENOSPC;
-	if (pwrite(fd, block, bytes, (off_t)record->end) != (ssize_t)bytes) {
+	if (pwrite(fd, block, bytes, (off_t)record->end) == (ssize_t)bytes) {
+		/* Frees what was preallocated behind it, too */
+		if (ftruncate(fd, (off_t)(record->end + bytes)))
+			return errno;
+	} else {
 		int saved = errno;
 
 		if (ftruncate(fd, (off_t)record->end))
@@ -332,7 +333,7 @@ static int finished_name(const struct file_place *place, const char *from, int f
 
 	if (rc == -ENOENT && renamed_already(place, fd, name, to) &&
 	    (name->kind == NAME_FINISHED || name->kind == NAME_SUSPECT))
-		return 0;
+		rc = 0;
 	if (rc)
 		snprintf(to, FILE_NAME_BYTES, "%s", from);
 	else if (place->capture.sync && fsync(place->directory))
@@ -350,6 +351,8 @@ void file_finish(struct file_place *place, const struct message_archive *request
 
 	if (!sealed)
 		sealed = (int)request->file.error;
+	if (!sealed && ~c->file_mode & OWNER_MODE && fchmod(fd, c->file_mode))
+		sealed = errno;
 	memcpy(from, request->name, sizeof(from));
 	if (!name_parse(&name, from, c->name) || name.kind != NAME_PARTIAL) {
 		file_name(place, request, fd, result); /* it failed before */

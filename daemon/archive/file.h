@@ -16,6 +16,11 @@ struct file_place {
 	int64_t group;		    /* of its files; -1: as they come */
 	int plain_told;		    /* said once that O_DIRECT is not used */
 	int scan_told, remove_told; /* errno last told of reading it, of removing there */
+	uint64_t kept_ns;	    /* monotonic: keep_enforce() was last run; 0: never */
+	bool over_budget;	    /* then */
+	bool removed;		    /* something, since the file system was synced for that */
+	uint64_t opened_ns;	    /* monotonic */
+	uint64_t repaired_ns;	    /* monotonic: there was last nothing to repair; 0: never */
 };
 
 struct file_room {

@@ -16,6 +16,11 @@
 #define BLOCK_BYTES 512u /* of st_blocks, stat(2) */
 #define LIST_FIRST  256u
 
+#define GROWTH_MOST (UINT64_C(256) << 20)
+
+#define AGAIN_LEAST_NS UINT64_C(1000000000)
+#define AGAIN_MOST_NS  UINT64_C(60000000000)
+
 struct kept {
 	struct name name;
 	uint64_t bytes;
@@ -28,6 +33,8 @@ struct keep {
 	size_t count, room;
 	uint64_t bytes;	    /* of all files, with what those in use may grow to */
 	uint64_t oldest_us; /* what is older than that goes */
+	uint64_t growth;    /* what files in use may still take of the file system */
+	uint64_t unused;    /* what was preallocated for them and is not written yet */
 	struct file_room disk;
 	int failed; /* errno of what could not be removed */
 };
@@ -77,7 +84,13 @@ static int file_count(struct keep *k, const char *text)
 	on_disk = (uint64_t)st.st_blocks * BLOCK_BYTES;
 	if (file.name.kind == NAME_PARTIAL || file.name.kind == NAME_SPARE) {
 		/* One that a dead daemon left does not grow, but keeps what was preallocated. */
-		k->bytes += larger(size, is_held(k->place, text) ? c->file_bytes : on_disk);
+		if (!is_held(k->place, text)) {
+			k->bytes += larger(size, on_disk);
+			return 0;
+		}
+		k->bytes += larger(size, c->file_bytes);
+		k->growth += c->file_bytes > on_disk ? c->file_bytes - on_disk : 0;
+		k->unused += on_disk > size ? on_disk - size : 0;
 		return 0;
 	}
 	file.bytes = size;
@@ -120,6 +133,8 @@ static int age_compare(const void *left, const void *right)
 	return (int)a->kind - (int)b->kind;
 }
 
+static const char reserve_short[] = "less than disk_reserve would stay available";
+
 /* Why the oldest file that is left goes; NULL: it stays. */
 static const char *reason(const struct keep *k, const struct kept *oldest)
 {
@@ -129,8 +144,8 @@ static const char *reason(const struct keep *k, const struct kept *oldest)
 		return "it is older than max_age";
 	if (c->disk_budget && k->bytes > c->disk_budget)
 		return "the capture's files would exceed disk_budget";
-	if (k->disk.available < k->disk.reserve)
-		return "less than disk_reserve is available";
+	if (k->disk.available < k->disk.reserve + k->growth)
+		return reserve_short;
 	return NULL;
 }
 
@@ -147,6 +162,7 @@ static bool file_remove(struct keep *k, const struct kept *file, const char *why
 	name_make(text, capture, &file->name);
 	if (unlinkat(place->directory, text, 0) == 0) {
 		result->removed++;
+		place->removed = true;
 		log_info("%s: removed %s (%" PRIu64 " bytes): %s", capture, text, file->bytes, why);
 		return true;
 	}
@@ -168,8 +184,16 @@ static void room_measure(struct keep *k)
 		k->disk = (struct file_room){ 0 };
 		return;
 	}
-	if (k->disk.available < k->disk.reserve && k->count && syncfs(k->place->directory) == 0)
-		file_room(k->place, &k->disk);
+	/* What must stay is not touched by the next second's writes either. */
+	if (!k->disk.reserve)
+		k->growth = 0;
+	else if (k->growth > GROWTH_MOST)
+		k->growth = GROWTH_MOST;
+	if (k->disk.available < k->disk.reserve + k->growth && k->place->removed) {
+		k->place->removed = false;
+		if (syncfs(k->place->directory) == 0)
+			file_room(k->place, &k->disk);
+	}
 }
 
 /* A file that is still being read is freed when its reader closes it. What was removed is counted
@@ -190,6 +214,8 @@ static void files_remove(struct keep *k, struct message_result *result)
 
 	qsort(k->files, k->count, sizeof(*k->files), age_compare);
 	for (size_t i = 0; i < k->count && (why = reason(k, &k->files[i])); i++) {
+		if (why == reserve_short && !k->files[i].freed)
+			continue; /* it has another name: nothing is gained */
 		tried = true;
 		if (!file_remove(k, &k->files[i], why, result))
 			continue;
@@ -204,7 +230,9 @@ bool keep_enforce(struct file_place *place, unsigned ahead, struct message_resul
 {
 	const struct message_capture *c = &place->capture;
 	uint64_t now_ns = clock_real_ns();
-	struct keep k = { .place = place, .bytes = ahead * c->file_bytes };
+	struct keep k = { .place = place,
+			  .bytes = ahead * c->file_bytes,
+			  .growth = ahead * c->file_bytes };
 	struct file_room now;
 	int rc = directory_scan(&k);
 
@@ -217,7 +245,26 @@ bool keep_enforce(struct file_place *place, unsigned ahead, struct message_resul
 	if (k.count)
 		files_remove(&k, result);
 	free(k.files);
-	result->full = k.disk.available < k.disk.reserve;
+	result->full = k.disk.available + k.unused < k.disk.reserve;
 	result->available = file_room(place, &now) ? 0 : now.available;
-	return !c->disk_budget || k.bytes <= c->disk_budget;
+	place->kept_ns = clock_mono_ns();
+	place->over_budget = c->disk_budget && k.bytes > c->disk_budget;
+	return !place->over_budget;
+}
+
+bool keep_due(const struct file_place *place, struct message_result *result)
+{
+	uint64_t passed = clock_mono_ns() - place->kept_ns;
+	uint64_t again = place->capture.max_age_ns / 10;
+	struct file_room room;
+
+	if (again < AGAIN_LEAST_NS)
+		again = AGAIN_LEAST_NS;
+	if (!place->capture.max_age_ns || again > AGAIN_MOST_NS)
+		again = AGAIN_MOST_NS;
+	if (!place->kept_ns || place->over_budget || passed >= again || file_room(place, &room) ||
+	    (room.reserve && room.available < room.reserve + GROWTH_MOST))
+		return true;
+	result->available = room.available;
+	return false;
 }

@@ -15,4 +15,9 @@
  * less than the reserve and there is nothing left to remove. Returns whether the budget is kept. */
 bool keep_enforce(struct file_place *place, unsigned ahead, struct message_result *result);
 
+/* Whether it is time for that: room is short, the budget was exceeded, or files may have become too
+ * old. A directory of many files is not read twice a second. Else result->available, full are
+ * filled in here. */
+bool keep_due(const struct file_place *place, struct message_result *result);
+
 #endif

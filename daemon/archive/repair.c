@@ -2,6 +2,7 @@
 #include "repair.h"
 #include "head.h"
 
+#include "../base/clock.h"
 #include "../base/log.h"
 
 #include <dirent.h>
@@ -118,41 +119,79 @@ int repair_file(int fd, const char *name, struct chunks *chunks)
 	return rc ? -rc : REPAIR_CUT;
 }
 
+/* Whether nothing is lost with a file that has no whole chunk: its first write did not end, or
+ * there are only zeros. */
+static bool nothing_in_it(int fd, uint64_t size, const struct chunks *chunks)
+{
+	static uint8_t buffer[BUFFER_BYTES];
+
+	if (chunks->cut_short)
+		return true;
+
+	for (uint64_t at = HEAD_BYTES; at < size; at += sizeof(buffer)) {
+		ssize_t n = file_read(&fd, buffer, sizeof(buffer), at);
+
+		for (ssize_t i = 0; i < n; i++)
+			if (buffer[i])
+				return false;
+		if (n < (ssize_t)sizeof(buffer))
+			return n >= 0;
+	}
+	return true;
+}
+
 /* The file is locked and not cut yet. Returns 0 or -errno. */
-static int partial_repair(const struct file_place *place, int fd, const char *text,
-			  struct name name, struct message_result *result)
+static int leftover_repair(const struct file_place *place, int fd, const char *text,
+			   struct name name, struct message_result *result)
 {
 	const char *capture = place->capture.name, *directory = place->capture.directory;
 	char finished[FILE_NAME_BYTES];
-	struct chunks chunks;
+	struct chunks chunks = { 0 };
 	uint64_t cut;
 	struct stat st;
+	bool suspect;
 	int rc;
 
 	if (fstat(fd, &st))
 		return -errno;
 	rc = repair_file(fd, text, &chunks);
-	if (rc == REPAIR_EMPTY) {
+	if (rc == REPAIR_EMPTY && nothing_in_it(fd, (uint64_t)st.st_size, &chunks)) {
 		if (unlinkat(place->directory, text, 0))
 			return -errno;
-		log_notice("%s: removed %s in %s, which nobody writes any more: no packet was "
-			   "whole in its %" PRIu64 " bytes",
-			   capture, text, directory, (uint64_t)st.st_size);
+		if (name.kind == NAME_PARTIAL)
+			log_notice("%s: removed %s in %s, which nobody writes any more: there was "
+				   "no packet in it",
+				   capture, text, directory);
 		return 0;
 	}
-	if (rc < 0)
+	if (rc < 0 && rc != -EIO)
 		return rc;
-	cut = rc == REPAIR_FINISHED ? 0 : (uint64_t)st.st_size - chunks.end;
-	name.kind = NAME_FINISHED;
+	/* Bytes that are no chunk, or that the disk would not take, are for somebody to look at. */
+	suspect = rc < 0 || rc == REPAIR_EMPTY;
+	cut = suspect || rc == REPAIR_FINISHED ? 0 : (uint64_t)st.st_size - chunks.end;
+	if (name.kind == NAME_SPARE) /* its packets came before its name */
+		name.time_us = (suspect ? clock_real_ns() : chunks.first_ns) / 1000;
+	name.kind = suspect ? NAME_SUSPECT : NAME_FINISHED;
 	rc = file_rename(place, text, name, finished);
 	if (rc == 0 && fsync(place->directory))
 		rc = -errno;
 	if (rc)
 		return rc;
+	if (suspect) {
+		log_warning("%s: %s in %s is nothing that afcapd wrote, or could not be synced",
+			    capture, finished, directory);
+		return 0;
+	}
 	result->repaired++;
 	log_notice("%s: repaired %s in %s: %" PRIu64 " packets, %" PRIu64 " bytes behind them cut",
 		   capture, finished, directory, chunks.packets, cut);
 	return 0;
+}
+
+/* What else there is may pass: a full disk, no descriptor left. */
+static bool for_good(int rc)
+{
+	return rc == -EBADMSG || rc == -EINVAL || rc == -EMLINK || rc == -EACCES || rc == -EPERM;
 }
 
 static const char *failure(int rc)
@@ -184,10 +223,8 @@ static int leftover_treat(const struct file_place *place, const char *text, stru
 		return fd;
 	if (st.st_nlink != 1)
 		rc = -EMLINK; /* somebody keeps it: not to be changed */
-	else if (name.kind == NAME_PARTIAL)
-		rc = partial_repair(place, fd, text, name, result);
 	else
-		rc = unlinkat(place->directory, text, 0) ? -errno : 0;
+		rc = leftover_repair(place, fd, text, name, result);
 	close(fd);
 	return rc ? rc : 1;
 }
@@ -197,6 +234,7 @@ bool repair_step(struct file_place *place, struct message_result *result)
 	int fd = openat(place->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
+	uint32_t before = result->repaired;
 	bool done = false;
 
 	result->again = 0;
@@ -213,12 +251,12 @@ bool repair_step(struct file_place *place, struct message_result *result)
 		    (name.kind != NAME_PARTIAL && name.kind != NAME_SPARE))
 			continue;
 		rc = leftover_treat(place, entry->d_name, name, result);
-		if (rc < 0)
+		if (rc < 0 && for_good(rc))
 			give_up(place, entry->d_name, failure(rc));
 		if (rc <= 0)
 			continue;
 		done = true;
-		result->again = name.kind == NAME_PARTIAL;
+		result->again = name.kind == NAME_PARTIAL || result->repaired != before;
 	}
 	closedir(directory);
 	return done;

@@ -26,19 +26,25 @@ int config_fail(struct config_error *error, const char *format, ...)
 	return -EINVAL;
 }
 
-/* Told as "FILE:LINE: key: rule". */
+/* Told as "FILE:LINE: KEY = VALUE: RULE". */
 __attribute__((format(printf, 5, 6))) static int
 rule_broken(struct config_error *error, const struct config *config, const struct config_capture *c,
-	    const char *key, const char *format, ...)
+	    const char *name, const char *format, ...)
 {
-	char where[256], rule[256];
+	const struct config_key *key = config_key_find(&config_capture_section, name);
+	char where[256], value[160] = "", rule[256];
+	FILE *out = fmemopen(value, sizeof(value), "w");
 	va_list ap;
 
+	if (out) {
+		config_value_print(key, c, out);
+		fclose(out);
+	}
 	va_start(ap, format);
 	vsnprintf(rule, sizeof(rule), format, ap);
 	va_end(ap);
-	return config_fail(error, "%s: %s%s", config_where(config, c, key, where, sizeof(where)),
-			   key, rule);
+	return config_fail(error, "%s: %s = %s: %s",
+			   config_where(config, c, name, where, sizeof(where)), name, value, rule);
 }
 
 static int interface_finish(const struct config *config, struct config_capture *c,
@@ -64,19 +70,16 @@ static int ring_rules(const struct config *config, const struct config_capture *
 
 	if (c->block_size % page)
 		return rule_broken(error, config, c, "block_size",
-				   " = %" PRId64 ": must be a multiple of the page size, %ld",
-				   c->block_size, page);
+				   "must be a multiple of the page size, %ld", page);
 	if (c->ring_size < c->block_size)
 		return rule_broken(error, config, c, "ring_size",
-				   " = %" PRId64
-				   ": must be at least one block (block_size = %" PRId64 ")",
-				   c->ring_size, c->block_size);
+				   "must be at least one block (block_size = %" PRId64 ")",
+				   c->block_size);
 	if (c->block_timeout % MS)
-		return rule_broken(error, config, c, "block_timeout",
-				   ": must be whole milliseconds");
+		return rule_broken(error, config, c, "block_timeout", "must be whole milliseconds");
 	if (c->drain_timeout <= c->block_timeout)
 		return rule_broken(error, config, c, "drain_timeout",
-				   ": must be longer than block_timeout");
+				   "must be longer than block_timeout");
 	return 0;
 }
 
@@ -89,21 +92,19 @@ static int file_rules(const struct config *config, const struct config_capture *
 		return 0;
 	if (c->file_size < 4 * c->block_size)
 		return rule_broken(error, config, c, "file_size",
-				   " = %" PRId64
-				   ": must be at least 4 blocks (block_size = %" PRId64 ")",
-				   c->file_size, c->block_size);
+				   "must be at least 4 blocks (block_size = %" PRId64 ")",
+				   c->block_size);
 	if (c->disk_budget && c->disk_budget / 2 / workers < c->file_size)
 		return rule_broken(error, config, c, "disk_budget",
-				   " = %" PRId64
-				   ": must be at least 2 x workers x file_size (2 x %u x %" PRId64
+				   "must be at least 2 x workers x file_size (2 x %u x %" PRId64
 				   "): each worker writes one file and has the next one ready",
-				   c->disk_budget, workers, c->file_size);
+				   workers, c->file_size);
 	/* On multiples since midnight UTC, or since 1970 where it is days */
 	if (c->file_duration &&
 	    (c->file_duration < 1000 * MS ||
 	     (c->file_duration < DAY ? DAY % c->file_duration : c->file_duration % DAY)))
 		return rule_broken(error, config, c, "file_duration",
-				   ": must be whole days, or divide a day, and be at least 1s");
+				   "must be whole days, or divide a day, and be at least 1s");
 	return 0;
 }
 
@@ -116,10 +117,10 @@ static int capture_finish(const struct config *config, struct config_capture *c,
 		return rc;
 	if (strcmp(c->cpus, "none") && strcmp(c->cpus, "auto") && !config_cpus_valid(c->cpus))
 		return rule_broken(error, config, c, "cpus",
-				   " = %s: must be none, auto, or a list like 0-3,8", c->cpus);
+				   "must be none, auto, or a list like 0-3,8");
 	if (c->fanout == PACKET_FANOUT_ROLLOVER && c->fanout_flags & PACKET_FANOUT_FLAG_ROLLOVER)
 		return rule_broken(error, config, c, "fanout_flags",
-				   " = rollover: not together with fanout = rollover");
+				   "not together with fanout = rollover");
 	rc = ring_rules(config, c, error);
 	return rc ? rc : file_rules(config, c, error);
 }

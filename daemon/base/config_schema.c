@@ -90,7 +90,7 @@ static const struct config_key capture_keys[] = {
 	{ "disk_budget", CONFIG_SIZE, C(disk_budget), "0", 0, 1024 * 1024 * GIB, NULL },
 	{ "max_age", CONFIG_DURATION, C(max_age), "0", 0, 36600 * DAY, NULL },
 	{ "disk_reserve", CONFIG_SHARE, C(disk_reserve), "5%", 0, 1024 * 1024 * GIB, NULL },
-	{ "sync", CONFIG_DURATION, C(sync), "file", 100 * MS, DAY, sync_words },
+	{ "sync", CONFIG_DURATION, C(sync), "file", 500 * MS, DAY, sync_words },
 };
 
 #define ROWS(table) (sizeof(table) / sizeof(*(table)))

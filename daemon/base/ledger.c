@@ -105,6 +105,9 @@ struct ledger_kernel ledger_kernel(const struct ledger *ledger)
 
 void ledger_commit(struct ledger *ledger, const struct ledger_totals *totals)
 {
+	/* For readers: the slot is not touched before the version that took it out of use is seen.
+	 */
+	atomic_thread_fence(memory_order_release);
 	ledger->totals[(ledger->totals_version + 1) & 1] = *totals;
 	ledger_publish(&ledger->totals_version);
 }

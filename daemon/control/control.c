@@ -30,7 +30,7 @@ struct control {
 	int listener;
 	struct varlink *varlink;
 	struct supervisor *supervisor;
-	const char *admins; /* borrowed */
+	gid_t admins; /* -1: none */
 	char *description;
 	struct varlink_interface interfaces[2];
 	struct varlink_service service;
@@ -156,13 +156,13 @@ static const struct varlink_method methods[] = {
 	{ NULL, NULL },
 };
 
-static gid_t group_find(const struct config_daemon *config)
+/* Once: a name service may take its time. */
+static gid_t group_find(const char *name, const char *without)
 {
-	struct group *group = *config->control_group ? getgrnam(config->control_group) : NULL;
+	struct group *group = *name ? getgrnam(name) : NULL;
 
-	if (*config->control_group && !group)
-		log_info("no group %s: only root and this user may use %s", config->control_group,
-			 config->control);
+	if (*name && !group)
+		log_info("no group %s: %s", name, without);
 	return group ? group->gr_gid : (gid_t)-1;
 }
 
@@ -174,13 +174,16 @@ int control_new(struct control **out, struct event_base *base, const struct conf
 		return EXIT_FAILURE;
 	memcpy(c->path, config->daemon.control, sizeof(c->path));
 	c->base = base;
-	c->admins = config->daemon.control_admins;
+	c->admins = group_find(config->daemon.control_admins, "only root and this user may change "
+							      "anything");
 	if (asprintf(&c->description, description_format, counter_fields,
 		     counter_fields + 1 /* no comma */) < 0) {
 		free(c);
 		return EXIT_FAILURE;
 	}
-	c->listener = unixsocket_listen(c->path, 0660, group_find(&config->daemon));
+	c->listener = unixsocket_listen(
+		c->path, 0660,
+		group_find(config->daemon.control_group, "only root and this user may ask"));
 	if (c->listener < 0) {
 		int rc = c->listener;
 

@@ -1,12 +1,11 @@
 /* SO_PEERCRED, SO_PEERGROUPS. */
 #include "peer.h"
 
-#include <grp.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define GROUPS_MAX 1024
+#define GROUPS_MAX 65536 /* NGROUPS_MAX of the kernel */
 
 static bool in_group(int socket, gid_t primary, gid_t group)
 {
@@ -23,14 +22,13 @@ static bool in_group(int socket, gid_t primary, gid_t group)
 	return false;
 }
 
-bool peer_admin(int socket, const char *group)
+bool peer_admin(int socket, gid_t group)
 {
-	struct group *entry = *group ? getgrnam(group) : NULL;
 	struct ucred peer;
 	socklen_t bytes = sizeof(peer);
 
 	if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &bytes))
 		return false;
 	return peer.uid == 0 || peer.uid == geteuid() ||
-	       (entry && in_group(socket, peer.gid, entry->gr_gid));
+	       (group != (gid_t)-1 && in_group(socket, peer.gid, group));
 }

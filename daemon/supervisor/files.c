@@ -53,6 +53,8 @@ static void request_message(const struct files *f, const struct request *r, stru
 	message->archive.capture = r->capture;
 	message->archive.worker = r->worker;
 	message->archive.file = r->record;
+	if (r->type == MESSAGE_FINISH && r->file->spoiled) /* perhaps since it was asked for */
+		message->archive.file.error = (uint64_t)r->file->spoiled;
 	if (r->file && r->type != MESSAGE_OPEN)
 		memcpy(message->archive.name, r->file->name, sizeof(message->archive.name));
 }
@@ -79,12 +81,14 @@ static void queue_send(struct files *f)
 }
 
 /* A rotation waits for the next file, nobody for the end of one, which is synced: what opens and
- * names goes before what finishes. The request before which it stands, NULL: the end. */
-static struct request *queue_place(const struct files *f, uint32_t type)
+ * names goes before what finishes. But under a budget a file must have ended before it can make
+ * room for the next one. The request before which it stands, NULL: the end. */
+static struct request *queue_place(const struct files *f, uint32_t type, uint32_t capture)
 {
 	struct request *r = TAILQ_FIRST(&f->queue);
 
-	if (type != MESSAGE_OPEN && type != MESSAGE_NAME)
+	if (type != MESSAGE_CAPTURE && type != MESSAGE_NAME &&
+	    (type != MESSAGE_OPEN || f->captures[capture].disk_budget))
 		return NULL;
 	if (r && f->sent)
 		r = TAILQ_NEXT(r, link);
@@ -104,7 +108,7 @@ static struct request *queue_add(struct files *f, uint32_t type, uint32_t captur
 		return NULL;
 	}
 	*r = (struct request){ .type = type, .capture = capture, .worker = worker, .file = file };
-	before = queue_place(f, type);
+	before = queue_place(f, type, capture);
 	if (before)
 		TAILQ_INSERT_BEFORE(before, r, link);
 	else
@@ -148,13 +152,28 @@ static void request_answered(struct files *f, struct request *r,
 	if (r->type == MESSAGE_SYNC)
 		f->events->synced(r->owner, file, result->error);
 	if (r->type == MESSAGE_FINISH)
-		f->events->finished(r->owner, &r->record, !result->error);
+		f->events->finished(r->owner, &r->record, file->spoiled || r->record.error,
+				    !result->error);
 	if (r->type == MESSAGE_FINISH || r->type == MESSAGE_DISCARD)
 		file_free(file);
 }
 
+/* Nobody waits for this one: it is asked for again anyway, and may be what it died of. */
+static void keep_drop(struct files *f)
+{
+	const struct message_result failed = { .error = EPIPE };
+	struct request *r = TAILQ_FIRST(&f->queue);
+
+	if (!r || !f->sent || r->type != MESSAGE_KEEP)
+		return;
+	TAILQ_REMOVE(&f->queue, r, link);
+	f->events->cared(r->owner, &failed, true);
+	free(r);
+}
+
 static void archive_closed(struct files *f)
 {
+	keep_drop(f);
 	if (f->event)
 		event_free(f->event);
 	f->event = NULL;

@@ -29,7 +29,8 @@ struct output_file {
 /* What the answers are told to. `owner` is what the request was made with. */
 struct files_events {
 	void (*opened)(void *owner, struct output_file *file); /* file->fd is there */
-	void (*finished)(void *owner, const struct ledger_file *record, bool ok);
+	/* `spoiled`: by a write or sync before that, which is counted already */
+	void (*finished)(void *owner, const struct ledger_file *record, bool spoiled, bool ok);
 	void (*synced)(void *owner, struct output_file *file, int error);
 	/* What the archive removed and repaired, what room there is; `last`: files_keep() is done.
 	 */

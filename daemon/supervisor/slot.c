@@ -63,6 +63,8 @@ void slot_send(struct slot *slot, struct message *message, int fd)
 {
 	int rc = slot->channel < 0 ? -EPIPE : channel_send(slot->channel, message, fd);
 
+	if (rc == -EAGAIN && message->type == MESSAGE_ROTATE)
+		return;		  /* it has been told so many times that it will */
 	if (rc && rc != -EPIPE) { /* gone: SIGCHLD follows */
 		log_error("%s/%u: sending %s: %s", slot->capture->config->name, slot->index,
 			  message_name(message->type), strerror(-rc));
@@ -251,7 +253,7 @@ int slot_spawn(struct slot *slot)
 	slot_send(slot, &message, -1);
 	slotfiles_forget(slot);
 	slotfiles_offer(slot);
-	if (slot->rotating)
+	if (slot->rotating || (slot->current && slot->current->spoiled))
 		slot_say(slot, MESSAGE_ROTATE);
 	if (slot->draining && slot->progress >= PROGRESS_JOINED)
 		slot_say(slot, MESSAGE_DRAIN);

@@ -40,6 +40,8 @@ struct slot {
 	bool no_space;	   /* its last write found none, as the worker says */
 	bool no_room;	   /* a file could not be made for want of it */
 	bool suspended;	   /* as the worker was told */
+	int open_error;	   /* errno of making a file, told last */
+	uint64_t retry_ns; /* monotonic: files that failed are not tried before */
 	uint64_t rotating; /* the serial that its file has when that is done; 0: no need */
 
 	struct counters reported; /* by the worker, absolute */

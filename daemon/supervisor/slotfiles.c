@@ -3,9 +3,12 @@
 #include "capture.h"
 #include "supervisor.h"
 
+#include "../base/clock.h"
 #include "../base/log.h"
 
 #include <errno.h>
+
+#define RETRY_NS UINT64_C(900000000) /* of a file that could not be made */
 
 static struct files *slot_files(const struct slot *slot)
 {
@@ -85,15 +88,16 @@ static void event_opened(void *owner, struct output_file *file)
 	if (file == slot->current || file == slot->spare)
 		slotfiles_offer(slot);
 	slot->no_room = false;
+	slot->open_error = 0;
 	slotfiles_suspend(slot);
 }
 
-static void event_finished(void *owner, const struct ledger_file *record, bool ok)
+static void event_finished(void *owner, const struct ledger_file *record, bool spoiled, bool ok)
 {
 	struct slot *slot = owner;
 
 	slot->files_completed += ok;
-	slot->sync_errors += !ok && !record->error; /* that one is counted already */
+	slot->sync_errors += !ok && !spoiled;
 	if (slot->rotating && record->serial + 1 >= slot->rotating)
 		slot->rotating = 0;
 	capture_changed(slot->capture);
@@ -131,6 +135,7 @@ static void event_failed(void *owner, struct output_file *file, int error, const
 {
 	struct slot *slot = owner;
 
+	slot->retry_ns = clock_mono_ns() + RETRY_NS;
 	if (file && no_room(error)) { /* tried again by slotfiles_tick() */
 		if (!slot->no_room)
 			log_warning("%s/%u: %s; tried again until there is room",
@@ -139,6 +144,9 @@ static void event_failed(void *owner, struct output_file *file, int error, const
 		slotfiles_suspend(slot);
 		return;
 	}
+	if (file && slot->state != SLOT_STARTING && slot->open_error == error)
+		return; /* told */
+	slot->open_error = error;
 	capture_files_failed(slot->capture, file && slot->state != SLOT_STARTING, error, text);
 }
 
@@ -159,10 +167,11 @@ static void file_retry(struct slot *slot, struct output_file *file)
 
 void slotfiles_tick(struct slot *slot)
 {
-	if (slot->state == SLOT_ENDED)
+	if (slot->state == SLOT_ENDED || clock_mono_ns() < slot->retry_ns)
 		return;
 	file_retry(slot, slot->current);
-	file_retry(slot, slot->spare);
+	if (slot->current && slot->current->fd >= 0)
+		file_retry(slot, slot->spare);
 }
 
 void slotfiles_sync(struct slot *slot)
@@ -177,6 +186,8 @@ void slotfiles_rotate(struct slot *slot)
 {
 	if (!slot->current || slot->state == SLOT_ENDED)
 		return;
+	if (slot->rotating == slot->current->serial + 1)
+		return;		  /* asked for */
 	if (slot->current->named) /* else the worker may know better, but nobody waits for it */
 		slot->rotating = slot->current->serial + 1;
 	slot_say(slot, MESSAGE_ROTATE);
@@ -192,14 +203,15 @@ static void file_used(struct slot *slot, const struct ledger_file *record)
 	slot->files_opened++;
 }
 
-static void file_finish(struct slot *slot, struct output_file *file,
-			const struct ledger_file *record)
+/* It is finished, if it was ever used. */
+static void file_end(struct slot *slot, struct output_file *file, const struct ledger_file *record)
 {
-	struct ledger_file r = *record;
+	unsigned capture = slot->capture->index;
 
-	if (file->spoiled)
-		r.error = (uint64_t)file->spoiled;
-	files_finish(slot_files(slot), slot->capture->index, slot->index, file, &r, slot);
+	if (file->named)
+		files_finish(slot_files(slot), capture, slot->index, file, record, slot);
+	else
+		files_discard(slot_files(slot), capture, slot->index, file, slot);
 }
 
 /* Which file is current, as the worker or its ledger says. Never more than one step ahead of what
@@ -207,16 +219,16 @@ static void file_finish(struct slot *slot, struct output_file *file,
 void slotfiles_follow(struct slot *slot, const struct ledger_file *current,
 		      const struct ledger_file *previous)
 {
-	struct capture *c = slot->capture;
+	unsigned capture = slot->capture->index;
 
 	if (!slot->current)
 		return;
 	if (slot->spare && slot->spare->fd >= 0 && current->serial == slot->spare->serial &&
 	    previous->serial == slot->current->serial) {
 		file_used(slot, previous);
-		file_finish(slot, slot->current, previous);
+		file_end(slot, slot->current, previous);
 		slot->current = slot->spare;
-		slot->spare = files_open(slot_files(slot), c->index, slot->index,
+		slot->spare = files_open(slot_files(slot), capture, slot->index,
 					 current->serial + 1, slot);
 	}
 	if (current->serial == slot->current->serial)
@@ -227,10 +239,16 @@ void slotfiles_close(struct slot *slot, const struct ledger_file *record)
 {
 	unsigned capture = slot->capture->index;
 
-	if (slot->current && slot->current->named)
-		file_finish(slot, slot->current, record);
-	else if (slot->current)
-		files_discard(slot_files(slot), capture, slot->index, slot->current, slot);
+	struct ledger_file last = *record;
+
+	/* What was lost since the last file ended must be in one. */
+	if (slot->current && slot->current->fd >= 0 && !last.since_ns &&
+	    last.finish.packets != last.begin.packets) {
+		last.since_ns = last.first_ns = last.until_ns = clock_real_ns();
+		file_used(slot, &last);
+	}
+	if (slot->current)
+		file_end(slot, slot->current, &last);
 	if (slot->spare)
 		files_discard(slot_files(slot), capture, slot->index, slot->spare, slot);
 	slot->current = slot->spare = NULL;

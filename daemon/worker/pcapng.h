@@ -50,7 +50,7 @@ struct pcapng_chunk {
 	uint32_t packets, blocks;
 	uint64_t received_bytes; /* capture lengths, as in the ring */
 	uint32_t truncated;
-	uint32_t unreadable; /* packets of blocks whose slots do not lie within the block */
+	uint64_t unreadable; /* packets of blocks whose slots do not lie within the block */
 	bool by_timeout;     /* in place: as the kernel handed the block over */
 	uint64_t sequence;   /* of the first block */
 	uint64_t first_ns, last_ns;

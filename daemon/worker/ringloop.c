@@ -244,11 +244,16 @@ static void file_rotate(struct ringloop *loop)
 {
 	struct ledger_totals t;
 
-	if (writer_due(&loop->writer, &loop->totals) == 0) {
-		if (!statistics_fresh(loop))
-			return;
-		held_flush(loop);
+	writer_look(&loop->writer, &loop->totals);
+	if (writer_due(&loop->writer, &loop->totals) != 0) {
+		loop->statistics_asked = false;
+		return;
 	}
+	if (!statistics_fresh(loop))
+		return;
+	held_flush(loop);
+	if (writer_due(&loop->writer, &loop->totals) != 0)
+		return; /* by its size meanwhile */
 	t = loop->totals;
 	if (writer_rotate(&loop->writer, &t))
 		commit(loop, &t);

@@ -11,6 +11,7 @@
 
 #define ALIGN_MOST  4096u
 #define PROBE_BYTES 65536
+#define AGAIN_NS    UINT64_C(1000000000)
 #define HUGE_BYTES  ((size_t)2 << 20)
 
 /* In huge pages, if there are any: the disk gets them in fewer and larger pieces. NULL without
@@ -32,7 +33,9 @@ static uint8_t *staging_make(size_t bytes)
 int writer_init(struct writer *w, const struct message_worker *what, struct ledger *ledger,
 		uint32_t bytes)
 {
-	*w = (struct writer){ .what = what, .ledger = ledger, .current.fd = -1, .spare.fd = -1 };
+	*w = (struct writer){
+		.what = what, .ledger = ledger, .current.fd = -1, .spare.fd = -1, .late.fd = -1
+	};
 	w->chunk_bytes = pcapng_chunk_bytes_max(bytes);
 	w->staging = staging_make(ALIGN_MOST + w->chunk_bytes + ALIGN_MOST + PCAPNG_PAD_LEAST);
 	if (!w->staging)
@@ -50,6 +53,14 @@ int writer_file(struct writer *w, const struct ledger_totals *totals,
 		return -EINVAL;
 	if (!running && w->current.fd < 0 && f.serial == totals->current.serial) {
 		w->current = f;
+		w->first_there = true;
+		return 0;
+	}
+	if (running && !w->first_there) {
+		w->first_there = true;
+		w->late = f;
+		/* Pairs with the acquire in writer_look(). */
+		atomic_store_explicit(&w->late_ready, true, memory_order_release);
 		return 0;
 	}
 	if (atomic_load_explicit(&w->spare_ready, memory_order_acquire))
@@ -78,6 +89,7 @@ void writer_start(struct writer *w, struct ledger_totals *t)
 	uint32_t prefix = prefix_of(w, t);
 	ssize_t n;
 
+	w->unpadded = true;
 	if (prefix) {
 		do
 			n = pread(w->current.fd, w->staging, w->current.align,
@@ -108,6 +120,7 @@ static bool file_next(struct writer *w, struct ledger_totals *t)
 
 	if (!spare_take(w, t->current.serial + 1))
 		return false;
+	atomic_store_explicit(&w->rotate, false, memory_order_relaxed);
 	k = ledger_kernel(w->ledger);
 	t->previous = t->current;
 	/* What the ring holds unread belongs to the next one. */
@@ -115,6 +128,8 @@ static bool file_next(struct writer *w, struct ledger_totals *t)
 	t->current = (struct ledger_file){ .serial = w->current.serial,
 					   .end = LEDGER_FILE_BEGIN,
 					   .begin = t->previous.finish };
+	if (!t->previous.since_ns) /* that one was never used: its numbers are this one's */
+		t->current.begin = t->previous.begin;
 	return true;
 }
 
@@ -157,14 +172,26 @@ static int compact_put(struct writer *w, struct ledger_totals *t)
 	return 0;
 }
 
+/* A failed write was cut away with the pad that it wrote over; what a killed one left there is not
+ * known. */
+static int pad_put(struct writer *w, const struct ledger_totals *t, uint32_t pad)
+{
+	uint32_t prefix = prefix_of(w, t);
+
+	pcapng_pad(w->staging + prefix, pad);
+	return write_all(w->current.fd, w->staging, prefix + pad, t->current.end - prefix);
+}
+
 /* Behind the pad of the chunk before it, if there is one. */
 static int inplace_put(struct writer *w, struct ledger_totals *t, const struct pcapng_chunk *chunk)
 {
-	uint64_t at = t->current.end + pcapng_pad_bytes(t->current.end, w->current.align);
-	int error = write_all(w->current.fd, chunk->buffer, chunk->used, at);
+	uint32_t pad = pcapng_pad_bytes(t->current.end, w->current.align);
+	int error = pad && w->unpadded ? pad_put(w, t, pad) : 0;
 
 	if (!error)
-		t->current.end = at + chunk->used;
+		error = write_all(w->current.fd, chunk->buffer, chunk->used, t->current.end + pad);
+	if (!error)
+		t->current.end += pad + chunk->used;
 	return error;
 }
 
@@ -175,10 +202,12 @@ static int chunk_put(struct writer *w, struct ledger_totals *t, const struct pca
 
 	if (error) {
 		/* No torn record, also while nobody comes to finish the file */
+		w->unpadded = true;
 		if (ftruncate(w->current.fd, (off_t)t->current.end))
 			t->current.error = (uint64_t)errno;
 		return error;
 	}
+	w->unpadded = false;
 	t->current.until_ns = clock_real_ns();
 	if (!t->current.since_ns) {
 		t->current.since_ns = t->current.until_ns;
@@ -198,8 +227,8 @@ static void write_failed(struct writer *w, struct ledger_totals *t, int error)
 		atomic_store_explicit(&w->no_space, true, memory_order_relaxed);
 	} else if (error != EFBIG) { /* nothing more goes there; it will be told by its name */
 		t->current.error = (uint64_t)error;
-		if (!t->current.since_ns)
-			t->current.since_ns = t->current.until_ns = clock_real_ns();
+		if (t->current.end == LEDGER_FILE_BEGIN) /* not the file's fault */
+			w->again_ns = clock_mono_ns() + AGAIN_NS;
 	}
 }
 
@@ -210,10 +239,9 @@ static void chunk_append(struct writer *w, struct ledger_totals *t,
 {
 	int error = ENOSPC;
 
-	if (w->current.fd < 0)
-		spare_take(w, t->current.serial);
 	if (w->current.fd >= 0 && !atomic_load_explicit(&w->suspended, memory_order_relaxed)) {
 		if (t->current.end > LEDGER_FILE_BEGIN &&
+		    !atomic_load_explicit(&w->no_space, memory_order_relaxed) &&
 		    t->current.end + chunk->used + 2 * w->current.align > w->what->file_bytes)
 			file_next(w, t);
 		do {
@@ -224,7 +252,8 @@ static void chunk_append(struct writer *w, struct ledger_totals *t,
 			if (!error)
 				return;
 			write_failed(w, t, error);
-		} while (error != ENOSPC && error != EDQUOT && file_next(w, t));
+		} while (error != ENOSPC && error != EDQUOT && clock_mono_ns() >= w->again_ns &&
+			 file_next(w, t));
 	}
 	*(error == ENOSPC || error == EDQUOT || error == EFBIG ? &t->discarded_no_space
 							       : &t->discarded_io_error) +=
@@ -234,7 +263,7 @@ static void chunk_append(struct writer *w, struct ledger_totals *t,
 static void chunk_count(struct ledger_totals *t, const struct pcapng_chunk *chunk)
 {
 	t->discarded_abandoned += chunk->unreadable;
-	t->received += chunk->packets + chunk->unreadable;
+	t->received += (uint64_t)chunk->packets + chunk->unreadable;
 	t->received_bytes += chunk->received_bytes;
 	t->truncated += chunk->truncated;
 }
@@ -262,30 +291,41 @@ void writer_inplace(struct writer *w, struct ledger_totals *t, const struct pcap
 
 int64_t writer_due(const struct writer *w, const struct ledger_totals *t)
 {
-	uint64_t period = w->what->file_duration_ns, now, end;
+	uint64_t period = w->what->file_duration_ns, since = t->current.since_ns, now;
 
-	if (!t->current.since_ns || !atomic_load_explicit(&w->spare_ready, memory_order_acquire))
+	if (!atomic_load_explicit(&w->spare_ready, memory_order_acquire))
 		return INT64_MAX;
-	if (t->current.error || atomic_load_explicit(&w->rotate, memory_order_relaxed))
+	if (t->current.error)
+		return clock_mono_ns() < w->again_ns ? INT64_MAX : 0;
+	/* A file that cannot be written to would be empty, but not without its losses. */
+	if (!since || atomic_load_explicit(&w->suspended, memory_order_relaxed) ||
+	    atomic_load_explicit(&w->no_space, memory_order_relaxed))
+		return INT64_MAX;
+	if (atomic_load_explicit(&w->rotate, memory_order_relaxed))
 		return 0;
 	if (!period)
 		return INT64_MAX;
 	now = clock_real_ns();
-	end = (t->current.since_ns / period + 1) * period;
-	return now >= end ? 0 : (int64_t)(end - now);
+	since = since / period * period; /* the clock may have been set back, too */
+	return now < since || now >= since + period ? 0 : (int64_t)(since + period - now);
 }
 
 bool writer_rotate(struct writer *w, struct ledger_totals *t)
 {
-	bool due = writer_due(w, t) == 0;
-
-	if (!due && t->current.since_ns)
-		return false;
-	atomic_store_explicit(&w->rotate, false, memory_order_relaxed);
-	if (!due || !file_next(w, t))
+	if (!file_next(w, t))
 		return false;
 	chunk_begin(w, t);
 	return true;
+}
+
+void writer_look(struct writer *w, const struct ledger_totals *t)
+{
+	if (w->current.fd < 0 && atomic_load_explicit(&w->late_ready, memory_order_acquire)) {
+		w->current = w->late;
+		atomic_store_explicit(&w->late_ready, false, memory_order_release);
+	}
+	if (!t->current.since_ns) /* nothing to be rotated */
+		atomic_store_explicit(&w->rotate, false, memory_order_relaxed);
 }
 
 void writer_probe(struct writer *w, const struct ledger_totals *t)

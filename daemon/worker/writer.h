@@ -28,6 +28,9 @@ struct writer {
 	struct writer_file current;
 	struct writer_file spare; /* the main thread's while spare_ready is false */
 	atomic_bool spare_ready;
+	bool first_there;	 /* the main thread's: the first file was handed over */
+	struct writer_file late; /* it, where the ring thread had to begin without */
+	atomic_bool late_ready;
 	atomic_bool rotate;    /* asked for */
 	atomic_bool suspended; /* told to discard */
 	atomic_bool no_space;  /* the last write found none, and none was seen since */
@@ -35,6 +38,8 @@ struct writer {
 	uint8_t *staging; /* the unit that is written again, the chunk of the compact layout, its
 			     pad */
 	uint32_t chunk_bytes;	   /* the most that it may hold */
+	bool unpadded;		   /* what lies behind the end in its unit may be no pad */
+	uint64_t again_ns;	   /* monotonic: the next file is not tried before */
 	struct pcapng_chunk chunk; /* the compact one under construction */
 };
 
@@ -61,7 +66,12 @@ void writer_inplace(struct writer *writer, struct ledger_totals *totals,
  * INT64_MAX: not to be waited for. */
 int64_t writer_due(const struct writer *writer, const struct ledger_totals *totals);
 
-/* Takes the next file into use if it is due. True: `totals` has changed and must be committed. */
+/* Now and then: takes a first file that comes late; a rotation asked for has nothing to do where
+ * nothing was written yet. */
+void writer_look(struct writer *writer, const struct ledger_totals *totals);
+
+/* Takes the next file into use; nothing is under construction. True: `totals` has changed and must
+ * be committed. */
 bool writer_rotate(struct writer *writer, struct ledger_totals *totals);
 
 /* Looks whether there is room again, where there was none. */

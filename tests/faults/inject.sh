@@ -24,7 +24,7 @@ once() {
 	local in_files line lost
 	rm -rf "${OUT:?}"/* "${OUT:?}"/.*.spare
 	daemon_start -i va -w "$OUT" -j 1 -o ring_size=4M -o block_size=64K -o block_timeout=5ms -o write_delay=5ms -o file_size=256K \
-		-o disk_reserve=0 -o sync=100ms -o layout="$5"
+		-o disk_reserve=0 -o sync=500ms -o layout="$5"
 	case $1 in
 	worker) strace_attach "$(workers)" "$2" "error=$3:when=$4" ;;
 	archive) strace_attach "$(archive_pid)" "$2" "error=$3:when=$4" ;;

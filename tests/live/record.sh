@@ -262,6 +262,31 @@ t_idle_costs_less_than_one_percent() {
 	daemon_stop
 }
 
+t_two_captures_in_one_directory() {
+	cat >"$DIR/two.conf" <<-C
+		[capture first]
+		interface = va
+		workers = 2
+		directory = $OUT
+		block_timeout = 10ms
+		[capture second]
+		interface = lo
+		workers = 1
+		directory = $OUT
+		block_timeout = 10ms
+	C
+	daemon_start -c "$DIR/two.conf"
+	in_lab "$FRAMES" send vb 1000 rate=50000
+	in_lab ping -c 20 -i 0.01 -q 127.0.0.1 >/dev/null
+	wait_for 5 counter_is written 1040
+	ctl rotate second
+	equal "files of the second" "$(find "$OUT" -name 'second-w0-*.pcapng' | wc -l)" 1
+	equal "files of the first" "$(find "$OUT" -name 'first-w*-*.pcapng' | wc -l)" 0
+	daemon_stop
+	equal "packets in the files" "$(capinfos_count)" 1040
+	files_valid
+}
+
 t_loopback_once() {
 	daemon_start -i lo -w "$OUT" -j 2 -o block_timeout=10ms
 	in_lab ping -c 50 -i 0.01 -q 127.0.0.1 >/dev/null

@@ -175,25 +175,36 @@ START_TEST(room_is_made_before_a_file_is)
 }
 END_TEST
 
-START_TEST(a_file_is_preallocated_unless_the_reserve_is_touched)
+static int64_t bytes_on_disk(int fd)
 {
 	struct stat st;
+
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	return st.st_blocks * 512;
+}
+
+START_TEST(a_file_in_use_is_preallocated_unless_the_reserve_is_touched)
+{
+	struct message request;
 	int fd;
 
 	capture_tell();
 	fd = file_asked();
-	ck_assert_int_eq(fstat(fd, &st), 0);
-	ck_assert_int_ge(st.st_blocks * 512, (int64_t)FILE_BYTES);
+	ck_assert_int_eq(bytes_on_disk(fd), 4096); /* ahead it takes a page */
+	request = request_of(MESSAGE_NAME);
+	ask(&request, fd, MESSAGE_NAMED);
+	ck_assert_int_ge(bytes_on_disk(fd), (int64_t)FILE_BYTES);
 	close(fd);
 	place_clear();
 	place.capture.disk_reserve = PLACE_BYTES + 1;
 	capture_tell();
-	place_file(FINISHED, NULL, 1000);
+	place_file(OLD_FINISHED, NULL, 1000);
 	fd = file_asked();
 	ck_assert_uint_eq(answer.result.full, 1);
 	ck_assert_uint_eq(answer.result.removed, 1);
-	ck_assert_int_eq(fstat(fd, &st), 0);
-	ck_assert_int_eq(st.st_blocks * 512, 4096);
+	request = request_of(MESSAGE_NAME);
+	ask(&request, fd, MESSAGE_NAMED);
+	ck_assert_int_eq(bytes_on_disk(fd), 4096);
 	close(fd);
 }
 END_TEST
@@ -243,7 +254,7 @@ Suite *suite_archive(void)
 	tcase_add_test(t, a_file_goes_its_way);
 	tcase_add_test(t, what_a_dead_daemon_left_is_repaired_file_by_file);
 	tcase_add_test(t, room_is_made_before_a_file_is);
-	tcase_add_test(t, a_file_is_preallocated_unless_the_reserve_is_touched);
+	tcase_add_test(t, a_file_in_use_is_preallocated_unless_the_reserve_is_touched);
 	tcase_add_test(t, a_capture_that_is_told_wrongly_goes_on_as_it_was);
 	tcase_add_test(t, what_is_not_known_is_answered_with_an_error);
 	suite_add_tcase(s, t);

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Files that a daemon left when it died: cut to the last whole chunk, finished, named; nothing else is touched.
+. "$(dirname "$0")/lib.sh"
+
+FAST="-o block_timeout=10ms -o write_delay=20ms -o ring_size=4M -o block_size=64K"
+
+# All processes of the daemon die at once, as with the machine
+kill_all() {
+	local list
+	mapfile -t list < <(tr ' ' '\n' <"/proc/$DAEMON/task/$DAEMON/children" | grep .)
+	kill -KILL "$DAEMON" "${list[@]}"
+	wait "$DAEMON" 2>/dev/null
+	gone() { ! kill -0 "${list[@]}" 2>/dev/null; }
+	wait_for 5 gone
+}
+
+repaired() { [ "$(counter files_repaired)" -ge "$1" ]; }
+
+# layout
+died() {
+	local partials before
+	# shellcheck disable=SC2086
+	daemon_start -i va -w "$OUT" -j 2 $FAST -o layout="$1" -o file_size=1M
+	in_lab "$FRAMES" send vb 6000 size=60-1514 rate=20000
+	wait_for 5 counter_is written 6000
+	kill_all
+	mapfile -t partials < <(find "$OUT" -name 'va-*.partial')
+	[ ${#partials[@]} -eq 2 ] || fail "${#partials[@]} files were being written"
+	# What a write that did not end leaves behind the last chunk
+	head -c 3000 /dev/urandom >>"${partials[0]}"
+	cp "${partials[1]}" "$OUT/other-w0-20200101T000000.000000Z.pcapng.partial"
+	before=$(md5sum <"$OUT/other-w0-20200101T000000.000000Z.pcapng.partial")
+	# shellcheck disable=SC2086
+	daemon_start -i va -w "$OUT" -j 1 $FAST -o layout="$1"
+	wait_for 10 repaired 2
+	in_lab "$FRAMES" send vb 100 first=6000
+	wait_for 5 counter_is written 100
+	daemon_stop
+	equal "the other capture's file" "$(md5sum <"$OUT/other-w0-20200101T000000.000000Z.pcapng.partial")" "$before"
+	rm "$OUT"/other-*
+	equal "what is left in the directory" "$(find "$OUT" -type f ! -name '*.pcapng' | wc -l)" 0
+	equal "packets" "$(capinfos_count)" 6100
+	files_valid
+	# Each has its own numbers: 6100 were written, none was dropped
+	equal "statistics" "$(isb_sum)" "6100 0 6100"
+}
+t_files_of_a_dead_daemon_compact() { died compact; }
+t_files_of_a_dead_daemon_inplace() { died inplace; }
+
+t_a_live_file_is_left_alone() {
+	# shellcheck disable=SC2086
+	daemon_start -i va -w "$OUT" -j 1 $FAST
+	in_lab "$FRAMES" send vb 100
+	wait_for 5 counter_is written 100
+	# A second daemon of the same name in the same directory
+	SECOND=$DIR/second.sock
+	ip netns exec "$NS" "$AFCAPD" -i va -w "$OUT" -j 1 -o daemon.control="$SECOND" -o daemon.metrics=off -o block_timeout=10ms \
+		>"$DIR/out2" 2>"$DIR/err2" &
+	second=$!
+	PIDS="$PIDS $second"
+	up() { "$AFCTL" -s "$SECOND" status >/dev/null; }
+	wait_for 10 up
+	in_lab "$FRAMES" send vb 100 first=100
+	wait_for 5 counter_is written 200
+	kill -TERM $second
+	wait $second || fail "the second one: $(cat "$DIR/err2")"
+	in_lab "$FRAMES" send vb 100 first=200
+	wait_for 5 counter_is written 300
+	daemon_stop
+	contains account "$(cat "$DIR/out2")" "100 written, 0 discarded"
+	equal "packets of both" "$(capinfos_count)" 400
+	files_valid
+}
+
+# 100 of the files that the unit test cut at random: every reader takes them
+t_files_cut_at_random_are_read_by_all() {
+	mkdir "$DIR/cut"
+	AFCAP_REPAIR_DIR=$DIR/cut CK_RUN_SUITE=repair "$BUILD/tests/unit/check" >"$DIR/unit" 2>&1 || fail "$(tail -3 "$DIR/unit")"
+	n=$(find "$DIR/cut" -type f | wc -l)
+	[ "$n" -ge 100 ] || fail "only $n files"
+	for f in "$DIR"/cut/*; do
+		text=$(tcpdump -nr "$f" 2>&1 >/dev/null | grep -v '^reading from file')
+		[ -z "$text" ] || fail "tcpdump on $f: $text"
+		text=$(tshark -nr "$f" 2>&1 >"$DIR/tshark.out" | grep -v '^Running as user')
+		[ -z "$text" ] || fail "tshark on $f: $text"
+		equal "packets in $f" "$(wc -l <"$DIR/tshark.out")" "$(capinfos -cM "$f" 2>/dev/null | awk '/Number of packets:/ { print $NF }')"
+	done
+}
+
+run_tests
