@@ -4,21 +4,6 @@
 
 NTHS=${NTHS:-2 9} # which call of each kind fails; `make check-faults`: the first 50, one after the other
 
-strace_attach() { # PID CALLS INJECTION
-	strace -f -qq -p "$1" -e trace="$2" -e inject="$2:$3" -o "$DIR/strace" 2>"$DIR/strace.err" &
-	STRACE=$!
-	PIDS="$PIDS $STRACE"
-	attached() { grep -q "^TracerPid:.*[1-9]" "/proc/$1/status"; }
-	wait_for 5 attached "$1"
-}
-
-archive_pid() {
-	local pid
-	for pid in $(cat "/proc/$DAEMON/task/$DAEMON/children"); do
-		grep -qz 'afcapd: archive' "/proc/$pid/cmdline" && echo "$pid"
-	done
-}
-
 # once WHO CALLS ERROR N LAYOUT
 once() {
 	local in_files line lost
@@ -26,8 +11,8 @@ once() {
 	daemon_start -i va -w "$OUT" -j 1 -o ring_size=4M -o block_size=64K -o block_timeout=5ms -o write_delay=5ms -o file_size=256K \
 		-o disk_reserve=0 -o sync=500ms -o layout="$5"
 	case $1 in
-	worker) strace_attach "$(workers)" "$2" "error=$3:when=$4" ;;
-	archive) strace_attach "$(archive_pid)" "$2" "error=$3:when=$4" ;;
+	worker) inject "$(workers)" "$2" "error=$3:when=$4" ;;
+	archive) inject "$(archive_pid)" "$2" "error=$3:when=$4" ;;
 	esac
 	in_lab "$FRAMES" send vb 3000 size=700-1400 rate=6000 >/dev/null
 	wait_for 10 counter_is received 3000

@@ -110,7 +110,8 @@ START_TEST(a_group_goes_on_after_the_link_was_down)
 {
 	group = (struct afcap_fanout){ .mode = AFCAP_FANOUT_LB };
 	group_open();
-	lab_run("ip link set va down; ip link set va up");
+	lab_run("ip link set va down");
+	lab_link_up();
 	for (unsigned i = 0; i < 30; i++)
 		flow_send(0, false, 0);
 	group_received(30);

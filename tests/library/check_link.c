@@ -136,7 +136,7 @@ START_TEST(what_came_before_is_read_before_the_link_is_told_down)
 	cpu = lab_cpu();
 	ck_assert_int_eq(afcap_read(handle, &packet, 2 * SECOND), AFCAP_TIMEOUT);
 	ck_assert_int_lt(lab_cpu() - cpu, 2 * SECOND / 50); /* no spinning */
-	lab_run("ip link set va up");
+	lab_link_up();
 	lab_send(5, TEST_TYPE);
 	ck_assert_uint_eq(lab_read(5), 5); /* by itself */
 	lab_run("ip link set va down");
@@ -220,7 +220,7 @@ START_TEST(a_flap_is_told_and_so_is_what_follows)
 	lab_run("ip link set va down; ip link set va up; ip link set va down");
 	ck_assert_uint_eq(lab_receive(5), 5);
 	ck_assert_int_eq(afcap_wait(handle, SECOND), AFCAP_DOWN);
-	lab_run("ip link set va up");
+	lab_link_up();
 	lab_send(5, TEST_TYPE);
 	ck_assert_uint_eq(lab_receive(5), 5);
 	lab_run("ip link set va down");
@@ -300,12 +300,13 @@ START_TEST(a_wait_sees_what_a_read_left_and_a_full_ring_goes_on)
 	options.ring.version = (enum afcap_tpacket)_i;
 	options.ring.blocks = 1;
 	options.ring.block_bytes = 4096;
+	options.ring.block_timeout_ms = 50;
 	lab_open();
 	for (unsigned around = 0; around < 5; around++) {
 		unsigned got = 0;
 
 		lab_send(_i == AFCAP_TPACKET_V3 ? 10 : 1, TEST_TYPE);
-		while (afcap_wait(handle, SECOND / 10) == AFCAP_READY) {
+		while (afcap_wait(handle, SECOND / 5) == AFCAP_READY) {
 			ck_assert_int_eq(afcap_read(handle, &packet, 0), AFCAP_READY);
 			ck_assert_uint_eq(packet->data[20], got++);
 		}
@@ -354,7 +355,7 @@ START_TEST(all_interfaces_never_go_down)
 	lab_open();
 	lab_run("ip link set va down");
 	ck_assert_int_eq(afcap_read(handle, &packet, SECOND / 5), AFCAP_TIMEOUT);
-	lab_run("ip link set va up");
+	lab_link_up();
 	afcap_close(handle);
 }
 END_TEST

@@ -56,6 +56,12 @@ TCase *lab_case(Suite *s, const char *name, void (*setup)(void), int seconds)
 	return t;
 }
 
+void lab_link_up(void)
+{
+	lab_run("ip link set va up; until ip link show vb | grep -q 'state UP'; do sleep 0.01; "
+		"done");
+}
+
 void lab_open(void)
 {
 	ck_assert_msg(afcap_open(&handle, &options, &error) == 0, "%s", error.text);

@@ -32,6 +32,9 @@ TCase *lab_case(Suite *s, const char *name, void (*setup)(void), int seconds);
 /* Runs a command line, which must succeed. */
 void lab_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Takes va up, and waits until vb sends again: the kernel sees to that a moment later. */
+void lab_link_up(void);
+
 /* Opens `handle` with `options`, which must succeed. */
 void lab_open(void);
 

@@ -2,7 +2,7 @@
 # Killed workers: nothing lost that the ring can hold, nothing twice, the account exact.
 . "$(dirname "$0")/lib.sh"
 
-KILLS=${KILLS:-200}
+KILLS=${KILLS:-50} # `make check-faults`: 1000
 RATE=50000
 
 # Kills random workers at random moments while SENDER runs, at most $1 ms apart; counts in $kills
@@ -15,13 +15,6 @@ kill_workers() {
 		[ ${#list[@]} -gt 0 ] || continue
 		kill -KILL "${list[RANDOM % ${#list[@]}]}" 2>/dev/null && kills=$((kills + 1))
 	done
-}
-
-# send COUNT OPTION...: in the background, as SENDER
-send() {
-	ip netns exec "$NS" "$FRAMES" send vb "$@" >"$DIR/sent" &
-	SENDER=$!
-	PIDS="$PIDS $SENDER"
 }
 
 # killed N: so many kills there were, and each made a restart (one that met a worker at its very end may not)
@@ -106,9 +99,7 @@ t_a_dead_archive_is_replaced() {
 	send 20000 rate=10000
 	for _ in 1 2 3 4 5 6; do
 		sleep 0.2
-		for pid in $(cat "/proc/$DAEMON/task/$DAEMON/children"); do
-			grep -qz 'afcapd: archive' "/proc/$pid/cmdline" && kill -KILL "$pid"
-		done
+		kill -KILL "$(archive_pid)"
 	done
 	wait "$SENDER"
 	wait_for 5 counter_is written 20000

@@ -4,12 +4,6 @@
 
 FAST="-o block_timeout=10ms -o write_delay=20ms -o ring_size=4M -o block_size=64K"
 
-send() { # COUNT OPTION...: in the background, as SENDER
-	ip netns exec "$NS" "$FRAMES" send vb "$@" >"$DIR/sent" &
-	SENDER=$!
-	PIDS="$PIDS $SENDER"
-}
-
 state_is() { [ "$(ctl --json status | jq -r '.captures[0].state')" = "$1" ]; }
 removed() { [ "$(counter files_removed)" -ge "$1" ]; }
 
@@ -49,7 +43,7 @@ t_a_budget_is_kept_at_every_moment() {
 	# shellcheck disable=SC2086
 	daemon_start -i va -w "$OUT" -j 2 $FAST -o file_size=512K -o disk_budget=6M -o disk_reserve=0
 	send 30000 rate=8000 size=700-1400
-	while kill -0 $SENDER 2>/dev/null; do
+	while kill -0 "$SENDER" 2>/dev/null; do
 		now=$(bytes_now)
 		[ "$now" -le "$most" ] || most=$now
 		sleep 0.05
@@ -79,7 +73,7 @@ t_files_that_others_move_away_are_no_error() {
 	# shellcheck disable=SC2086
 	daemon_start -i va -w "$OUT" -j 1 $FAST -o file_size=256K -o disk_budget=1M -o disk_reserve=0
 	send 20000 rate=10000 size=700-1400
-	while kill -0 $SENDER 2>/dev/null; do
+	while kill -0 "$SENDER" 2>/dev/null; do
 		f=$(files | head -1)
 		[ -z "$f" ] || mv "$f" "$DIR/elsewhere" 2>/dev/null
 		sleep 0.02
@@ -116,7 +110,7 @@ t_a_reserve_is_never_filled() {
 	send 30000 rate=8000 size=700-1400
 	free_now() { df --output=avail -B1 "$OUT" | tail -1; }
 	least=$(free_now)
-	while kill -0 $SENDER 2>/dev/null; do
+	while kill -0 "$SENDER" 2>/dev/null; do
 		now=$(free_now)
 		[ "$now" -ge "$least" ] || least=$now
 		sleep 0.05
@@ -254,23 +248,6 @@ t_a_start_on_a_full_disk_waits_for_room() {
 	daemon_stop
 	balance
 	umount "$DIR/small"
-}
-
-# strace PID CALLS INJECTION: attached when this returns
-inject() {
-	command -v strace >/dev/null || skip "no strace here"
-	strace -f -qq -p "$1" -e trace="$2" -e inject="$2:$3" -o "$DIR/strace" 2>"$DIR/strace.err" &
-	STRACE=$!
-	PIDS="$PIDS $STRACE"
-	attached() { grep -q "^TracerPid:.*[1-9]" "/proc/$1/status"; }
-	wait_for 5 attached "$1"
-}
-
-archive_pid() {
-	local pid
-	for pid in $(cat "/proc/$DAEMON/task/$DAEMON/children"); do
-		grep -qz 'afcapd: archive' "/proc/$pid/cmdline" && echo "$pid"
-	done
 }
 
 # A broken write ends its file, by its name; what was to be written goes into the next one

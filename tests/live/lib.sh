@@ -179,6 +179,29 @@ workers() {
 	done
 }
 
+archive_pid() {
+	local pid
+	for pid in $(cat "/proc/$DAEMON/task/$DAEMON/children"); do
+		grep -qz 'afcapd: archive' "/proc/$pid/cmdline" && echo "$pid"
+	done
+}
+
+# Frames from the other end in the background, as SENDER: send COUNT [OPTION]...
+send() {
+	ip netns exec "$NS" "$FRAMES" send vb "$@" >"$DIR/sent" &
+	SENDER=$!
+	PIDS="$PIDS $SENDER"
+}
+
+# What a system call of a process is made to fail with, from now on: inject PID CALLS error=EIO:when=3
+inject() {
+	command -v strace >/dev/null || skip "no strace here"
+	strace -f -qq -p "$1" -e trace="$2" -e inject="$2:$3" -o "$DIR/strace" 2>"$DIR/strace.err" &
+	PIDS="$PIDS $!"
+	attached() { grep -q "^TracerPid:.*[1-9]" "/proc/$1/status"; }
+	wait_for 5 attached "$1"
+}
+
 worker_pid() { ctl --json status | jq ".captures[0].workers[$1].pid"; }
 
 run_tests() {

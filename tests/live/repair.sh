@@ -78,13 +78,18 @@ t_files_cut_at_random_are_read_by_all() {
 	AFCAP_REPAIR_DIR=$DIR/cut CK_RUN_SUITE=repair "$BUILD/tests/unit/check" >"$DIR/unit" 2>&1 || fail "$(tail -3 "$DIR/unit")"
 	n=$(find "$DIR/cut" -type f | wc -l)
 	[ "$n" -ge 100 ] || fail "only $n files"
-	for f in "$DIR"/cut/*; do
-		text=$(tcpdump -nr "$f" 2>&1 >/dev/null | grep -v '^reading from file')
-		[ -z "$text" ] || fail "tcpdump on $f: $text"
-		text=$(tshark -nr "$f" 2>&1 >"$DIR/tshark.out" | grep -v '^Running as user')
-		[ -z "$text" ] || fail "tshark on $f: $text"
-		equal "packets in $f" "$(wc -l <"$DIR/tshark.out")" "$(capinfos -cM "$f" 2>/dev/null | awk '/Number of packets:/ { print $NF }')"
-	done
+	# Two at a time
+	(OUT=$DIR/cut && read_some 0) &
+	half=$!
+	(OUT=$DIR/cut && read_some 1) || fail "see above"
+	wait $half || fail "see above"
+}
+read_some() { # every second file, from the first or the second on
+	local list f
+	mapfile -t list < <(files)
+	mkdir "$DIR/part$1"
+	for ((f = $1; f < ${#list[@]}; f += 2)); do ln -s "${list[f]}" "$DIR/part$1"; done
+	DIR=$DIR/part$1 && mkdir "$DIR/out" && mv "$DIR"/*.pcapng "$DIR/out" && OUT=$DIR/out && files_valid
 }
 
 run_tests

@@ -4,12 +4,6 @@
 
 FAST="-o block_timeout=10ms -o write_delay=20ms -o ring_size=4M -o block_size=64K"
 
-send() { # COUNT OPTION...: in the background, as SENDER
-	ip netns exec "$NS" "$FRAMES" send vb "$@" >"$DIR/sent" &
-	SENDER=$!
-	PIDS="$PIDS $SENDER"
-}
-
 # files_are N: so many finished ones
 files_are() { [ "$(files | wc -l)" -eq "$1" ]; }
 in_use() { [ "$(ctl --json status | jq '[.captures[].workers[].file | select(. != null)] | length')" -eq "$1" ]; }
@@ -32,16 +26,16 @@ for layout in compact inplace; do
 done
 by_the_clock() {
 	# shellcheck disable=SC2086
-	daemon_start -i va -w "$OUT" -j 1 $FAST -o layout="$1" -o file_duration=2s
-	send 9000 rate=1000 size=60-1514 # nine seconds: five or six periods
+	daemon_start -i va -w "$OUT" -j 1 $FAST -o layout="$1" -o file_duration=1s
+	send 5000 rate=1000 size=60-1514 # five seconds: five or six periods
 	wait "$SENDER"
-	wait_for 5 counter_is written 9000
+	wait_for 5 counter_is written 5000
 	daemon_stop
 	n=$(files | wc -l)
-	if [ "$n" -lt 5 ] || [ "$n" -gt 6 ]; then fail "$n files in nine seconds of two each"; fi
-	frames_check 9000 size=60-1514 || fail "frames differ across files"
+	if [ "$n" -lt 5 ] || [ "$n" -gt 6 ]; then fail "$n files in five seconds"; fi
+	frames_check 5000 size=60-1514 || fail "frames differ across files"
 	sums_agree
-	equal "periods with more than one file" "$(name_times | while read -r us; do echo $((us / 2000000)); done | uniq -d | wc -l)" 0
+	equal "periods with more than one file" "$(name_times | while read -r us; do echo $((us / 1000000)); done | uniq -d | wc -l)" 0
 	# Packets of a period are in its file: none is later than the next one's begin, but for what was on its way
 	files | xargs python3 -c '
 import struct, sys
@@ -53,8 +47,8 @@ for path in sys.argv[1:]:
             high, low = struct.unpack_from("<II", data, at + 12)
             times.append(high << 32 | low)
         at += length
-    begin = times[len(times) // 2] // 2000000000 * 2000000000
-    assert times[0] >= begin - 300000000 and times[-1] < begin + 2000000000, (path, times[0] - begin, times[-1] - begin)
+    begin = times[len(times) // 2] // 1000000000 * 1000000000
+    assert times[0] >= begin - 300000000 and times[-1] < begin + 1000000000, (path, times[0] - begin, times[-1] - begin)
 ' || fail "packets in the file of another period"
 }
 
