@@ -9,10 +9,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define ALIGN_MOST  4096u
-#define PROBE_BYTES 65536
-#define AGAIN_NS    UINT64_C(1000000000)
-#define HUGE_BYTES  ((size_t)2 << 20)
+#define ALIGN_MOST    4096u
+#define PROBE_BYTES   65536
+#define AGAIN_NS      UINT64_C(1000000000)
+#define FAILURES_MOST 6
+#define HUGE_BYTES    ((size_t)2 << 20)
 
 /* In huge pages, if there are any: the disk gets them in fewer and larger pieces. NULL without
  * memory. */
@@ -208,6 +209,7 @@ static int chunk_put(struct writer *w, struct ledger_totals *t, const struct pca
 		return error;
 	}
 	w->unpadded = false;
+	w->failures = 0;
 	t->current.until_ns = clock_real_ns();
 	if (!t->current.since_ns) {
 		t->current.since_ns = t->current.until_ns;
@@ -227,8 +229,12 @@ static void write_failed(struct writer *w, struct ledger_totals *t, int error)
 		atomic_store_explicit(&w->no_space, true, memory_order_relaxed);
 	} else if (error != EFBIG) { /* nothing more goes there; it will be told by its name */
 		t->current.error = (uint64_t)error;
-		if (t->current.end == LEDGER_FILE_BEGIN) /* not the file's fault */
-			w->again_ns = clock_mono_ns() + AGAIN_NS;
+		if (t->current.end > LEDGER_FILE_BEGIN)
+			return;
+		/* Its first write: it is the disk, not the file. Not file after file, then. */
+		t->current.since_ns = t->current.until_ns = clock_real_ns();
+		w->again_ns = clock_mono_ns() + (AGAIN_NS << w->failures);
+		w->failures += w->failures < FAILURES_MOST;
 	}
 }
 

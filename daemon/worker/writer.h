@@ -40,6 +40,7 @@ struct writer {
 	uint32_t chunk_bytes;	   /* the most that it may hold */
 	bool unpadded;		   /* what lies behind the end in its unit may be no pad */
 	uint64_t again_ns;	   /* monotonic: the next file is not tried before */
+	unsigned failures;	   /* files in a row of which not even the first write went well */
 	struct pcapng_chunk chunk; /* the compact one under construction */
 };
 

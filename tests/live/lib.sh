@@ -46,7 +46,7 @@ wait_for() {
 }
 
 lab_make() {
-	NS=afcap-$$-$RANDOM
+	NS=afcap-$BASHPID-$RANDOM
 	DIR=$(mktemp -d "${TMPDIR:-/tmp}/afcap-test-XXXXXX")
 	SOCK=$DIR/control.sock
 	OUT=$DIR/files
