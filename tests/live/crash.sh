@@ -2,7 +2,7 @@
 # Killed workers: nothing lost that the ring can hold, nothing twice, the account exact.
 . "$(dirname "$0")/lib.sh"
 
-KILLS=${KILLS:-50} # `make check-faults`: 1000
+KILLS=${KILLS:-30} # `make check-faults`: 1000
 RATE=50000
 
 # Kills random workers at random moments while SENDER runs, at most $1 ms apart; counts in $kills
