@@ -15,6 +15,7 @@ struct file_place {
 	int directory;		    /* -1: none */
 	int64_t group;		    /* of its files; -1: as they come */
 	int plain_told;		    /* said once that O_DIRECT is not used */
+	int repair_told;	    /* errno last told of repairing there, which may pass */
 	int scan_told, remove_told; /* errno last told of reading it, of removing there */
 	uint64_t kept_ns;	    /* monotonic: keep_enforce() was last run; 0: never */
 	bool over_budget;	    /* then */

@@ -176,6 +176,13 @@ static bool file_remove(struct keep *k, const struct kept *file, const char *why
 	return false;
 }
 
+/* How much is kept free beyond the reserve: for a second or so; not so much that small disks keep
+ * no file, nothing where nothing is reserved. */
+static uint64_t growth_most(const struct file_room *room)
+{
+	return room->reserve < GROWTH_MOST ? room->reserve : GROWTH_MOST;
+}
+
 /* Some file systems free what was removed with their next commit, which may be half a minute away:
  * before a file goes because there is too little room, what went before must count. */
 static void room_measure(struct keep *k)
@@ -185,10 +192,8 @@ static void room_measure(struct keep *k)
 		return;
 	}
 	/* What must stay is not touched by the next second's writes either. */
-	if (!k->disk.reserve)
-		k->growth = 0;
-	else if (k->growth > GROWTH_MOST)
-		k->growth = GROWTH_MOST;
+	if (k->growth > growth_most(&k->disk))
+		k->growth = growth_most(&k->disk);
 	if (k->disk.available < k->disk.reserve + k->growth && k->place->removed) {
 		k->place->removed = false;
 		if (syncfs(k->place->directory) == 0)
@@ -246,7 +251,7 @@ bool keep_enforce(struct file_place *place, unsigned ahead, struct message_resul
 		files_remove(&k, result);
 	free(k.files);
 	result->full = k.disk.available + k.unused < k.disk.reserve;
-	result->available = file_room(place, &now) ? 0 : now.available;
+	result->available = file_room(place, &now) ? UINT64_MAX : now.available;
 	place->kept_ns = clock_mono_ns();
 	place->over_budget = c->disk_budget && k.bytes > c->disk_budget;
 	return !place->over_budget;
@@ -263,7 +268,7 @@ bool keep_due(const struct file_place *place, struct message_result *result)
 	if (!place->capture.max_age_ns || again > AGAIN_MOST_NS)
 		again = AGAIN_MOST_NS;
 	if (!place->kept_ns || place->over_budget || passed >= again || file_room(place, &room) ||
-	    (room.reserve && room.available < room.reserve + GROWTH_MOST))
+	    room.available < room.reserve + growth_most(&room))
 		return true;
 	result->available = room.available;
 	return false;

@@ -127,7 +127,6 @@ static bool nothing_in_it(int fd, uint64_t size, const struct chunks *chunks)
 
 	if (chunks->cut_short)
 		return true;
-
 	for (uint64_t at = HEAD_BYTES; at < size; at += sizeof(buffer)) {
 		ssize_t n = file_read(&fd, buffer, sizeof(buffer), at);
 
@@ -253,6 +252,11 @@ bool repair_step(struct file_place *place, struct message_result *result)
 		rc = leftover_treat(place, entry->d_name, name, result);
 		if (rc < 0 && for_good(rc))
 			give_up(place, entry->d_name, failure(rc));
+		else if (rc < 0 && rc != -place->repair_told)
+			log_warning("%s: repairing %s in %s: %s; tried again", place->capture.name,
+				    entry->d_name, place->capture.directory, strerror(-rc));
+		if (rc)
+			place->repair_told = rc < 0 ? -rc : 0;
 		if (rc <= 0)
 			continue;
 		done = true;

@@ -173,7 +173,6 @@ static void keep_drop(struct files *f)
 
 static void archive_closed(struct files *f)
 {
-	keep_drop(f);
 	if (f->event)
 		event_free(f->event);
 	f->event = NULL;
@@ -196,6 +195,7 @@ static void channel_cb(evutil_socket_t fd, short what, void *arg)
 	if (rc <= 0 || !r || !f->sent || message.type < MESSAGE_CAPTURE_OK) {
 		if (rc != 0)
 			log_error("the archive process answers nonsense");
+		keep_drop(f);
 		archive_closed(f); /* it ends by that, and SIGCHLD brings the next */
 		return;
 	}
@@ -278,6 +278,7 @@ bool files_reaped(struct files *f, pid_t pid, int status)
 		  WIFSIGNALED(status) ? "signal" : "status",
 		  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	f->pid = -1;
+	keep_drop(f);
 	archive_closed(f);
 	ms = spawn_backoff_ms(++f->failures);
 	delay = (struct timeval){ ms / 1000, ms % 1000 * 1000 };

@@ -238,7 +238,6 @@ void slotfiles_follow(struct slot *slot, const struct ledger_file *current,
 void slotfiles_close(struct slot *slot, const struct ledger_file *record)
 {
 	unsigned capture = slot->capture->index;
-
 	struct ledger_file last = *record;
 
 	/* What was lost since the last file ended must be in one. */

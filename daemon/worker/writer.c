@@ -303,13 +303,13 @@ int64_t writer_due(const struct writer *w, const struct ledger_totals *t)
 		return INT64_MAX;
 	if (t->current.error)
 		return clock_mono_ns() < w->again_ns ? INT64_MAX : 0;
-	/* A file that cannot be written to would be empty, but not without its losses. */
-	if (!since || atomic_load_explicit(&w->suspended, memory_order_relaxed) ||
-	    atomic_load_explicit(&w->no_space, memory_order_relaxed))
+	if (!since)
 		return INT64_MAX;
 	if (atomic_load_explicit(&w->rotate, memory_order_relaxed))
 		return 0;
-	if (!period)
+	/* A file that cannot be written to would be empty, but not without its losses. */
+	if (!period || atomic_load_explicit(&w->suspended, memory_order_relaxed) ||
+	    atomic_load_explicit(&w->no_space, memory_order_relaxed))
 		return INT64_MAX;
 	now = clock_real_ns();
 	since = since / period * period; /* the clock may have been set back, too */

@@ -136,6 +136,12 @@ t_workers_end_with_their_supervisor() {
 	mapfile -t list < <(find "$OUT" -name '*.partial' ! -name '.*')
 	if [ ${#list[@]} -eq 0 ]; then mapfile -t list < <(find "$OUT" -name '.*.spare' -size +4k); fi
 	"$FRAMES" check 1000 "${list[@]}" || fail "not all that the rings held is in the files"
+	# ... and in finished ones after the next start, whatever they were called
+	daemon_start -i va -w "$OUT" -j 1
+	repaired() { [ "$(counter files_repaired)" -ge 1 ] && [ "$(capinfos_count)" = 1000 ]; }
+	wait_for 5 repaired
+	daemon_stop
+	frames_check 1000 || fail "frames differ"
 }
 
 run_tests

@@ -128,6 +128,9 @@ t_a_reserve_is_never_filled() {
 	[ "$(in_lab curl -s http://127.0.0.1:9748/metrics | sed -n 's/^afcap_disk_available_bytes{.*} //p')" -lt $((8 * 1024 * 1024)) ] || fail "available bytes"
 	in_lab "$FRAMES" send vb 1000 first=30000 rate=10000 size=700-1400
 	wait_for 5 counter_is discarded_no_space 1000
+	before=$(counter files_completed)
+	ctl rotate || fail "what there is cannot be finished, to be taken away"
+	equal "files completed by it" "$(counter files_completed)" $((before + 1))
 	rm "$OUT/foreign"
 	begin=$(date +%s%N)
 	wait_for 5 state_is running
@@ -245,6 +248,7 @@ t_a_start_on_a_full_disk_waits_for_room() {
 	wait_for 5 state_is running
 	in_lab "$FRAMES" send vb 100 first=100
 	wait_for 5 counter_is written 100
+	equal restarts "$(counter restarts)" 0
 	daemon_stop
 	balance
 	umount "$DIR/small"

@@ -156,6 +156,32 @@ START_TEST(what_a_dead_daemon_left_is_repaired_file_by_file)
 }
 END_TEST
 
+/* Used, and not named yet when its daemon died; and bytes that are no chunk. */
+START_TEST(packets_without_a_name_are_repaired_and_what_is_no_chunk_is_a_suspect)
+{
+	static uint8_t other[3 * 4096];
+	struct message request;
+
+	recording_build(&file, 5, 1, false);
+	place_file(".eth0-w1-1-1.spare", file.bytes, file.size);
+	capture_tell();
+	request = request_of(MESSAGE_KEEP);
+	ask(&request, -1, MESSAGE_KEPT);
+	ck_assert_uint_eq(answer.result.repaired, 1);
+	ck_assert_int_lt(place_size(".eth0-w1-1-1.spare"), 0);
+	ck_assert_uint_eq(place_count(), 1);
+	place_clear();
+	memcpy(other, file.bytes, 4096);
+	memset(other + 4096, 0x55, sizeof(other) - 4096);
+	place_file(OLD_PARTIAL, other, sizeof(other));
+	request = request_of(MESSAGE_KEEP);
+	ask(&request, -1, MESSAGE_KEPT);
+	ck_assert_uint_eq(answer.result.repaired, 0);
+	ck_assert_int_eq(place_size("eth0-w0-20200101T000000.000000Z.suspect.pcapng"),
+			 (int64_t)sizeof(other));
+}
+END_TEST
+
 /* The budget holds before the new file is made: what cannot be removed as it is, is repaired first.
  */
 START_TEST(room_is_made_before_a_file_is)
@@ -253,6 +279,7 @@ Suite *suite_archive(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_file_goes_its_way);
 	tcase_add_test(t, what_a_dead_daemon_left_is_repaired_file_by_file);
+	tcase_add_test(t, packets_without_a_name_are_repaired_and_what_is_no_chunk_is_a_suspect);
 	tcase_add_test(t, room_is_made_before_a_file_is);
 	tcase_add_test(t, a_file_in_use_is_preallocated_unless_the_reserve_is_touched);
 	tcase_add_test(t, a_capture_that_is_told_wrongly_goes_on_as_it_was);

@@ -7,23 +7,26 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static struct config config, again;
 static struct config_error error;
 static char path[64];
+static int fd; /* nothing is left of it, however a test ends */
 
 static void setup(void)
 {
-	strcpy(path, "/tmp/afcap-config-XXXXXX");
-	ck_assert_int_ge(mkstemp(path), 0);
+	fd = memfd_create("afcap-config", 0);
+	ck_assert_int_ge(fd, 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	config_init(&config);
 	error.text[0] = '\0';
 }
 
 static void teardown(void)
 {
-	unlink(path);
+	close(fd);
 }
 
 static int read_text(const char *text)

@@ -187,6 +187,33 @@ START_TEST(the_oldest_go_until_the_reserve_is_available)
 }
 END_TEST
 
+/* A reserve is kept while files grow, too; but a file that might once be larger than the disk is no
+ * reason to keep none. */
+START_TEST(what_the_next_file_may_take_is_kept_free_within_bounds)
+{
+	place_file(named(NAME_FINISHED, 0, START_US), NULL, 4 * MIB);
+	place.capture.disk_reserve = available() - 4 * MIB;
+	place.capture.file_bytes = 8 * MIB;
+	enforce(0);
+	ck_assert_uint_eq(result.removed, 0);
+	enforce(1);
+	ck_assert_uint_eq(result.removed, 1);
+	ck_assert_uint_eq(result.full, 0);
+	place_file(named(NAME_FINISHED, 0, START_US), NULL, 4 * MIB);
+	place.capture.file_bytes = 1024 * MIB;
+	place.capture.disk_reserve = available() / 2;
+	enforce(2);
+	ck_assert_uint_eq(result.removed, 0);
+	place.capture.disk_reserve += 2;
+	enforce(2);
+	ck_assert_uint_eq(result.removed, 1);
+	place_file(named(NAME_FINISHED, 0, START_US), NULL, 4 * MIB);
+	place.capture.disk_reserve = 0;
+	enforce(2);
+	ck_assert_uint_eq(result.removed, 0);
+}
+END_TEST
+
 START_TEST(the_reserve_may_be_a_share_of_the_file_system)
 {
 	place.capture.disk_reserve_percent = 50;
@@ -355,6 +382,7 @@ Suite *suite_keep(void)
 	tcase_add_test(t, what_a_dead_daemon_left_counts_as_what_it_takes);
 	tcase_add_test(t, files_older_than_max_age_go);
 	tcase_add_test(t, the_oldest_go_until_the_reserve_is_available);
+	tcase_add_test(t, what_the_next_file_may_take_is_kept_free_within_bounds);
 	tcase_add_test(t, the_reserve_may_be_a_share_of_the_file_system);
 	tcase_add_test(t, a_removed_file_that_is_being_read_counts_as_removed);
 	tcase_add_test(t, foreign_files_are_never_touched);
