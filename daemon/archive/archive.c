@@ -2,6 +2,7 @@
 #include "archive.h"
 #include "file.h"
 #include "keep.h"
+#include "reopen.h"
 #include "repair.h"
 
 #include "../base/channel.h"
@@ -66,6 +67,14 @@ static int open_serve(struct file_place *place, const struct message_archive *re
 	return file_open(place, request, result);
 }
 
+static int reopen_serve(struct file_place *place, const struct message_archive *request,
+			struct message_result *result)
+{
+	if (place->directory < 0)
+		file_place_open(place, result);
+	return result->error ? -1 : file_reopen(place, request, result);
+}
+
 /* The room it may need is taken as it comes into use: files ahead that may wait for days take
  * none. */
 static void name_serve(struct file_place *place, const struct message_archive *request, int fd,
@@ -96,9 +105,9 @@ static void keep_serve(struct file_place *place, struct message_result *result)
 
 static const uint32_t answers[MESSAGE_TYPES] = {
 	[MESSAGE_CAPTURE] = MESSAGE_CAPTURE_OK, [MESSAGE_OPEN] = MESSAGE_OPENED,
-	[MESSAGE_NAME] = MESSAGE_NAMED,		[MESSAGE_FINISH] = MESSAGE_FINISHED,
-	[MESSAGE_DISCARD] = MESSAGE_DISCARDED,	[MESSAGE_KEEP] = MESSAGE_KEPT,
-	[MESSAGE_SYNC] = MESSAGE_SYNCED,
+	[MESSAGE_REOPEN] = MESSAGE_OPENED,	[MESSAGE_NAME] = MESSAGE_NAMED,
+	[MESSAGE_FINISH] = MESSAGE_FINISHED,	[MESSAGE_DISCARD] = MESSAGE_DISCARDED,
+	[MESSAGE_KEEP] = MESSAGE_KEPT,		[MESSAGE_SYNC] = MESSAGE_SYNCED,
 };
 
 /* Fills in the answer; returns a descriptor to be sent along (closed after that), or -1. */
@@ -122,6 +131,8 @@ static int request_serve(struct message *request, int fd, struct message *answer
 		result->error = EBADMSG;
 	else if (request->type == MESSAGE_OPEN)
 		return open_serve(place, r, result);
+	else if (request->type == MESSAGE_REOPEN)
+		return reopen_serve(place, r, result);
 	else if (request->type == MESSAGE_NAME)
 		name_serve(place, r, fd, result);
 	else if (request->type == MESSAGE_FINISH)

@@ -7,6 +7,7 @@
 
 #define CHUNK_TYPE	0x8AFCA901u
 #define PAD_TYPE	0x8AFCA902u
+#define RING_TYPE	0x8AFCA903u
 #define EPB_TYPE	6u
 #define STATISTICS_TYPE 5u
 #define CHUNK_MAGIC	32473u
@@ -117,7 +118,10 @@ static bool chunk_add(struct window *w, uint64_t at, struct chunks *chunks)
 	first_ns = get64(p + 32);
 	drops = get64(p + 48);
 	last_ns = get64(p + 64);
-	for (packet = at + head; packet < end; found++) {
+	packet = at + head;
+	if (packets == 0) /* a block of which workers died */
+		packet += block_whole(w, packet, end, RING_TYPE, BLOCK_MIN);
+	for (; packet < end; found++) {
 		uint32_t total = epb_whole(w, packet, end);
 
 		if (!total)

@@ -107,6 +107,11 @@ static uint32_t direct_align(int fd)
 	return HEAD_BYTES;
 }
 
+uint32_t file_align(int fd, bool direct)
+{
+	return direct ? direct_align(fd) : 4;
+}
+
 static int file_create(const struct file_place *place, const char *name, bool direct)
 {
 	int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | (direct ? O_DIRECT : 0);
@@ -191,6 +196,7 @@ int file_open(struct file_place *place, const struct message_archive *request,
 	bool direct = place->capture.direct != DIRECT_NO;
 	struct utsname uts = { 0 };
 	char os[sizeof(uts.sysname) + sizeof(uts.release) + 2];
+	struct stat st;
 	int fd;
 
 	uname(&uts);
@@ -211,7 +217,11 @@ int file_open(struct file_place *place, const struct message_archive *request,
 		     strerror(errno), begin_advice(place, errno));
 		return -1;
 	}
-	result->align = direct ? direct_align(fd) : 4;
+	if (fstat(fd, &st) == 0) {
+		result->device = st.st_dev;
+		result->inode = st.st_ino;
+	}
+	result->align = file_align(fd, direct);
 	return fd;
 }
 
@@ -303,10 +313,15 @@ int file_seal(int fd, const char *name, const struct ledger_file *record, bool s
 	uint8_t block[HEAD_STATISTICS_MAX];
 	uint32_t bytes = head_statistics(block, record);
 	int flags = fcntl(fd, F_GETFL);
+	struct stat st;
 
 	if (flags < 0 ||
 	    fcntl(fd, F_SETFL, flags & ~O_DIRECT)) /* the statistics are no multiple of anything */
 		return errno;
+	if (fstat(fd, &st))
+		return errno;
+	if (record->end > (uint64_t)st.st_size) /* a worker's word, and it is wrong */
+		return ERANGE;
 	errno = ENOSPC;
 	if (pwrite(fd, block, bytes, (off_t)record->end) == (ssize_t)bytes) {
 		/* Frees what was preallocated behind it, too */

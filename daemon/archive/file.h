@@ -29,6 +29,9 @@ struct file_room {
 	uint64_t reserve;   /* what must stay of them */
 };
 
+/* What offsets and lengths of writes must be multiples of. */
+uint32_t file_align(int fd, bool direct);
+
 /* Opens the directory, looks the group up. On failure result->error and text say why. */
 void file_place_open(struct file_place *place, struct message_result *result);
 void file_place_close(struct file_place *place);

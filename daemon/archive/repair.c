@@ -182,6 +182,8 @@ static int leftover_repair(const struct file_place *place, int fd, const char *t
 		return 0;
 	}
 	result->repaired++;
+	if (chunks.last_ns > result->until_ns)
+		result->until_ns = chunks.last_ns;
 	log_notice("%s: repaired %s in %s: %" PRIu64 " packets, %" PRIu64 " bytes behind them cut",
 		   capture, finished, directory, chunks.packets, cut);
 	return 0;

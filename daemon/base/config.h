@@ -16,6 +16,8 @@
 #define CONFIG_ERROR_BYTES  768
 #define CONFIG_KEYS_MAX	    32
 
+enum on_missing { ON_MISSING_FAIL, ON_MISSING_WAIT };
+
 struct config_daemon {
 	char control[PATH_BYTES];
 	char control_group[33], control_admins[33];
@@ -39,6 +41,8 @@ struct config_capture {
 	int vlan_keep;
 	int64_t ring_size, block_size;			   /* bytes */
 	int64_t block_timeout, write_delay, drain_timeout; /* ns */
+	int64_t worker_timeout;				   /* ns */
+	int on_missing;					   /* enum on_missing */
 	int output;					   /* enum output */
 	char directory[PATH_BYTES];
 	int layout;	       /* enum layout */

@@ -34,6 +34,9 @@ static const struct config_word vlan_words[] = { { "keep", 1 }, { "strip", 0 }, 
 static const struct config_word output_words[] = { { "pcapng", OUTPUT_PCAPNG },
 						   { "none", OUTPUT_NONE },
 						   { NULL, 0 } };
+static const struct config_word on_missing_words[] = { { "fail", ON_MISSING_FAIL },
+						       { "wait", ON_MISSING_WAIT },
+						       { NULL, 0 } };
 static const struct config_word direct_words[] = {
 	{ "auto", DIRECT_AUTO }, { "yes", DIRECT_YES }, { "no", DIRECT_NO }, { NULL, 0 }
 };
@@ -65,6 +68,8 @@ static const struct config_key capture_keys[] = {
 	{ "interface", CONFIG_STRING, C(interface), "", 0, LENGTH(config_capture, interface),
 	  NULL },
 	{ "workers", CONFIG_NUMBER, C(workers), "auto", 1, CONFIG_WORKERS_MAX, auto_words },
+	{ "on_missing", CONFIG_CHOICE, C(on_missing), "fail", 0, 0, on_missing_words },
+	{ "worker_timeout", CONFIG_DURATION, C(worker_timeout), "3s", 2 * S, 3600 * S, NULL },
 	{ "drain_timeout", CONFIG_DURATION, C(drain_timeout), "10s", 100 * MS, DAY, NULL },
 	{ "cpus", CONFIG_STRING, C(cpus), "auto", 1, LENGTH(config_capture, cpus), NULL },
 	{ "fanout", CONFIG_CHOICE, C(fanout), "hash", 0, 0, fanout_modes },

@@ -33,6 +33,14 @@ void counters_add(struct counters *sum, const struct counters *counters)
 				     counters_get(counters, &counter_infos[i]));
 }
 
+bool counters_fell(const struct counters *now, const struct counters *before)
+{
+	for (unsigned i = 0; i < counter_count; i++)
+		if (counters_get(now, &counter_infos[i]) < counters_get(before, &counter_infos[i]))
+			return true;
+	return false;
+}
+
 uint64_t counters_discarded(const struct counters *counters)
 {
 	return counters->discarded_no_space + counters->discarded_io_error +

@@ -2,6 +2,7 @@
 #ifndef COUNTERS_H
 #define COUNTERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,9 @@ extern const unsigned counter_count;
 uint64_t counters_get(const struct counters *counters, const struct counter_info *info);
 void counters_set(struct counters *counters, const struct counter_info *info, uint64_t value);
 void counters_add(struct counters *sum, const struct counters *counters);
+
+/* Whether any of them is below what it was before. */
+bool counters_fell(const struct counters *now, const struct counters *before);
 
 /* Packets received and not written, all reasons together. */
 uint64_t counters_discarded(const struct counters *counters);

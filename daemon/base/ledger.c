@@ -1,5 +1,6 @@
 /* Ledger records: two slots each, version last. */
 #include "ledger.h"
+#include "crash.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,7 +38,7 @@ int ledger_create(void)
 	*l = (struct ledger){ .magic = LEDGER_MAGIC,
 			      .layout = LEDGER_VERSION,
 			      .bytes = sizeof(*l) };
-	l->totals[0].next_sequence = 1;
+	l->totals[0].generation = l->totals[0].next_sequence = 1;
 	l->totals[0].current.end = LEDGER_FILE_BEGIN;
 	ledger_unmap(l);
 	return fd;
@@ -109,7 +110,95 @@ void ledger_commit(struct ledger *ledger, const struct ledger_totals *totals)
 	 */
 	atomic_thread_fence(memory_order_release);
 	ledger->totals[(ledger->totals_version + 1) & 1] = *totals;
+	crash_step(CRASH_FILLED);
 	ledger_publish(&ledger->totals_version);
+}
+
+void ledger_next_ring(struct ledger *ledger)
+{
+	struct ledger_totals t = ledger_totals(ledger);
+
+	t.generation++;
+	t.next_sequence = 1;
+	t.next_block = 0;
+	t.previous = (struct ledger_file){ 0 };
+	/* The one after the current one was ahead already, and has gone. */
+	t.current = (struct ledger_file){ .serial = t.current.serial + 2,
+					  .end = LEDGER_FILE_BEGIN,
+					  .begin = t.current.finish };
+	ledger_commit(ledger, &t);
+}
+
+void ledger_next_file(struct ledger *ledger)
+{
+	struct ledger_totals t = ledger_totals(ledger);
+	struct ledger_kernel k = ledger_kernel(ledger);
+	bool since = t.current.since_ns != 0;
+
+	t.previous = (struct ledger_file){ 0 };
+	t.current = (struct ledger_file){ .serial = t.current.serial + 2,
+					  .end = LEDGER_FILE_BEGIN,
+					  .begin = t.current.begin };
+	if (since) /* else that one was never used: its numbers are this one's */
+		t.current.begin = (struct ledger_mark){ t.received + k.drops, k.drops, t.written };
+	ledger_commit(ledger, &t);
+}
+
+static uint64_t discarded(const struct ledger_totals *t)
+{
+	return t->discarded_no_space + t->discarded_io_error + t->discarded_abandoned;
+}
+
+const char *ledger_problem(const struct ledger *l, const struct ledger_bounds *b)
+{
+	struct ledger_totals t;
+	struct ledger_kernel k;
+	struct counters now;
+
+	if (l->magic != LEDGER_MAGIC || l->layout != LEDGER_VERSION || l->bytes != sizeof(*l))
+		return "its head is overwritten";
+	t = ledger_totals(l);
+	k = ledger_kernel(l);
+	if (t.generation != b->generation || t.next_block >= b->blocks || t.next_sequence == 0)
+		return "it is not of this ring";
+	if (t.current.serial < b->serial_least || t.current.serial > b->serial_most ||
+	    t.current.end < LEDGER_FILE_BEGIN)
+		return "it tells of a file that there is not";
+	if (k.drops > k.packets || t.received > k.packets - k.drops)
+		return "more was received than the kernel has seen";
+	if (b->writes && t.received != t.written + discarded(&t))
+		return "what was received is not what was written and discarded";
+	ledger_counters(l, &t, &now);
+	return counters_fell(&now, b->reported) ? "counters fell" : NULL;
+}
+
+void ledger_restore(struct ledger *l, const struct counters *c, const struct ledger_file *current,
+		    uint64_t generation)
+{
+	const struct ledger_totals t = {
+		.generation = generation,
+		.next_sequence = 1,
+		.current = *current,
+		.received = c->received,
+		.received_bytes = c->received_bytes,
+		.truncated = c->truncated,
+		.blocks_full = c->blocks_full,
+		.blocks_timeout = c->blocks_timeout,
+		.written = c->written,
+		.written_bytes = c->written_bytes,
+		.write_errors = c->write_errors,
+		.discarded_no_space = c->discarded_no_space,
+		.discarded_io_error = c->discarded_io_error,
+		.discarded_abandoned = c->discarded_abandoned,
+	};
+
+	*l = (struct ledger){ .magic = LEDGER_MAGIC,
+			      .layout = LEDGER_VERSION,
+			      .bytes = sizeof(*l) };
+	l->kernel[0] = (struct ledger_kernel){ c->packets, c->drops, c->freezes };
+	l->polls = c->polls;
+	l->poll_timeouts = c->poll_timeouts;
+	ledger_commit(l, &t);
 }
 
 int ledger_take(struct ledger *ledger, int (*take)(int socket, uint32_t counts[3]), int socket)
@@ -122,12 +211,14 @@ int ledger_take(struct ledger *ledger, int (*take)(int socket, uint32_t counts[3
 		rc = take(socket, pending);
 	if (rc)
 		return rc;
+	crash_step(CRASH_TAKEN);
 	atomic_signal_fence(memory_order_seq_cst); /* against the compiler alone: a kill stops this
 						      very thread */
 	ledger->kernel[!now].packets = ledger->kernel[now].packets + pending[0];
 	ledger->kernel[!now].drops = ledger->kernel[now].drops + pending[1];
 	ledger->kernel[!now].freezes = ledger->kernel[now].freezes + pending[2];
 	memset(ledger->pending[!now], 0, sizeof(ledger->pending[!now]));
+	crash_step(CRASH_ADDED);
 	ledger_publish(&ledger->kernel_version);
 	return 0;
 }

@@ -17,7 +17,9 @@
 
 #include <stdbool.h>
 
-#define LEDGER_VERSION	  1
+#ifndef LEDGER_VERSION /* another one: tests, of an upgrade */
+#define LEDGER_VERSION 2
+#endif
 #define LEDGER_BYTES	  4096
 #define LEDGER_FILE_BEGIN 4096 /* the archive has written the head before a worker gets a file */
 
@@ -38,6 +40,7 @@ struct ledger_file {
 };
 
 struct ledger_totals {
+	uint64_t generation; /* of the ring that the next two are of: a new one begins at 1 again */
 	uint64_t next_sequence; /* of the block to be taken next; blocks below it only need their
 				   release */
 	uint64_t next_block;	/* and its place in the ring */
@@ -60,6 +63,7 @@ struct ledger {
 	struct ledger_kernel kernel[2];
 	uint32_t pending[2][4]; /* packets, drops, freezes, unused */
 	uint64_t polls, poll_timeouts;
+	uint64_t in_hand; /* sequence of the block that is being encoded; 0: none */
 };
 
 /* A new ledger in a memfd of fixed size, close-on-exec, for a ring not yet read. Returns the
@@ -81,6 +85,30 @@ struct ledger_kernel ledger_kernel(const struct ledger *ledger);
 
 /* The commit. One writer. */
 void ledger_commit(struct ledger *ledger, const struct ledger_totals *totals);
+
+/* The slot's next ring: its blocks are counted from 1 again, in a file of its own; all counters go
+ * on. There is no worker. */
+void ledger_next_ring(struct ledger *ledger);
+
+/* The current file is not to be had any more: the next chunk goes to another one. There is no
+ * worker. */
+void ledger_next_file(struct ledger *ledger);
+
+/* What a dead worker's ledger must agree with. */
+struct ledger_bounds {
+	uint64_t generation, blocks;	    /* of its ring */
+	uint64_t serial_least, serial_most; /* of the files it had */
+	bool writes;			    /* what is received is written or discarded */
+	const struct counters *reported;    /* before; no counter falls */
+};
+
+/* NULL, or in which way the bytes cannot be what a worker made. To be asked after ledger_take(). */
+const char *ledger_problem(const struct ledger *ledger, const struct ledger_bounds *bounds);
+
+/* In place of one that is of no use: the counters as they were reported last, the file as it was
+ * then. */
+void ledger_restore(struct ledger *ledger, const struct counters *reported,
+		    const struct ledger_file *current, uint64_t generation);
 
 /* Reads the kernel's counters by `take` (afcap_stats_take()) into the ledger and folds them. What
  * an interrupted call left pending is folded first, without a new read. One caller at a time.

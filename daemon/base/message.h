@@ -28,6 +28,7 @@ enum message_type {
 	MESSAGE_DRAIN,	    /* empty: nothing comes in any more; finish and exit */
 	MESSAGE_ROTATE,	    /* empty: go on in the next file, if the current one has packets */
 	MESSAGE_SUSPEND,    /* message_suspend: discard instead of writing, or write again */
+	MESSAGE_HANDOVER,   /* empty: commit what is taken and exit; a successor goes on */
 	/* worker -> supervisor */
 	MESSAGE_SOCKET_MADE, /* empty */
 	MESSAGE_RING_MADE,   /* empty: bound, ready to join */
@@ -38,6 +39,8 @@ enum message_type {
 	/* supervisor -> archive */
 	MESSAGE_CAPTURE, /* message_capture: where and how a capture's files are made */
 	MESSAGE_OPEN,	 /* message_archive: make a hidden file ahead -> MESSAGE_OPENED */
+	MESSAGE_REOPEN,	 /* message_archive: find the file of a dead daemon again, by its inode ->
+			    MESSAGE_OPENED */
 	MESSAGE_NAME,	 /* message_archive + fd: it is in use, name it -> MESSAGE_NAMED */
 	MESSAGE_FINISH,	 /* message_archive + fd: cut, close with its statistics, sync, rename ->
 			    MESSAGE_FINISHED */
@@ -73,6 +76,9 @@ struct message_worker {
 	int32_t cpu;	 /* to run on; -1: any */
 	uint32_t layout; /* enum layout */
 	uint32_t unused;
+	uint64_t generation; /* of the ring */
+	uint64_t quarantine; /* sequence of a block that is not to be looked into; 0: none */
+	uint64_t timeout_ns; /* the ring thread may be busy with one block so long */
 	uint64_t write_delay_ns;
 	uint64_t file_bytes;	   /* rotate when a chunk would make it larger */
 	uint64_t file_duration_ns; /* rotate on multiples of the wall clock; 0: never */
@@ -126,6 +132,7 @@ struct message_capture {
 
 struct message_archive {
 	uint32_t capture, worker;
+	uint64_t device, inode;	    /* REOPEN */
 	struct ledger_file file;    /* OPEN: serial; NAME: and since_ns; FINISH: all */
 	char name[FILE_NAME_BYTES]; /* as the archive named it last; not in OPEN */
 };
@@ -133,6 +140,8 @@ struct message_archive {
 struct message_result {
 	uint32_t capture, worker;
 	uint64_t serial;
+	uint64_t device, inode;	    /* OPENED */
+	uint64_t until_ns;	    /* KEPT: time of the last packet that was repaired; 0: none */
 	uint32_t align;		    /* OPENED */
 	int32_t error;		    /* 0 or errno; then `text` says what */
 	uint32_t removed, repaired; /* files, by budget, age or reserve; at KEPT */

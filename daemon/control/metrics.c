@@ -161,6 +161,19 @@ static void states_print(const struct supervisor *s, FILE *out)
 	}
 }
 
+static void links_print(const struct supervisor *s, FILE *out)
+{
+	family_print("afcap_interface_up", "Whether the interface is there, up, and has a carrier.",
+		     "gauge", out);
+	for (unsigned i = 0; i < view_captures(s); i++) {
+		struct capture_view c;
+
+		view_capture(s, i, &c);
+		labels_print("afcap_interface_up", &c, out);
+		fprintf(out, "} %d\n", c.link_up);
+	}
+}
+
 /* Only where files are written. */
 static void disk_print(const struct supervisor *s, FILE *out)
 {
@@ -182,6 +195,7 @@ void metrics_print(const struct supervisor *supervisor, FILE *out)
 	counters_print(supervisor, out);
 	gauges_print(supervisor, out);
 	states_print(supervisor, out);
+	links_print(supervisor, out);
 	disk_print(supervisor, out);
 	family_print("afcap_build_info", "The version that runs; always 1.", "gauge", out);
 	fprintf(out, "afcap_build_info{version=\"%s\"} 1\n", AFCAP_VERSION);

@@ -9,7 +9,15 @@
 
 struct supervisor;
 
-enum capture_state { CAPTURE_STARTING, CAPTURE_RUNNING, CAPTURE_STOPPING, CAPTURE_STOPPED };
+enum capture_state {
+	CAPTURE_WAITING,  /* for its interface, or to try again */
+	CAPTURE_STARTING, /* the workers make their rings */
+	CAPTURE_RUNNING,
+	CAPTURE_LEAVING, /* its interface is gone, or its rings are of no use: what they hold is
+			    written, then it begins anew */
+	CAPTURE_STOPPING,
+	CAPTURE_STOPPED, /* or failed */
+};
 
 struct capture {
 	struct supervisor *supervisor;
@@ -19,8 +27,24 @@ struct capture {
 	const struct config_capture *config;
 	unsigned index;
 	enum capture_state state;
-	bool abandoned;		/* what is left is not waited for */
-	uint64_t since_real_ns; /* armed */
+	bool abandoned; /* what is left is not waited for */
+	bool failed;
+	bool initial;	  /* nothing has begun yet: what goes wrong ends the daemon */
+	char reason[160]; /* why it waits, is down, or failed, for readers; "": all is well */
+	struct links *links;
+	uint64_t link_id; /* of the device that it is bound to; 0: not bound, or to all */
+	bool link_up;
+	bool renamed; /* told */
+	struct left
+		*resume; /* what a daemon before left of each worker, until it is gone on with */
+	struct saved *saved; /* for the next daemon */
+	int saved_fd;
+	uint64_t gap_ns;   /* realtime since when nothing is recorded; 0: no gap */
+	char gap_why[128]; /* ... and why */
+	uint64_t retry_ns; /* monotonic: not tried again before */
+	struct event *again;
+	uint64_t repaired_until_ns; /* time of the last packet that a dead daemon's files have */
+	uint64_t since_real_ns;	    /* armed */
 	struct afcap_geometry ring;
 	uint32_t snaplen;   /* what the filter lets through of a packet: no packet fills a block to
 			       its last byte */
@@ -30,7 +54,9 @@ struct capture {
 	bool group_known;
 	unsigned sockets_asked, joins_asked; /* slots that were told so far: in slot order */
 	struct event *deadline;
+	bool handing_over;
 	bool full;	     /* disk_reserve cannot be kept: nothing is written */
+	bool told;	     /* the archive knows of it */
 	bool keeping;	     /* files_keep() is asked for */
 	uint64_t available;  /* bytes of the file system; UINT64_MAX: not known */
 	uint64_t sync_at_ns; /* monotonic; when files are synced next */
@@ -49,14 +75,30 @@ struct capture_error {
 int capture_check(const struct config *config, const struct config_capture *capture,
 		  struct capture_error *error);
 
-/* Checks the interface, compiles the filter, makes slots and asks for files. No process yet.
- * Returns 0 or -1. */
+/* Makes the slots, or takes over what a daemon before left of them. No process yet. `links` and
+ * `files` are borrowed. Returns 0 or -1. */
 int capture_init(struct capture *capture, struct supervisor *supervisor, struct event_base *base,
-		 struct files *files, const struct config *config, unsigned index,
-		 struct capture_error *error);
+		 struct files *files, struct links *links, const struct config *config,
+		 unsigned index, struct capture_error *error);
 
-/* Starts the workers. capture_advance() does the rest. Returns 0 or -errno. */
-int capture_start(struct capture *capture);
+/* Goes on with the rings that were taken over; begins, where the interface is there and up; or
+ * waits for it. Returns 0 or -1. */
+int capture_start(struct capture *capture, struct capture_error *error);
+
+/* Interfaces changed. */
+void capture_link(struct capture *capture);
+
+/* What the rings hold is written (not waited for with `abandon`), then it begins anew. */
+void capture_leave(struct capture *capture, bool abandon, const char *why);
+
+/* It cannot go on: as if stopped, but told as failed. The other captures go on. */
+void capture_fail(struct capture *capture, const char *why);
+
+/* The workers commit what they have taken and end; the rings stay as they are. True when they have
+ * ended. */
+void capture_hand_over(struct capture *capture, bool at_once);
+bool capture_handed_over(const struct capture *capture);
+bool capture_handing_over(const struct capture *capture);
 
 /* Nothing comes in any more; the workers finish. With `abandon` what they have not written is given
  * up. */
@@ -64,6 +106,12 @@ void capture_stop(struct capture *capture, bool abandon);
 
 /* Twice a second or so. */
 void capture_tick(struct capture *capture);
+
+/* The supervisor itself stood still: no worker is silent for that. */
+void capture_forgive(struct capture *capture);
+
+/* It is being stopped, or was. */
+bool capture_ending(const struct capture *capture);
 
 /* All its workers go on in their next files. capture_rotating(): they do not yet. */
 void capture_rotate(struct capture *capture);
@@ -77,6 +125,15 @@ bool capture_reaped(struct capture *capture, pid_t pid, int status);
 void capture_counters(const struct capture *capture, struct counters *sum);
 
 void capture_free(struct capture *capture);
+
+/* ---- between the files that are a capture's ---- */
+
+/* Its timers. Returns 0 or -ENOMEM. */
+int capture_events(struct capture *capture);
+
+/* Tells the archive what it is; has it look after the files. */
+void capture_tell(struct capture *capture);
+void capture_keep(struct capture *capture);
 
 /* ---- what slots tell ---- */
 

@@ -42,6 +42,11 @@ struct files {
 
 static void queue_send(struct files *f);
 
+static bool opens(uint32_t type)
+{
+	return type == MESSAGE_OPEN || type == MESSAGE_REOPEN;
+}
+
 static void request_message(const struct files *f, const struct request *r, struct message *message)
 {
 	memset(message, 0, sizeof(*message));
@@ -55,7 +60,11 @@ static void request_message(const struct files *f, const struct request *r, stru
 	message->archive.file = r->record;
 	if (r->type == MESSAGE_FINISH && r->file->spoiled) /* perhaps since it was asked for */
 		message->archive.file.error = (uint64_t)r->file->spoiled;
-	if (r->file && r->type != MESSAGE_OPEN)
+	if (r->type == MESSAGE_REOPEN) {
+		message->archive.device = r->file->device;
+		message->archive.inode = r->file->inode;
+	}
+	if (r->file && !opens(r->type))
 		memcpy(message->archive.name, r->file->name, sizeof(message->archive.name));
 }
 
@@ -69,8 +78,7 @@ static void queue_send(struct files *f)
 	if (!r || f->sent || f->channel < 0)
 		return;
 	request_message(f, r, &message);
-	rc = channel_send(f->channel, &message,
-			  r->file && r->type != MESSAGE_OPEN ? r->file->fd : -1);
+	rc = channel_send(f->channel, &message, r->file && !opens(r->type) ? r->file->fd : -1);
 	if (rc == 0) {
 		f->sent = true;
 	} else if (rc != -EPIPE) { /* gone: its successor gets it */
@@ -87,13 +95,14 @@ static struct request *queue_place(const struct files *f, uint32_t type, uint32_
 {
 	struct request *r = TAILQ_FIRST(&f->queue);
 
-	if (type != MESSAGE_CAPTURE && type != MESSAGE_NAME &&
+	if (type != MESSAGE_CAPTURE && type != MESSAGE_REOPEN && type != MESSAGE_NAME &&
 	    (type != MESSAGE_OPEN || f->captures[capture].disk_budget))
 		return NULL;
 	if (r && f->sent)
 		r = TAILQ_NEXT(r, link);
 	while (r &&
-	       (r->type == MESSAGE_CAPTURE || r->type == MESSAGE_OPEN || r->type == MESSAGE_NAME))
+	       (r->type == MESSAGE_CAPTURE || r->type == MESSAGE_NAME ||
+		r->type == MESSAGE_REOPEN || (r->type == MESSAGE_OPEN && type != MESSAGE_REOPEN)))
 		r = TAILQ_NEXT(r, link);
 	return r;
 }
@@ -135,13 +144,15 @@ static void request_answered(struct files *f, struct request *r,
 	}
 	if (r->type == MESSAGE_OPEN || r->type == MESSAGE_KEEP)
 		f->events->cared(r->owner, result, r->type == MESSAGE_KEEP);
-	if (r->type == MESSAGE_OPEN && !result->error) {
+	if (opens(r->type) && !result->error) {
 		file->fd = fd;
 		file->align = result->align;
+		file->device = result->device;
+		file->inode = result->inode;
 		f->events->opened(r->owner, file);
 		return;
 	}
-	if (result->error && r->owner && (r->type == MESSAGE_OPEN || r->type == MESSAGE_CAPTURE)) {
+	if (result->error && r->owner && (opens(r->type) || r->type == MESSAGE_CAPTURE)) {
 		if (file)
 			file->failed = true;
 		f->events->failed(r->owner, file, result->error, result->text);
@@ -355,7 +366,28 @@ void files_retry(struct files *f, uint32_t capture, uint32_t worker, struct outp
 	const struct ledger_file record = { .serial = file->serial };
 
 	file->failed = false;
-	file_request(f, MESSAGE_OPEN, capture, worker, file, &record, owner);
+	file_request(f, file->reopen ? MESSAGE_REOPEN : MESSAGE_OPEN, capture, worker, file,
+		     &record, owner);
+}
+
+struct output_file *files_reopen(struct files *f, uint32_t capture, uint32_t worker,
+				 uint64_t serial, uint64_t device, uint64_t inode, void *owner)
+{
+	struct output_file *file = calloc(1, sizeof(*file));
+
+	if (!file)
+		return NULL;
+	*file = (struct output_file){
+		.serial = serial, .fd = -1, .reopen = true, .device = device, .inode = inode
+	};
+	files_retry(f, capture, worker, file, owner);
+	return file;
+}
+
+void files_forget(struct output_file *file)
+{
+	if (file)
+		file_free(file);
 }
 
 void files_name(struct files *f, uint32_t capture, uint32_t worker, struct output_file *file,

@@ -23,7 +23,9 @@ struct output_file {
 	bool offered; /* the slot's worker has it */
 	bool failed;  /* could not be made: files_retry() */
 	bool syncing;
-	int spoiled; /* errno of a failed sync: it ends as a suspect; 0: none */
+	bool reopen;		/* it is of a daemon before: found again by the next two */
+	uint64_t device, inode; /* once it is made */
+	int spoiled;		/* errno of a failed sync: it ends as a suspect; 0: none */
 };
 
 /* What the answers are told to. `owner` is what the request was made with. */
@@ -52,6 +54,13 @@ void files_capture(struct files *files, const struct message_capture *capture, v
 /* Has a file made ahead. NULL without memory. */
 struct output_file *files_open(struct files *files, uint32_t capture, uint32_t worker,
 			       uint64_t serial, void *owner);
+
+/* Has the file of a daemon before found and opened again. NULL without memory. */
+struct output_file *files_reopen(struct files *files, uint32_t capture, uint32_t worker,
+				 uint64_t serial, uint64_t device, uint64_t inode, void *owner);
+
+/* A file that was never made, or not found again. */
+void files_forget(struct output_file *file);
 
 /* Tries again to make a file that failed. */
 void files_retry(struct files *files, uint32_t capture, uint32_t worker, struct output_file *file,

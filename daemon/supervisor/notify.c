@@ -1,9 +1,12 @@
-/* sd_notify(3), sd_watchdog_enabled(3). */
+/* sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3). */
 #include "notify.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <systemd/sd-daemon.h>
+
+#define SETTLE_US UINT64_C(5000000)
 
 void notify_ready(void)
 {
@@ -36,4 +39,44 @@ unsigned notify_watchdog_ms(void)
 	uint64_t us;
 
 	return sd_watchdog_enabled(0, &us) > 0 ? (unsigned)(us / 2000) : 0;
+}
+
+bool notify_manager(void)
+{
+	const char *socket = getenv("NOTIFY_SOCKET");
+
+	return socket && *socket;
+}
+
+/* Not polled by the manager: a ring's socket has an error when its link goes down, which is no
+ * reason to drop it. */
+void notify_keep(const char *name, int fd)
+{
+	char text[320];
+
+	snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%s\nFDPOLL=0", name);
+	sd_pid_notify_with_fds(0, 0, text, &fd, 1);
+}
+
+void notify_drop(const char *name)
+{
+	sd_notifyf(0, "FDSTOREREMOVE=1\nFDNAME=%s", name);
+}
+
+void notify_settle(void)
+{
+	if (notify_manager())
+		sd_notify_barrier(0, SETTLE_US);
+}
+
+void notify_kept(void (*take)(void *context, const char *name, int fd), void *context)
+{
+	char **names = NULL;
+	int n = sd_listen_fds_with_names(1, &names);
+
+	for (int i = 0; i < n; i++) {
+		take(context, names[i], SD_LISTEN_FDS_START + i);
+		free(names[i]);
+	}
+	free(names);
 }

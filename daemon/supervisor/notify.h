@@ -1,8 +1,9 @@
-/* What systemd is told. The only door to sd_notify; all of it is nothing where no service manager
- * listens. */
+/* What systemd is told, and what it keeps. The only door to libsystemd's notifications; all of it
+ * is nothing where no service manager listens. */
 #ifndef NOTIFY_H
 #define NOTIFY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 void notify_ready(void);
@@ -12,5 +13,20 @@ __attribute__((format(printf, 1, 2))) void notify_status(const char *format, ...
 
 /* How often notify_watchdog() is due, in ms; 0: no watchdog. */
 unsigned notify_watchdog_ms(void);
+
+/* Whether there is a service manager, which may keep descriptors (FileDescriptorStoreMax=). */
+bool notify_manager(void);
+
+/* The manager keeps a duplicate of `fd` under this name, also while this process is gone, until it
+ * is told to drop all of that name. */
+void notify_keep(const char *name, int fd);
+void notify_drop(const char *name);
+
+/* Waits until the manager has read all that it was told, at most some seconds. */
+void notify_settle(void);
+
+/* What the manager kept of a process before: calls `take` with each descriptor, which is its own
+ * from then on. To be called once. */
+void notify_kept(void (*take)(void *context, const char *name, int fd), void *context);
 
 #endif

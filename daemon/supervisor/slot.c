@@ -1,5 +1,6 @@
-/* Spawning, hearing and burying a worker. */
+/* Spawning and hearing a worker. */
 #include "slot.h"
+#include "handover.h"
 #include "slotfiles.h"
 #include "capture.h"
 #include "spawn.h"
@@ -16,47 +17,75 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#define STEADY_NS UINT64_C(1000000000) /* a worker that lived so long did not die of starting */
-
-static void respawn_cb(evutil_socket_t fd, short what, void *arg)
+void slot_go_on(struct slot *slot)
 {
-	struct slot *slot = arg;
 	int rc;
 
-	(void)fd;
-	(void)what;
 	if (slot->state != SLOT_WAITING)
 		return;
 	rc = slot_spawn(slot);
 	if (rc) {
-		log_error("%s/%u: starting a worker: %s", slot->capture->config->name, slot->index,
-			  strerror(-rc));
+		log_error("%s/%u: starting a worker: %s; tried again", slot->capture->config->name,
+			  slot->index, strerror(-rc));
 		slot->failures++;
 		event_add(slot->respawn, &(struct timeval){ 1, 0 });
 	}
 }
 
-int slot_init(struct slot *slot, struct capture *capture, unsigned index)
+static void respawn_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	slot_go_on(arg);
+}
+
+int slot_init(struct slot *slot, struct capture *capture, unsigned index, int ledger_fd)
 {
 	*slot = (struct slot){ .capture = capture,
 			       .index = index,
+			       .saved = &capture->saved->slots[index],
 			       .pid = -1,
 			       .channel = -1,
-			       .ledger_fd = -1,
+			       .ledger_fd = ledger_fd < 0 ? ledger_create() : ledger_fd,
 			       .ring_fd = -1 };
-	slot->ledger_fd = ledger_create();
 	if (slot->ledger_fd < 0)
 		return slot->ledger_fd;
 	slot->ledger = ledger_map(slot->ledger_fd);
 	if (!slot->ledger)
 		return -errno;
+	slot->generation = ledger_totals(slot->ledger).generation;
+	if (ledger_fd < 0)
+		slot_keep_ledger(slot);
 	slot->respawn = event_new(capture->base, -1, 0, respawn_cb, slot);
-	if (!slot->respawn)
-		return -ENOMEM;
-	return slotfiles_init(slot);
+	return slot->respawn ? 0 : -ENOMEM;
+}
+
+void slot_keep_ledger(const struct slot *slot)
+{
+	handover_put(&(struct handover_key){ HANDOVER_LEDGER, slot->capture->config->name,
+					     slot->index, 0 },
+		     slot->ledger_fd);
+}
+
+void slot_keep_ring(const struct slot *slot)
+{
+	handover_put(&(struct handover_key){ HANDOVER_RING, slot->capture->config->name,
+					     slot->index, slot->generation },
+		     slot->ring_fd);
+}
+
+void slot_resume(struct slot *slot, int ring_fd)
+{
+	struct ledger_totals totals = ledger_totals(slot->ledger);
+	struct counters counters;
+
+	slot->ring_fd = ring_fd;
+	slot->state = SLOT_WAITING;
+	ledger_counters(slot->ledger, &totals, &counters);
+	slot_counters_take(slot, &counters);
+	slot->record = totals.current;
 }
 
 void slot_send(struct slot *slot, struct message *message, int fd)
@@ -79,13 +108,18 @@ void slot_say(struct slot *slot, uint32_t type)
 	slot_send(slot, &message, -1);
 }
 
-static void counters_take(struct slot *slot, const struct counters *counters)
+bool slot_counters_take(struct slot *slot, const struct counters *counters)
 {
 	uint64_t now = clock_mono_ns(), passed = now - slot->rate.at_ns;
 
+	if (counters_fell(counters, &slot->reported) || counters->drops > counters->packets ||
+	    counters->received > counters->packets - counters->drops || counters->restarts ||
+	    counters->files_opened || counters->files_completed || counters->files_removed ||
+	    counters->files_repaired)
+		return false;
 	slot->reported = *counters;
 	if (passed < UINT64_C(900000000)) /* a report between two: an event's, not the clock's */
-		return;
+		return true;
 	if (slot->rate.at_ns) {
 		slot->rate.packets = (double)(counters->packets - slot->rate.counters.packets) *
 				     1e9 / (double)passed;
@@ -95,14 +129,28 @@ static void counters_take(struct slot *slot, const struct counters *counters)
 	}
 	slot->rate.at_ns = now;
 	slot->rate.counters = *counters;
+	return true;
 }
 
+/* A worker's bytes are nobody's truth: what cannot be is not taken over, and its maker replaced. */
 static void on_report(struct slot *slot, const struct message *message)
 {
-	counters_take(slot, &message->report.counters);
-	slot->gone |= message->report.gone != 0;
-	slot->no_space = message->report.no_space;
-	slotfiles_follow(slot, &message->report.current, &message->report.previous);
+	const struct message_report *r = &message->report;
+
+	if (slot->hung)
+		return;
+	if (!slotfiles_known(slot, &r->current) || !slot_counters_take(slot, &r->counters)) {
+		log_error("%s/%u: the worker reports what cannot be; it is replaced",
+			  slot->capture->config->name, slot->index);
+		slot_kill(slot);
+		return;
+	}
+	slot->record = r->current;
+	slot->gone |= r->gone != 0;
+	slot->no_space = r->no_space;
+	slotfiles_follow(slot, &r->current, &r->previous);
+	if (r->gone)
+		capture_link(slot->capture);
 }
 
 static void on_joined(struct slot *slot, const struct message *message, int fd)
@@ -116,6 +164,7 @@ static void on_joined(struct slot *slot, const struct message *message, int fd)
 		return;
 	}
 	slot->ring_fd = fd;
+	slot_keep_ring(slot);
 	slot->progress = PROGRESS_JOINED;
 	capture_joined(slot->capture, &message->group);
 	slotfiles_offer(slot);
@@ -141,6 +190,7 @@ static void on_ready(struct slot *slot)
 
 static void slot_handle(struct slot *slot, struct message *message, int fd)
 {
+	slot->heard_ns = clock_mono_ns();
 	if (message->type == MESSAGE_JOINED) {
 		on_joined(slot, message, fd);
 	} else {
@@ -191,6 +241,13 @@ static void channel_cb(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+void slot_channel_finish(struct slot *slot)
+{
+	for (int i = 0; i < 64 && slot->channel >= 0; i++)
+		channel_cb(slot->channel, EV_READ, slot);
+	channel_close(slot);
+}
+
 static void worker_describe(const struct slot *slot, struct message_worker *m)
 {
 	const struct capture *c = slot->capture;
@@ -212,6 +269,9 @@ static void worker_describe(const struct slot *slot, struct message_worker *m)
 		.write_delay_ns = (uint64_t)k->write_delay,
 		.file_bytes = (uint64_t)k->file_size,
 		.file_duration_ns = (uint64_t)k->file_duration,
+		.generation = slot->generation,
+		.quarantine = slot->quarantine,
+		.timeout_ns = (uint64_t)k->worker_timeout,
 	};
 	memcpy(m->capture, k->name, sizeof(m->capture));
 	memcpy(m->interface, k->interface, sizeof(m->interface));
@@ -238,7 +298,8 @@ int slot_spawn(struct slot *slot)
 	}
 	slot->pid = pid;
 	slot->channel = ends[0];
-	slot->started_ns = clock_mono_ns();
+	slot->started_ns = slot->heard_ns = clock_mono_ns();
+	slot->hung = false;
 	slot->started_real_ns = clock_real_ns();
 	slot->received_before = ledger_totals(slot->ledger).received;
 	slot->progress = slot->ring_fd >= 0 ? PROGRESS_JOINED : PROGRESS_NONE;
@@ -260,126 +321,17 @@ int slot_spawn(struct slot *slot)
 	return 0;
 }
 
-static void totals_report(struct slot *slot, const struct ledger_totals *totals)
-{
-	struct counters counters;
-
-	ledger_counters(slot->ledger, totals, &counters);
-	counters_take(slot, &counters);
-	slotfiles_follow(slot, &totals->current, &totals->previous);
-}
-
-/* Nobody reads this ring any more: what is in it is abandoned, the files are closed. */
-static void slot_settle(struct slot *slot)
-{
-	struct ledger_totals totals;
-	struct ledger_kernel kernel;
-
-	if (slot->state == SLOT_ENDED)
-		return;
-	slot->state = SLOT_ENDED;
-	if (slot->ledger) {
-		totals = ledger_totals(slot->ledger);
-		if (slot->ring_fd >= 0)
-			ledger_take(slot->ledger, afcap_stats_take, slot->ring_fd);
-		kernel = ledger_kernel(slot->ledger);
-		if (kernel.packets - kernel.drops > totals.received) {
-			uint64_t left = kernel.packets - kernel.drops - totals.received;
-
-			log_warning("%s/%u: %llu packets left in the ring are abandoned",
-				    slot->capture->config->name, slot->index,
-				    (unsigned long long)left);
-			totals.received += left;
-			totals.discarded_abandoned += left;
-		}
-		totals.current.finish =
-			(struct ledger_mark){ kernel.packets, kernel.drops, totals.written };
-		ledger_commit(slot->ledger, &totals);
-		totals_report(slot, &totals);
-		slotfiles_close(slot, &totals.current);
-	}
-	capture_changed(slot->capture);
-}
-
-static void slot_respawn(struct slot *slot, const struct ledger_totals *totals, int status)
-{
-	uint64_t lived = clock_mono_ns() - slot->started_ns;
-	unsigned ms;
-
-	if (lived > STEADY_NS || totals->received != slot->received_before)
-		slot->failures = 0;
-	ms = spawn_backoff_ms(++slot->failures);
-	slot->restarts++;
-	slot->state = SLOT_WAITING;
-	log_warning("%s/%u: worker %s %d; the next one goes on in %u ms",
-		    slot->capture->config->name, slot->index,
-		    WIFSIGNALED(status) ? "killed by signal" : "ended with status",
-		    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), ms);
-	if (ms == 0)
-		respawn_cb(-1, 0, slot);
-	else
-		event_add(slot->respawn, &(struct timeval){ ms / 1000, ms % 1000 * 1000 });
-}
-
-bool slot_reaped(struct slot *slot, pid_t pid, int status)
-{
-	bool starting = slot->state == SLOT_STARTING;
-	struct ledger_totals totals;
-
-	if (pid != slot->pid)
-		return false;
-	slot->pid = -1;
-	/* What it still said: a reason for its end, and a descriptor perhaps. Reports are in the
-	 * ledger. */
-	for (int i = 0; i < 64 && slot->channel >= 0; i++)
-		channel_cb(slot->channel, EV_READ, slot);
-	channel_close(slot);
-	totals = ledger_totals(slot->ledger);
-	if (slot->ring_fd >= 0) /* nobody else reads them now */
-		ledger_take(slot->ledger, afcap_stats_take, slot->ring_fd);
-	totals_report(slot, &totals);
-	if (starting && !capture_abandoned(slot->capture)) {
-		char text[64];
-
-		snprintf(text, sizeof(text), "worker %u died while starting", slot->index);
-		capture_start_failed(slot->capture, EXIT_FAILURE, text);
-	}
-	if (starting || capture_abandoned(slot->capture) ||
-	    (slot->draining && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS))
-		slot_settle(slot);
-	else
-		slot_respawn(slot, &totals, status);
-	return true;
-}
-
-void slot_drain(struct slot *slot)
-{
-	slot->draining = true;
-	if (slot->state == SLOT_WAITING) {
-		event_del(slot->respawn);
-		respawn_cb(-1, 0, slot);
-	} else if (slot->state == SLOT_RUNNING) {
-		slot_say(slot, MESSAGE_DRAIN);
-	}
-}
-
-void slot_kill(struct slot *slot)
-{
-	if (slot->pid > 0)
-		kill(slot->pid, SIGKILL);
-	else if (capture_abandoned(slot->capture))
-		slot_settle(slot);
-}
-
 void slot_counters(const struct slot *slot, struct counters *counters)
 {
+	const struct saved_slot *saved = slot->saved;
+
 	*counters = slot->reported;
-	counters->restarts = slot->restarts;
-	counters->files_opened = slot->files_opened;
-	counters->files_completed = slot->files_completed;
-	counters->files_removed = slot->files_removed;
-	counters->files_repaired = slot->files_repaired;
-	counters->write_errors += slot->sync_errors;
+	counters->restarts = saved->restarts;
+	counters->files_opened = saved->files_opened;
+	counters->files_completed = saved->files_completed;
+	counters->files_removed = saved->files_removed;
+	counters->files_repaired = saved->files_repaired;
+	counters->write_errors += saved->sync_errors;
 }
 
 void slot_free(struct slot *slot)

@@ -4,15 +4,19 @@
 #define SLOT_H
 
 #include "files.h"
+#include "saved.h"
 
 struct capture;
 
 enum slot_state {
+	SLOT_IDLE,     /* no ring: the capture waits for its interface */
 	SLOT_STARTING, /* the worker makes its ring */
 	SLOT_RUNNING,
-	SLOT_WAITING, /* the worker died; the next comes after the backoff */
+	SLOT_WAITING, /* the worker died; the next comes after the backoff, or with its file */
 	SLOT_ENDED,   /* drained, or given up; settled */
 };
+
+#define SLOT_DEATHS 5 /* without progress, within SLOT_DEATHS_NS: a crash loop */
 
 /* How far a starting worker is. */
 enum slot_progress {
@@ -40,16 +44,23 @@ struct slot {
 	bool no_space;	   /* its last write found none, as the worker says */
 	bool no_room;	   /* a file could not be made for want of it */
 	bool suspended;	   /* as the worker was told */
+	bool hung;	   /* killed since it was silent */
+	bool given_up;	   /* its workers only die */
+	bool awaits_file;  /* its worker comes when the file that it goes on in is found */
 	int open_error;	   /* errno of making a file, told last */
 	uint64_t retry_ns; /* monotonic: files that failed are not tried before */
 	uint64_t rotating; /* the serial that its file has when that is done; 0: no need */
 
-	struct counters reported; /* by the worker, absolute */
-	uint64_t restarts, files_opened, files_completed, files_removed, files_repaired;
-	uint64_t sync_errors;	  /* of files, while they were written or at their end */
-	unsigned failures;	  /* deaths without progress between them */
-	uint64_t received_before; /* as the process started */
-	uint64_t started_ns;	  /* monotonic */
+	struct counters reported;  /* by the worker, absolute */
+	struct ledger_file record; /* its file, as it was reported last */
+	struct saved_slot *saved;
+	uint64_t generation;		 /* of its ring */
+	unsigned failures;		 /* deaths without progress between them */
+	uint64_t deaths_ns[SLOT_DEATHS]; /* monotonic: when those were */
+	uint64_t suspect;		 /* sequence of the block that the last worker died of */
+	uint64_t quarantine;		 /* ... that two died of: not looked into any more */
+	uint64_t received_before;	 /* as the process started */
+	uint64_t started_ns, heard_ns;	 /* monotonic */
 	uint64_t started_real_ns;
 	struct {
 		uint64_t at_ns; /* monotonic */
@@ -58,8 +69,16 @@ struct slot {
 	} rate;
 };
 
-/* Makes ledger and first files; no process yet. Returns 0 or -errno. */
-int slot_init(struct slot *slot, struct capture *capture, unsigned index);
+/* Idle, with the ledger that a daemon before left, or a new one (-1). Returns 0 or -errno. */
+int slot_init(struct slot *slot, struct capture *capture, unsigned index, int ledger_fd);
+
+/* Where its ring and ledger are kept while there is no daemon. */
+struct handover_key;
+void slot_keep_ledger(const struct slot *slot);
+void slot_keep_ring(const struct slot *slot);
+
+/* Goes on with a ring that a daemon before left: a worker comes as soon as its file is there. */
+void slot_resume(struct slot *slot, int ring_fd);
 
 /* Starts a process: the first, or the next one on the same ring. Returns 0 or -errno. */
 int slot_spawn(struct slot *slot);
@@ -68,8 +87,27 @@ int slot_spawn(struct slot *slot);
 void slot_say(struct slot *slot, uint32_t type);
 void slot_send(struct slot *slot, struct message *message, int fd);
 
+/* The worker is gone: hears what it still said, closes its channel. */
+void slot_channel_finish(struct slot *slot);
+
 /* To be called on SIGCHLD: true if this pid was the slot's. */
 bool slot_reaped(struct slot *slot, pid_t pid, int status);
+
+/* Twice a second or so: a worker that is silent for too long is killed, the kernel's counters of a
+ * ring without one are read. */
+void slot_tick(struct slot *slot, uint64_t now_ns);
+
+/* Starts the worker that was waited for. */
+void slot_go_on(struct slot *slot);
+
+/* What a worker or its ledger says: false where that cannot be. */
+bool slot_counters_take(struct slot *slot, const struct counters *counters);
+
+/* Nobody reads this ring any more: what is in it is abandoned, its files are closed. */
+void slot_settle(struct slot *slot);
+
+/* After it is settled, for good: nothing of it is kept. */
+void slot_end(struct slot *slot);
 
 /* Lets the slot finish: its worker writes what the ring holds and ends. */
 void slot_drain(struct slot *slot);

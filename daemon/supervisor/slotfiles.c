@@ -7,6 +7,7 @@
 #include "../base/log.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define RETRY_NS UINT64_C(900000000) /* of a file that could not be made */
 
@@ -19,11 +20,85 @@ int slotfiles_init(struct slot *slot)
 {
 	unsigned capture = slot->capture->index;
 
+	uint64_t serial = ledger_totals(slot->ledger).current.serial;
+
 	if (slot->capture->config->output != OUTPUT_PCAPNG)
 		return 0;
-	slot->current = files_open(slot_files(slot), capture, slot->index, 0, slot);
-	slot->spare = files_open(slot_files(slot), capture, slot->index, 1, slot);
+	slot->current = files_open(slot_files(slot), capture, slot->index, serial, slot);
+	slot->spare = files_open(slot_files(slot), capture, slot->index, serial + 1, slot);
 	return slot->current && slot->spare ? 0 : -ENOMEM;
+}
+
+/* The file that the ledger tells of is not there any more. What is in it counts as it did; the slot
+ * goes on in another one. */
+static void file_lost(struct slot *slot)
+{
+	struct ledger_totals totals = ledger_totals(slot->ledger);
+
+	saved_drop(saved_find(slot->saved, totals.current.serial));
+	ledger_next_file(slot->ledger);
+	slot->awaits_file = false;
+	if (slot->spare)
+		files_discard(slot_files(slot), slot->capture->index, slot->index, slot->spare,
+			      slot);
+	slot->current = slot->spare = NULL;
+	if (slotfiles_init(slot))
+		log_error("%s/%u: no memory for a file", slot->capture->config->name, slot->index);
+	slot_go_on(slot);
+}
+
+static struct output_file *file_again(struct slot *slot, const struct saved_file *saved)
+{
+	return files_reopen(slot_files(slot), slot->capture->index, slot->index,
+			    saved->serial_after - 1, saved->device, saved->inode, slot);
+}
+
+/* What ended and was not finished when its daemon died is finished as soon as it is found. */
+static void ended_resume(struct slot *slot, struct saved_file *saved,
+			 const struct ledger_totals *totals)
+{
+	uint64_t serial = saved->serial_after - 1;
+
+	if (serial == totals->previous.serial && totals->previous.since_ns)
+		saved_end(saved, &totals->previous);
+	if (!saved->ended || !file_again(slot, saved))
+		saved_drop(saved); /* repaired as any other that is left */
+}
+
+void slotfiles_resume(struct slot *slot)
+{
+	struct ledger_totals totals = ledger_totals(slot->ledger);
+	uint64_t serial = totals.current.serial;
+
+	if (slot->capture->config->output != OUTPUT_PCAPNG) {
+		slot_go_on(slot);
+		return;
+	}
+	for (unsigned i = 0; i < SAVED_FILES; i++) {
+		struct saved_file *saved = &slot->saved->files[i];
+
+		if (!saved->serial_after)
+			continue;
+		if (saved->serial_after - 1 == serial)
+			slot->current = file_again(slot, saved);
+		else if (saved->serial_after - 1 < serial)
+			ended_resume(slot, saved, &totals);
+		else
+			saved_drop(saved); /* ahead: never used */
+	}
+	slot->awaits_file = true;
+	if (!slot->current)
+		file_lost(slot);
+	else
+		slot->spare = files_open(slot_files(slot), slot->capture->index, slot->index,
+					 serial + 1, slot);
+}
+
+bool slotfiles_known(const struct slot *slot, const struct ledger_file *record)
+{
+	return !slot->current || (record->end >= LEDGER_FILE_BEGIN &&
+				  (record->serial == slot->current->serial ||
+				   (slot->spare && record->serial == slot->spare->serial)));
 }
 
 static void file_offer(struct slot *slot, struct output_file *file)
@@ -81,12 +156,36 @@ void slotfiles_suspend(struct slot *slot)
 	slot_send(slot, &message, -1);
 }
 
+/* A file of a daemon before, which is not in use any more. */
+static void old_finish(struct slot *slot, struct output_file *file)
+{
+	const struct saved_file *saved = saved_find(slot->saved, file->serial);
+
+	file->named = true;
+	if (saved)
+		files_finish(slot_files(slot), slot->capture->index, slot->index, file,
+			     &saved->record, slot);
+	else
+		files_forget(file);
+}
+
 static void event_opened(void *owner, struct output_file *file)
 {
 	struct slot *slot = owner;
 
-	if (file == slot->current || file == slot->spare)
-		slotfiles_offer(slot);
+	if (file != slot->current && file != slot->spare) {
+		old_finish(slot, file);
+		return;
+	}
+	if (!file->reopen)
+		saved_put(slot->saved, file->serial, file->device, file->inode);
+	else
+		file->named = strstr(file->name, ".partial") != NULL;
+	if (slot->awaits_file && file == slot->current) {
+		slot->awaits_file = false;
+		slot_go_on(slot);
+	}
+	slotfiles_offer(slot);
 	slot->no_room = false;
 	slot->open_error = 0;
 	slotfiles_suspend(slot);
@@ -96,8 +195,9 @@ static void event_finished(void *owner, const struct ledger_file *record, bool s
 {
 	struct slot *slot = owner;
 
-	slot->files_completed += ok;
-	slot->sync_errors += !ok && !spoiled;
+	slot->saved->files_completed += ok;
+	saved_drop(saved_find(slot->saved, record->serial));
+	slot->saved->sync_errors += !ok && !spoiled;
 	if (slot->rotating && record->serial + 1 >= slot->rotating)
 		slot->rotating = 0;
 	capture_changed(slot->capture);
@@ -112,7 +212,7 @@ static void event_synced(void *owner, struct output_file *file, int error)
 	if (!error)
 		return;
 	file->spoiled = error;
-	slot->sync_errors++;
+	slot->saved->sync_errors++;
 	if (file == slot->current)
 		slot_say(slot, MESSAGE_ROTATE);
 }
@@ -121,8 +221,8 @@ static void event_cared(void *owner, const struct message_result *result, bool l
 {
 	struct slot *slot = owner;
 
-	slot->files_removed += result->removed;
-	slot->files_repaired += result->repaired;
+	slot->saved->files_removed += result->removed;
+	slot->saved->files_repaired += result->repaired;
 	capture_cared(slot->capture, result, last);
 }
 
@@ -131,11 +231,30 @@ static void event_idle(void *context)
 	supervisor_changed(context);
 }
 
+/* A file of a daemon before. */
+static void file_not_found(struct slot *slot, struct output_file *file, int error, const char *text)
+{
+	if (file == slot->current || error != EEXIST)
+		log_warning("%s/%u: %s", slot->capture->config->name, slot->index, text);
+	else
+		slot->saved->files_completed++; /* nobody lived to count it */
+	if (file == slot->current)
+		file_lost(slot);
+	else
+		saved_drop(saved_find(slot->saved, file->serial));
+	files_forget(file);
+}
+
 static void event_failed(void *owner, struct output_file *file, int error, const char *text)
 {
 	struct slot *slot = owner;
 
 	slot->retry_ns = clock_mono_ns() + RETRY_NS;
+	if (file && file->reopen) {
+		if (error != EWOULDBLOCK || file != slot->current)
+			file_not_found(slot, file, error, text);
+		return; /* a process of that daemon has it still: slotfiles_tick() */
+	}
 	if (file && no_room(error)) { /* tried again by slotfiles_tick() */
 		if (!slot->no_room)
 			log_warning("%s/%u: %s; tried again until there is room",
@@ -167,7 +286,7 @@ static void file_retry(struct slot *slot, struct output_file *file)
 
 void slotfiles_tick(struct slot *slot)
 {
-	if (slot->state == SLOT_ENDED || clock_mono_ns() < slot->retry_ns)
+	if (!slot->current || clock_mono_ns() < slot->retry_ns)
 		return;
 	file_retry(slot, slot->current);
 	if (slot->current && slot->current->fd >= 0)
@@ -193,6 +312,17 @@ void slotfiles_rotate(struct slot *slot)
 	slot_say(slot, MESSAGE_ROTATE);
 }
 
+static void file_count(struct slot *slot, const struct output_file *file)
+{
+	struct saved_file *saved = saved_find(slot->saved, file->serial);
+
+	if (saved && saved->counted)
+		return;
+	if (saved)
+		saved->counted = 1;
+	slot->saved->files_opened++;
+}
+
 /* A file came into use: it gets its name, once. */
 static void file_used(struct slot *slot, const struct ledger_file *record)
 {
@@ -200,18 +330,22 @@ static void file_used(struct slot *slot, const struct ledger_file *record)
 		return;
 	files_name(slot_files(slot), slot->capture->index, slot->index, slot->current, record,
 		   slot);
-	slot->files_opened++;
+	file_count(slot, slot->current);
 }
 
 /* It is finished, if it was ever used. */
 static void file_end(struct slot *slot, struct output_file *file, const struct ledger_file *record)
 {
 	unsigned capture = slot->capture->index;
+	struct saved_file *saved = saved_find(slot->saved, file->serial);
 
-	if (file->named)
+	if (file->named) {
+		saved_end(saved, record);
 		files_finish(slot_files(slot), capture, slot->index, file, record, slot);
-	else
+	} else {
+		saved_drop(saved);
 		files_discard(slot_files(slot), capture, slot->index, file, slot);
+	}
 }
 
 /* Which file is current, as the worker or its ledger says. Never more than one step ahead of what
@@ -248,7 +382,9 @@ void slotfiles_close(struct slot *slot, const struct ledger_file *record)
 	}
 	if (slot->current)
 		file_end(slot, slot->current, &last);
-	if (slot->spare)
+	if (slot->spare) {
+		saved_drop(saved_find(slot->saved, slot->spare->serial));
 		files_discard(slot_files(slot), capture, slot->index, slot->spare, slot);
+	}
 	slot->current = slot->spare = NULL;
 }

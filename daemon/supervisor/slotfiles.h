@@ -9,6 +9,13 @@ extern const struct files_events slotfiles_events;
 /* Asks for the first two, where the capture writes. Returns 0 or -ENOMEM. */
 int slotfiles_init(struct slot *slot);
 
+/* Finds the files again that a daemon before left; the worker comes when the current one is there.
+ */
+void slotfiles_resume(struct slot *slot);
+
+/* Whether there is such a file: a worker may tell anything. */
+bool slotfiles_known(const struct slot *slot, const struct ledger_file *record);
+
 /* The worker gets its file, then the one ahead, as soon as they are there and it can take them. */
 void slotfiles_offer(struct slot *slot);
 

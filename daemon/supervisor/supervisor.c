@@ -3,6 +3,8 @@
 #include "account.h"
 #include "capture.h"
 #include "command.h"
+#include "handover.h"
+#include "link.h"
 #include "notify.h"
 #include "slotfiles.h"
 
@@ -20,16 +22,21 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define SIGNALS 4
-#define TICK_MS 500
+#define SIGNALS		 5
+#define TICK_MS		 500
+#define STALL_NS	 UINT64_C(1500000000) /* between two ticks: the supervisor stood still */
+#define HANDOVER_SECONDS 5
 
 struct supervisor {
 	struct event_base *base;
 	const struct config *config;
 	struct files *files;
-	struct event *signals[SIGNALS], *tick, *watchdog;
+	struct links *links;
+	struct event *signals[SIGNALS], *tick, *watchdog, *deadline;
+	uint64_t ticked_ns; /* monotonic */
+	bool handing_over, at_once;
 	bool stopping, abandoning, failing;
-	bool ready;
+	bool started, ready;
 	int exit_code;
 	uint64_t token;
 	unsigned captures;
@@ -84,7 +91,8 @@ static int memory_check(const struct supervisor *s)
 	uint64_t sum = 0, available = memory_available();
 
 	for (unsigned i = 0; i < s->captures; i++)
-		sum += afcap_geometry_memory(&s->capture[i].ring) * s->capture[i].workers;
+		if (!s->capture[i].resume) /* those are there already */
+			sum += afcap_geometry_memory(&s->capture[i].ring) * s->capture[i].workers;
 	if (sum <= available)
 		return 0;
 	for (unsigned i = 0; i < s->captures; i++)
@@ -124,7 +132,7 @@ static void supervisor_stop(struct supervisor *s, bool abandon)
 
 void supervisor_failed(struct supervisor *s, int exit_code, const char *text)
 {
-	if (s->failing)
+	if (s->failing || s->handing_over)
 		return;
 	log_error("%s", text);
 	s->failing = true;
@@ -146,12 +154,72 @@ void supervisor_changed(struct supervisor *s)
 void supervisor_armed(struct supervisor *s)
 {
 	for (unsigned i = 0; i < s->captures; i++)
-		if (s->capture[i].state != CAPTURE_RUNNING)
+		if (s->capture[i].state == CAPTURE_STARTING || !s->started)
 			return;
 	if (s->ready)
 		return;
 	s->ready = true;
+	for (unsigned i = 0; i < s->captures; i++)
+		s->capture[i].initial = false;
 	notify_ready();
+}
+
+void supervisor_capture_failed(struct supervisor *s)
+{
+	for (unsigned i = 0; i < s->captures; i++)
+		if (!s->capture[i].failed)
+			return;
+	supervisor_failed(s, EXIT_FAILURE, "no capture is left");
+}
+
+/* Some time ago it all ran; the next process goes on. */
+static void handed_over(struct supervisor *s)
+{
+	for (unsigned i = 0; i < s->captures; i++)
+		if (!capture_handed_over(&s->capture[i]))
+			return;
+	notify_settle();
+	event_base_loopexit(s->base, NULL);
+}
+
+static void hand_over(struct supervisor *s, bool at_once)
+{
+	s->at_once = at_once;
+	for (unsigned i = 0; i < s->captures; i++)
+		capture_hand_over(&s->capture[i], at_once);
+	event_add(s->deadline, &(struct timeval){ HANDOVER_SECONDS, 0 });
+	handed_over(s);
+}
+
+static void deadline_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct supervisor *s = arg;
+
+	(void)fd;
+	(void)what;
+	if (s->at_once) /* its disk stands still; the ledger knows how far it came */
+		event_base_loopbreak(s->base);
+	else
+		hand_over(s, true);
+}
+
+static void handover_cb(evutil_socket_t signal, short what, void *arg)
+{
+	struct supervisor *s = arg;
+
+	(void)signal;
+	(void)what;
+	if (s->stopping || s->handing_over)
+		return;
+	if (!notify_manager()) {
+		log_warning(
+			"SIGUSR2: there is no service manager that would keep the rings for the "
+			"next daemon: ignored (SIGTERM stops)");
+		return;
+	}
+	log_info("handing over: the rings go on, for the next daemon");
+	s->handing_over = true;
+	hand_over(s, false);
 }
 
 static void stop_cb(evutil_socket_t signal, short what, void *arg)
@@ -160,6 +228,8 @@ static void stop_cb(evutil_socket_t signal, short what, void *arg)
 
 	(void)signal;
 	(void)what;
+	if (s->handing_over)
+		return;
 	if (s->failing && !s->abandoning) {
 		supervisor_stop(s, true);
 	} else if (!s->stopping) {
@@ -190,7 +260,10 @@ static void child_cb(evutil_socket_t signal, short what, void *arg)
 		for (unsigned i = 0; i < s->captures && !known; i++)
 			known = capture_reaped(&s->capture[i], pid, status);
 	}
-	supervisor_changed(s);
+	if (s->handing_over)
+		handed_over(s);
+	else
+		supervisor_changed(s);
 }
 
 unsigned supervisor_rotate(struct supervisor *s, const char *capture)
@@ -228,9 +301,10 @@ static void status_tell(const struct supervisor *s)
 		capture_counters(c, &sum);
 		n += (size_t)snprintf(
 			text + n, sizeof(text) - n,
-			"%s%s: %s%u of %u workers, %" PRIu64 " packets, %" PRIu64
+			"%s%s: %s%s%s%u of %u workers, %" PRIu64 " packets, %" PRIu64
 			" dropped (%.3f %%)",
 			i ? "; " : "", c->config->name, capture_suspended(c) ? "disk full, " : "",
+			c->failed ? "failed, " : c->reason, !c->failed && *c->reason ? ", " : "",
 			up, c->workers, sum.packets, sum.drops,
 			sum.packets ? 100.0 * (double)sum.drops / (double)sum.packets : 0.0);
 	}
@@ -240,12 +314,25 @@ static void status_tell(const struct supervisor *s)
 static void tick_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct supervisor *s = arg;
+	uint64_t now = clock_mono_ns();
 
 	(void)fd;
 	(void)what;
-	for (unsigned i = 0; i < s->captures; i++)
+	for (unsigned i = 0; i < s->captures; i++) {
+		if (now - s->ticked_ns > STALL_NS)
+			capture_forgive(&s->capture[i]);
 		capture_tick(&s->capture[i]);
+	}
+	s->ticked_ns = now;
 	status_tell(s);
+}
+
+static void links_changed(void *context)
+{
+	struct supervisor *s = context;
+
+	for (unsigned i = 0; i < s->captures; i++)
+		capture_link(&s->capture[i]);
 }
 
 static void watchdog_cb(evutil_socket_t fd, short what, void *arg)
@@ -265,12 +352,14 @@ static int events_add(struct supervisor *s)
 	s->signals[1] = evsignal_new(s->base, SIGINT, stop_cb, s);
 	s->signals[2] = evsignal_new(s->base, SIGCHLD, child_cb, s);
 	s->signals[3] = evsignal_new(s->base, SIGUSR1, rotate_cb, s);
+	s->signals[4] = evsignal_new(s->base, SIGUSR2, handover_cb, s);
+	s->deadline = event_new(s->base, -1, 0, deadline_cb, s);
 	s->tick = event_new(s->base, -1, EV_PERSIST, tick_cb, s);
 	s->watchdog = event_new(s->base, -1, EV_PERSIST, watchdog_cb, s);
 	for (unsigned i = 0; i < SIGNALS; i++)
 		if (!s->signals[i] || event_add(s->signals[i], NULL))
 			return -ENOMEM;
-	if (!s->tick || event_add(s->tick, &tick) || !s->watchdog ||
+	if (!s->deadline || !s->tick || event_add(s->tick, &tick) || !s->watchdog ||
 	    (ms && event_add(s->watchdog, &watchdog)))
 		return -ENOMEM;
 	return 0;
@@ -284,20 +373,22 @@ static int captures_start(struct supervisor *s)
 
 	for (unsigned i = 0; i < s->config->captures; i++) {
 		s->captures = i + 1;
-		if (capture_init(&s->capture[i], s, s->base, s->files, s->config, i, &error)) {
+		if (capture_init(&s->capture[i], s, s->base, s->files, s->links, s->config, i,
+				 &error)) {
 			log_error("%s", error.text);
 			return error.exit_code;
 		}
 	}
+	handover_end();
 	rc = memory_check(s);
-	for (unsigned i = 0; i < s->captures && rc == 0; i++) {
-		rc = capture_start(&s->capture[i]);
-		if (rc) {
-			log_error("capture %s: starting workers: %s", s->capture[i].config->name,
-				  strerror(-rc));
-			rc = EXIT_FAILURE;
+	for (unsigned i = 0; i < s->captures && rc == 0; i++)
+		if (capture_start(&s->capture[i], &error)) {
+			log_error("%s", error.text);
+			rc = error.exit_code;
 		}
-	}
+	s->started = rc == 0;
+	if (s->started)
+		supervisor_armed(s);
 	return rc;
 }
 
@@ -315,7 +406,7 @@ static void descriptors_raise(void)
 int supervisor_new(struct supervisor **out, struct event_base *base, const struct config *config)
 {
 	/* A lost terminal ends no capture. */
-	static const int ignored[] = { SIGPIPE, SIGHUP, SIGUSR2 };
+	static const int ignored[] = { SIGPIPE, SIGHUP };
 	struct supervisor *s;
 	int rc;
 
@@ -327,6 +418,9 @@ int supervisor_new(struct supervisor **out, struct event_base *base, const struc
 		signal(ignored[i], SIG_IGN);
 	descriptors_raise();
 	rc = events_add(s); /* first: an early death must be heard of */
+	handover_read();
+	if (rc == 0)
+		rc = links_new(&s->links, base, links_changed, s);
 	if (rc == 0)
 		rc = files_new(&s->files, base, &slotfiles_events, s);
 	if (rc) {
@@ -349,9 +443,13 @@ int supervisor_account(struct supervisor *s)
 {
 	bool balanced = true;
 
-	for (unsigned i = 0; i < s->captures; i++)
+	if (s->handing_over) /* the account is the next one's */
+		return EXIT_SUCCESS;
+	for (unsigned i = 0; i < s->captures; i++) {
 		if (s->capture[i].since_real_ns)
 			balanced &= account_print(&s->capture[i], stdout);
+		balanced &= !s->capture[i].failed;
+	}
 	fflush(stdout);
 	return s->failing ? s->exit_code : balanced ? EXIT_SUCCESS : EXIT_FAILURE;
 }
@@ -363,9 +461,12 @@ void supervisor_free(struct supervisor *s)
 	for (unsigned i = 0; i < s->captures; i++)
 		capture_free(&s->capture[i]);
 	files_free(s->files);
+	links_free(s->links);
 	for (unsigned i = 0; i < SIGNALS; i++)
 		if (s->signals[i])
 			event_free(s->signals[i]);
+	if (s->deadline)
+		event_free(s->deadline);
 	if (s->tick)
 		event_free(s->tick);
 	if (s->watchdog)

@@ -32,6 +32,7 @@ uint64_t supervisor_token(const struct supervisor *supervisor);
 void supervisor_armed(struct supervisor *supervisor);
 void supervisor_failed(struct supervisor *supervisor, int exit_code, const char *text);
 void supervisor_changed(struct supervisor *supervisor);
+void supervisor_capture_failed(struct supervisor *supervisor);
 
 /* The captures, for the read-only view. */
 struct capture;

@@ -5,18 +5,26 @@
 
 #include <string.h>
 
-const char *const view_capture_states[] = { "starting", "running", "suspended", "stopping", NULL };
+const char *const view_capture_states[] = { "starting", "running", "suspended", "down",
+					    "stopping", "failed",  NULL };
 
 static const char *capture_state_name(const struct capture *capture)
 {
+	if (capture->failed)
+		return view_capture_states[5];
 	switch (capture->state) {
 	case CAPTURE_STARTING:
 		return view_capture_states[0];
 	case CAPTURE_RUNNING:
-		return view_capture_states[capture_suspended(capture) ? 2 : 1];
+		return view_capture_states[!capture->link_up		? 3
+					   : capture_suspended(capture) ? 2
+									: 1];
+	case CAPTURE_WAITING:
+	case CAPTURE_LEAVING:
+		return view_capture_states[3];
 	case CAPTURE_STOPPING:
 	case CAPTURE_STOPPED:
-		return view_capture_states[3];
+		return view_capture_states[4];
 	}
 	return "";
 }
@@ -33,6 +41,8 @@ static const struct {
 static const char *slot_state_name(const struct slot *slot)
 {
 	switch (slot->state) {
+	case SLOT_IDLE:
+		return "waiting";
 	case SLOT_STARTING:
 		return "starting";
 	case SLOT_RUNNING:
@@ -89,12 +99,12 @@ void view_capture(const struct supervisor *supervisor, unsigned capture, struct 
 					 "remove: packets are counted as discarded_no_space"
 				       : "the disk is full: packets are counted as "
 					 "discarded_no_space";
-	for (unsigned i = 0; i < c->workers && c->state == CAPTURE_RUNNING; i++) {
+	for (unsigned i = 0; i < c->workers && c->state == CAPTURE_RUNNING; i++)
 		if (!slot_up(&c->slots[i]))
 			view->reason = "a worker is being replaced";
-		if (c->slots[i].gone)
-			view->reason = "the interface is gone: restart to record it again";
-	}
+	if (*c->reason)
+		view->reason = c->reason;
+	view->link_up = c->state == CAPTURE_RUNNING && c->link_up;
 	view->degraded = view->reason != NULL;
 	capture_counters(c, &view->total);
 }

@@ -20,7 +20,8 @@ struct capture_view {
 	bool fanout_known;
 	unsigned fanout_id;
 	unsigned workers;
-	bool degraded;	     /* not as it should be: a worker is missing, the disk full */
+	bool degraded; /* not as it should be: a worker is missing, the disk full, the link down */
+	bool link_up;
 	uint64_t since_ns;   /* realtime of arming; 0: not yet */
 	uint64_t ring_bytes; /* a worker's */
 	uint32_t ring_blocks;

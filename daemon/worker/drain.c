@@ -4,11 +4,13 @@
 #include "../base/clock.h"
 #include "../base/log.h"
 
+#include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-#define DRAIN_CHECK_MS 5
-#define QUIET_NS       UINT64_C(64000000)
-#define ORPHAN_NS      UINT64_C(2000000000) /* without a supervisor: to write what is there */
+#define DRAIN_CHECK_MS	    5
+#define ORPHAN_NS	    UINT64_C(2000000000) /* without a supervisor: to write what is there */
+#define ORPHAN_MORE_SECONDS 2 /* then the kernel ends it, whatever it is busy with */
 
 /* All that the kernel put into the ring, the open block's packets too, is received, and stayed so
  * for a while: a filter swap does not wait for packets on their way. */
@@ -30,7 +32,7 @@ static bool drained(struct worker *w)
 		w->quiet_since = now;
 		w->quiet_packets = kernel.packets;
 	}
-	return now - w->quiet_since >= QUIET_NS;
+	return now - w->quiet_since >= w->what.block_timeout_ms * UINT64_C(1000000);
 }
 
 void worker_drain_cb(evutil_socket_t fd, short what, void *arg)
@@ -62,6 +64,9 @@ void worker_orphaned(struct worker *w)
 {
 	struct ledger_kernel kernel;
 
+	signal(SIGALRM, SIG_DFL);
+	alarm((unsigned)(ORPHAN_NS / 1000000000) + w->what.block_timeout_ms / 1000 +
+	      ORPHAN_MORE_SECONDS);
 	log_warning("the supervisor is gone: writing what the ring holds, then ending");
 	event_del(w->channel_event);
 	if (w->running) {

@@ -5,6 +5,8 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#define RING_BLOCK_BYTES 12u /* beside the ring block: type and two lengths */
+
 uint32_t pcapng_chunk_bytes_max(uint32_t bytes)
 {
 	return PCAPNG_CHUNK_HEAD + bytes;
@@ -113,12 +115,10 @@ void pcapng_chunk_add(struct pcapng_chunk *chunk, struct afcap_block *block,
 	chunk->unreadable += block->packets - (chunk->packets - before);
 }
 
-uint32_t pcapng_chunk_end(struct pcapng_chunk *chunk, const struct pcapng_context *context)
+static void chunk_head(const struct pcapng_chunk *chunk, const struct pcapng_context *context)
 {
 	uint8_t *head = chunk->buffer;
 
-	if (chunk->packets == 0)
-		return 0;
 	memset(head, 0, PCAPNG_CHUNK_HEAD);
 	put32(head + HEAD_BLOCK_LENGTH, PCAPNG_CHUNK_HEAD);
 	put32(head + HEAD_MAGIC, PCAPNG_CHUNK_MAGIC);
@@ -135,7 +135,32 @@ uint32_t pcapng_chunk_end(struct pcapng_chunk *chunk, const struct pcapng_contex
 	put64(head + HEAD_LAST_NS, chunk->last_ns);
 	put32(head + PCAPNG_CHUNK_HEAD - 4, PCAPNG_CHUNK_HEAD);
 	put32(head, PCAPNG_CHUNK_TYPE);
+}
+
+uint32_t pcapng_chunk_end(struct pcapng_chunk *chunk, const struct pcapng_context *context)
+{
+	if (chunk->packets == 0)
+		return 0;
+	chunk_head(chunk, context);
 	return chunk->used;
+}
+
+void pcapng_quarantine(struct pcapng_chunk *chunk, const struct afcap_block *block,
+		       uint32_t block_bytes, const struct pcapng_context *context)
+{
+	uint32_t total = block_bytes + RING_BLOCK_BYTES;
+	uint8_t *at = chunk->buffer + PCAPNG_CHUNK_HEAD;
+
+	chunk->blocks = 1;
+	chunk->sequence = block->sequence;
+	chunk->unreadable = block->packets;
+	chunk->first_ns = chunk->last_ns = context->now_ns;
+	chunk->used = PCAPNG_CHUNK_HEAD + total;
+	put32(at, PCAPNG_RING_TYPE);
+	put32(at + 4, total);
+	memcpy(at + 8, block->desc, block_bytes);
+	put32(at + total - 4, total);
+	chunk_head(chunk, context);
 }
 
 uint32_t pcapng_pad_bytes(uint64_t end, uint32_t align)

@@ -27,7 +27,10 @@
  *   76  u32  block length, in the last 4 bytes
  *
  * Behind a chunk the file may be padded to what O_DIRECT needs by a block of zeros of another local
- * type, 0x8AFCA902, of at least 12 bytes: the next chunk overwrites it, or begins behind it. */
+ * type, 0x8AFCA902, of at least 12 bytes: the next chunk overwrites it, or begins behind it.
+ *
+ * A chunk without packets holds one block of a third local type, 0x8AFCA903: the bytes of a ring
+ * block of which workers died, as the kernel and they left it. */
 #ifndef PCAPNG_H
 #define PCAPNG_H
 
@@ -35,6 +38,7 @@
 
 #define PCAPNG_CHUNK_TYPE    0x8AFCA901u
 #define PCAPNG_PAD_TYPE	     0x8AFCA902u
+#define PCAPNG_RING_TYPE     0x8AFCA903u
 #define PCAPNG_CHUNK_MAGIC   32473u
 #define PCAPNG_CHUNK_HEAD    80u
 #define PCAPNG_PAD_LEAST     12u
@@ -62,6 +66,7 @@ struct pcapng_context {
 	bool vlan_keep;	 /* put stripped tags back */
 	uint32_t cooked; /* the packets are of all interfaces: LINKTYPE_LINUX_SLL2 */
 	uint64_t drops, freezes;
+	uint64_t now_ns; /* realtime; for pcapng_quarantine() */
 };
 
 /* ---- compact ---- */
@@ -81,6 +86,11 @@ void pcapng_chunk_add(struct pcapng_chunk *chunk, struct afcap_block *block,
 
 /* Writes the header. Returns the chunk's length, 0 when it has no packets. */
 uint32_t pcapng_chunk_end(struct pcapng_chunk *chunk, const struct pcapng_context *context);
+
+/* Makes an empty chunk hold a ring block of `block_bytes` as it is, its packets counted as
+ * unreadable. The chunk has its header then. */
+void pcapng_quarantine(struct pcapng_chunk *chunk, const struct afcap_block *block,
+		       uint32_t block_bytes, const struct pcapng_context *context);
 
 /* How long a pad from file offset `end` on is, so that it ends at a multiple of `align`, a power of
  * two; 0: it does already. */

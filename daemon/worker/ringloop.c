@@ -3,6 +3,7 @@
 #include "writer.h"
 
 #include "../base/clock.h"
+#include "../base/crash.h"
 #include "../base/linktype.h"
 
 #include <errno.h>
@@ -23,7 +24,7 @@ struct ringloop {
 	int notify;
 	pthread_t thread;
 	bool running;
-	atomic_bool draining;
+	atomic_bool draining, stopping;
 	atomic_int link, fatal;	       /* the news */
 	atomic_bool statistics_wanted; /* the kernel's, read anew by the main thread */
 	bool statistics_asked;
@@ -112,6 +113,7 @@ static void commit(struct ringloop *loop, const struct ledger_totals *t)
 		    (t->current.since_ns != 0) != (loop->totals.current.since_ns != 0);
 
 	ledger_commit(loop->ledger, t);
+	crash_step(CRASH_COMMITTED);
 	loop->totals = *t;
 	if (news)
 		loop_notify(loop);
@@ -145,9 +147,20 @@ static void held_flush(struct ringloop *loop)
 			1;
 	cursor_move(loop, &t, &loop->held[loop->held_count - 1]);
 	commit(loop, &t);
-	for (uint32_t i = 0; i < loop->held_count; i++)
+	for (uint32_t i = 0; i < loop->held_count; i++) {
 		afcap_block_release(loop->ring, &loop->held[i]);
+		crash_step(CRASH_RELEASED);
+	}
 	loop->held_count = 0;
+}
+
+/* Who dies of a block leaves its sequence behind; 0: none is being encoded. */
+static void in_hand(const struct ringloop *loop, uint64_t sequence)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	__atomic_store_n(&loop->ledger->in_hand, sequence, __ATOMIC_RELAXED);
+	atomic_signal_fence(memory_order_seq_cst);
+	crash_block(sequence);
 }
 
 static struct pcapng_context context_of(const struct ringloop *loop)
@@ -179,12 +192,17 @@ static bool block_inplace(struct ringloop *loop, const struct afcap_block *block
 	const struct pcapng_context context = context_of(loop);
 	struct pcapng_chunk chunk;
 	struct ledger_totals t;
+	bool made;
 
 	if (!pcapng_inplace_begun(block) && !inplace_wanted(loop, block))
 		return false;
 	held_flush(loop);
-	if (!pcapng_inplace(&chunk, block, loop->what->block_bytes, &context))
+	in_hand(loop, block->sequence);
+	made = pcapng_inplace(&chunk, block, loop->what->block_bytes, &context);
+	in_hand(loop, 0);
+	if (!made)
 		return false;
+	crash_step(CRASH_ENCODED);
 	t = loop->totals;
 	writer_inplace(&loop->writer, &t, &chunk);
 	*(chunk.by_timeout ? &t.blocks_timeout : &t.blocks_full) += 1;
@@ -192,6 +210,24 @@ static bool block_inplace(struct ringloop *loop, const struct afcap_block *block
 	commit(loop, &t);
 	afcap_block_release(loop->ring, block);
 	return true;
+}
+
+/* Two workers died of it: its packets are counted as unreadable, its bytes kept as they are. */
+static void block_quarantine(struct ringloop *loop, const struct afcap_block *block)
+{
+	struct ledger_totals t;
+
+	held_flush(loop);
+	t = loop->totals;
+	if (writes(loop)) {
+		writer_quarantine(&loop->writer, &t, block);
+	} else {
+		t.received += block->packets;
+		t.discarded_abandoned += block->packets;
+	}
+	cursor_move(loop, &t, block);
+	commit(loop, &t);
+	afcap_block_release(loop->ring, block);
 }
 
 static void block_count(struct ringloop *loop, struct afcap_block *block)
@@ -209,14 +245,22 @@ static void block_take(struct ringloop *loop, struct afcap_block *block)
 {
 	const struct pcapng_context context = context_of(loop);
 
+	crash_step(CRASH_ACQUIRED);
+	if (block->sequence == loop->what->quarantine) {
+		block_quarantine(loop, block);
+		return;
+	}
 	if (writes(loop) && block_inplace(loop, block))
 		return;
 	if (loop->held_count == 0)
 		loop->held_since = clock_mono_ns();
+	in_hand(loop, block->sequence);
 	if (writes(loop))
 		pcapng_chunk_add(&loop->writer.chunk, block, &context);
 	else
 		block_count(loop, block);
+	in_hand(loop, 0);
+	crash_step(CRASH_ENCODED);
 	loop->held[loop->held_count++] = *block;
 	if (!writes(loop) || loop->writer.chunk.used >= loop->flush_bytes ||
 	    loop->held_count == loop->held_max ||
@@ -311,7 +355,8 @@ static void *ringloop_run(void *arg)
 
 	pthread_setname_np(pthread_self(), "afcap-ring");
 	writer_start(&loop->writer, &loop->totals);
-	while (rc >= 0 && rc != AFCAP_STOPPED) {
+	while (rc >= 0 && rc != AFCAP_STOPPED &&
+	       !atomic_load_explicit(&loop->stopping, memory_order_relaxed)) {
 		int64_t timeout_ns;
 
 		if (writes(loop))
@@ -354,6 +399,7 @@ void ringloop_stop(struct ringloop *loop)
 {
 	if (!loop->running)
 		return;
+	atomic_store(&loop->stopping, true); /* it may never wait */
 	afcap_stop(loop->ring);
 	pthread_join(loop->thread, NULL);
 	loop->running = false;

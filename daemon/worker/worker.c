@@ -5,11 +5,14 @@
 #include "../base/channel.h"
 #include "../base/child.h"
 #include "../base/clock.h"
+#include "../base/crash.h"
 #include "../base/linktype.h"
 #include "../base/log.h"
 
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,6 +26,8 @@
 #define RESERVE_BYTES  2 /* of every slot: an Ethernet packet begins at a multiple of 4 then */
 #define REPORT_MS      1000
 #define ERROR_AGAIN_NS UINT64_C(60000000000)
+#define ALONE_NS       UINT64_C(1500000000) /* the worker before may still be ending */
+#define ALONE_LOOK_MS  5
 
 void worker_end(struct worker *w, int exit_code)
 {
@@ -101,14 +106,11 @@ static void news_take(struct worker *w)
 {
 	struct ringloop_news news;
 
+	if (!w->loop)
+		return;
 	ringloop_news(w->loop, &news);
 	w->no_space = news.no_space;
-	if (news.link == AFCAP_DOWN)
-		log_warning("interface %s went down; capture goes on when it is up again",
-			    w->what.interface);
 	w->gone |= news.link == AFCAP_GONE;
-	if (news.link == AFCAP_GONE)
-		log_error("interface %s is gone; nothing more comes from it", w->what.interface);
 	if (news.error)
 		write_error_log(w, news.error);
 	if (news.fatal)
@@ -117,10 +119,27 @@ static void news_take(struct worker *w)
 		report_send(w);
 }
 
+/* A block that never comes to be encoded. The next worker tries again, the one after that leaves it
+ * aside. */
+static void ring_thread_watch(struct worker *w)
+{
+	uint64_t in_hand = __atomic_load_n(&w->ledger->in_hand, __ATOMIC_RELAXED);
+	uint64_t now = clock_mono_ns();
+
+	if (!in_hand || in_hand != w->stuck_in) {
+		w->stuck_in = in_hand;
+		w->stuck_since = now;
+	} else if (now - w->stuck_since > w->what.timeout_ns) {
+		log_error("block %llu of the ring takes for ever", (unsigned long long)in_hand);
+		abort();
+	}
+}
+
 static void report_cb(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
+	ring_thread_watch(arg);
 	news_take(arg);
 }
 
@@ -149,7 +168,6 @@ static void worker_pin(const struct worker *w)
 /* Reads from now on, if the ring and the file are there. */
 static void worker_start(struct worker *w)
 {
-	struct timeval interval = { REPORT_MS / 1000, REPORT_MS % 1000 * 1000 };
 	int rc;
 
 	if (w->running || !w->joined || !ringloop_ready(w->loop))
@@ -160,7 +178,6 @@ static void worker_start(struct worker *w)
 		return;
 	}
 	w->running = true;
-	event_add(w->report_timer, &interval);
 	worker_say(w, MESSAGE_READY);
 	report_send(w);
 }
@@ -173,6 +190,14 @@ static struct afcap_geometry worker_geometry(const struct worker *w)
 					.block_timeout_ms = w->what.block_timeout_ms };
 }
 
+/* From now on it is heard of, also while it waits for its file. */
+static void reports_begin(struct worker *w)
+{
+	struct timeval interval = { REPORT_MS / 1000, REPORT_MS % 1000 * 1000 };
+
+	event_add(w->report_timer, &interval);
+}
+
 static bool loop_make(struct worker *w)
 {
 	int rc = ringloop_new(&w->loop, w->ring, w->ledger, &w->what, w->notify);
@@ -182,18 +207,39 @@ static bool loop_make(struct worker *w)
 	return rc == 0;
 }
 
+/* Two processes that read one ring would both lose: whoever was there before, a daemon that died
+ * may have left it, has to be gone. The lock is the process's and ends with it. */
+static bool alone(void)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	uint64_t begin = clock_mono_ns();
+
+	while (fcntl(LEDGER_FD, F_SETLK, &lock)) {
+		if ((errno != EAGAIN && errno != EACCES) || clock_mono_ns() - begin > ALONE_NS)
+			return false;
+		poll(NULL, 0, ALONE_LOOK_MS);
+	}
+	return true;
+}
+
 /* The ring of a worker that died. */
 static void ring_adopt(struct worker *w)
 {
 	struct afcap_geometry geometry = worker_geometry(w);
 	struct ledger_totals totals = ledger_totals(w->ledger);
 	struct afcap_error error;
-	int rc = afcap_adopt(&w->ring, RING_FD, &geometry, &error);
+	int rc;
 
+	if (totals.generation != w->what.generation) {
+		worker_fail(w, EXIT_FAILURE, "the ledger is of another ring");
+		return;
+	}
+	rc = afcap_adopt(&w->ring, RING_FD, &geometry, &error);
 	if (rc) {
 		worker_fail(w, EXIT_FAILURE, "taking over the ring: %s", error.text);
 		return;
 	}
+	crash_step(CRASH_ADOPTED);
 	rc = ledger_take(w->ledger, afcap_stats_take,
 			 RING_FD); /* folds what the dead worker had pending */
 	if (rc == 0)
@@ -233,11 +279,17 @@ static void on_worker(struct worker *w, const struct message *message)
 	snprintf(w->who, sizeof(w->who), "%s/%u", w->what.capture, w->what.worker);
 	log_open(log_level(), w->who);
 	worker_pin(w);
+	if (!alone()) {
+		worker_fail(w, EXIT_FAILURE, "another process has this worker's ledger");
+		return;
+	}
 	if (!w->what.resume)
 		return;
 	ring_adopt(w);
-	if (w->joined && loop_make(w))
-		worker_start(w);
+	if (!w->joined || !loop_make(w))
+		return;
+	reports_begin(w);
+	worker_start(w);
 }
 
 static void on_socket(struct worker *w)
@@ -295,6 +347,7 @@ static void on_join(struct worker *w, struct message *message)
 	message->type = MESSAGE_JOINED;
 	message->group = (struct message_group){ fanout.id, fanout.mode, fanout.flags };
 	worker_send(w, message, afcap_fd(w->ring));
+	reports_begin(w);
 	worker_start(w);
 }
 
@@ -342,6 +395,8 @@ static void worker_handle(struct worker *w, struct message *message, int fd)
 		on_join(w, message);
 	else if (message->type == MESSAGE_DRAIN)
 		worker_drain(w);
+	else if (message->type == MESSAGE_HANDOVER)
+		worker_end(w, EXIT_SUCCESS); /* what is taken is committed first */
 	else if (message->type == MESSAGE_ROTATE || message->type == MESSAGE_SUSPEND)
 		on_output(w, message);
 	else
@@ -402,6 +457,7 @@ int worker_main(void)
 		return EXIT_FAILURE;
 	}
 	memory_lock(&w);
+	crash_begin();
 	if (!worker_events(&w)) {
 		log_error("no memory for the event loop");
 		return EXIT_FAILURE;

@@ -21,6 +21,8 @@ struct worker {
 	int error_told; /* errno of failed writes, logged last */
 	uint64_t error_told_ns;
 	bool draining;
+	uint64_t stuck_in,
+		stuck_since;	  /* the block that the ring thread is busy with, as last seen */
 	uint64_t orphan_deadline; /* 0: the supervisor is there */
 	uint64_t orphan_target;	  /* packets that the ring had been given when it went */
 	uint64_t quiet_since; /* draining: since when all that came in is accounted for; 0: it is

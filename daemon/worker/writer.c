@@ -2,6 +2,7 @@
 #include "writer.h"
 
 #include "../base/clock.h"
+#include "../base/crash.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -131,6 +132,7 @@ static bool file_next(struct writer *w, struct ledger_totals *t)
 					   .begin = t->previous.finish };
 	if (!t->previous.since_ns) /* that one was never used: its numbers are this one's */
 		t->current.begin = t->previous.begin;
+	crash_step(CRASH_NEXT_FILE);
 	return true;
 }
 
@@ -208,6 +210,7 @@ static int chunk_put(struct writer *w, struct ledger_totals *t, const struct pca
 			t->current.error = (uint64_t)errno;
 		return error;
 	}
+	crash_step(CRASH_WRITTEN);
 	w->unpadded = false;
 	w->failures = 0;
 	t->current.until_ns = clock_real_ns();
@@ -284,6 +287,21 @@ void writer_compact(struct writer *w, struct ledger_totals *t)
 	if (pcapng_chunk_end(&w->chunk, &context))
 		chunk_append(w, t, &w->chunk);
 	chunk_count(t, &w->chunk);
+	chunk_begin(w, t);
+}
+
+void writer_quarantine(struct writer *w, struct ledger_totals *t, const struct afcap_block *block)
+{
+	struct pcapng_chunk *chunk = &w->chunk;
+	struct ledger_kernel k = ledger_kernel(w->ledger);
+	const struct pcapng_context context = { .worker = w->what->worker,
+						.drops = k.drops,
+						.freezes = k.freezes,
+						.now_ns = clock_real_ns() };
+
+	pcapng_quarantine(chunk, block, w->what->block_bytes, &context);
+	chunk_append(w, t, chunk);
+	chunk_count(t, chunk);
 	chunk_begin(w, t);
 }
 

@@ -60,6 +60,11 @@ void writer_start(struct writer *writer, struct ledger_totals *totals);
 /* Appends the chunk under construction, and begins the next one; or a chunk made in place. Counts
  * in `totals`, which the caller commits. */
 void writer_compact(struct writer *writer, struct ledger_totals *totals);
+/* Appends the bytes of a block that nobody looks into; its packets count as abandoned. There is no
+ * chunk under construction. */
+void writer_quarantine(struct writer *writer, struct ledger_totals *totals,
+		       const struct afcap_block *block);
+
 void writer_inplace(struct writer *writer, struct ledger_totals *totals,
 		    const struct pcapng_chunk *chunk);
 

@@ -34,12 +34,6 @@ t_usage() {
 
 t_no_such_interface() { refused 78 "no such interface: nowhere0" -i nowhere0 -w "$OUT"; }
 
-t_interface_down() {
-	ip -n "$NS" link set va down
-	refused 1 "interface va is down (ip link set va up)" -i va -w "$OUT"
-	refused 1 "down" -i va -w "$OUT" -f udp
-}
-
 t_no_capability() {
 	rc=0
 	in_lab setpriv --bounding-set -net_raw --inh-caps -net_raw "$AFCAPD" -o daemon.control="$SOCK" -i va -w "$OUT" \

@@ -136,7 +136,7 @@ static int send_all(const char *device, const struct plan *p)
 		while (done < batch) {
 			int n = sendmmsg(fd, messages + done, batch - done, 0);
 
-			if (n < 0 && errno != ENOBUFS && errno != EINTR) {
+			if (n < 0 && errno != ENOBUFS && errno != EINTR && errno != ENETDOWN) {
 				perror("sendmmsg");
 				return 1;
 			}

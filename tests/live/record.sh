@@ -223,19 +223,6 @@ t_cpus_and_promiscuous() {
 	daemon_stop
 }
 
-t_a_deleted_interface_is_told() {
-	daemon_start -i va -w "$OUT" -j 1 -o block_timeout=10ms
-	in_lab "$FRAMES" send vb 100
-	wait_for 5 counter_is packets 100
-	ip -n "$NS" link del va
-	degraded() { ! ctl status >"$DIR/said" && grep -q "the interface is gone" "$DIR/said"; }
-	wait_for 5 degraded
-	contains log "$(cat "$DIR/err")" "interface va is gone"
-	daemon_stop
-	equal written "$(account written)" 100
-	frames_check 100 || fail "frames differ"
-}
-
 t_low_rate_reaches_the_file() {
 	daemon_start -i va -w "$OUT" -j 1
 	begin=$(date +%s%N)

@@ -1,0 +1,35 @@
+/* For tests of the crash protocol: a worker that kills itself between two of its steps. Only where
+ * it is built with -DCRASH_STEPS; else nothing of this is there. */
+#ifndef CRASH_H
+#define CRASH_H
+
+#include <stdint.h>
+
+enum crash_step {
+	CRASH_ACQUIRED,	 /* a block was taken */
+	CRASH_ENCODED,	 /* and made into a chunk */
+	CRASH_WRITTEN,	 /* a chunk is in the file */
+	CRASH_NEXT_FILE, /* the next file is current, not committed */
+	CRASH_FILLED,	 /* the other record of the ledger is filled, the version not moved */
+	CRASH_COMMITTED,
+	CRASH_RELEASED, /* one of the blocks that were committed */
+	CRASH_TAKEN,	/* the kernel has written its counters into the ledger */
+	CRASH_ADDED,	/* and they are added up, the version not moved */
+	CRASH_ADOPTED,	/* a ring was mapped again, and not resumed */
+	CRASH_STEPS_COUNT
+};
+
+#ifdef CRASH_STEPS
+/* In a worker: each step is its last one time in $AFCAP_CRASH_ONE_IN; which one it was is appended,
+ * a letter from 'A', to the file $AFCAP_CRASH_LOG. The block of sequence $AFCAP_CRASH_BLOCK cannot
+ * be encoded. */
+void crash_begin(void);
+void crash_step(enum crash_step step);
+void crash_block(uint64_t sequence);
+#else
+#define crash_begin()	      ((void)0)
+#define crash_step(step)      ((void)0)
+#define crash_block(sequence) ((void)0)
+#endif
+
+#endif

@@ -1,0 +1,134 @@
+/* What a capture needs to know before it can begin. */
+#include "capture_setup.h"
+#include "filter.h"
+
+#include "../base/linktype.h"
+
+#include <errno.h>
+#include <net/if_arp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#define SNAPLEN_SPARE                                                                              \
+	160 /* in a block, beside a packet: descriptor, slot header, address, alignment */
+
+int capture_error(struct capture_error *error, int exit_code, const char *format, ...)
+{
+	va_list ap;
+
+	error->exit_code = exit_code;
+	va_start(ap, format);
+	vsnprintf(error->text, sizeof(error->text), format, ap);
+	va_end(ap);
+	return -1;
+}
+
+bool capture_any(const struct config_capture *c)
+{
+	return strcmp(c->interface, INTERFACE_ANY) == 0;
+}
+
+uint32_t capture_snaplen(const struct config_capture *c)
+{
+	int64_t most = c->block_size - SNAPLEN_SPARE;
+
+	if (capture_any(c) && most > PACKET_BYTES_MAX - COOKED_HEAD_BYTES)
+		most = PACKET_BYTES_MAX - COOKED_HEAD_BYTES;
+	return (uint32_t)(c->snaplen < most ? c->snaplen : most);
+}
+
+int capture_ring(const struct config_capture *c, struct afcap_geometry *ring,
+		 struct afcap_error *error)
+{
+	*ring = (struct afcap_geometry){ .version = AFCAP_TPACKET_V3,
+					 .block_bytes = (uint32_t)c->block_size,
+					 .block_timeout_ms =
+						 (uint32_t)(c->block_timeout / 1000000) };
+	return afcap_geometry_solve(ring, (uint64_t)c->ring_size, capture_snaplen(c), error);
+}
+
+int capture_check(const struct config *config, const struct config_capture *c,
+		  struct capture_error *error)
+{
+	struct afcap_geometry ring;
+	struct afcap_error why;
+	char where[256], words[256];
+
+	if (capture_ring(c, &ring, &why))
+		return capture_error(error, EX_CONFIG, "%s: %s",
+				     config_where(config, c, "ring_size", where, sizeof(where)),
+				     why.text);
+	if (*c->filter &&
+	    filter_check(c->interface, c->filter, capture_snaplen(c), words, sizeof(words)))
+		return capture_error(error, EX_CONFIG, "%s: filter = %.200s: %s",
+				     config_where(config, c, "filter", where, sizeof(where)),
+				     c->filter, words);
+	return 0;
+}
+
+/* Link types whose frames stand in the ring as the file has them; all interfaces at once have
+ * cooked packets. */
+int capture_link_type(const struct config_capture *c, uint32_t *link_type,
+		      struct capture_error *error)
+{
+	int arp;
+
+	if (capture_any(c)) {
+		*link_type = LINKTYPE_LINUX_SLL2;
+		return 0;
+	}
+	arp = afcap_link_type(c->interface);
+	switch (arp) {
+	case ARPHRD_ETHER:
+	case ARPHRD_LOOPBACK:
+		*link_type = LINKTYPE_ETHERNET;
+		return 0;
+	case ARPHRD_NONE:
+	case ARPHRD_RAWIP:
+		*link_type = LINKTYPE_RAW;
+		return 0;
+	default:
+		if (arp < 0)
+			return capture_error(error, EXIT_FAILURE, "capture %s: interface %s: %s",
+					     c->name, c->interface, strerror(-arp));
+		return capture_error(error, EX_CONFIG,
+				     "capture %s: interface %s has link type %d: only Ethernet, "
+				     "loopback and raw IP interfaces can be recorded",
+				     c->name, c->interface, arp);
+	}
+}
+
+bool capture_incoming_only(const struct capture *capture)
+{
+	return capture->config->fanout_flags & ~capture->group.flags &
+	       AFCAP_FANOUT_FLAG_IGNORE_OUTGOING;
+}
+
+int capture_filter(struct capture *capture, bool incoming_only, struct capture_error *error)
+{
+	const struct config_capture *c = capture->config;
+	struct sock_fprog program;
+	char words[256], where[256];
+	int rc = filter_compile(&program, c->interface, c->filter, capture->snaplen, incoming_only,
+				words, sizeof(words));
+
+	if (rc == -ENETDOWN)
+		return capture_error(error, EXIT_FAILURE,
+				     "interface %s is down (ip link set %s up)", c->interface,
+				     c->interface);
+	if (rc)
+		return capture_error(
+			error,
+			rc == -EINVAL  ? EX_CONFIG
+			: rc == -EPERM ? EX_NOPERM
+				       : EXIT_FAILURE,
+			"%s: filter = %.200s: %s",
+			config_where(capture->source, c, "filter", where, sizeof(where)), c->filter,
+			words);
+	free(capture->filter.filter);
+	capture->filter = program;
+	return 0;
+}

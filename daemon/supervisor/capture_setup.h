@@ -1,0 +1,32 @@
+/* What a capture needs to know before it can begin: ring, link type, filter. */
+#ifndef CAPTURE_SETUP_H
+#define CAPTURE_SETUP_H
+
+#include "capture.h"
+
+/* Fills *error in; returns -1. */
+__attribute__((format(printf, 3, 4))) int capture_error(struct capture_error *error, int exit_code,
+							const char *format, ...);
+
+/* Whether it records all interfaces at once. */
+bool capture_any(const struct config_capture *config);
+
+/* How much of a packet gets into the ring: none fills a block to its last byte. */
+uint32_t capture_snaplen(const struct config_capture *config);
+
+/* A worker's ring. Returns 0, or -EINVAL with *error (may be NULL). */
+int capture_ring(const struct config_capture *config, struct afcap_geometry *ring,
+		 struct afcap_error *error);
+
+/* LINKTYPE_* of its packets. Returns 0 or -1. */
+int capture_link_type(const struct config_capture *config, uint32_t *link_type,
+		      struct capture_error *error);
+
+/* Whether outgoing packets are left to the filter: the kernel does not know the flag for that. The
+ * group is known. */
+bool capture_incoming_only(const struct capture *capture);
+
+/* Compiles the filter for the interface as it is now, into capture->filter. Returns 0 or -1. */
+int capture_filter(struct capture *capture, bool incoming_only, struct capture_error *error);
+
+#endif

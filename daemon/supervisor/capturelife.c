@@ -1,0 +1,487 @@
+/* A capture's life: waiting, beginning, leaving, stopping. */
+#include "capture.h"
+#include "capture_setup.h"
+#include "handover.h"
+#include "link.h"
+#include "resume.h"
+#include "slotfiles.h"
+#include "supervisor.h"
+
+#include "../base/clock.h"
+#include "../base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#define AGAIN_NS UINT64_C(1000000000) /* what failed is tried again */
+
+bool capture_ending(const struct capture *capture)
+{
+	return capture->state == CAPTURE_STOPPING || capture->state == CAPTURE_STOPPED;
+}
+
+bool capture_abandoned(const struct capture *capture)
+{
+	return capture->abandoned;
+}
+
+bool capture_handing_over(const struct capture *capture)
+{
+	return capture->handing_over;
+}
+
+__attribute__((format(printf, 2, 3))) static void reason_set(struct capture *capture,
+							     const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(capture->reason, sizeof(capture->reason), format, ap);
+	va_end(ap);
+}
+
+static void deadline_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct capture *capture = arg;
+
+	(void)fd;
+	(void)what;
+	if (capture->state != CAPTURE_STOPPING && capture->state != CAPTURE_LEAVING)
+		return;
+	log_warning("%s: not drained within drain_timeout", capture->config->name);
+	if (capture->state == CAPTURE_STOPPING) {
+		capture_stop(capture, true);
+		return;
+	}
+	capture->abandoned = true;
+	for (unsigned i = 0; i < capture->workers; i++)
+		slot_kill(&capture->slots[i]);
+}
+
+static void again_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	capture_link(arg);
+}
+
+int capture_events(struct capture *capture)
+{
+	capture->deadline = event_new(capture->base, -1, 0, deadline_cb, capture);
+	capture->again = event_new(capture->base, -1, 0, again_cb, capture);
+	return capture->deadline && capture->again ? 0 : -ENOMEM;
+}
+
+/* ---- beginning ---- */
+
+static void group_begin(struct capture *capture)
+{
+	const struct config_capture *c = capture->config;
+
+	capture->group =
+		(struct message_group){ .mode = (uint32_t)c->fanout, .flags = c->fanout_flags };
+	if (c->fanout_id == CONFIG_AUTO)
+		capture->group.flags |= AFCAP_FANOUT_FLAG_UNIQUEID;
+	else
+		capture->group.id = (uint32_t)c->fanout_id;
+	capture->group_known = false;
+	capture->sockets_asked = capture->joins_asked = 0;
+}
+
+static void shape_save(struct capture *capture)
+{
+	capture->saved->armed_ns = 0;
+	capture->saved->shape = resume_shape(capture);
+}
+
+/* The interface is there and up: files, processes. capture_advance() does the rest. Returns 0 or
+ * -1. */
+static int capture_begin(struct capture *capture, const struct link *link,
+			 struct capture_error *error)
+{
+	const struct config_capture *c = capture->config;
+	int rc = capture_link_type(c, &capture->link_type, error);
+
+	if (rc == 0)
+		rc = capture_filter(capture, false, error);
+	if (rc)
+		return rc;
+	group_begin(capture);
+	shape_save(capture);
+	capture->link_id = link ? link->id : 0;
+	capture->link_up = true;
+	capture->abandoned = false;
+	capture->state = CAPTURE_STARTING;
+	capture_tell(capture);
+	for (unsigned i = 0; i < capture->workers && rc == 0; i++)
+		rc = slotfiles_init(&capture->slots[i]);
+	for (unsigned i = 0; i < capture->workers && rc == 0; i++)
+		rc = slot_spawn(&capture->slots[i]);
+	if (rc)
+		return capture_error(error, EXIT_FAILURE, "capture %s: starting workers: %s",
+				     c->name, strerror(-rc));
+	capture_keep(capture);
+	capture_advance(capture);
+	return 0;
+}
+
+/* Not at the daemon's start: then it is tried again, unless that is of no use. */
+static void begin_failed(struct capture *capture, const struct capture_error *error)
+{
+	if (error->exit_code == EX_CONFIG || error->exit_code == EX_NOPERM) {
+		capture_fail(capture, error->text);
+		return;
+	}
+	if (strcmp(capture->reason, error->text) != 0)
+		log_warning("%s; tried again", error->text);
+	reason_set(capture, "%s", error->text);
+	capture->retry_ns = clock_mono_ns() + AGAIN_NS;
+	if (capture->state == CAPTURE_STARTING)
+		capture_leave(capture, true, NULL);
+}
+
+/* Whether it can begin; if not, why is told. */
+static bool link_ready(struct capture *capture, struct link *link)
+{
+	const char *interface = capture->config->interface;
+	bool there;
+
+	if (capture_any(capture->config))
+		return true;
+	there = links_by_name(capture->links, interface, link);
+	if (there && link->up)
+		return true;
+	reason_set(capture, there ? "interface %s is down" : "there is no interface %s", interface);
+	return false;
+}
+
+static int missing_fail(const struct capture *capture, struct capture_error *error)
+{
+	const struct config_capture *c = capture->config;
+	char where[256];
+
+	return capture_error(error, EX_CONFIG,
+			     "%s: no such interface: %s (ip link shows those there are; on_missing "
+			     "= wait lets it come later)",
+			     config_where(capture->source, c, "interface", where, sizeof(where)),
+			     c->interface);
+}
+
+int capture_start(struct capture *capture, struct capture_error *error)
+{
+	struct link link = { 0 };
+
+	if (capture->resume) {
+		resume_start(capture);
+		return 0;
+	}
+	if (link_ready(capture, &link))
+		return capture_begin(capture, capture_any(capture->config) ? NULL : &link, error);
+	if (!links_by_name(capture->links, capture->config->interface, &link) &&
+	    capture->config->on_missing == ON_MISSING_FAIL)
+		return missing_fail(capture, error);
+	log_notice("%s: %s: waiting for it", capture->config->name, capture->reason);
+	capture->state = CAPTURE_WAITING;
+	capture_tell(capture);
+	supervisor_armed(capture->supervisor);
+	return 0;
+}
+
+/* Sockets are made in slot order and the group is joined in slot order (the kernel joins them again
+ * in the order of their making when the link was down); the rings in between are allocated in
+ * parallel. */
+static void capture_sequence(struct capture *capture)
+{
+	unsigned *n = &capture->sockets_asked, *j = &capture->joins_asked;
+
+	if (*n < capture->workers &&
+	    (*n == 0 || capture->slots[*n - 1].progress >= PROGRESS_SOCKET))
+		slot_say(&capture->slots[(*n)++], MESSAGE_SOCKET);
+	if (*j < capture->workers && capture->slots[*j].progress >= PROGRESS_RING &&
+	    (*j == 0 || capture->slots[*j - 1].progress >= PROGRESS_JOINED)) {
+		struct message message = { .type = MESSAGE_JOIN, .group = capture->group };
+
+		slot_send(&capture->slots[(*j)++], &message, -1);
+	}
+}
+
+static void gap_tell(struct capture *capture)
+{
+	char from[CLOCK_TEXT_BYTES], to[CLOCK_TEXT_BYTES];
+
+	if (!capture->gap_ns)
+		return;
+	log_warning("%s: nothing is recorded from %s to %s: %s", capture->config->name,
+		    clock_text(from, capture->gap_ns), clock_text(to, clock_real_ns()),
+		    capture->gap_why);
+	capture->gap_ns = 0;
+}
+
+static void capture_arm(struct capture *capture)
+{
+	const struct config_capture *c = capture->config;
+
+	for (unsigned i = 0; i < capture->workers; i++) {
+		int rc = afcap_filter_set(capture->slots[i].ring_fd, &capture->filter);
+
+		if (rc) {
+			capture_start_failed(capture, EXIT_FAILURE, strerror(-rc));
+			return;
+		}
+	}
+	capture->state = CAPTURE_RUNNING;
+	if (!capture->since_real_ns)
+		capture->since_real_ns = clock_real_ns();
+	capture->saved->group = capture->group;
+	capture->saved->armed_ns = capture->since_real_ns;
+	capture->reason[0] = '\0';
+	log_info("%s: recording %s with %u worker%s, fanout %s, group %u, rings of %u blocks of %u "
+		 "bytes",
+		 c->name, c->interface, capture->workers, capture->workers == 1 ? "" : "s",
+		 afcap_fanout_mode_name((enum afcap_fanout_mode)c->fanout), capture->group.id,
+		 capture->ring.blocks, capture->ring.block_bytes);
+	gap_tell(capture);
+	supervisor_armed(capture->supervisor);
+	capture_link(capture); /* which may have gone down meanwhile */
+}
+
+void capture_advance(struct capture *capture)
+{
+	if (capture->state != CAPTURE_STARTING)
+		return;
+	capture_sequence(capture);
+	for (unsigned i = 0; i < capture->workers; i++)
+		if (capture->slots[i].progress != PROGRESS_READY)
+			return;
+	capture_arm(capture);
+}
+
+void capture_joined(struct capture *capture, const struct message_group *group)
+{
+	struct capture_error error;
+
+	if (capture->group_known)
+		return;
+	capture->group_known = true;
+	capture->group = *group; /* the others join this id, with the flags that the kernel knows */
+	if (capture_incoming_only(capture) && capture_filter(capture, true, &error))
+		capture_start_failed(capture, error.exit_code, error.text);
+}
+
+void capture_start_failed(struct capture *capture, int exit_code, const char *text)
+{
+	struct capture_error error;
+
+	capture_error(&error, capture->initial ? exit_code : EXIT_FAILURE, "capture %s: %s",
+		      capture->config->name, text);
+	if (capture->initial)
+		supervisor_failed(capture->supervisor, exit_code, error.text);
+	else if (capture->state == CAPTURE_STARTING || capture->state == CAPTURE_WAITING)
+		begin_failed(capture, &error);
+	else
+		log_error("%s", error.text);
+}
+
+void capture_files_failed(struct capture *capture, bool retried, int error, const char *text)
+{
+	if (retried) {
+		log_error("%s: %s; the current file goes on", capture->config->name, text);
+		return;
+	}
+	capture_start_failed(capture,
+			     error == EACCES || error == EPERM ? EX_NOPERM
+			     : error == ENOENT || error == ENOTDIR || error == EROFS ||
+					     error == EINVAL
+				     ? EX_CONFIG
+				     : EXIT_FAILURE,
+			     text);
+}
+
+/* ---- the link ---- */
+
+static void link_updown(struct capture *capture, const struct link *link)
+{
+	const char *name = capture->config->name;
+
+	if (strcmp(link->name, capture->config->interface) != 0 && !capture->renamed) {
+		capture->renamed = true;
+		log_notice("%s: interface %s is called %s now; it is recorded as before", name,
+			   capture->config->interface, link->name);
+	}
+	if (link->running == capture->link_up)
+		return;
+	capture->link_up = link->running;
+	if (link->running) {
+		log_notice("%s: interface %s is up again", name, link->name);
+		capture->reason[0] = '\0';
+		return;
+	}
+	reason_set(capture, link->up ? "interface %s has no carrier" : "interface %s is down",
+		   link->name);
+	log_warning("%s: %s; capture goes on when it is up again", name, capture->reason);
+}
+
+static bool slot_gone(const struct capture *capture)
+{
+	for (unsigned i = 0; i < capture->workers; i++)
+		if (capture->slots[i].gone)
+			return true;
+	return false;
+}
+
+static void link_begin(struct capture *capture)
+{
+	struct capture_error error;
+	struct link link = { 0 };
+
+	if (clock_mono_ns() < capture->retry_ns || !link_ready(capture, &link))
+		return;
+	if (capture_begin(capture, capture_any(capture->config) ? NULL : &link, &error))
+		begin_failed(capture, &error);
+}
+
+void capture_link(struct capture *capture)
+{
+	struct link link;
+
+	if (capture->handing_over)
+		return;
+	if (capture->state == CAPTURE_WAITING) {
+		link_begin(capture);
+		return;
+	}
+	if ((capture->state != CAPTURE_RUNNING && capture->state != CAPTURE_STARTING) ||
+	    !capture->link_id)
+		return;
+	if (links_by_id(capture->links, capture->link_id, &link) && !slot_gone(capture))
+		link_updown(capture, &link);
+	else
+		capture_leave(capture, capture->state == CAPTURE_STARTING,
+			      "its interface was deleted or moved away");
+}
+
+/* ---- the end ---- */
+
+static void slots_end(struct capture *capture)
+{
+	for (unsigned i = 0; i < capture->workers; i++)
+		if (capture->abandoned)
+			slot_kill(&capture->slots[i]);
+		else
+			slot_drain(&capture->slots[i]);
+}
+
+/* Nothing comes in any more. */
+static void capture_shut(struct capture *capture, enum capture_state state)
+{
+	uint64_t us = (uint64_t)capture->config->drain_timeout / 1000;
+
+	capture->state = state;
+	event_add(capture->deadline,
+		  &(struct timeval){ (time_t)(us / 1000000), (suseconds_t)(us % 1000000) });
+	for (unsigned i = 0; i < capture->workers; i++)
+		if (capture->slots[i].ring_fd >= 0)
+			afcap_filter_drop_all(capture->slots[i].ring_fd);
+}
+
+void capture_leave(struct capture *capture, bool abandon, const char *why)
+{
+	if (capture->state != CAPTURE_RUNNING && capture->state != CAPTURE_STARTING)
+		return;
+	if (why && !capture->gap_ns && capture->since_real_ns) {
+		capture->gap_ns = clock_real_ns();
+		snprintf(capture->gap_why, sizeof(capture->gap_why), "%s", why);
+		reason_set(capture, "%s", why);
+		log_warning("%s: %s; capture begins anew when it can", capture->config->name, why);
+	}
+	capture->abandoned = abandon;
+	capture->link_id = 0;
+	capture->renamed = false;
+	capture_shut(capture, CAPTURE_LEAVING);
+	slots_end(capture);
+	capture_changed(capture);
+}
+
+static bool slots_are(const struct capture *capture, enum slot_state state)
+{
+	for (unsigned i = 0; i < capture->workers; i++)
+		if (capture->slots[i].state != state)
+			return false;
+	return true;
+}
+
+static void capture_stopped(struct capture *capture)
+{
+	capture->state = CAPTURE_STOPPED;
+	event_del(capture->deadline);
+	for (unsigned i = 0; i < capture->workers; i++)
+		slot_end(&capture->slots[i]);
+	handover_drop(&(struct handover_key){ HANDOVER_CAPTURE, capture->config->name, 0, 0 });
+	if (capture->failed)
+		supervisor_capture_failed(capture->supervisor);
+}
+
+void capture_changed(struct capture *capture)
+{
+	if (capture->state == CAPTURE_STOPPING && slots_are(capture, SLOT_ENDED)) {
+		capture_stopped(capture);
+	} else if (capture->state == CAPTURE_LEAVING && slots_are(capture, SLOT_IDLE)) {
+		capture->state = CAPTURE_WAITING;
+		event_del(capture->deadline);
+		event_active(capture->again, EV_TIMEOUT, 1); /* not from within a slot's callback */
+	}
+	supervisor_changed(capture->supervisor);
+}
+
+void capture_stop(struct capture *capture, bool abandon)
+{
+	enum capture_state before = capture->state;
+
+	if (before == CAPTURE_STOPPED)
+		return;
+	capture->abandoned |= abandon || before == CAPTURE_STARTING;
+	if (before != CAPTURE_STOPPING)
+		capture_shut(capture, CAPTURE_STOPPING);
+	for (unsigned i = 0; i < capture->workers; i++)
+		if (capture->slots[i].state == SLOT_IDLE)
+			capture->slots[i].state = SLOT_ENDED;
+	slots_end(capture);
+	capture_changed(capture);
+}
+
+void capture_fail(struct capture *capture, const char *why)
+{
+	if (capture_ending(capture))
+		return;
+	log_error("%s: %s: the capture has failed; restart afcapd when that is mended",
+		  capture->config->name, why);
+	reason_set(capture, "%s", why);
+	capture->failed = true;
+	capture_stop(capture, false);
+}
+
+void capture_hand_over(struct capture *capture, bool at_once)
+{
+	capture->handing_over = true;
+	capture->abandoned |= capture->state == CAPTURE_STARTING;
+	for (unsigned i = 0; i < capture->workers; i++) {
+		struct slot *slot = &capture->slots[i];
+
+		event_del(slot->respawn);
+		if (at_once || capture->state != CAPTURE_RUNNING)
+			slot_kill(slot);
+		else
+			slot_say(slot, MESSAGE_HANDOVER);
+	}
+}
+
+bool capture_handed_over(const struct capture *capture)
+{
+	for (unsigned i = 0; i < capture->workers; i++)
+		if (capture->slots[i].pid > 0)
+			return false;
+	return true;
+}

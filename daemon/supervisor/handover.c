@@ -1,0 +1,143 @@
+/* Names and descriptors. */
+#include "handover.h"
+#include "notify.h"
+
+#include "../base/log.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NAME_BYTES 128
+
+struct left {
+	char name[NAME_BYTES];
+	int fd; /* -1: taken */
+};
+
+static struct left *left;
+static unsigned left_count;
+
+static void name_make(char name[NAME_BYTES], const struct handover_key *key)
+{
+	switch (key->kind) {
+	case HANDOVER_CAPTURE:
+		snprintf(name, NAME_BYTES, "capture.%s", key->capture);
+		break;
+	case HANDOVER_LEDGER:
+		snprintf(name, NAME_BYTES, "ledger.%s.%u", key->capture, key->worker);
+		break;
+	case HANDOVER_RING:
+		snprintf(name, NAME_BYTES, "ring.%s.%u.%" PRIu64, key->capture, key->worker,
+			 key->generation);
+		break;
+	}
+}
+
+void handover_put(const struct handover_key *key, int fd)
+{
+	char name[NAME_BYTES];
+
+	name_make(name, key);
+	notify_keep(name, fd);
+}
+
+void handover_drop(const struct handover_key *key)
+{
+	char name[NAME_BYTES];
+
+	name_make(name, key);
+	notify_drop(name);
+}
+
+static void take(void *context, const char *name, int fd)
+{
+	struct left *more = realloc(left, (left_count + 1) * sizeof(*left));
+
+	(void)context;
+	if (!more) {
+		close(fd);
+		return;
+	}
+	left = more;
+	snprintf(left[left_count].name, NAME_BYTES, "%s", name);
+	left[left_count++].fd = fd;
+}
+
+void handover_read(void)
+{
+	notify_kept(take, NULL);
+}
+
+int handover_take(const struct handover_key *key)
+{
+	char name[NAME_BYTES];
+	int fd;
+
+	name_make(name, key);
+	for (unsigned i = 0; i < left_count; i++)
+		if (left[i].fd >= 0 && strcmp(left[i].name, name) == 0) {
+			fd = left[i].fd;
+			left[i].fd = -1;
+			return fd;
+		}
+	return -1;
+}
+
+static void left_drop(struct left *l)
+{
+	notify_drop(l->name);
+	if (l->fd >= 0)
+		close(l->fd);
+	l->fd = -1;
+	l->name[0] = '\0';
+}
+
+/* A capture's name may hold dots and digits itself. */
+static bool left_is_of(const struct left *l, const char *capture)
+{
+	static const char *const kinds[] = { "capture.%n", "ledger.%n", "ring.%n" };
+	size_t length = strlen(capture);
+	unsigned worker;
+	uint64_t generation;
+
+	for (int kind = HANDOVER_CAPTURE; kind <= HANDOVER_RING; kind++) {
+		int n = 0, end = 0;
+		const char *rest;
+
+		sscanf(l->name, kinds[kind], &n);
+		if (!n || strncmp(l->name + n, capture, length) != 0)
+			continue;
+		rest = l->name + n + length;
+		if (kind == HANDOVER_LEDGER)
+			sscanf(rest, ".%3u%n", &worker, &end);
+		else if (kind == HANDOVER_RING)
+			sscanf(rest, ".%3u.%20" SCNu64 "%n", &worker, &generation, &end);
+		if (rest[end] == '\0' && (end > 0 || kind == HANDOVER_CAPTURE))
+			return true;
+	}
+	return false;
+}
+
+void handover_discard(const char *capture)
+{
+	for (unsigned i = 0; i < left_count; i++)
+		if (*left[i].name && left_is_of(&left[i], capture))
+			left_drop(&left[i]);
+}
+
+void handover_end(void)
+{
+	for (unsigned i = 0; i < left_count; i++) {
+		if (left[i].fd < 0)
+			continue;
+		log_notice("%s, kept from a process before, is of no use any more", left[i].name);
+		left_drop(&left[i]);
+	}
+	free(left);
+	left = NULL;
+	left_count = 0;
+}

@@ -1,0 +1,35 @@
+/* What one daemon leaves to the next through systemd's descriptor store: of each capture what is
+ * saved, of each slot its ledger and its ring. */
+#ifndef HANDOVER_H
+#define HANDOVER_H
+
+#include <stdint.h>
+
+enum handover_kind { HANDOVER_CAPTURE, HANDOVER_LEDGER, HANDOVER_RING };
+
+/* Names one: "capture.NAME", "ledger.NAME.W", "ring.NAME.W.G", G being the ring's generation. */
+struct handover_key {
+	enum handover_kind kind;
+	const char *capture;
+	unsigned worker;
+	uint64_t generation;
+};
+
+/* Has it kept, no longer kept. */
+void handover_put(const struct handover_key *key, int fd);
+void handover_drop(const struct handover_key *key);
+
+/* Reads what a daemon before left; before any other descriptor is opened by that name again. */
+void handover_read(void);
+
+/* Takes one out of what was left; the caller owns it. -1: it was not left. */
+int handover_take(const struct handover_key *key);
+
+/* Closes what was left of this capture, and has it no longer kept. */
+void handover_discard(const char *capture);
+
+/* What nobody took is closed, and no longer kept: captures that are not configured any more, rings
+ * that were replaced. */
+void handover_end(void);
+
+#endif

@@ -1,0 +1,29 @@
+/* The interfaces of this network namespace, as the kernel tells of them (rtnetlink(7)). */
+#ifndef LINK_H
+#define LINK_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct links;
+
+struct link {
+	int ifindex;
+	uint64_t id;  /* of this device's life here: another one may get its name and its ifindex */
+	bool up;      /* set up: packet sockets are hooked to it */
+	bool running; /* and it has a carrier, as far as it has one at all */
+	char name[16];
+};
+
+/* Reads what there is and goes on listening: `changed` is called after every change. Returns 0 or
+ * -errno. */
+int links_new(struct links **out, struct event_base *base, void (*changed)(void *context),
+	      void *context);
+void links_free(struct links *links);
+
+/* The device of this name, or of this life. False: there is none. */
+bool links_by_name(const struct links *links, const char *name, struct link *link);
+bool links_by_id(const struct links *links, uint64_t id, struct link *link);
+
+#endif

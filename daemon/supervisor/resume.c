@@ -1,0 +1,246 @@
+/* The descriptors that systemd kept, checked. */
+#include "resume.h"
+#include "capture_setup.h"
+#include "handover.h"
+#include "link.h"
+#include "slotfiles.h"
+#include "supervisor.h"
+
+#include "../base/clock.h"
+#include "../base/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/if_packet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Of one worker, until its slot has them. */
+struct left {
+	int ledger_fd, ring_fd;
+	struct ledger *ledger;
+};
+
+struct saved_shape resume_shape(const struct capture *capture)
+{
+	const struct config_capture *c = capture->config;
+	struct saved_shape shape;
+
+	memset(&shape, 0, sizeof(shape)); /* it is compared as bytes */
+	shape.workers = config_workers(c);
+	shape.block_bytes = capture->ring.block_bytes;
+	shape.blocks = capture->ring.blocks;
+	shape.block_timeout_ms = capture->ring.block_timeout_ms;
+	shape.snaplen = capture->snaplen;
+	shape.link_type = capture->link_type;
+	shape.output = (uint32_t)c->output;
+	shape.vlan_keep = (uint32_t)c->vlan_keep;
+	shape.promiscuous = (uint32_t)c->promiscuous;
+	shape.fanout_mode = (uint32_t)c->fanout;
+	shape.fanout_flags = c->fanout_flags;
+	shape.fanout_id = (int32_t)c->fanout_id;
+	snprintf(shape.interface, sizeof(shape.interface), "%s", c->interface);
+	snprintf(shape.directory, sizeof(shape.directory), "%s", c->directory);
+	return shape;
+}
+
+static struct handover_key key_of(const struct capture *capture, enum handover_kind kind,
+				  unsigned worker, uint64_t generation)
+{
+	return (struct handover_key){ kind, capture->config->name, worker, generation };
+}
+
+static void left_close(struct left *l)
+{
+	ledger_unmap(l->ledger);
+	if (l->ledger_fd >= 0)
+		close(l->ledger_fd);
+	if (l->ring_fd >= 0)
+		close(l->ring_fd);
+}
+
+/* Ledger and ring of one worker; NULL, or why they are of no use. */
+static const char *left_take(const struct capture *capture, unsigned worker, struct left *l)
+{
+	static const struct counters none;
+	struct ledger_bounds bounds = {
+		.blocks = capture->ring.blocks,
+		.serial_most = UINT64_MAX,
+		.writes = capture->config->output == OUTPUT_PCAPNG,
+		.reported = &none,
+	};
+	struct handover_key key = key_of(capture, HANDOVER_LEDGER, worker, 0);
+
+	*l = (struct left){ .ring_fd = -1 };
+	l->ledger_fd = handover_take(&key);
+	if (l->ledger_fd < 0)
+		return "a worker's ledger is missing";
+	l->ledger = ledger_map(l->ledger_fd);
+	if (!l->ledger)
+		return errno == EPROTO ? "its ledgers are of another version" : strerror(errno);
+	bounds.generation = ledger_totals(l->ledger).generation;
+	key = key_of(capture, HANDOVER_RING, worker, bounds.generation);
+	l->ring_fd = handover_take(&key);
+	if (l->ring_fd < 0)
+		return "a worker's ring is missing";
+	ledger_take(l->ledger, afcap_stats_take, l->ring_fd);
+	return ledger_problem(l->ledger, &bounds);
+}
+
+/* What a worker's ring holds, of which nobody will know more. */
+static uint64_t left_unread(const struct left *l)
+{
+	struct ledger_kernel k;
+
+	if (!l->ledger || l->ring_fd < 0)
+		return 0;
+	k = ledger_kernel(l->ledger);
+	return k.packets - k.drops - ledger_totals(l->ledger).received;
+}
+
+static const char *shape_problem(const struct capture *capture, const struct saved *saved)
+{
+	struct saved_shape now = resume_shape(capture);
+
+	if (!saved->armed_ns)
+		return "it did not record yet";
+	now.link_type = saved->shape.link_type; /* of the device, which is looked at later */
+	if (memcmp(&now, &saved->shape, sizeof(now)) != 0)
+		return "its configuration has changed";
+	return NULL;
+}
+
+/* A clean start: nothing is misread, and what it costs is told. */
+static void resume_refuse(struct capture *capture, struct left *list, unsigned count,
+			  const char *why)
+{
+	char when[CLOCK_TEXT_BYTES];
+	uint64_t unread = 0;
+	bool known = count == config_workers(capture->config);
+
+	for (unsigned i = 0; i < count; i++) {
+		known = known && list[i].ledger && list[i].ring_fd >= 0;
+		unread += left_unread(&list[i]);
+		left_close(&list[i]);
+	}
+	handover_discard(capture->config->name);
+	if (capture->gap_ns)
+		log_warning("%s: what a daemon left that was last there at %s cannot be gone on "
+			    "with: %s",
+			    capture->config->name, clock_text(when, capture->gap_ns), why);
+	else
+		log_warning("%s: what a daemon before left cannot be gone on with: %s",
+			    capture->config->name, why);
+	if (known)
+		log_warning("%s: its rings held %" PRIu64 " packets, which are abandoned",
+			    capture->config->name, unread);
+	snprintf(capture->gap_why, sizeof(capture->gap_why), "%s", why);
+}
+
+bool resume_take(struct capture *capture)
+{
+	struct handover_key key = key_of(capture, HANDOVER_CAPTURE, 0, 0);
+	unsigned workers = config_workers(capture->config), count = 0;
+	struct left *list;
+	const char *why;
+
+	capture->saved_fd = handover_take(&key);
+	if (capture->saved_fd < 0)
+		return false;
+	capture->saved = saved_map(capture->saved_fd, &capture->gap_ns);
+	why = capture->saved	? shape_problem(capture, capture->saved)
+	      : errno == EPROTO ? "it was of another version"
+				: strerror(errno);
+	list = calloc(workers, sizeof(*list));
+	if (!list)
+		why = "no memory";
+	while (list && count < workers && !(why && !capture->saved)) {
+		const char *problem = left_take(capture, count, &list[count]);
+
+		why = why ? why : problem;
+		count++;
+	}
+	if (!why) {
+		capture->resume = list;
+		capture->gap_ns = 0;
+		return true;
+	}
+	resume_refuse(capture, list, count, why);
+	saved_unmap(capture->saved);
+	close(capture->saved_fd);
+	capture->saved = NULL;
+	capture->saved_fd = -1;
+	free(list);
+	return false;
+}
+
+int resume_ledger(struct capture *capture, unsigned worker)
+{
+	struct left *l = &capture->resume[worker];
+	int fd = l->ledger_fd;
+
+	ledger_unmap(l->ledger);
+	l->ledger = NULL;
+	l->ledger_fd = -1;
+	return fd;
+}
+
+/* Whether the rings are bound to the device that has the interface's name now. */
+static bool same_device(const struct capture *capture, struct link *link)
+{
+	struct sockaddr_ll address = { 0 };
+	socklen_t length = sizeof(address);
+
+	if (capture_any(capture->config))
+		return true;
+	return links_by_name(capture->links, capture->config->interface, link) &&
+	       getsockname(capture->slots[0].ring_fd, (struct sockaddr *)&address, &length) == 0 &&
+	       address.sll_ifindex == link->ifindex;
+}
+
+static void rings_go_on(struct capture *capture)
+{
+	for (unsigned i = 0; i < capture->workers; i++) {
+		slot_resume(&capture->slots[i], capture->resume[i].ring_fd);
+		capture->resume[i].ring_fd = -1;
+	}
+	free(capture->resume);
+	capture->resume = NULL;
+	for (unsigned i = 0; i < capture->workers; i++)
+		slotfiles_resume(&capture->slots[i]);
+}
+
+void resume_start(struct capture *capture)
+{
+	const struct saved *saved = capture->saved;
+	char when[CLOCK_TEXT_BYTES];
+	struct link link = { 0 };
+	struct capture_error error;
+	bool same;
+
+	capture->link_type = saved->shape.link_type;
+	capture->group = saved->group;
+	capture->group_known = true;
+	capture->since_real_ns = saved->armed_ns;
+	capture->state = CAPTURE_RUNNING;
+	capture->link_up = true;
+	capture_tell(capture);
+	rings_go_on(capture);
+	log_notice("%s: goes on with the rings of a daemon that was last there at %s",
+		   capture->config->name, clock_text(when, saved->alive_ns));
+	same = same_device(capture, &link);
+	capture->link_id = link.id;
+	if (same && capture_filter(capture, capture_incoming_only(capture), &error) == 0)
+		for (unsigned i = 0; i < capture->workers; i++)
+			afcap_filter_set(capture->slots[i].ring_fd, &capture->filter);
+	else if (same) /* its link is down, perhaps; the rings have the one they had */
+		log_warning("%s; the filter stays as it was", error.text);
+	capture_keep(capture);
+	if (!same)
+		capture_leave(capture, false, "its interface went while there was no daemon");
+	supervisor_armed(capture->supervisor);
+	capture_link(capture);
+}

@@ -1,0 +1,21 @@
+/* Going on with what a daemon before left, or saying why not. */
+#ifndef RESUME_H
+#define RESUME_H
+
+#include "capture.h"
+
+/* What a capture's rings are like, as it is configured; link type and group as it is now. */
+struct saved_shape resume_shape(const struct capture *capture);
+
+/* Looks at what was left of the capture. True: it can be gone on with, capture->saved is set, and
+ * resume_ledger() and resume_start() do the rest. False: nothing was left, or nothing of use, which
+ * is closed, what it cost logged. */
+bool resume_take(struct capture *capture);
+
+/* The ledger of a worker; owned by the caller. */
+int resume_ledger(struct capture *capture, unsigned worker);
+
+/* The rings go on, each with a worker as soon as its file is found again. */
+void resume_start(struct capture *capture);
+
+#endif

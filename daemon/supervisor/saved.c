@@ -1,0 +1,118 @@
+/* Records in shared memory, valid last. */
+#include "saved.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SAVED_MAGIC 0x4445565341434641u /* "AFCASVED" */
+#ifndef SAVED_VERSION			/* another one: tests, of an upgrade */
+#define SAVED_VERSION 1
+#endif
+
+int saved_create(void)
+{
+	int fd = memfd_create("afcap-capture", MFD_CLOEXEC | MFD_ALLOW_SEALING), saved;
+	const struct saved s = { .magic = SAVED_MAGIC,
+				 .version = SAVED_VERSION,
+				 .bytes = sizeof(s) };
+
+	if (fd >= 0 && pwrite(fd, &s, sizeof(s), 0) == (ssize_t)sizeof(s) &&
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+		return fd;
+	saved = errno ? errno : ENOMEM;
+	if (fd >= 0)
+		close(fd);
+	return -saved;
+}
+
+struct saved *saved_map(int fd, uint64_t *alive_ns)
+{
+	struct stat st;
+	struct saved *s;
+
+	*alive_ns = 0;
+	if (fstat(fd, &st))
+		return NULL;
+	if (st.st_size != (off_t)sizeof(*s)) {
+		uint64_t head[3]; /* magic, version and size, alive_ns */
+
+		if (pread(fd, head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
+		    head[0] == SAVED_MAGIC)
+			*alive_ns = head[2];
+		errno = EPROTO;
+		return NULL;
+	}
+	s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+	if (s == MAP_FAILED)
+		return NULL;
+	if (s->magic == SAVED_MAGIC)
+		*alive_ns = s->alive_ns;
+	if (s->magic == SAVED_MAGIC && s->version == SAVED_VERSION && s->bytes == sizeof(*s))
+		return s;
+	munmap(s, sizeof(*s));
+	errno = EPROTO;
+	return NULL;
+}
+
+void saved_unmap(struct saved *saved)
+{
+	if (saved)
+		munmap(saved, sizeof(*saved));
+}
+
+struct saved_file *saved_find(struct saved_slot *slot, uint64_t serial)
+{
+	for (unsigned i = 0; i < SAVED_FILES; i++)
+		if (slot->files[i].serial_after == serial + 1)
+			return &slot->files[i];
+	return NULL;
+}
+
+/* A kill stops this very thread: only the compiler must keep the order. */
+static void ordered(void)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+void saved_drop(struct saved_file *file)
+{
+	if (file)
+		file->serial_after = 0;
+	ordered();
+}
+
+void saved_put(struct saved_slot *slot, uint64_t serial, uint64_t device, uint64_t inode)
+{
+	struct saved_file *file = saved_find(slot, serial), *oldest = NULL;
+
+	for (unsigned i = 0; i < SAVED_FILES; i++) {
+		struct saved_file *f = &slot->files[i];
+
+		if (!file && !f->serial_after)
+			file = f;
+		if (f->ended && (!oldest || f->serial_after < oldest->serial_after))
+			oldest = f;
+	}
+	if (!file)
+		file = oldest;
+	if (!file)
+		return;
+	saved_drop(file);
+	*file = (struct saved_file){ .device = device, .inode = inode };
+	ordered();
+	file->serial_after = serial + 1;
+}
+
+void saved_end(struct saved_file *file, const struct ledger_file *record)
+{
+	if (!file || file->ended)
+		return;
+	file->record = *record;
+	ordered();
+	file->ended = 1;
+	ordered();
+}

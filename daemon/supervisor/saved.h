@@ -1,0 +1,68 @@
+/* What the next daemon must know of a capture beside its rings and ledgers, in a memfd that
+ * systemd's descriptor store keeps. Its only writer is the supervisor: a SIGKILL may leave any
+ * record half made, so each is marked valid last. */
+#ifndef SAVED_H
+#define SAVED_H
+
+#include "../base/config.h"
+
+#define SAVED_FILES                                                                                \
+	8 /* of a slot: in use, ahead, and ended but not yet finished by the archive               \
+	   */
+
+struct saved_file {
+	uint64_t serial_after; /* its serial + 1; 0: no record */
+	uint64_t device, inode;
+	uint64_t counted; /* in files_opened */
+	uint64_t ended;	  /* `record` is its last */
+	struct ledger_file record;
+};
+
+/* Counters that are no worker's. */
+struct saved_slot {
+	uint64_t restarts, files_opened, files_completed, files_removed, files_repaired;
+	uint64_t sync_errors; /* of files, while they were written or at their end */
+	struct saved_file files[SAVED_FILES];
+};
+
+/* What must be the same for a ring to be gone on with. */
+struct saved_shape {
+	uint32_t workers;
+	uint32_t block_bytes, blocks, block_timeout_ms, snaplen;
+	uint32_t link_type, output, vlan_keep, promiscuous;
+	uint32_t fanout_mode, fanout_flags;
+	int32_t fanout_id;
+	char interface[INTERFACE_BYTES];
+	char directory[PATH_BYTES];
+};
+
+struct saved {
+	uint64_t magic; /* these four stay where they are in every version */
+	uint32_t version;
+	uint32_t bytes;
+	uint64_t alive_ns; /* realtime: the daemon was there */
+	struct saved_shape shape;
+	struct message_group group;
+	uint32_t unused;
+	uint64_t armed_ns; /* realtime since when it records; 0: not armed, or not for good */
+	struct saved_slot slots[CONFIG_WORKERS_MAX];
+};
+
+/* A new one, close-on-exec, of fixed size. Returns the descriptor or -errno. */
+int saved_create(void);
+
+/* Maps it. NULL with errno set; EPROTO: not of this version, then *alive_ns says when its daemon
+ * was last there, 0 where even that is not known. */
+struct saved *saved_map(int fd, uint64_t *alive_ns);
+void saved_unmap(struct saved *saved);
+
+/* The record of a file, NULL where there is none. */
+struct saved_file *saved_find(struct saved_slot *slot, uint64_t serial);
+
+/* Makes one: where there is no room that of the oldest ended file is given up, which is repaired
+ * then as any other that a daemon left. */
+void saved_put(struct saved_slot *slot, uint64_t serial, uint64_t device, uint64_t inode);
+void saved_end(struct saved_file *file, const struct ledger_file *record);
+void saved_drop(struct saved_file *file);
+
+#endif

@@ -1,0 +1,259 @@
+/* What becomes of a slot whose worker died, is silent, or has to end. */
+#include "capture.h"
+#include "handover.h"
+#include "slotfiles.h"
+#include "spawn.h"
+
+#include "../base/clock.h"
+#include "../base/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define STEADY_NS     UINT64_C(1000000000) /* a worker that lived so long did not die of starting */
+#define LOOP_NS	      UINT64_C(10000000000)
+#define STARTING_MORE 10 /* times worker_timeout, for the allocation of a ring */
+
+static void totals_report(struct slot *slot)
+{
+	struct ledger_totals totals = ledger_totals(slot->ledger);
+	struct counters counters;
+
+	ledger_counters(slot->ledger, &totals, &counters);
+	slot_counters_take(slot, &counters);
+	slot->record = totals.current;
+	slotfiles_follow(slot, &totals.current, &totals.previous);
+}
+
+static void ring_close(struct slot *slot)
+{
+	if (slot->ring_fd < 0)
+		return;
+	handover_drop(&(struct handover_key){ HANDOVER_RING, slot->capture->config->name,
+					      slot->index, slot->generation });
+	close(slot->ring_fd);
+	slot->ring_fd = -1;
+}
+
+/* Ready for the next ring. */
+static void slot_idle(struct slot *slot)
+{
+	ring_close(slot);
+	ledger_next_ring(slot->ledger);
+	slot->generation++;
+	slot->state = SLOT_IDLE;
+	slot->progress = PROGRESS_NONE;
+	slot->draining = slot->gone = slot->no_space = slot->no_room = false;
+	slot->suspect = slot->quarantine = slot->rotating = 0;
+	slot->failures = 0;
+}
+
+void slot_settle(struct slot *slot)
+{
+	struct ledger_totals totals;
+	struct ledger_kernel kernel;
+
+	if (slot->state == SLOT_ENDED || slot->state == SLOT_IDLE)
+		return;
+	totals = ledger_totals(slot->ledger);
+	if (slot->ring_fd >= 0)
+		ledger_take(slot->ledger, afcap_stats_take, slot->ring_fd);
+	kernel = ledger_kernel(slot->ledger);
+	if (kernel.packets - kernel.drops > totals.received) {
+		uint64_t left = kernel.packets - kernel.drops - totals.received;
+
+		log_warning("%s/%u: %llu packets left in the ring are abandoned",
+			    slot->capture->config->name, slot->index, (unsigned long long)left);
+		totals.received += left;
+		totals.discarded_abandoned += left;
+	}
+	totals.current.finish =
+		(struct ledger_mark){ kernel.packets, kernel.drops, totals.written };
+	ledger_commit(slot->ledger, &totals);
+	totals_report(slot);
+	slotfiles_close(slot, &totals.current);
+	if (slot->capture->state == CAPTURE_LEAVING)
+		slot_idle(slot);
+	else
+		slot->state = SLOT_ENDED;
+	capture_changed(slot->capture);
+}
+
+void slot_end(struct slot *slot)
+{
+	const char *name = slot->capture->config->name;
+
+	slot->state = SLOT_ENDED;
+	ring_close(slot);
+	handover_drop(&(struct handover_key){ HANDOVER_LEDGER, name, slot->index, 0 });
+}
+
+static bool crash_loop(struct slot *slot, uint64_t now)
+{
+	memmove(slot->deaths_ns, slot->deaths_ns + 1,
+		sizeof(slot->deaths_ns[0]) * (SLOT_DEATHS - 1));
+	slot->deaths_ns[SLOT_DEATHS - 1] = now;
+	return slot->failures >= SLOT_DEATHS && now - slot->deaths_ns[0] <= LOOP_NS;
+}
+
+/* A block of which two workers died, one after the other, is not looked into by a third. Who is
+ * killed from outside died of no block. */
+static void block_suspect(struct slot *slot, int status)
+{
+	bool fault = WIFSIGNALED(status) && (WTERMSIG(status) != SIGKILL || slot->hung);
+	uint64_t in_hand = fault ? slot->ledger->in_hand : 0;
+
+	if (in_hand && in_hand == slot->suspect) {
+		slot->quarantine = in_hand;
+		log_error("%s/%u: two workers died of the ring's block %llu: its packets are "
+			  "abandoned, its bytes go into the file for a report",
+			  slot->capture->config->name, slot->index, (unsigned long long)in_hand);
+	}
+	slot->suspect = in_hand;
+}
+
+static void slot_respawn(struct slot *slot, int status)
+{
+	uint64_t now = clock_mono_ns(), received = ledger_totals(slot->ledger).received;
+	char text[128];
+	unsigned ms;
+
+	if (now - slot->started_ns > STEADY_NS || received != slot->received_before)
+		slot->failures = 0;
+	ms = spawn_backoff_ms(++slot->failures);
+	slot->saved->restarts++;
+	slot->state = SLOT_WAITING;
+	block_suspect(slot, status);
+	if (crash_loop(slot, now)) {
+		snprintf(text, sizeof(text), "worker %u died %u times in a row (last by %s %d)",
+			 slot->index, slot->failures, WIFSIGNALED(status) ? "signal" : "status",
+			 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+		slot->given_up = true;
+		capture_fail(slot->capture, text);
+		return;
+	}
+	log_warning("%s/%u: worker %s %d; the next one goes on in %u ms",
+		    slot->capture->config->name, slot->index,
+		    WIFSIGNALED(status) ? "killed by signal" : "ended with status",
+		    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), ms);
+	if (ms == 0)
+		slot_go_on(slot);
+	else
+		event_add(slot->respawn, &(struct timeval){ ms / 1000, ms % 1000 * 1000 });
+}
+
+/* Whether the dead worker's ledger can be gone on with. If not, it is made anew from what was
+ * reported last; the ring, of which nobody knows what was written, is given up, and with it the
+ * group, whose other members drain. */
+static bool ledger_usable(struct slot *slot)
+{
+	const struct ledger_bounds bounds = {
+		.generation = slot->generation,
+		.blocks = slot->capture->ring.blocks,
+		.serial_least = slot->current ? slot->current->serial : 0,
+		.serial_most = slot->spare ? slot->spare->serial : UINT64_MAX,
+		.writes = slot->capture->config->output == OUTPUT_PCAPNG,
+		.reported = &slot->reported,
+	};
+	const char *problem = ledger_problem(slot->ledger, &bounds);
+
+	if (!problem)
+		return true;
+	log_error("%s/%u: the ledger is of no use (%s): counting goes on from the last report, the "
+		  "ring is given up, what it holds is abandoned",
+		  slot->capture->config->name, slot->index, problem);
+	ledger_restore(slot->ledger, &slot->reported, &slot->record, slot->generation);
+	if (slot->ring_fd >= 0)
+		ledger_take(slot->ledger, afcap_stats_take, slot->ring_fd);
+	return false;
+}
+
+static void worker_buried(struct slot *slot, bool starting, int status)
+{
+	struct capture *capture = slot->capture;
+	bool usable = ledger_usable(slot);
+
+	totals_report(slot);
+	if (starting && !capture_abandoned(capture)) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "worker %u died while starting", slot->index);
+		capture_start_failed(capture, EXIT_FAILURE, text);
+	}
+	if (!usable && capture->state == CAPTURE_RUNNING)
+		capture_leave(capture, false, "a worker's ledger was of no use");
+	if (starting || !usable || capture_abandoned(capture) ||
+	    (slot->draining && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS))
+		slot_settle(slot);
+	else if (capture_handing_over(capture))
+		slot->state = SLOT_WAITING; /* for a worker of the next daemon */
+	else
+		slot_respawn(slot, status);
+}
+
+bool slot_reaped(struct slot *slot, pid_t pid, int status)
+{
+	bool starting = slot->state == SLOT_STARTING;
+
+	if (pid != slot->pid)
+		return false;
+	slot->pid = -1;
+	/* What it still said: a reason for its end, and a descriptor perhaps. Reports are in the
+	 * ledger. */
+	slot_channel_finish(slot);
+	if (slot->ring_fd >= 0) /* nobody else reads them now */
+		ledger_take(slot->ledger, afcap_stats_take, slot->ring_fd);
+	worker_buried(slot, starting, status);
+	return true;
+}
+
+static void slot_watch(struct slot *slot, uint64_t now)
+{
+	uint64_t limit = (uint64_t)slot->capture->config->worker_timeout;
+
+	if (slot->progress < PROGRESS_JOINED)
+		limit *= STARTING_MORE;
+	if (slot->hung || now < slot->heard_ns || now - slot->heard_ns < limit)
+		return;
+	log_error("%s/%u: the worker has said nothing for %llu ms: it is killed",
+		  slot->capture->config->name, slot->index,
+		  (unsigned long long)(now - slot->heard_ns) / 1000000);
+	slot->hung = true;
+	slot_kill(slot);
+}
+
+void slot_tick(struct slot *slot, uint64_t now)
+{
+	if (slot->pid > 0) {
+		slot_watch(slot, now);
+	} else if (slot->ring_fd >= 0 && slot->state == SLOT_WAITING) {
+		ledger_take(slot->ledger, afcap_stats_take, slot->ring_fd);
+		totals_report(slot);
+	}
+}
+
+void slot_drain(struct slot *slot)
+{
+	slot->draining = true;
+	if (slot->state == SLOT_WAITING && slot->given_up) {
+		slot_settle(slot);
+	} else if (slot->state == SLOT_WAITING && !slot->awaits_file) {
+		event_del(slot->respawn);
+		slot_go_on(slot);
+	} else if (slot->state == SLOT_RUNNING) {
+		slot_say(slot, MESSAGE_DRAIN);
+	}
+}
+
+void slot_kill(struct slot *slot)
+{
+	if (slot->pid > 0)
+		kill(slot->pid, SIGKILL);
+	else if (capture_abandoned(slot->capture))
+		slot_settle(slot);
+}

@@ -1,0 +1,235 @@
+#!/usr/bin/env bash
+# Links that go down, flap, are deleted, renamed, moved, or are not there yet.
+. "$(dirname "$0")/lib.sh"
+
+FLAPS=${FLAPS:-12} # `make check-faults`: 200
+CYCLES=${CYCLES:-4} # ... 50
+
+state() { ctl --json status | jq -r ".captures[${1:-0}].state"; }
+state_is() { [ "$(state)" = "$1" ]; }
+reason_is() { (ctl --json status || true) | jq -r '.captures[0].reason' | grep "$1"; }
+# One that waits: it is there, but not as it should be (afctl status fails)
+daemon_start_waiting() {
+	daemon_begin "$@"
+	wait_for 20 ctl stats
+}
+veth() {
+	ip -n "$NS" link add va type veth peer name vb
+	ip -n "$NS" link set va mtu 9100 up
+	ip -n "$NS" link set vb mtu 9100 up
+	wait_for 5 in_lab grep -q up /sys/class/net/va/operstate
+}
+
+# CPU of a process and its children so far, in ms
+cpu_ms() {
+	local pid
+	for pid in "$DAEMON" $(workers); do cat "/proc/$pid/stat" 2>/dev/null; done |
+		sed 's/.*) //' | awk '{ n += $12 + $13 } END { print n * 10 }'
+}
+
+# The whole account, and in the files what it says
+exact() {
+	equal "packets = drops + received" "$(account seen)" $(($(account dropped) + $(account received)))
+	equal "received = written + discarded" "$(account received)" $(($(account written) + $(account discarded)))
+	equal "packets in the files" "$(capinfos_count)" "$(account written)"
+}
+
+t_down_keeps_what_the_ring_holds() {
+	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=20ms -o write_delay=50ms
+	in_lab "$FRAMES" send vb 1000 rate=50000
+	ip -n "$NS" link set va down
+	wait_for 5 state_is down
+	reason_is "interface va is down" >/dev/null || fail "reason: $(ctl status)"
+	rc=0
+	ctl status >/dev/null || rc=$?
+	equal "afctl status" $rc 5
+	equal "interface up" "$(in_lab curl -s http://127.0.0.1:9748/metrics | sed -n 's/^afcap_interface_up{.*} //p')" 0
+	wait_for 5 counter_is written 1000
+	before=$(cpu_ms)
+	sleep 2
+	[ $(($(cpu_ms) - before)) -lt 100 ] || fail "it spins while the link is down: $(($(cpu_ms) - before)) ms in 2 s"
+	ip -n "$NS" link set va up
+	wait_for 5 in_lab grep -q up /sys/class/net/va/operstate
+	begin=$(date +%s%N)
+	wait_for 5 state_is running
+	in_lab "$FRAMES" send vb 1000 first=1000 rate=50000
+	wait_for 5 counter_is received 2000
+	[ $((($(date +%s%N) - begin) / 1000000)) -lt 1000 ] || fail "not back within a second"
+	equal "interface up" "$(in_lab curl -s http://127.0.0.1:9748/metrics | sed -n 's/^afcap_interface_up{.*} //p')" 1
+	equal restarts "$(counter restarts)" 0
+	daemon_stop
+	frames_check 2000 || fail "frames differ"
+	exact
+}
+
+t_a_lost_carrier_is_told() {
+	daemon_start -i va -w "$OUT" -j 1
+	ip -n "$NS" link set vb down
+	wait_for 5 state_is down
+	reason_is "no carrier" >/dev/null || fail "reason: $(ctl status)"
+	ip -n "$NS" link set vb up
+	wait_for 5 state_is running
+	daemon_stop
+}
+
+# Down and up again under traffic: hash must send each flow to the worker that it had
+t_flaps() {
+	daemon_start -i va -w "$OUT" -j 4 -o block_timeout=10ms -o write_delay=20ms
+	send 100000000 rate=20000 size=60-300 flows=64
+	for ((i = 0; i < FLAPS; i++)); do
+		ip -n "$NS" link set va down
+		sleep 0.0$((RANDOM % 9))
+		ip -n "$NS" link set va up
+		before=$(counter packets)
+		begin=$(date +%s%N)
+		wait_for 3 counter_at_least packets $((before + 1000))
+		[ $((($(date +%s%N) - begin) / 1000000)) -lt 2300 ] || fail "flap $i: 1000 packets took too long" # reports come each second
+	done
+	kill "$SENDER"
+	wait_for 5 state_is running
+	equal restarts "$(counter restarts)" 0
+	daemon_stop
+	line=$(frames_check 100000000 partial=1 size=60-300 flows=64) || fail "$line"
+	echo "$line"
+	contains "flows keep their worker" "$line" "split 0"
+	exact
+}
+
+# The device goes and comes again by its name, under traffic: a new group, the gap told
+t_deleted_and_made_again() {
+	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=10ms -o write_delay=20ms
+	for ((i = 0; i < CYCLES; i++)); do
+		before=$(counter received)
+		send 90000 first=$((i * 100000)) rate=30000
+		wait_for 5 counter_at_least received $((before + 10000))
+		ip -n "$NS" link del va
+		wait "$SENDER" && fail "the sender met no end"
+		wait_for 5 state_is down
+		veth
+		begin=$(date +%s%N)
+		wait_for 5 state_is running
+		[ $((($(date +%s%N) - begin) / 1000000)) -lt 1000 ] || fail "cycle $i: not back within a second"
+		equal "gaps told" "$(grep -c 'nothing is recorded from 2.*Z to 2.*Z: its interface was deleted' "$DIR/err")" $((i + 1))
+		[ "$(counter received)" -ge "$before" ] || fail "counters fell"
+	done
+	in_lab "$FRAMES" send vb 5000 first=$((i * 100000)) rate=50000
+	equal restarts "$(counter restarts)" 0
+	daemon_stop
+	line=$(frames_check $((CYCLES * 100000 + 5000)) partial=1) || fail "$line"
+	echo "$line"
+	exact
+	# the last life's are all there
+	[ "$(tshark -r "$(files | tail -1)" 2>/dev/null | wc -l)" -gt 0 ] || fail "nothing in the last file"
+	equal "files left behind" "$(find "$OUT" -type f ! -name '*.pcapng' | wc -l)" 0
+	equal "discarded" "$(account discarded)" 0
+}
+
+# It may come back before anything of the old one was drained
+t_made_again_at_once() {
+	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=1s -o write_delay=1s
+	in_lab "$FRAMES" send vb 1000 rate=50000
+	ip -n "$NS" link del va
+	veth
+	told() { grep -q 'nothing is recorded from' "$DIR/err"; }
+	wait_for 10 told
+	wait_for 5 state_is running
+	in_lab "$FRAMES" send vb 1000 first=1000 rate=50000
+	wait_for 5 counter_is received 2000
+	daemon_stop
+	frames_check 2000 || fail "frames differ"
+	exact
+}
+
+t_renamed() {
+	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=10ms
+	ip -n "$NS" link set va name other
+	renamed() { grep -q "interface va is called other now" "$DIR/err"; }
+	wait_for 5 renamed
+	in_lab "$FRAMES" send vb 1000 rate=50000
+	wait_for 5 counter_is received 1000
+	equal state "$(state)" running
+	daemon_stop
+	frames_check 1000 || fail "frames differ"
+}
+
+t_moved_to_another_namespace_and_back() {
+	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=10ms
+	in_lab "$FRAMES" send vb 1000 rate=50000
+	wait_for 5 counter_is packets 1000
+	ip netns add "$NS-b"
+	ip -n "$NS" link set va netns "$NS-b"
+	wait_for 5 state_is down
+	ip -n "$NS-b" link set va netns "$NS"
+	ip -n "$NS" link set va up
+	wait_for 5 state_is running
+	in_lab "$FRAMES" send vb 1000 first=1000 rate=50000
+	wait_for 5 counter_is received 2000
+	daemon_stop
+	frames_check 2000 || fail "frames differ"
+	exact
+}
+
+t_down_at_start_is_waited_for() {
+	ip -n "$NS" link set va down
+	daemon_start_waiting -i va -w "$OUT" -j 2 -o block_timeout=10ms
+	wait_for 5 state_is down
+	reason_is "interface va is down" >/dev/null || fail "reason: $(ctl status)"
+	rc=0
+	ctl status >/dev/null || rc=$?
+	equal "afctl status" $rc 5
+	ip -n "$NS" link set va up
+	wait_for 5 state_is running
+	in_lab "$FRAMES" send vb 1000 rate=50000
+	wait_for 5 counter_is received 1000
+	daemon_stop
+	frames_check 1000 || fail "frames differ"
+}
+
+t_missing_at_start_by_on_missing() {
+	rc=0
+	in_lab timeout 10 "$AFCAPD" -o daemon.control="$SOCK" -o daemon.metrics=off -i later -w "$OUT" 2>"$DIR/err" || rc=$?
+	equal "exit code" $rc 78
+	contains message "$(cat "$DIR/err")" "no such interface: later .*on_missing"
+	daemon_start_waiting -i later -w "$OUT" -j 2 -o on_missing=wait -o block_timeout=10ms
+	reason_is "there is no interface later" >/dev/null || fail "reason: $(ctl status)"
+	equal "it stops while it waits" "$(state)" down
+	ip -n "$NS" link set va down
+	ip -n "$NS" link set va name later
+	ip -n "$NS" link set later up
+	wait_for 5 state_is running
+	in_lab "$FRAMES" send vb 1000 rate=50000
+	wait_for 5 counter_is received 1000
+	daemon_stop
+	frames_check 1000 || fail "frames differ"
+}
+
+t_stops_while_it_waits() {
+	daemon_start_waiting -i later -w "$OUT" -o on_missing=wait
+	daemon_stop
+	equal "nothing is accounted for" "$(wc -c <"$DIR/out")" 0
+	equal "nothing is left behind" "$(find "$OUT" -type f | wc -l)" 0
+}
+
+# Of two captures one waits: the other records
+t_others_go_on() {
+	cat >"$DIR/afcapd.conf" <<-C
+		[capture there]
+		interface = va
+		workers = 1
+		directory = $OUT
+		block_timeout = 10ms
+		[capture later]
+		on_missing = wait
+		workers = 1
+		directory = $OUT
+	C
+	daemon_start_waiting -c "$DIR/afcapd.conf"
+	wait_for 5 state_is running
+	equal "the other's state" "$(state 1)" down
+	in_lab "$FRAMES" send vb 1000 rate=50000
+	wait_for 5 counter_is received 1000
+	daemon_stop
+	frames_check 1000 || fail "frames differ"
+}
+
+run_tests
