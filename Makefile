@@ -107,7 +107,12 @@ $(BUILD)/tests/frames: $(BUILD)/tests/live/frames.o
 	$(if $(V),,@echo "  LD $@")
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs libpcap)
 
-tests: all $(BUILD)/tests/unit/check $(BUILD)/tests/library/check $(BUILD)/tests/frames
+# Another build of the daemon: its workers may die between any two steps, its ledgers are of another version
+$(BUILD)/tests/afcapd-other: $(BUILD)/afcapd
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/other CFLAGS="$(CFLAGS) -DCRASH_STEPS -DLEDGER_VERSION=99" $(BUILD)/other/afcapd
+	$(Q)cp $(BUILD)/other/afcapd $@
+
+tests: all $(BUILD)/tests/afcapd-other $(BUILD)/tests/unit/check $(BUILD)/tests/library/check $(BUILD)/tests/frames
 
 check-unit: tests
 	$(BUILD)/tests/unit/check

@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define RARE 16 /* steps that come not with every block come so much more often */
+
 static unsigned long one_in, poisoned;
 static uint64_t state;
 static int log_fd = -1;
@@ -47,7 +49,10 @@ void crash_step(enum crash_step step)
 {
 	char letter = (char)('A' + step);
 
-	if (!one_in || next_random() % one_in)
+	bool rare = step == CRASH_NEXT_FILE || step >= CRASH_TAKEN;
+	unsigned long n = rare ? one_in / RARE + 1 : one_in;
+
+	if (!one_in || next_random() % n)
 		return;
 	if (log_fd >= 0 && write(log_fd, &letter, 1) != 1)
 		return;

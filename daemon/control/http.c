@@ -1,9 +1,10 @@
-/* evhttp: GET and HEAD of /metrics. */
+/* evhttp: GET and HEAD of /metrics, /-/healthy, /-/ready. */
 #include "http.h"
 #include "metrics.h"
 #include "unixsocket.h"
 
 #include "../base/log.h"
+#include "../supervisor/view.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
@@ -24,6 +25,49 @@ struct http {
 	const struct supervisor *supervisor;
 	const char *unix_path; /* to be removed at the end; NULL: TCP */
 };
+
+static void text_send(struct evhttp_request *request, int code, const char *reason,
+		      const char *text)
+{
+	struct evbuffer *body = evbuffer_new();
+
+	if (!body) {
+		evhttp_send_error(request, HTTP_INTERNAL, NULL);
+		return;
+	}
+	evbuffer_add_printf(body, "%s\n", text);
+	evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
+			  "text/plain; charset=utf-8");
+	evhttp_send_reply(request, code, reason, body);
+	evbuffer_free(body);
+}
+
+/* Whoever reads this is answered. */
+static void healthy_cb(struct evhttp_request *request, void *arg)
+{
+	(void)arg;
+	text_send(request, HTTP_OK, "OK", "healthy");
+}
+
+/* Every capture records, or may wait for its interface. */
+static void ready_cb(struct evhttp_request *request, void *arg)
+{
+	const struct http *http = arg;
+	char text[256];
+
+	for (unsigned i = 0; i < view_captures(http->supervisor); i++) {
+		struct capture_view c;
+
+		view_capture(http->supervisor, i, &c);
+		if (c.ready)
+			continue;
+		snprintf(text, sizeof(text), "%s: %s%s%s", c.name, c.state, c.reason ? ": " : "",
+			 c.reason ? c.reason : "");
+		text_send(request, HTTP_SERVUNAVAIL, "Service Unavailable", text);
+		return;
+	}
+	text_send(request, HTTP_OK, "OK", "ready");
+}
 
 static void metrics_cb(struct evhttp_request *request, void *arg)
 {
@@ -118,6 +162,8 @@ void http_serve(struct http *http, const struct supervisor *supervisor)
 		return;
 	http->supervisor = supervisor;
 	evhttp_set_cb(http->server, "/metrics", metrics_cb, http);
+	evhttp_set_cb(http->server, "/-/healthy", healthy_cb, http);
+	evhttp_set_cb(http->server, "/-/ready", ready_cb, http);
 }
 
 void http_free(struct http *http)

@@ -22,6 +22,7 @@ struct capture_view {
 	unsigned workers;
 	bool degraded; /* not as it should be: a worker is missing, the disk full, the link down */
 	bool link_up;
+	bool ready;	     /* records, or may wait: its link is down */
 	uint64_t since_ns;   /* realtime of arming; 0: not yet */
 	uint64_t ring_bytes; /* a worker's */
 	uint32_t ring_blocks;

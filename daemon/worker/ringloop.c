@@ -209,6 +209,7 @@ static bool block_inplace(struct ringloop *loop, const struct afcap_block *block
 	cursor_move(loop, &t, block);
 	commit(loop, &t);
 	afcap_block_release(loop->ring, block);
+	crash_step(CRASH_RELEASED);
 	return true;
 }
 

@@ -144,4 +144,162 @@ t_workers_end_with_their_supervisor() {
 	frames_check 1000 || fail "frames differ"
 }
 
+# Stopped for good: it says nothing, and the next one goes on at the very packet
+t_a_silent_worker_is_replaced() {
+	daemon_start -i va -w "$OUT" -j 2 -o worker_timeout=2s -o block_size=128K -o block_timeout=64ms
+	send 20000 rate=5000
+	kill -STOP "$(worker_pid 0)"
+	wait "$SENDER"
+	wait_for 5 counter_is received 20000
+	equal restarts "$(counter restarts)" 1
+	contains log "$(cat "$DIR/err")" "va/0: the worker has said nothing for [23][0-9]* ms: it is killed"
+	daemon_stop
+	frames_check 20000 || fail "frames differ"
+	balance
+}
+
+# A supervisor that stood still itself kills nobody for that
+t_a_supervisor_that_stood_still_blames_nobody() {
+	daemon_start -i va -w "$OUT" -j 2 -o worker_timeout=2s
+	kill -STOP "$DAEMON"
+	sleep 3.5
+	kill -CONT "$DAEMON"
+	in_lab "$FRAMES" send vb 1000 rate=50000
+	wait_for 5 counter_is received 1000
+	equal restarts "$(counter restarts)" 0
+	daemon_stop
+}
+
+# Without a descriptor left no worker can be started; what the ring counts is told all the same
+t_counters_grow_while_a_slot_has_no_worker() {
+	daemon_start -i va -w "$OUT" -j 1 -o block_timeout=10ms
+	limit=$(prlimit --pid "$DAEMON" --nofile --noheadings --output SOFT | tr -d ' ')
+	prlimit --pid "$DAEMON" --nofile="3:$limit"
+	kill -KILL "$(workers)"
+	told() { grep -q "va/0: starting a worker: Too many open files; tried again" "$DIR/err"; }
+	wait_for 5 told
+	in_lab "$FRAMES" send vb 1000 rate=100000
+	sleep 1 # two ticks; nobody can ask meanwhile
+	prlimit --pid "$DAEMON" --nofile="$limit:$limit"
+	counter_is packets 1000 || fail "packets: $(counter packets)"
+	wait_for 5 counter_is received 1000
+	daemon_stop
+	frames_check 1000 || fail "frames differ"
+	balance
+}
+
+two_captures() {
+	ip -n "$NS" link add vc type veth peer name vd
+	ip -n "$NS" link set vc up
+	ip -n "$NS" link set vd up
+	cat >"$DIR/afcapd.conf" <<-C
+		[capture good]
+		interface = va
+		workers = 2
+		directory = $OUT
+		block_timeout = 10ms
+		[capture bad]
+		interface = vc
+		workers = 2
+		directory = $OUT
+		block_timeout = 10ms
+	C
+}
+
+# Killed as soon as it comes, five times: that capture ends, the other one goes on, and without any left the daemon ends
+t_a_crash_loop_fails_its_capture_alone() {
+	two_captures
+	daemon_start -c "$DIR/afcapd.conf"
+	in_lab "$FRAMES" send vd 500 rate=100000
+	wait_for 5 counter_is received 500
+	wait_for 3 counter_is restarts 0
+	loop() { # CAPTURE: kills worker 0 until it is not replaced any more
+		local pid i
+		for i in $(seq 100); do
+			ctl --json stats >"$DIR/now" 2>/dev/null || return 0 # it was the last one
+			pid=$(jq ".captures[$1].workers[0].pid" "$DIR/now")
+			[ "$(jq -r ".captures[$1].state" "$DIR/now")" != failed ] || return 0
+			[ "$pid" = null ] || kill -KILL "$pid" 2>/dev/null
+			sleep 0.02
+		done
+		fail "it never failed"
+	}
+	loop 1
+	contains log "$(cat "$DIR/err")" "bad: worker 0 died 5 times in a row (last by signal 9): the capture has failed"
+	rc=0
+	ctl status >"$DIR/said" || rc=$?
+	equal "afctl status" $rc 5
+	contains reason "$(cat "$DIR/said")" "worker 0 died 5 times"
+	metric() { in_lab curl -s http://127.0.0.1:9748/metrics | sed -n "s/^afcap_capture_state{capture=\"$1\".*state=\"$2\"} //p"; }
+	equal "state of bad" "$(metric bad failed)" 1
+	equal "state of good" "$(metric good running)" 1
+	equal "not ready" "$(in_lab curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:9748/-/ready)" 503
+	equal "healthy" "$(in_lab curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:9748/-/healthy)" 200
+	sockets() { in_lab ss -0 -a -n -H | wc -l; }
+	equal "packet sockets" "$(sockets)" 2
+	in_lab "$FRAMES" send vb 1000 rate=50000
+	good_has() { [ "$(ctl --json stats | jq '.captures[0].total.written')" = "$1" ]; }
+	wait_for 5 good_has 1000
+	loop 0
+	rc=0
+	wait "$DAEMON" || rc=$?
+	equal "exit code without any capture" $rc 1
+	contains log "$(cat "$DIR/err")" "no capture is left"
+	contains account "$(cat "$DIR/out")" "^good: 1000 packets seen, 0 dropped by the kernel, 1000 received, 1000 written, 0 discarded"
+	contains account "$(cat "$DIR/out")" "^bad: 500 packets seen, 0 dropped by the kernel, 500 received, 500 written, 0 discarded"
+	equal "left behind" "$(find "$OUT" -type f ! -name '*.pcapng' | wc -l)" 0
+}
+
+# What a worker that was taken over may do to its ledger: PID OFFSET LENGTH BYTE
+scribble() { python3 -c 'import sys; f = open("/proc/%s/fd/4" % sys.argv[1], "r+b"); f.seek(int(sys.argv[2])); f.write(bytes([int(sys.argv[4])]) * int(sys.argv[3]))' "$@"; }
+
+nonsense() { # LOG OFFSET LENGTH BYTE
+	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=10ms -o write_delay=20ms
+	in_lab "$FRAMES" send vb 1000 rate=50000
+	wait_for 5 counter_is received 1000
+	pid=$(worker_pid 0)
+	scribble "$pid" "$2" "$3" "$4"
+	case $1 in "the ledger"*) kill -KILL "$pid" ;; esac
+	told() { grep -q "va/0: $1" "$DIR/err" && grep -q "nothing is recorded from .*: a worker's ledger was of no use" "$DIR/err"; }
+	wait_for 5 told "$1"
+	in_lab "$FRAMES" send vb 1000 first=1000 rate=50000
+	wait_for 5 counter_is received 2000
+	daemon_stop
+	equal "packets = drops + received" "$(account seen)" $(($(account dropped) + $(account received)))
+	equal "received = written + discarded" "$(account received)" $(($(account written) + $(account discarded)))
+	line=$(frames_check 2000 partial=1) || fail "$line"
+	equal lost "$(sed 's/.* lost \([0-9]*\) .*/\1/' <<<"$line")" "$(account discarded)"
+}
+t_a_ledger_of_no_use_is_replaced() { nonsense "the ledger is of no use (its head is overwritten)" 0 32 255; }
+t_a_report_that_cannot_be_ends_its_worker() { nonsense "the worker reports what cannot be; it is replaced" 32 1200 0; }
+
+# SIGSTOP for 80 % of what the ring holds at this rate (blocks / (rate / block size + 1 / timeout)) costs nothing; for longer,
+# what is counted
+stopped_for() { # SECONDS
+	daemon_start -i va -w "$OUT" -j 1 -o ring_size=8M -o block_size=128K -o block_timeout=64ms
+	send 40000 size=1000 rate=10000
+	wait_for 5 counter_at_least received 1000
+	pid=$(worker_pid 0)
+	kill -STOP "$pid"
+	sleep "$1"
+	kill -CONT "$pid"
+	wait "$SENDER"
+	drained() { [ "$(counter packets)" = 40000 ] && [ "$(counter received)" = $((40000 - $(counter drops))) ]; }
+	wait_for 10 drained
+	equal restarts "$(counter restarts)" 0
+	daemon_stop
+	line=$(frames_check 40000 size=1000 partial=1) || fail "$line"
+	equal lost "$(sed 's/.* lost \([0-9]*\) .*/\1/' <<<"$line")" "$(account dropped)"
+	equal "packets = drops + received" 40000 $(($(account dropped) + $(account received)))
+}
+# 64 blocks of 128 KiB; slots of 1096 bytes, 119 a block: 84 blocks a second, and 15.6 by the timeout: 0.64 s
+t_stopped_within_the_stall_budget() {
+	stopped_for 0.51
+	equal dropped "$(account dropped)" 0
+}
+t_stopped_for_longer() {
+	stopped_for 2
+	[ "$(account dropped)" -gt 1000 ] || fail "only $(account dropped) dropped"
+}
+
 run_tests
