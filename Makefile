@@ -180,7 +180,8 @@ check-cross:
 		$$compiler -std=$$standard -Wall -Wextra -Wpedantic -Wconversion -Werror -fsyntax-only -x c++ -include lib/afcap.h \
 		/dev/null || exit 1; done; done
 
-# Every kind of write failing once, at each of its first 50 calls; a disk that stands still for 20 s; 1000 kills
+# Every kind of write failing once, at each of its first 50 calls; a disk that stands still for 20 s; 1000 kills of workers,
+# 200 of the supervisor, 100 of all; 200 flaps; five minutes of all at once
 check-faults:
 	@.ci/deps all
 	@$(MAKE) --no-print-directory tests
@@ -188,6 +189,10 @@ check-faults:
 	@BUILD=$(BUILD) FREEZE=20 ONLY=freezes tests/run tests/live/disk.sh
 	@BUILD=$(BUILD) SAMPLES=100 ONLY=cut tests/run tests/live/repair.sh
 	@BUILD=$(BUILD) KILLS=$(or $(KILLS),1000) ONLY=kills tests/run tests/live/crash.sh
+	@BUILD=$(BUILD) DEATHS=$(or $(DEATHS),40) tests/run tests/faults/steps.sh
+	@BUILD=$(BUILD) STORM=$(or $(STORM),300) GROUP_KILLS=$(or $(GROUP_KILLS),100) tests/run tests/faults/storm.sh
+	@BUILD=$(BUILD) FLAPS=$(or $(FLAPS),200) CYCLES=$(or $(CYCLES),50) ONLY='flaps|made_again$$' tests/run tests/live/link.sh
+	@BUILD=$(BUILD) KILLS=$(or $(SUPERVISOR_KILLS),200) RESTARTS=50 tests/run tests/live/handover.sh
 
 check-systemd:
 	@.ci/deps all

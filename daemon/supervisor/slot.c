@@ -184,6 +184,11 @@ static void on_failed(struct slot *slot, struct message *message)
 static void on_ready(struct slot *slot)
 {
 	slot->progress = PROGRESS_READY;
+	if (slot->died_ns)
+		log_debug("%s/%u: read again %.1f ms after the worker before died",
+			  slot->capture->config->name, slot->index,
+			  (double)(clock_mono_ns() - slot->died_ns) / 1e6);
+	slot->died_ns = 0;
 	if (slot->state == SLOT_STARTING)
 		slot->state = SLOT_RUNNING;
 }

@@ -60,6 +60,7 @@ struct slot {
 	uint64_t suspect;		 /* sequence of the block that the last worker died of */
 	uint64_t quarantine;		 /* ... that two died of: not looked into any more */
 	uint64_t received_before;	 /* as the process started */
+	uint64_t died_ns;		 /* monotonic: the worker before; 0: none since */
 	uint64_t started_ns, heard_ns;	 /* monotonic */
 	uint64_t started_real_ns;
 	struct {

@@ -203,6 +203,7 @@ bool slot_reaped(struct slot *slot, pid_t pid, int status)
 	if (pid != slot->pid)
 		return false;
 	slot->pid = -1;
+	slot->died_ns = clock_mono_ns();
 	/* What it still said: a reason for its end, and a descriptor perhaps. Reports are in the
 	 * ledger. */
 	slot_channel_finish(slot);

@@ -61,6 +61,7 @@ poisoned() { # LAYOUT
 	equal received 2000 $(($(account written) + $(account discarded)))
 	files_valid
 	# The block is kept: a chunk of its own, its kernel's sequence in the bytes
+	# shellcheck disable=SC2046
 	python3 - $(files) <<'P' || fail "the block's bytes are not in the file"
 import struct, sys
 data = open(sys.argv[1], "rb").read()
@@ -84,6 +85,7 @@ t_such_a_file_can_be_repaired() {
 	in_lab "$FRAMES" send vb 2000 size=700-1400 rate=20000
 	wait_for 10 counter_is received 2000
 	written=$(counter written)
+	# shellcheck disable=SC2046
 	kill -KILL -- "$DAEMON" $(workers) "$(archive_pid)"
 	wait "$DAEMON" 2>/dev/null
 	unset AFCAP_CRASH_BLOCK

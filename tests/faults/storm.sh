@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# All that can go wrong at once; and a daemon that is killed whole, again and again, with nobody to keep its rings.
+. "$(dirname "$0")/../live/lib.sh"
+
+SECONDS_LONG=${STORM:-8} # `make check-faults`: 300
+KILLS=${GROUP_KILLS:-4}  # ... 100
+
+# A ring that is too small, kills, flaps, a disk that fills up and is emptied: afctl, /metrics, account and files agree
+t_everything_at_once() {
+	local end pid n=0
+	mkdir "$DIR/small"
+	mount -t tmpfs -o size=24m tmpfs "$DIR/small"
+	OUT=$DIR/small
+	daemon_start -i va -w "$OUT" -j 2 -o ring_size=256K -o block_size=64K -o block_timeout=5ms -o write_delay=10ms -o file_size=1M \
+		-o disk_reserve=2M
+	send 100000000 size=200-1400 rate=25000
+	end=$(($(date +%s) + SECONDS_LONG))
+	while [ "$(date +%s)" -lt "$end" ]; do
+		sleep "0.$((RANDOM % 300 + 100))"
+		case $((RANDOM % 6)) in
+		0) ip -n "$NS" link set va down && ip -n "$NS" link set va up ;;
+		1) dd if=/dev/zero of="$OUT/foreign" bs=1M count=$((RANDOM % 20 + 6)) status=none 2>/dev/null ;;
+		2) rm -f "$OUT/foreign" ;;
+		3) # kept elsewhere, as a collector does
+			mkdir -p "$DIR/files"
+			find "$OUT" -name '*.pcapng' -exec mv -t "$DIR/files" {} + 2>/dev/null ;;
+		*)
+			mapfile -t list < <(workers)
+			[ ${#list[@]} -eq 0 ] || kill -KILL "${list[RANDOM % ${#list[@]}]}" 2>/dev/null && n=$((n + 1)) ;;
+		esac
+	done
+	kill "$SENDER"
+	rm -f "$OUT/foreign"
+	settled() { # all that was received is reported, by both doors alike
+		ctl --json stats >"$DIR/stats"
+		in_lab curl -s http://127.0.0.1:9748/metrics >"$DIR/metrics"
+		local packets received drops
+		read -r packets drops received < <(jq -r '.captures[0].total | "\(.packets) \(.drops) \(.received)"' "$DIR/stats")
+		[ "$packets" = $((drops + received)) ] && [ "$(metric packets)" = "$packets" ] && [ "$(metric received)" = "$received" ] &&
+			[ "$packets" = "${before:-}" ] && return
+		before=$packets
+		sleep 1.2 # each worker has reported again then
+		return 1
+	}
+	metric() { awk -v name="afcap_$1_total" 'index($0, name "{") == 1 { n += $NF } END { printf "%d\n", n }' "$DIR/metrics"; }
+	wait_for 20 settled
+	for c in packets drops received written; do
+		equal "$c: metrics and afctl" "$(metric $c)" "$(jq ".captures[0].total.$c" "$DIR/stats")"
+	done
+	daemon_stop
+	equal "seen: account and afctl" "$(account seen)" "$(jq .captures[0].total.packets "$DIR/stats")"
+	equal "dropped: account and afctl" "$(account dropped)" "$(jq .captures[0].total.drops "$DIR/stats")"
+	equal "written: account and afctl" "$(account written)" "$(jq .captures[0].total.written "$DIR/stats")"
+	equal "packets = drops + received" "$(account seen)" $(($(account dropped) + $(account received)))
+	equal "received = written + discarded" "$(account received)" $(($(account written) + $(account discarded)))
+	mv "$OUT"/*.pcapng "$DIR/files/" 2>/dev/null
+	equal "files left unfinished" "$(find "$OUT" -type f | wc -l)" 0
+	OUT=$DIR/files
+	line=$(frames_check 100000000 size=200-1400 partial=1) || fail "$line"
+	echo "$n kills; $(head -1 "$DIR/out"); $line"
+	[ "$(account dropped)" -gt 0 ] || fail "nothing was dropped"
+	# What disk_reserve removed was written, and is not there any more
+	[ "$(jq .captures[0].total.files_removed "$DIR/stats")" -gt 0 ] ||
+		equal "packets in the files" "$(capinfos_count)" "$(account written)"
+}
+
+# Frame numbers of the files' packets with their times in ns, sorted by number: "NUMBER NS"
+numbers() {
+	local list
+	mapfile -t list < <(files)
+	python3 - "${list[@]}" <<'P' | sort -n
+import struct, sys
+for path in sys.argv[1:]:
+    data = open(path, "rb").read()
+    at = 0
+    while at < len(data):
+        kind, length = struct.unpack_from("<II", data, at)
+        if kind == 6:
+            high, low = struct.unpack_from("<II", data, at + 12)
+            number, = struct.unpack_from("<Q", data, at + 28 + 42)
+            print(number, high << 32 | low)
+        at += length
+P
+}
+
+# The daemon, workers and all, dies at once: what is missing then came while nothing held a ring, and the log says when that was
+t_the_whole_group_killed() {
+	send 100000000 rate=20000 size=100-300
+	for ((i = 0; i <= KILLS; i++)); do
+		daemon_start -i va -w "$OUT" -j 2 -o block_size=64K -o block_timeout=5ms -o write_delay=5ms
+		wait_for 5 counter_at_least written 500
+		if [ "$i" -gt 0 ]; then
+			wait_for 5 grep -q 'a daemon died before this one was started: nothing is recorded from' "$DIR/err"
+			grep 'nothing is recorded from' "$DIR/err" >>"$DIR/told"
+		fi
+		[ "$i" -lt "$KILLS" ] || break
+		# shellcheck disable=SC2046
+		kill -KILL -- "$DAEMON" $(workers) "$(archive_pid)"
+		wait "$DAEMON" 2>/dev/null
+	done
+	kill "$SENDER"
+	daemon_stop
+	equal "left behind" "$(find "$OUT" -type f ! -name '*.pcapng' | wc -l)" 0
+	equal told "$(wc -l <"$DIR/told")" "$KILLS"
+	numbers >"$DIR/numbers"
+	python3 - "$DIR/numbers" "$DIR/told" <<'P' || fail "what is missing is not what was told"
+import re, sys, datetime
+def ns(text):
+    return int(datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1e6) * 1000
+told = [tuple(map(ns, re.search(r"from (\S+), the last packet in its files, to (\S+)", l).groups())) for l in open(sys.argv[2])]
+numbers = [tuple(map(int, l.split())) for l in open(sys.argv[1])]
+gaps = [(a, b) for a, b in zip(numbers, numbers[1:]) if b[0] != a[0] + 1]
+doubled = sum(a[0] == b[0] for a, b in zip(numbers, numbers[1:]))
+print(len(numbers), "packets,", len(gaps), "gaps,", len(told), "told,", doubled, "doubled")
+assert doubled == 0
+MS = 1000000
+for a, b in gaps:  # two workers: one of them may have written a little more
+    assert any(start - 50 * MS <= a[1] and b[1] <= end + 50 * MS for start, end in told), (a, b, told)
+P
+}
+
+run_tests
