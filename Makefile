@@ -202,6 +202,7 @@ check-systemd:
 bench:
 	@.ci/deps bench
 	@$(MAKE) --no-print-directory tests $(BUILD)/tests/generate
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/careless CFLAGS="$(CFLAGS) -DWITHOUT_CRASH_PROTOCOL" $(BUILD)/careless/afcapd
 	@BUILD=$(BUILD) tests/bench/run
 
 $(BUILD)/tests/reader: $(BUILD)/tests/bench/reader.o $(BUILD)/libafcap.a

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/prctl.h>
 
 void child_init(void)
 {
@@ -13,6 +14,9 @@ void child_init(void)
 	};
 	sigset_t none;
 
+	/* One that was stopped would keep its ring mapped for ever when its supervisor dies: it
+	 * goes on then, sees that, and ends. */
+	prctl(PR_SET_PDEATHSIG, SIGCONT);
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
 		signal(ignored[i], SIG_IGN);
 	sigemptyset(&none); /* blocked since before the fork */

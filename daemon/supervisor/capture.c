@@ -159,7 +159,7 @@ static void repaired_tell(struct capture *capture)
 {
 	char from[CLOCK_TEXT_BYTES], to[CLOCK_TEXT_BYTES];
 
-	if (!capture->repaired_until_ns || !capture->since_real_ns)
+	if (!capture->repaired_until_ns || !capture->since_real_ns || capture->refused)
 		return;
 	log_warning("%s: a daemon died before this one was started: nothing is recorded from %s, "
 		    "the last packet in its files, to %s",

@@ -43,6 +43,7 @@ struct capture {
 	char gap_why[128]; /* ... and why */
 	uint64_t retry_ns; /* monotonic: not tried again before */
 	struct event *again;
+	bool refused;		    /* what a daemon before left; that gap is told */
 	uint64_t repaired_until_ns; /* time of the last packet that a dead daemon's files have */
 	uint64_t since_real_ns;	    /* armed */
 	struct afcap_geometry ring;

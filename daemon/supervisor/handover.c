@@ -97,7 +97,7 @@ static void left_drop(struct left *l)
 }
 
 /* A capture's name may hold dots and digits itself. */
-static bool left_is_of(const struct left *l, const char *capture)
+bool handover_is_of(const char *name, const char *capture)
 {
 	static const char *const kinds[] = { "capture.%n", "ledger.%n", "ring.%n" };
 	size_t length = strlen(capture);
@@ -108,10 +108,10 @@ static bool left_is_of(const struct left *l, const char *capture)
 		int n = 0, end = 0;
 		const char *rest;
 
-		sscanf(l->name, kinds[kind], &n);
-		if (!n || strncmp(l->name + n, capture, length) != 0)
+		sscanf(name, kinds[kind], &n);
+		if (!n || strncmp(name + n, capture, length) != 0)
 			continue;
-		rest = l->name + n + length;
+		rest = name + n + length;
 		if (kind == HANDOVER_LEDGER)
 			sscanf(rest, ".%3u%n", &worker, &end);
 		else if (kind == HANDOVER_RING)
@@ -125,7 +125,7 @@ static bool left_is_of(const struct left *l, const char *capture)
 void handover_discard(const char *capture)
 {
 	for (unsigned i = 0; i < left_count; i++)
-		if (*left[i].name && left_is_of(&left[i], capture))
+		if (*left[i].name && handover_is_of(left[i].name, capture))
 			left_drop(&left[i]);
 }
 

@@ -3,6 +3,7 @@
 #ifndef HANDOVER_H
 #define HANDOVER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum handover_kind { HANDOVER_CAPTURE, HANDOVER_LEDGER, HANDOVER_RING };
@@ -24,6 +25,9 @@ void handover_read(void);
 
 /* Takes one out of what was left; the caller owns it. -1: it was not left. */
 int handover_take(const struct handover_key *key);
+
+/* Whether something of this name is of this capture. */
+bool handover_is_of(const char *name, const char *capture);
 
 /* Closes what was left of this capture, and has it no longer kept. */
 void handover_discard(const char *capture);

@@ -127,6 +127,7 @@ static void resume_refuse(struct capture *capture, struct left *list, unsigned c
 		left_close(&list[i]);
 	}
 	handover_discard(capture->config->name);
+	capture->refused = true;
 	if (capture->gap_ns)
 		log_warning("%s: what a daemon left that was last there at %s cannot be gone on "
 			    "with: %s",

@@ -70,6 +70,10 @@ struct state {
 
 static void state_store(struct head *head, const struct state *s)
 {
+#ifdef WITHOUT_CRASH_PROTOCOL /* `make bench` --exactness alone */
+	if (s->previous)
+		return;
+#endif
 	STORE(head->state,
 	      (uint64_t)s->previous << 34 | (uint64_t)s->current << 4 | (uint64_t)s->tag_step);
 }

@@ -113,10 +113,10 @@ class Recorder(NamedTuple):
     grows: bool = False  # the file as the disk takes the bytes
 
 
-def afcapd(*more, workers=1, ring="64M"):
+def afcapd(*more, workers=1, ring="64M", program="/afcapd"):
     arguments = ["-i", "va", "-w", output, "-j", str(workers), "-o", f"daemon.control={folder}/sock", "-o",
                  "daemon.metrics=off", "-o", "ring_size=" + ring, "-o", "file_size=16G", *more]
-    return Recorder(build + "/afcapd", arguments, asked, signal.SIGTERM, grows=True)
+    return Recorder(build + program, arguments, asked, signal.SIGTERM, grows=True)
 
 
 def which(program):

@@ -7,16 +7,21 @@ EVERY=${EVERY:-100} # ms between two kills, at most
 RATE=50000
 SIGNAL=KILL
 
-# Kills random workers at random moments while SENDER runs, at most $1 ms apart; counts in $kills
+# Kills random workers at random moments, at most EVERY ms apart, until that were $1; counts in $kills. The sender ends then: what
+# it sent is $count
 kill_workers() {
 	local list
 	kills=0
-	while kill -0 "$SENDER" 2>/dev/null; do
-		sleep "$(printf '0.%03d' $((RANDOM % $1)))"
+	while [ "$kills" -lt "$1" ]; do
+		sleep "$(printf '0.%03d' $((RANDOM % ${2:-$EVERY})))"
+		kill -0 "$DAEMON" 2>/dev/null || fail "afcapd ended"
 		mapfile -t list < <(workers)
 		[ ${#list[@]} -gt 0 ] || continue
 		kill -$SIGNAL "${list[RANDOM % ${#list[@]}]}" 2>/dev/null && kills=$((kills + 1))
 	done
+	kill "$SENDER"
+	wait "$SENDER" 2>/dev/null
+	count=$(in_lab cat /sys/class/net/va/statistics/rx_packets)
 }
 
 # killed N: so many kills there were, and each made a restart (one that met a worker at its very end may not)
@@ -45,11 +50,10 @@ balance() {
 
 # Kills while LAYOUT is written, with frames of SIZE, RATE of them a second
 kills_in() {
-	local count=$((KILLS * EVERY * $3 / 1000))
 	daemon_start -l debug -i va -w "$OUT" -j 2 -o ring_size=32M -o block_size=128K -o block_timeout=10ms -o write_delay=20ms \
 		-o file_size=4M -o layout="$1"
-	send "$count" size="$2" rate="$3" both=1
-	kill_workers "$EVERY"
+	send 1000000000 size="$2" rate="$3" both=1
+	kill_workers "$KILLS"
 	daemon_stop
 	killed "$KILLS"
 	respawned
@@ -69,14 +73,14 @@ t_kills_by_segfault_lose_nothing() { SIGNAL=SEGV kills_in auto 60-300 $RATE; }
 t_kills_lose_and_double_nothing_auto() { kills_in auto 60-1514 20000; }
 
 # A ring that is always too small: every frame is either in the files, once, or among the kernel's drops
-overflow() {
-	local count=$1 line lost
+overflow() { # RATE KILLS LAYOUT [MS]
+	local line lost
 	daemon_start -i va -w "$OUT" -j 2 -o ring_size=256K -o block_size=64K -o block_timeout=5ms -o write_delay=5ms \
-		-o file_size=4M -o layout="$5"
-	send "$count" size=200-1400 rate="$3"
-	kill_workers "$2"
+		-o file_size=4M -o layout="$3"
+	send 1000000000 size=200-1400 rate="$1"
+	kill_workers "$2" "${4:-}"
 	daemon_stop
-	killed "$4"
+	killed "$2"
 	line=$(frames_check "$count" size=200-1400 partial=1) || fail "$line"
 	echo "$kills kills, $(account dropped) dropped: $line"
 	[ "$(account dropped)" -gt 0 ] || fail "the ring did not overflow"
@@ -86,9 +90,9 @@ overflow() {
 	equal "what is not in the files was dropped by the kernel" "$lost" "$(account dropped)"
 }
 
-t_kills_while_the_ring_overflows() { overflow $((KILLS * EVERY * RATE / 1000)) "$EVERY" $RATE "$KILLS" compact; }
-t_kills_while_the_ring_overflows_inplace() { overflow $((KILLS * EVERY * RATE / 1000)) "$EVERY" $RATE "$KILLS" inplace; }
-t_rare_kills_while_the_ring_overflows() { overflow $((KILLS * 4000 + 1000000)) 900 0 4 inplace; }
+t_kills_while_the_ring_overflows() { overflow $RATE "$KILLS" compact; }
+t_kills_while_the_ring_overflows_inplace() { overflow $RATE "$KILLS" inplace; }
+t_rare_kills_while_the_ring_overflows() { overflow 0 $((KILLS / 40 + 4)) inplace 900; }
 
 t_a_dead_archive_is_replaced() {
 	daemon_start -i va -w "$OUT" -j 1 -o ring_size=4M -o block_size=64K -o block_timeout=10ms -o write_delay=0 \
@@ -153,6 +157,18 @@ t_a_silent_worker_is_replaced() {
 	daemon_stop
 	frames_check 20000 || fail "frames differ"
 	balance
+}
+
+# Nobody keeps a ring mapped without a supervisor, also who was stopped when it died
+t_an_orphan_that_was_stopped_ends() {
+	daemon_start -i va -w "$OUT" -j 2
+	pids=$(workers)
+	for pid in $pids; do kill -STOP "$pid"; done
+	kill -KILL "$DAEMON"
+	# shellcheck disable=SC2086
+	gone() { ! kill -0 $pids 2>/dev/null; }
+	wait_for 6 gone
+	equal "packet sockets" "$(in_lab ss -0 -a -n -H | wc -l)" 0
 }
 
 # A supervisor that stood still itself kills nobody for that

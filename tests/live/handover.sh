@@ -101,4 +101,144 @@ t_restarts_hand_over() {
 	all_there "$count"
 }
 
+again() { # SIGNAL of the restart
+	n=$(starts)
+	case $1 in
+	USR2) kill -USR2 "$MANAGER" ;;
+	*) kill "-$1" "$DAEMON" ;;
+	esac
+	wait_for 10 started_and_running $((n + 1))
+}
+began_anew() { # WHY
+	contains log "$(cat "$DIR/err")" "va: what a daemon left that was last there at 2.*Z cannot be gone on with: $1"
+	contains gap "$(cat "$DIR/err")" "va: nothing is recorded from 2.*Z to 2.*Z: $1"
+}
+
+# The account of the last life, and files of all: nothing twice, nothing torn
+whole() { # COUNT
+	line=$(frames_check "$1" partial=1) || fail "$line"
+	equal "packets = drops + received" "$(account seen)" $(($(account dropped) + $(account received)))
+	equal "received = written + discarded" "$(account received)" $(($(account written) + $(account discarded)))
+	equal "left behind" "$(find "$OUT" -type f ! -name '*.pcapng' | wc -l)" 0
+	equal "descriptors kept" "$(wc -l <"$DIR/manager/kept")" 0
+}
+
+# Another binary with the same ledgers goes on; one whose ledgers are of another version starts clean, there and back
+t_upgrades() {
+	cp "$AFCAPD" "$DIR/afcapd"
+	COMMAND=$DIR/afcapd managed_start -i va -w "$OUT" -j 2 -o block_timeout=10ms -o write_delay=20ms
+	in_lab "$FRAMES" send vb 1000 rate=50000
+	wait_for 5 counter_is received 1000
+	cp "$AFCAPD" "$DIR/next" && mv "$DIR/next" "$DIR/afcapd"
+	again USR2
+	in_lab "$FRAMES" send vb 1000 first=1000 rate=50000
+	wait_for 5 counter_is received 2000
+	equal "gone on" "$(grep -c 'goes on with the rings' "$DIR/err")" 1
+	cp "$BUILD/tests/afcapd-other" "$DIR/next" && mv "$DIR/next" "$DIR/afcapd"
+	again USR2
+	began_anew "its ledgers are of another version"
+	in_lab "$FRAMES" send vb 1000 first=2000 rate=50000
+	wait_for 5 counter_is received 1000
+	cp "$AFCAPD" "$DIR/next" && mv "$DIR/next" "$DIR/afcapd"
+	again KILL
+	equal "begun anew" "$(grep -c 'cannot be gone on with: its ledgers are of another version' "$DIR/err")" 2
+	in_lab "$FRAMES" send vb 1000 first=3000 rate=50000
+	wait_for 5 counter_is received 1000
+	managed_stop
+	whole 4000
+	frames_check 4000 || fail "frames differ"
+}
+
+t_another_configuration_begins_anew() {
+	printf '[capture va]\ndirectory = %s\nworkers = 2\nblock_timeout = 10ms\n[capture vb]\ndirectory = %s\nworkers = 1\n' \
+		"$OUT" "$OUT" >"$DIR/afcapd.conf"
+	managed_start -c "$DIR/afcapd.conf"
+	in_lab "$FRAMES" send vb 1000 rate=50000
+	equal "kept" "$(wc -l <"$DIR/manager/kept")" 8
+	wait_for 5 counter_is received 2000
+	printf '[capture va]\ndirectory = %s\nworkers = 2\nblock_timeout = 10ms\nring_size = 8M\n' "$OUT" >"$DIR/afcapd.conf"
+	again USR2
+	began_anew "its configuration has changed"
+	contains "what it cost" "$(cat "$DIR/err")" "va: its rings held 0 packets, which are abandoned"
+	equal "kept" "$(sort "$DIR/manager/kept" | tr '\n' ' ')" "capture.va ledger.va.0 ledger.va.1 ring.va.0.1 ring.va.1.1 "
+	in_lab "$FRAMES" send vb 1000 first=1000 rate=50000
+	wait_for 5 counter_is received 1000
+	managed_stop
+	rm "$OUT"/vb-* "$OUT"/.vb-* # the capture that there is not any more: its file is nobody's now
+	frames_check 2000 || fail "frames differ"
+	whole 2000
+}
+
+# Rings of a device that is another one by now: what they hold is written, then it begins anew
+t_the_interface_went_meanwhile() {
+	RESTART_SEC=1 managed_start -i va -w "$OUT" -j 2 -o block_timeout=1s -o write_delay=1s
+	in_lab "$FRAMES" send vb 1000 rate=100000
+	kill -KILL "$DAEMON"
+	ip -n "$NS" link del va
+	ip -n "$NS" link add va type veth peer name vb
+	ip -n "$NS" link set va up
+	ip -n "$NS" link set vb up
+	wait_for 10 started_and_running 2
+	told() { grep -q "nothing is recorded from .*: its interface went while there was no daemon" "$DIR/err"; }
+	wait_for 10 told
+	in_lab "$FRAMES" send vb 1000 first=1000 rate=50000
+	wait_for 5 counter_is received 2000
+	managed_stop
+	frames_check 2000 || fail "frames differ"
+	whole 2000
+}
+
+# Somebody takes the file in use away while there is no daemon: what is in it stays there, the rest goes into another one
+t_the_file_went_meanwhile() {
+	RESTART_SEC=1 managed_start -i va -w "$OUT" -j 1 -o block_timeout=10ms -o write_delay=20ms
+	in_lab "$FRAMES" send vb 1000 rate=100000
+	wait_for 5 counter_is written 1000
+	kill -KILL "$DAEMON"
+	mkdir "$DIR/taken"
+	gone() { [ ! -d "/proc/$DAEMON" ]; }
+	wait_for 5 gone
+	mv "$OUT"/*.partial "$DIR/taken/taken.pcapng"
+	wait_for 10 started_and_running 2
+	in_lab "$FRAMES" send vb 1000 first=1000 rate=50000
+	wait_for 5 counter_is written 2000
+	contains log "$(cat "$DIR/err")" "va/0: the file of a daemon before is not to be had in"
+	managed_stop
+	equal written "$(account written)" 2000
+	"$FRAMES" check 1000 "$DIR/taken/taken.pcapng" || fail "frames differ"
+	frames_check 1000 first=1000 || fail "frames differ"
+}
+
+# Killed at any moment of its start or its stop
+t_killed_while_it_starts_and_stops() {
+	managed_start -i va -w "$OUT" -j 2 -o block_timeout=10ms -o write_delay=20ms
+	in_lab "$FRAMES" send vb 1000 rate=50000
+	wait_for 5 counter_is received 1000
+	for ms in 2 5 8 12 16 20 25 30 40 50; do
+		n=$(starts)
+		kill -KILL "$DAEMON"
+		started() { [ "$(starts)" -gt "$n" ]; }
+		wait_for 5 started
+		daemon_find
+		sleep "0.0$(printf %02d "$ms")"
+	done
+	n=$(starts)
+	kill -TERM "$DAEMON"
+	kill -KILL "$DAEMON"
+	wait_for 10 started_and_running $((n + 1))
+	in_lab "$FRAMES" send vb 1000 first=1000 rate=50000
+	wait_for 5 counter_is received 2000
+	managed_stop
+	all_there 2000
+}
+
+t_a_hand_over_without_a_manager_is_refused() {
+	daemon_start -i va -w "$OUT" -j 1
+	kill -USR2 "$DAEMON"
+	told() { grep -q "SIGUSR2: there is no service manager" "$DIR/err"; }
+	wait_for 5 told
+	in_lab "$FRAMES" send vb 100
+	wait_for 5 counter_is written 100
+	daemon_stop
+}
+
 run_tests

@@ -134,6 +134,74 @@ START_TEST(a_file_goes_its_way)
 }
 END_TEST
 
+static int reopen(uint64_t device, uint64_t inode, uint32_t worker)
+{
+	struct message request = request_of(MESSAGE_REOPEN);
+
+	request.archive.worker = worker;
+	request.archive.device = device;
+	request.archive.inode = inode;
+	return ask(&request, -1, MESSAGE_OPENED);
+}
+
+/* By the inode, whatever it is called by now. */
+START_TEST(the_file_of_a_dead_daemon_is_found_again)
+{
+	uint64_t device, inode;
+	struct message request;
+	int fd, again;
+
+	capture_tell();
+	fd = file_asked();
+	device = answer.result.device;
+	inode = answer.result.inode;
+	request = request_of(MESSAGE_NAME);
+	ask(&request, fd, MESSAGE_NAMED);
+	ck_assert_int_lt(reopen(device, inode, 0), 0); /* somebody has it still */
+	ck_assert_int_eq(answer.result.error, EWOULDBLOCK);
+	close(fd);
+	again = reopen(device, inode, 0);
+	ck_assert_int_ge(again, 0);
+	ck_assert_str_eq(answer.result.name, PARTIAL);
+	ck_assert_uint_eq(answer.result.inode, inode);
+	ck_assert_uint_ge(answer.result.align, 4);
+	request = request_of(MESSAGE_KEEP);
+	ask(&request, -1, MESSAGE_KEPT);
+	ck_assert_uint_eq(answer.result.repaired, 0);  /* it is locked again */
+	ck_assert_int_lt(reopen(device, inode, 1), 0); /* another worker's */
+	ck_assert_int_eq(answer.result.error, ENOENT);
+	ck_assert_int_lt(reopen(device, inode + 1, 0), 0);
+	ck_assert_int_eq(answer.result.error, ENOENT);
+	strcpy(answer.result.name, PARTIAL);
+	request = request_of(MESSAGE_FINISH);
+	request.archive.file.end = 4096;
+	ask(&request, again, MESSAGE_FINISHED);
+	close(again);
+	ck_assert_int_lt(reopen(device, inode, 0), 0);
+	ck_assert_int_eq(answer.result.error, EEXIST);
+}
+END_TEST
+
+/* Where a file ends is a worker's word. */
+START_TEST(an_end_behind_the_file_makes_it_a_suspect)
+{
+	struct message request;
+	int fd;
+
+	capture_tell();
+	fd = file_asked();
+	request = request_of(MESSAGE_NAME);
+	ask(&request, fd, MESSAGE_NAMED);
+	request = request_of(MESSAGE_FINISH);
+	request.archive.file.end = 1 << 20;
+	ask(&request, fd, MESSAGE_FINISHED);
+	ck_assert_int_eq(answer.result.error, ERANGE);
+	ck_assert_ptr_nonnull(strstr(answer.result.name, ".suspect.pcapng"));
+	ck_assert_int_eq(place_size(answer.result.name), 4096);
+	close(fd);
+}
+END_TEST
+
 START_TEST(what_a_dead_daemon_left_is_repaired_file_by_file)
 {
 	struct message request;
@@ -278,6 +346,8 @@ Suite *suite_archive(void)
 	tcase_set_timeout(t, 30);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_file_goes_its_way);
+	tcase_add_test(t, the_file_of_a_dead_daemon_is_found_again);
+	tcase_add_test(t, an_end_behind_the_file_makes_it_a_suspect);
 	tcase_add_test(t, what_a_dead_daemon_left_is_repaired_file_by_file);
 	tcase_add_test(t, packets_without_a_name_are_repaired_and_what_is_no_chunk_is_a_suspect);
 	tcase_add_test(t, room_is_made_before_a_file_is);

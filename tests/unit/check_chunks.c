@@ -207,6 +207,45 @@ START_TEST(a_file_without_a_whole_chunk_ends_behind_its_head)
 }
 END_TEST
 
+static void put_word(size_t at, uint32_t value)
+{
+	memcpy(file.bytes + at, &value, sizeof(value));
+}
+
+/* The bytes of a ring block, whatever they are, in a chunk without packets */
+START_TEST(a_block_in_quarantine_is_a_chunk)
+{
+	const uint32_t total = 65536 + 12;
+	struct chunks chunks;
+	size_t at;
+
+	recording_build(&file, 3, 5, false);
+	at = file.size;
+	memset(file.bytes + at, 0x5a, 80 + total);
+	memset(file.bytes + at, 0, 80);
+	put_word(at, 0x8AFCA901);
+	put_word(at + 4, 80);
+	put_word(at + 8, 32473);
+	put_word(at + 16, 80 + total);
+	put_word(at + 76, 80);
+	put_word(at + 80, 0x8AFCA903);
+	put_word(at + 84, total);
+	put_word(at + 80 + total - 4, total);
+	file.size += 80 + total;
+	chunks = walk(file.size, 4096);
+	ck_assert_uint_eq(chunks.end, file.size);
+	ck_assert_uint_eq(chunks.count, 4);
+	chunks = walk(file.size - 1, 4096);
+	ck_assert_uint_eq(chunks.end, at);
+	ck_assert(chunks.cut_short);
+	put_word(at + 84, total - 4); /* not all of the chunk */
+	ck_assert_uint_eq(walk(file.size, 4096).end, at);
+	put_word(at + 84, total);
+	put_word(at + 12, 1); /* a packet is something else */
+	ck_assert_uint_eq(walk(file.size, 4096).end, at);
+}
+END_TEST
+
 START_TEST(what_cannot_be_read_is_no_end_of_the_file)
 {
 	struct chunks c = { .end = 77 };
@@ -290,6 +329,7 @@ Suite *suite_chunks(void)
 	tcase_add_test(t, lengths_are_exact_to_the_byte);
 	tcase_add_test(t, only_whole_statistics_at_the_very_end_finish_a_file);
 	tcase_add_test(t, a_file_without_a_whole_chunk_ends_behind_its_head);
+	tcase_add_test(t, a_block_in_quarantine_is_a_chunk);
 	tcase_add_test(t, what_cannot_be_read_is_no_end_of_the_file);
 	tcase_add_test(t, the_corpus_is_walked);
 	tcase_add_test(t, changed_files_are_walked);

@@ -4,6 +4,8 @@
 #include "../../daemon/base/ledger.h"
 
 #include <errno.h>
+#include <stddef.h>
+#include <string.h>
 #include <unistd.h>
 
 static int fd;
@@ -142,6 +144,134 @@ START_TEST(its_size_is_sealed)
 }
 END_TEST
 
+static struct counters reported;
+
+/* NULL, or what is wrong with it for a ring of 8 blocks in its first generation, with files 0 and 1
+ */
+static const char *problem(void)
+{
+	const struct ledger_bounds bounds = { .generation = 1,
+					      .blocks = 8,
+					      .serial_most = 1,
+					      .writes = true,
+					      .reported = &reported };
+
+	return ledger_problem(ledger, &bounds);
+}
+
+/* Received 10 of 12 packets, 2 were dropped, and said so */
+static struct ledger_totals some_totals(void)
+{
+	struct ledger_totals t = ledger_totals(ledger);
+
+	memcpy(next, (uint32_t[3]){ 12, 2, 1 }, sizeof(next));
+	ck_assert_int_eq(ledger_take(ledger, take, 12), 0);
+	t.received = 10;
+	t.written = 9;
+	t.discarded_no_space = 1;
+	t.current.end = 9000;
+	ledger_commit(ledger, &t);
+	ledger_counters(ledger, &t, &reported);
+	return t;
+}
+
+START_TEST(what_a_dead_worker_left_is_believed_only_if_it_can_be)
+{
+	static const struct {
+		size_t offset;
+		uint64_t value;
+		const char *why;
+	} rows[] = {
+		{ offsetof(struct ledger_totals, generation), 2, "ring" },
+		{ offsetof(struct ledger_totals, next_block), 8, "ring" },
+		{ offsetof(struct ledger_totals, next_sequence), 0, "ring" },
+		{ offsetof(struct ledger_totals, current.serial), 2, "file" },
+		{ offsetof(struct ledger_totals, current.end), 4095, "file" },
+		{ offsetof(struct ledger_totals, received), 11, "kernel" },
+		{ offsetof(struct ledger_totals, written), 8, "written and discarded" },
+		{ offsetof(struct ledger_totals, written_bytes), 0, "fell" },
+	};
+	struct ledger_totals good = some_totals(), bad;
+
+	good.written_bytes = 5;
+	ledger_commit(ledger, &good);
+	reported.written_bytes = 5;
+	ck_assert_ptr_null(problem());
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		bad = good;
+		memcpy((char *)&bad + rows[i].offset, &rows[i].value, sizeof(uint64_t));
+		ledger_commit(ledger, &bad);
+		ck_assert_ptr_nonnull(problem());
+		ck_assert_msg(strstr(problem(), rows[i].why), "%s: %s", rows[i].why, problem());
+		ledger_commit(ledger, &good);
+		ck_assert_ptr_null(problem());
+	}
+	ledger->bytes--;
+	ck_assert_ptr_nonnull(problem());
+}
+END_TEST
+
+START_TEST(a_ledger_made_anew_counts_on_from_the_last_report)
+{
+	struct ledger_totals t = some_totals();
+	struct counters now;
+
+	memset(ledger, 0xff, sizeof(*ledger));
+	ck_assert_ptr_nonnull(problem());
+	ledger_restore(ledger, &reported, &t.current, 1);
+	ck_assert_ptr_null(problem());
+	t = ledger_totals(ledger);
+	ledger_counters(ledger, &t, &now);
+	ck_assert_mem_eq(&now, &reported, sizeof(now));
+	ck_assert_uint_eq(t.current.end, 9000);
+	memcpy(next, (uint32_t[3]){ 3, 1, 0 }, sizeof(next));
+	ck_assert_int_eq(ledger_take(ledger, take, 12), 0);
+	ck_assert_uint_eq(ledger_kernel(ledger).packets, 15);
+}
+END_TEST
+
+START_TEST(the_next_ring_begins_at_one_in_a_file_of_its_own)
+{
+	struct ledger_totals t = some_totals();
+
+	t.next_sequence = 70;
+	t.next_block = 6;
+	t.current.since_ns = 1;
+	t.current.finish = (struct ledger_mark){ 12, 2, 9 };
+	ledger_commit(ledger, &t);
+	ledger_next_ring(ledger);
+	t = ledger_totals(ledger);
+	ck_assert_uint_eq(t.generation, 2);
+	ck_assert_uint_eq(t.next_sequence, 1);
+	ck_assert_uint_eq(t.next_block, 0);
+	ck_assert_uint_eq(t.current.serial, 2);
+	ck_assert_uint_eq(t.current.end, LEDGER_FILE_BEGIN);
+	ck_assert_uint_eq(t.current.since_ns, 0);
+	ck_assert_mem_eq(&t.current.begin, (&(struct ledger_mark){ 12, 2, 9 }),
+			 sizeof(struct ledger_mark));
+	ck_assert_uint_eq(t.received, 10);
+}
+END_TEST
+
+/* Its file's numbers begin where the lost one's end; those of one that was never used are kept. */
+START_TEST(a_lost_file_has_a_successor)
+{
+	struct ledger_totals t = some_totals();
+
+	ledger_next_file(ledger);
+	ck_assert_uint_eq(ledger_totals(ledger).current.begin.packets, 0);
+	t.current.since_ns = 1;
+	ledger_commit(ledger, &t);
+	ledger_next_file(ledger);
+	t = ledger_totals(ledger);
+	ck_assert_uint_eq(t.current.serial, 2);
+	ck_assert_uint_eq(t.current.end, LEDGER_FILE_BEGIN);
+	ck_assert_mem_eq(&t.current.begin, (&(struct ledger_mark){ 12, 2, 9 }),
+			 sizeof(struct ledger_mark));
+	ck_assert_uint_eq(t.generation, 1);
+}
+END_TEST
+
 Suite *suite_ledger(void)
 {
 	Suite *s = suite_create("ledger");
@@ -157,6 +287,10 @@ Suite *suite_ledger(void)
 	tcase_add_test(t, a_failed_read_changes_nothing);
 	tcase_add_test(t, other_bytes_are_no_ledger);
 	tcase_add_test(t, its_size_is_sealed);
+	tcase_add_test(t, what_a_dead_worker_left_is_believed_only_if_it_can_be);
+	tcase_add_test(t, a_ledger_made_anew_counts_on_from_the_last_report);
+	tcase_add_test(t, the_next_ring_begins_at_one_in_a_file_of_its_own);
+	tcase_add_test(t, a_lost_file_has_a_successor);
 	suite_add_tcase(s, t);
 	return s;
 }

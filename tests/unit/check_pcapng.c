@@ -293,6 +293,35 @@ START_TEST(a_slot_that_the_kernel_left_unfilled_is_passed_over)
 }
 END_TEST
 
+/* Its bytes as they are, in a chunk without packets. */
+START_TEST(a_block_in_quarantine_is_kept_as_it_is)
+{
+	struct handblock b = handblock_new(BLOCK_BYTES, 77);
+	struct afcap_block view;
+	uint32_t total = BLOCK_BYTES + 12;
+	const uint8_t *kept = buffer + PCAPNG_CHUNK_HEAD;
+
+	handblock_add(&b, 60, 82, 0);
+	handblock_add(&b, 61, 82, 0);
+	view = handblock_view(&b);
+	context.now_ns = 1234;
+	pcapng_quarantine(&chunk, &view, BLOCK_BYTES, &context);
+	ck_assert_uint_eq(chunk.used, PCAPNG_CHUNK_HEAD + total);
+	ck_assert_uint_eq(chunk.packets, 0);
+	ck_assert_uint_eq(chunk.unreadable, 2);
+	ck_assert_uint_eq(word(buffer), PCAPNG_CHUNK_TYPE);
+	ck_assert_uint_eq(word(buffer + 12), 0);
+	ck_assert_uint_eq(word(buffer + 16), chunk.used);
+	ck_assert_uint_eq(word(buffer + 24), 77);
+	ck_assert_uint_eq(word(buffer + 32), 1234);
+	ck_assert_uint_eq(word(kept), PCAPNG_RING_TYPE);
+	ck_assert_uint_eq(word(kept + 4), total);
+	ck_assert_mem_eq(kept + 8, view.desc, BLOCK_BYTES);
+	ck_assert_uint_eq(word(kept + total - 4), total);
+	free(b.desc);
+}
+END_TEST
+
 START_TEST(a_full_block_fits_the_promised_room)
 {
 	struct handblock b = handblock_new(BLOCK_BYTES, 1);
@@ -323,6 +352,7 @@ Suite *suite_pcapng(void)
 	tcase_add_test(t, an_empty_block_makes_no_chunk);
 	tcase_add_loop_test(t, a_slot_outside_its_block_ends_the_walk, 0, 5);
 	tcase_add_test(t, a_slot_that_the_kernel_left_unfilled_is_passed_over);
+	tcase_add_test(t, a_block_in_quarantine_is_kept_as_it_is);
 	tcase_add_loop_test(t, a_full_block_fits_the_promised_room, 12, 20);
 	suite_add_tcase(s, t);
 	return s;

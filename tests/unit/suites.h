@@ -19,5 +19,6 @@ Suite *suite_chunks(void);
 Suite *suite_repair(void);
 Suite *suite_file(void);
 Suite *suite_archive(void);
+Suite *suite_saved(void);
 
 #endif

@@ -1,0 +1,164 @@
+/* daemon/supervisor/saved.c, handover.c */
+#include "suites.h"
+
+#include "../../daemon/supervisor/handover.h"
+#include "../../daemon/supervisor/saved.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static int fd;
+static struct saved *saved;
+static struct saved_slot *slot;
+
+static void setup(void)
+{
+	uint64_t alive_ns;
+
+	fd = saved_create();
+	ck_assert_int_ge(fd, 0);
+	saved = saved_map(fd, &alive_ns);
+	ck_assert_ptr_nonnull(saved);
+	slot = &saved->slots[1];
+}
+
+static void teardown(void)
+{
+	saved_unmap(saved);
+	close(fd);
+}
+
+START_TEST(what_is_saved_is_there_for_the_next_one)
+{
+	uint64_t alive_ns;
+	struct saved *next;
+
+	saved->alive_ns = 77;
+	slot->restarts = 3;
+	saved_put(slot, 5, 11, 12);
+	next = saved_map(fd, &alive_ns);
+	ck_assert_uint_eq(alive_ns, 77);
+	ck_assert_uint_eq(next->slots[1].restarts, 3);
+	ck_assert_uint_eq(saved_find(&next->slots[1], 5)->inode, 12);
+	ck_assert_ptr_null(saved_find(&next->slots[0], 5));
+	saved_unmap(next);
+}
+END_TEST
+
+/* Nothing but the first lines is read of what another version made. */
+START_TEST(another_version_is_refused_with_its_last_time)
+{
+	uint64_t alive_ns = 1;
+
+	saved->alive_ns = 77;
+	saved->version++;
+	ck_assert_ptr_null(saved_map(fd, &alive_ns));
+	ck_assert_int_eq(errno, EPROTO);
+	ck_assert_uint_eq(alive_ns, 77);
+	saved->magic++;
+	ck_assert_ptr_null(saved_map(fd, &alive_ns));
+	ck_assert_int_eq(errno, EPROTO);
+	ck_assert_uint_eq(alive_ns, 0);
+}
+END_TEST
+
+START_TEST(another_size_is_refused_with_its_last_time)
+{
+	int other = memfd_create("test", MFD_CLOEXEC);
+	uint64_t alive_ns = 1;
+
+	saved->alive_ns = 78;
+	ck_assert_int_eq(write(other, saved, 64), 64);
+	ck_assert_ptr_null(saved_map(other, &alive_ns));
+	ck_assert_int_eq(errno, EPROTO);
+	ck_assert_uint_eq(alive_ns, 78);
+	close(other);
+}
+END_TEST
+
+START_TEST(the_oldest_ended_file_makes_room)
+{
+	const struct ledger_file record = { .serial = 3, .end = 5000 };
+
+	for (uint64_t i = 0; i < SAVED_FILES; i++)
+		saved_put(slot, i, 1, 100 + i);
+	saved_put(slot, 50, 1, 150); /* all are in use: not recorded, nothing else lost */
+	ck_assert_ptr_null(saved_find(slot, 50));
+	saved_end(saved_find(slot, 3), &record);
+	saved_end(saved_find(slot, 2), &record);
+	saved_put(slot, 51, 1, 151);
+	ck_assert_ptr_null(saved_find(slot, 2));
+	ck_assert_uint_eq(saved_find(slot, 51)->inode, 151);
+	ck_assert_uint_eq(saved_find(slot, 51)->ended, 0);
+	ck_assert_uint_eq(saved_find(slot, 3)->record.end, 5000);
+	saved_drop(saved_find(slot, 0));
+	ck_assert_ptr_null(saved_find(slot, 0));
+	saved_put(slot, 52, 1, 152);
+	ck_assert_ptr_nonnull(saved_find(slot, 3));
+}
+END_TEST
+
+START_TEST(a_record_is_the_last_one)
+{
+	const struct ledger_file first = { .end = 5000 }, second = { .end = 6000 };
+
+	saved_put(slot, 0, 1, 2);
+	saved_end(saved_find(slot, 0), &first);
+	saved_end(saved_find(slot, 0), &second);
+	ck_assert_uint_eq(saved_find(slot, 0)->record.end, 5000);
+	saved_drop(NULL);
+	saved_end(NULL, &first);
+}
+END_TEST
+
+/* Names of captures may have dots and digits: a, a.1 and a.1.0 are three. */
+START_TEST(names_say_whose_they_are)
+{
+	static const struct {
+		const char *name, *capture;
+		bool is;
+	} rows[] = {
+		{ "capture.a", "a", true },
+		{ "capture.a.1", "a", false },
+		{ "capture.a.1", "a.1", true },
+		{ "ledger.a.1", "a", true },
+		{ "ledger.a.1", "a.1", false },
+		{ "ledger.a.1.0", "a", false },
+		{ "ledger.a.1.0", "a.1", true },
+		{ "ring.a.1.0", "a", true },
+		{ "ring.a.1.0", "a.1", false },
+		{ "ring.a.1.0.7", "a.1", true },
+		{ "ring.a.1.0.7", "a", false },
+		{ "ring.a.1.0.7", "a.1.0", false },
+		{ "ring.a.63.18446744073709551615", "a", true },
+		{ "ring.a", "a", false },
+		{ "ledger.a", "a", false },
+		{ "ledger.a.", "a", false },
+		{ "control", "control", false },
+		{ "ledger.ab.0", "a", false },
+		{ "", "", false },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		ck_assert_msg(handover_is_of(rows[i].name, rows[i].capture) == rows[i].is,
+			      "%s of %s", rows[i].name, rows[i].capture);
+}
+END_TEST
+
+Suite *suite_saved(void)
+{
+	Suite *s = suite_create("saved");
+	TCase *t = tcase_create("saved");
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, what_is_saved_is_there_for_the_next_one);
+	tcase_add_test(t, another_version_is_refused_with_its_last_time);
+	tcase_add_test(t, another_size_is_refused_with_its_last_time);
+	tcase_add_test(t, the_oldest_ended_file_makes_room);
+	tcase_add_test(t, a_record_is_the_last_one);
+	tcase_add_test(t, names_say_whose_they_are);
+	suite_add_tcase(s, t);
+	return s;
+}
