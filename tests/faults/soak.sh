@@ -27,9 +27,11 @@ t_memory_and_descriptors_stay() {
 		[ $((i % 31)) != 0 ] || kill -KILL "$(archive_pid)"
 		ctl stats >/dev/null
 		in_lab curl -s http://127.0.0.1:9748/metrics >/dev/null
-		echo "supervisor $(process_size "$DAEMON")" >>"$DIR/sizes"
-		echo "archive $(process_size "$(archive_pid)")" >>"$DIR/sizes"
-		echo "worker $(process_size "$(workers | head -1)")" >>"$DIR/sizes"
+		{
+			echo "supervisor $(process_size "$DAEMON")"
+			echo "archive $(process_size "$(archive_pid)")"
+			echo "worker $(process_size "$(workers | head -1)")"
+		} >>"$DIR/sizes"
 	done
 	kill "$SENDER"
 	restarts=$(counter restarts)

@@ -311,7 +311,8 @@ t_sync_now_and_then() {
 frozen() { # SECONDS RATE RING
 	loop_mount 256
 	# shellcheck disable=SC2086
-	daemon_start -i va -w "$OUT" -j 1 -o block_timeout=50ms -o write_delay=50ms -o block_size=256K -o ring_size="$3" -o file_size=16M -o disk_reserve=0
+	daemon_start -i va -w "$OUT" -j 1 -o block_timeout=50ms -o write_delay=50ms -o block_size=256K -o ring_size="$3" -o file_size=16M -o disk_reserve=0 \
+		-o worker_timeout=2s
 	send $((($1 + 3) * $2)) rate="$2" size=700-1400
 	wait_for 5 counter_at_least written 1000
 	fsfreeze -f "$OUT" || skip "no fsfreeze here"
@@ -329,6 +330,7 @@ frozen() { # SECONDS RATE RING
 	wait "$SENDER"
 	read_all() { [ "$(counter packets)" = $((($1 + 3) * $2)) ] && [ "$(counter packets)" = $(($(counter drops) + $(counter received))) ]; }
 	wait_for 20 read_all "$1" "$2"
+	equal "a worker that waits for the disk is not hung: restarts" "$(counter restarts)" 0
 	daemon_stop
 	echo "frozen for $1 s: $(account dropped) dropped, afctl and metrics together took at most $slowest ms"
 	# Two programs are started in that time: their own start is in it
