@@ -137,7 +137,7 @@ void capture_tick(struct capture *capture)
 		return;
 	if (capture->state == CAPTURE_WAITING)
 		capture_link(capture);
-	if (capture->told)
+	if (capture->told && !slotfiles_awaited(capture))
 		capture_keep(capture);
 	if (sync <= 0 || now < capture->sync_at_ns)
 		return;

@@ -237,6 +237,7 @@ static void capture_arm(struct capture *capture)
 		capture->since_real_ns = clock_real_ns();
 	capture->saved->group = capture->group;
 	capture->saved->armed_ns = capture->since_real_ns;
+	capture->saved->alive_ns = clock_real_ns();
 	capture->reason[0] = '\0';
 	log_info("%s: recording %s with %u worker%s, fanout %s, group %u, rings of %u blocks of %u "
 		 "bytes",

@@ -212,6 +212,8 @@ static void rings_go_on(struct capture *capture)
 	capture->resume = NULL;
 	for (unsigned i = 0; i < capture->workers; i++)
 		slotfiles_resume(&capture->slots[i]);
+	for (unsigned i = 0; i < capture->workers; i++)
+		slotfiles_resumed(&capture->slots[i]);
 }
 
 void resume_start(struct capture *capture)
@@ -239,7 +241,6 @@ void resume_start(struct capture *capture)
 			afcap_filter_set(capture->slots[i].ring_fd, &capture->filter);
 	else if (same) /* its link is down, perhaps; the rings have the one they had */
 		log_warning("%s; the filter stays as it was", error.text);
-	capture_keep(capture);
 	if (!same)
 		capture_leave(capture, false, "its interface went while there was no daemon");
 	supervisor_armed(capture->supervisor);

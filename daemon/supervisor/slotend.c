@@ -50,6 +50,7 @@ static void slot_idle(struct slot *slot)
 	slot->progress = PROGRESS_NONE;
 	slot->draining = slot->gone = slot->no_space = slot->no_room = false;
 	slot->suspect = slot->quarantine = slot->rotating = 0;
+	slot->awaits_file = false;
 	slot->failures = 0;
 }
 

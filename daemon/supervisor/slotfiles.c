@@ -29,6 +29,28 @@ int slotfiles_init(struct slot *slot)
 	return slot->current && slot->spare ? 0 : -ENOMEM;
 }
 
+bool slotfiles_awaited(const struct capture *capture)
+{
+	for (unsigned i = 0; i < capture->workers; i++)
+		if (capture->slots[i].awaits_file)
+			return true;
+	return false;
+}
+
+/* Not before all that a daemon before left is found: making room for them would repair that. */
+static void spares_make(struct capture *capture)
+{
+	if (slotfiles_awaited(capture))
+		return;
+	for (unsigned i = 0; i < capture->workers; i++) {
+		struct slot *slot = &capture->slots[i];
+
+		if (slot->current && !slot->spare)
+			slot->spare = files_open(capture->files, capture->index, i,
+						 slot->current->serial + 1, slot);
+	}
+}
+
 /* The file that the ledger tells of is not there any more. What is in it counts as it did; the slot
  * goes on in another one. */
 static void file_lost(struct slot *slot)
@@ -38,13 +60,12 @@ static void file_lost(struct slot *slot)
 	saved_drop(saved_find(slot->saved, totals.current.serial));
 	ledger_next_file(slot->ledger);
 	slot->awaits_file = false;
-	if (slot->spare)
-		files_discard(slot_files(slot), slot->capture->index, slot->index, slot->spare,
-			      slot);
-	slot->current = slot->spare = NULL;
-	if (slotfiles_init(slot))
+	slot->current = files_open(slot_files(slot), slot->capture->index, slot->index,
+				   totals.current.serial + 2, slot);
+	if (!slot->current)
 		log_error("%s/%u: no memory for a file", slot->capture->config->name, slot->index);
 	slot_go_on(slot);
+	spares_make(slot->capture);
 }
 
 static struct output_file *file_again(struct slot *slot, const struct saved_file *saved)
@@ -87,11 +108,12 @@ void slotfiles_resume(struct slot *slot)
 			saved_drop(saved); /* ahead: never used */
 	}
 	slot->awaits_file = true;
-	if (!slot->current)
+}
+
+void slotfiles_resumed(struct slot *slot)
+{
+	if (slot->awaits_file && !slot->current)
 		file_lost(slot);
-	else
-		slot->spare = files_open(slot_files(slot), slot->capture->index, slot->index,
-					 serial + 1, slot);
 }
 
 bool slotfiles_known(const struct slot *slot, const struct ledger_file *record)
@@ -162,7 +184,7 @@ static void old_finish(struct slot *slot, struct output_file *file)
 	const struct saved_file *saved = saved_find(slot->saved, file->serial);
 
 	file->named = true;
-	if (saved)
+	if (saved && saved->ended)
 		files_finish(slot_files(slot), slot->capture->index, slot->index, file,
 			     &saved->record, slot);
 	else
@@ -174,8 +196,9 @@ static void event_opened(void *owner, struct output_file *file)
 	struct slot *slot = owner;
 
 	if (file != slot->current && file != slot->spare) {
-		old_finish(slot, file);
-		return;
+		if (file->reopen)
+			old_finish(slot, file);
+		return; /* else it is not needed any more, and is discarded next */
 	}
 	if (!file->reopen)
 		saved_put(slot->saved, file->serial, file->device, file->inode);
@@ -184,6 +207,7 @@ static void event_opened(void *owner, struct output_file *file)
 	if (slot->awaits_file && file == slot->current) {
 		slot->awaits_file = false;
 		slot_go_on(slot);
+		spares_make(slot->capture);
 	}
 	slotfiles_offer(slot);
 	slot->no_room = false;
@@ -326,7 +350,7 @@ static void file_count(struct slot *slot, const struct output_file *file)
 /* A file came into use: it gets its name, once. */
 static void file_used(struct slot *slot, const struct ledger_file *record)
 {
-	if (slot->current->named || !record->since_ns)
+	if (slot->current->named || slot->current->fd < 0 || !record->since_ns)
 		return;
 	files_name(slot_files(slot), slot->capture->index, slot->index, slot->current, record,
 		   slot);
@@ -339,7 +363,11 @@ static void file_end(struct slot *slot, struct output_file *file, const struct l
 	unsigned capture = slot->capture->index;
 	struct saved_file *saved = saved_find(slot->saved, file->serial);
 
-	if (file->named) {
+	if (file->reopen && file->fd < 0) { /* finished as soon as it is found */
+		saved_end(saved, record);
+		if (file->failed)
+			files_forget(file);
+	} else if (file->named) {
 		saved_end(saved, record);
 		files_finish(slot_files(slot), capture, slot->index, file, record, slot);
 	} else {

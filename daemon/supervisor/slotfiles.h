@@ -9,9 +9,13 @@ extern const struct files_events slotfiles_events;
 /* Asks for the first two, where the capture writes. Returns 0 or -ENOMEM. */
 int slotfiles_init(struct slot *slot);
 
-/* Finds the files again that a daemon before left; the worker comes when the current one is there.
- */
+/* Finds the files again that a daemon before left, of all slots; then, slot by slot, goes on in
+ * another one where there is none. The worker comes when its current file is there. */
 void slotfiles_resume(struct slot *slot);
+void slotfiles_resumed(struct slot *slot);
+
+/* Whether any of them is still looked for: nothing may be repaired until then. */
+bool slotfiles_awaited(const struct capture *capture);
 
 /* Whether there is such a file: a worker may tell anything. */
 bool slotfiles_known(const struct slot *slot, const struct ledger_file *record);

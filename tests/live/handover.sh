@@ -62,6 +62,7 @@ kills_in() { # LAYOUT SIZE RATE
 	equal "gone on" "$(grep -c 'goes on with the rings' "$DIR/err")" "$KILLS"
 	wait_quiet
 	count=$(counter packets)
+	equal "files repaired" "$(counter files_repaired)" 0 # they are found again, and finished as they should
 	managed_stop
 	all_there "$count" size="$2"
 	files_valid 2
@@ -206,6 +207,53 @@ t_the_file_went_meanwhile() {
 	equal written "$(account written)" 2000
 	"$FRAMES" check 1000 "$DIR/taken/taken.pcapng" || fail "frames differ"
 	frames_check 1000 first=1000 || fail "frames differ"
+}
+
+# Its file is somebody else's for a while: the ring keeps what comes, a stop gives up at its deadline
+t_the_file_is_held_meanwhile() {
+	local line
+	RESTART_SEC=0.5 managed_start -i va -w "$OUT" -j 1 -o block_timeout=10ms -o write_delay=20ms -o drain_timeout=2s
+	in_lab "$FRAMES" send vb 1000 rate=100000
+	wait_for 5 counter_is written 1000
+	hold # until $DIR/release is there
+	killed_and_back
+	in_lab "$FRAMES" send vb 1000 first=1000 rate=50000
+	wait_for 5 counter_is packets 2000
+	equal "written while it is held" "$(counter written)" 1000
+	touch "$DIR/release"
+	wait_for 5 counter_is written 2000
+	rm "$DIR/release"
+	hold
+	killed_and_back
+	in_lab "$FRAMES" send vb 1000 first=2000 rate=50000
+	wait_for 5 counter_is packets 3000
+	managed_stop
+	equal seen "$(account seen)" 3000
+	equal discarded "$(account discarded)" 1000
+	touch "$DIR/release"
+	line=$("$FRAMES" check 2000 "$OUT"/*.partial) || fail "$line"
+}
+killed_and_back() {
+	n=$(starts)
+	kill -KILL "$DAEMON"
+	back() { [ "$(starts)" -gt "$n" ] && daemon_find && ctl stats; }
+	wait_for 10 back
+}
+hold() {
+	python3 - "$OUT" "$DIR/release" <<'P' &
+import fcntl, glob, os, sys, time
+fds = []
+while not os.path.exists(sys.argv[2]):
+    for path in glob.glob(sys.argv[1] + "/*.partial") if not fds else []:
+        fd = os.open(path, os.O_RDWR)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fds.append(fd)
+        except BlockingIOError:
+            os.close(fd)
+    time.sleep(0.0005)
+P
+	PIDS="$PIDS $!"
 }
 
 # Killed at any moment of its start or its stop

@@ -133,8 +133,13 @@ t_made_again_at_once() {
 	told() { grep -q 'nothing is recorded from' "$DIR/err"; }
 	wait_for 10 told
 	wait_for 5 state_is running
-	in_lab "$FRAMES" send vb 1000 first=1000 rate=50000
-	wait_for 5 counter_is received 2000
+	in_lab "$FRAMES" send vb 500 first=1000 rate=50000
+	# A successor must find its way in the new ring, too
+	pid=$(worker_pid 0)
+	kill -KILL "$pid" "$(worker_pid 1)"
+	in_lab "$FRAMES" send vb 500 first=1500 rate=50000
+	wait_for 10 counter_is received 2000
+	wait_for 5 counter_is restarts 2
 	daemon_stop
 	frames_check 2000 || fail "frames differ"
 	exact
