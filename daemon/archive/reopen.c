@@ -41,8 +41,10 @@ static int named_open(const struct file_place *place, const char *text, struct n
 {
 	int fd;
 
-	if (name.kind == NAME_FINISHED || name.kind == NAME_SUSPECT)
+	if (name.kind == NAME_FINISHED)
 		return -EEXIST;
+	if (name.kind == NAME_SUSPECT)
+		return -ESTALE;
 	*direct = place->capture.direct != DIRECT_NO;
 	fd = file_lock(place, text, O_RDWR | (*direct ? O_DIRECT : 0));
 	if (fd == -EINVAL && place->capture.direct == DIRECT_AUTO) {

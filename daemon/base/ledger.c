@@ -201,6 +201,18 @@ void ledger_restore(struct ledger *l, const struct counters *c, const struct led
 	ledger_commit(l, &t);
 }
 
+void ledger_add(struct ledger *l, const struct ledger_kernel *taken)
+{
+	struct ledger_kernel *k = &l->kernel[l->kernel_version & 1];
+
+	if (taken->packets > UINT32_MAX || taken->drops > taken->packets ||
+	    taken->freezes > UINT32_MAX)
+		return;
+	k->packets += taken->packets;
+	k->drops += taken->drops;
+	k->freezes += taken->freezes;
+}
+
 int ledger_take(struct ledger *ledger, int (*take)(int socket, uint32_t counts[3]), int socket)
 {
 	unsigned now = ledger->kernel_version & 1;

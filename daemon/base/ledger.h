@@ -110,6 +110,9 @@ const char *ledger_problem(const struct ledger *ledger, const struct ledger_boun
 void ledger_restore(struct ledger *ledger, const struct counters *reported,
 		    const struct ledger_file *current, uint64_t generation);
 
+/* Adds what was read of the kernel's counters elsewhere: at most what one read can give. */
+void ledger_add(struct ledger *ledger, const struct ledger_kernel *taken);
+
 /* Reads the kernel's counters by `take` (afcap_stats_take()) into the ledger and folds them. What
  * an interrupted call left pending is folded first, without a new read. One caller at a time.
  * Returns 0 or take's error. */

@@ -137,6 +137,8 @@ void capture_tick(struct capture *capture)
 		return;
 	if (capture->state == CAPTURE_WAITING)
 		capture_link(capture);
+	if (capture->filter_due && capture->state == CAPTURE_RUNNING)
+		resume_filter(capture);
 	if (capture->told && !slotfiles_awaited(capture))
 		capture_keep(capture);
 	if (sync <= 0 || now < capture->sync_at_ns)
@@ -159,7 +161,8 @@ static void repaired_tell(struct capture *capture)
 {
 	char from[CLOCK_TEXT_BYTES], to[CLOCK_TEXT_BYTES];
 
-	if (!capture->repaired_until_ns || !capture->since_real_ns || capture->refused)
+	if (!capture->repaired_until_ns || capture->refused ||
+	    capture->repaired_until_ns >= capture->since_real_ns)
 		return;
 	log_warning("%s: a daemon died before this one was started: nothing is recorded from %s, "
 		    "the last packet in its files, to %s",

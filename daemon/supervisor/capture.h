@@ -43,6 +43,8 @@ struct capture {
 	char gap_why[128]; /* ... and why */
 	uint64_t retry_ns; /* monotonic: not tried again before */
 	struct event *again;
+	bool left;
+	bool filter_due;	    /* of rings that were taken over: not set yet */
 	bool refused;		    /* what a daemon before left; that gap is told */
 	uint64_t repaired_until_ns; /* time of the last packet that a dead daemon's files have */
 	uint64_t since_real_ns;	    /* armed */
@@ -128,6 +130,10 @@ void capture_counters(const struct capture *capture, struct counters *sum);
 void capture_free(struct capture *capture);
 
 /* ---- between the files that are a capture's ---- */
+
+/* Why it is as it is, for readers. */
+__attribute__((format(printf, 2, 3))) void capture_reason(struct capture *capture,
+							  const char *format, ...);
 
 /* Its timers. Returns 0 or -ENOMEM. */
 int capture_events(struct capture *capture);

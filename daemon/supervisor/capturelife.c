@@ -1,4 +1,4 @@
-/* A capture's life: waiting, beginning, leaving, stopping. */
+/* A capture that waits for its interface, begins, and follows it. */
 #include "capture.h"
 #include "capture_setup.h"
 #include "handover.h"
@@ -18,65 +18,6 @@
 
 #define AGAIN_NS UINT64_C(1000000000) /* what failed is tried again */
 
-bool capture_ending(const struct capture *capture)
-{
-	return capture->state == CAPTURE_STOPPING || capture->state == CAPTURE_STOPPED;
-}
-
-bool capture_abandoned(const struct capture *capture)
-{
-	return capture->abandoned;
-}
-
-bool capture_handing_over(const struct capture *capture)
-{
-	return capture->handing_over;
-}
-
-__attribute__((format(printf, 2, 3))) static void reason_set(struct capture *capture,
-							     const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(capture->reason, sizeof(capture->reason), format, ap);
-	va_end(ap);
-}
-
-static void deadline_cb(evutil_socket_t fd, short what, void *arg)
-{
-	struct capture *capture = arg;
-
-	(void)fd;
-	(void)what;
-	if (capture->state != CAPTURE_STOPPING && capture->state != CAPTURE_LEAVING)
-		return;
-	log_warning("%s: not drained within drain_timeout", capture->config->name);
-	if (capture->state == CAPTURE_STOPPING) {
-		capture_stop(capture, true);
-		return;
-	}
-	capture->abandoned = true;
-	for (unsigned i = 0; i < capture->workers; i++)
-		slot_kill(&capture->slots[i]);
-}
-
-static void again_cb(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	capture_link(arg);
-}
-
-int capture_events(struct capture *capture)
-{
-	capture->deadline = event_new(capture->base, -1, 0, deadline_cb, capture);
-	capture->again = event_new(capture->base, -1, 0, again_cb, capture);
-	return capture->deadline && capture->again ? 0 : -ENOMEM;
-}
-
-/* ---- beginning ---- */
-
 static void group_begin(struct capture *capture)
 {
 	const struct config_capture *c = capture->config;
@@ -93,7 +34,7 @@ static void group_begin(struct capture *capture)
 
 static void shape_save(struct capture *capture)
 {
-	capture->saved->armed_ns = 0;
+	capture->saved->armed = 0;
 	capture->saved->shape = resume_shape(capture);
 }
 
@@ -111,6 +52,8 @@ static int capture_begin(struct capture *capture, const struct link *link,
 		return rc;
 	group_begin(capture);
 	shape_save(capture);
+	for (unsigned i = 0; i < capture->workers; i++)
+		capture->slots[i].state = SLOT_STARTING; /* and has files from now on */
 	capture->link_id = link ? link->id : 0;
 	capture->link_up = true;
 	capture->abandoned = false;
@@ -137,7 +80,7 @@ static void begin_failed(struct capture *capture, const struct capture_error *er
 	}
 	if (strcmp(capture->reason, error->text) != 0)
 		log_warning("%s; tried again", error->text);
-	reason_set(capture, "%s", error->text);
+	capture_reason(capture, "%s", error->text);
 	capture->retry_ns = clock_mono_ns() + AGAIN_NS;
 	if (capture->state == CAPTURE_STARTING)
 		capture_leave(capture, true, NULL);
@@ -154,7 +97,8 @@ static bool link_ready(struct capture *capture, struct link *link)
 	there = links_by_name(capture->links, interface, link);
 	if (there && link->up)
 		return true;
-	reason_set(capture, there ? "interface %s is down" : "there is no interface %s", interface);
+	capture_reason(capture, there ? "interface %s is down" : "there is no interface %s",
+		       interface);
 	return false;
 }
 
@@ -181,7 +125,7 @@ int capture_start(struct capture *capture, struct capture_error *error)
 	if (link_ready(capture, &link))
 		return capture_begin(capture, capture_any(capture->config) ? NULL : &link, error);
 	if (!links_by_name(capture->links, capture->config->interface, &link) &&
-	    capture->config->on_missing == ON_MISSING_FAIL)
+	    capture->config->on_missing == ON_MISSING_FAIL && !capture->left)
 		return missing_fail(capture, error);
 	log_notice("%s: %s: waiting for it", capture->config->name, capture->reason);
 	capture->state = CAPTURE_WAITING;
@@ -217,7 +161,7 @@ static void gap_tell(struct capture *capture)
 	log_warning("%s: nothing is recorded from %s to %s: %s", capture->config->name,
 		    clock_text(from, capture->gap_ns), clock_text(to, clock_real_ns()),
 		    capture->gap_why);
-	capture->gap_ns = 0;
+	capture->gap_ns = capture->saved->gap_ns = 0;
 }
 
 static void capture_arm(struct capture *capture)
@@ -236,7 +180,8 @@ static void capture_arm(struct capture *capture)
 	if (!capture->since_real_ns)
 		capture->since_real_ns = clock_real_ns();
 	capture->saved->group = capture->group;
-	capture->saved->armed_ns = capture->since_real_ns;
+	capture->saved->since_ns = capture->since_real_ns;
+	capture->saved->armed = 1;
 	capture->saved->alive_ns = clock_real_ns();
 	capture->reason[0] = '\0';
 	log_info("%s: recording %s with %u worker%s, fanout %s, group %u, rings of %u blocks of %u "
@@ -301,8 +246,6 @@ void capture_files_failed(struct capture *capture, bool retried, int error, cons
 			     text);
 }
 
-/* ---- the link ---- */
-
 static void link_updown(struct capture *capture, const struct link *link)
 {
 	const char *name = capture->config->name;
@@ -320,8 +263,8 @@ static void link_updown(struct capture *capture, const struct link *link)
 		capture->reason[0] = '\0';
 		return;
 	}
-	reason_set(capture, link->up ? "interface %s has no carrier" : "interface %s is down",
-		   link->name);
+	capture_reason(capture, link->up ? "interface %s has no carrier" : "interface %s is down",
+		       link->name);
 	log_warning("%s: %s; capture goes on when it is up again", name, capture->reason);
 }
 
@@ -362,127 +305,4 @@ void capture_link(struct capture *capture)
 	else
 		capture_leave(capture, capture->state == CAPTURE_STARTING,
 			      "its interface was deleted or moved away");
-}
-
-/* ---- the end ---- */
-
-static void slots_end(struct capture *capture)
-{
-	for (unsigned i = 0; i < capture->workers; i++)
-		if (capture->abandoned)
-			slot_kill(&capture->slots[i]);
-		else
-			slot_drain(&capture->slots[i]);
-}
-
-/* Nothing comes in any more. */
-static void capture_shut(struct capture *capture, enum capture_state state)
-{
-	uint64_t us = (uint64_t)capture->config->drain_timeout / 1000;
-
-	capture->state = state;
-	event_add(capture->deadline,
-		  &(struct timeval){ (time_t)(us / 1000000), (suseconds_t)(us % 1000000) });
-	for (unsigned i = 0; i < capture->workers; i++)
-		if (capture->slots[i].ring_fd >= 0)
-			afcap_filter_drop_all(capture->slots[i].ring_fd);
-}
-
-void capture_leave(struct capture *capture, bool abandon, const char *why)
-{
-	if (capture->state != CAPTURE_RUNNING && capture->state != CAPTURE_STARTING)
-		return;
-	if (why && !capture->gap_ns && capture->since_real_ns) {
-		capture->gap_ns = clock_real_ns();
-		snprintf(capture->gap_why, sizeof(capture->gap_why), "%s", why);
-		reason_set(capture, "%s", why);
-		log_warning("%s: %s; capture begins anew when it can", capture->config->name, why);
-	}
-	capture->abandoned = abandon;
-	capture->link_id = 0;
-	capture->renamed = false;
-	capture_shut(capture, CAPTURE_LEAVING);
-	slots_end(capture);
-	capture_changed(capture);
-}
-
-static bool slots_are(const struct capture *capture, enum slot_state state)
-{
-	for (unsigned i = 0; i < capture->workers; i++)
-		if (capture->slots[i].state != state)
-			return false;
-	return true;
-}
-
-static void capture_stopped(struct capture *capture)
-{
-	capture->state = CAPTURE_STOPPED;
-	event_del(capture->deadline);
-	for (unsigned i = 0; i < capture->workers; i++)
-		slot_end(&capture->slots[i]);
-	handover_drop(&(struct handover_key){ HANDOVER_CAPTURE, capture->config->name, 0, 0 });
-	if (capture->failed)
-		supervisor_capture_failed(capture->supervisor);
-}
-
-void capture_changed(struct capture *capture)
-{
-	if (capture->state == CAPTURE_STOPPING && slots_are(capture, SLOT_ENDED)) {
-		capture_stopped(capture);
-	} else if (capture->state == CAPTURE_LEAVING && slots_are(capture, SLOT_IDLE)) {
-		capture->state = CAPTURE_WAITING;
-		event_del(capture->deadline);
-		event_active(capture->again, EV_TIMEOUT, 1); /* not from within a slot's callback */
-	}
-	supervisor_changed(capture->supervisor);
-}
-
-void capture_stop(struct capture *capture, bool abandon)
-{
-	enum capture_state before = capture->state;
-
-	if (before == CAPTURE_STOPPED)
-		return;
-	capture->abandoned |= abandon || before == CAPTURE_STARTING;
-	if (before != CAPTURE_STOPPING)
-		capture_shut(capture, CAPTURE_STOPPING);
-	for (unsigned i = 0; i < capture->workers; i++)
-		if (capture->slots[i].state == SLOT_IDLE)
-			capture->slots[i].state = SLOT_ENDED;
-	slots_end(capture);
-	capture_changed(capture);
-}
-
-void capture_fail(struct capture *capture, const char *why)
-{
-	if (capture_ending(capture))
-		return;
-	log_error("%s: %s: the capture has failed; restart afcapd when that is mended",
-		  capture->config->name, why);
-	reason_set(capture, "%s", why);
-	capture->failed = true;
-	capture_stop(capture, false);
-}
-
-void capture_hand_over(struct capture *capture, bool at_once)
-{
-	capture->handing_over = true;
-	capture->abandoned |= capture->state == CAPTURE_STARTING;
-	for (unsigned i = 0; i < capture->workers; i++) {
-		struct slot *slot = &capture->slots[i];
-
-		event_del(slot->respawn);
-		if (at_once || capture->state != CAPTURE_RUNNING)
-			slot_kill(slot);
-		else
-			slot_say(slot, MESSAGE_HANDOVER);
-	}
-}
-
-bool capture_handed_over(const struct capture *capture)
-{
-	for (unsigned i = 0; i < capture->workers; i++)
-		if (capture->slots[i].pid > 0)
-			return false;
-	return true;
 }

@@ -238,9 +238,10 @@ static int archive_start(struct files *f)
 	f->pid = pid;
 	f->channel = ends[0];
 	f->event = event_new(f->base, f->channel, EV_READ | EV_PERSIST, channel_cb, f);
-	if (!f->event || event_add(f->event, NULL))
-		return -ENOMEM;
-	return 0;
+	if (f->event && event_add(f->event, NULL) == 0)
+		return 0;
+	archive_closed(f); /* it ends by that */
+	return -ENOMEM;
 }
 
 /* A new archive process knows no capture: those that are not in the queue anyway come first. */
@@ -249,7 +250,9 @@ static void captures_tell(struct files *f)
 	for (unsigned i = f->told; i-- > 0;) {
 		struct request *r = TAILQ_FIRST(&f->queue);
 
-		if (r && r->type == MESSAGE_CAPTURE && r->capture <= i)
+		while (r && r->type == MESSAGE_CAPTURE && r->capture != i)
+			r = TAILQ_NEXT(r, link);
+		if (r && r->type == MESSAGE_CAPTURE)
 			continue;
 		r = calloc(1, sizeof(*r));
 		if (!r)
@@ -340,8 +343,11 @@ static void file_request(struct files *f, uint32_t type, uint32_t capture, uint3
 {
 	struct request *r = queue_add(f, type, capture, worker, file);
 
-	if (!r)
+	if (!r) {
+		if (opens(type))
+			file->failed = true;
 		return;
+	}
 	if (record)
 		r->record = *record;
 	r->owner = owner;

@@ -129,15 +129,19 @@ void handover_discard(const char *capture)
 			left_drop(&left[i]);
 }
 
-void handover_end(void)
+bool handover_end(void)
 {
+	bool any = false;
+
 	for (unsigned i = 0; i < left_count; i++) {
 		if (left[i].fd < 0)
 			continue;
 		log_notice("%s, kept from a process before, is of no use any more", left[i].name);
 		left_drop(&left[i]);
+		any = true;
 	}
 	free(left);
 	left = NULL;
 	left_count = 0;
+	return any;
 }

@@ -33,7 +33,7 @@ bool handover_is_of(const char *name, const char *capture);
 void handover_discard(const char *capture);
 
 /* What nobody took is closed, and no longer kept: captures that are not configured any more, rings
- * that were replaced. */
-void handover_end(void);
+ * that were replaced. Returns whether there was any. */
+bool handover_end(void);
 
 #endif

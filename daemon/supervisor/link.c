@@ -24,6 +24,7 @@ struct links {
 	int fd;
 	struct event *event;
 	bool dumping; /* what the dump does not tell of is gone */
+	bool again;   /* something was missed: once more when it is done */
 	bool *seen;
 	void (*changed)(void *context);
 	void *context;
@@ -104,6 +105,7 @@ static void message_take(struct links *l, const struct nlmsghdr *h)
 	name_take(link, info, (int)(h->nlmsg_len - NLMSG_LENGTH(sizeof(*info))));
 }
 
+/* One dump at a time: the kernel refuses a second one. */
 static int dump_ask(struct links *l)
 {
 	struct {
@@ -113,9 +115,14 @@ static int dump_ask(struct links *l)
 				.nlmsg_type = RTM_GETLINK,
 				.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP } };
 
+	if (l->dumping) {
+		l->again = true;
+		return 0;
+	}
 	if (send(l->fd, &request, sizeof(request), 0) < 0)
 		return -errno;
 	l->dumping = true;
+	l->again = false;
 	if (l->room)
 		memset(l->seen, 0, l->room * sizeof(*l->seen));
 	return 0;
@@ -123,10 +130,26 @@ static int dump_ask(struct links *l)
 
 static void dump_done(struct links *l)
 {
+	int rc;
+
 	l->dumping = false;
+	if (l->again) { /* what was not seen may be there */
+		rc = dump_ask(l);
+		if (rc)
+			log_error("reading interfaces: %s", strerror(-rc));
+		return;
+	}
 	for (unsigned i = l->count; i-- > 0;)
 		if (!l->seen[i])
 			drop(l, &l->list[i]);
+}
+
+static int dump_error(const struct nlmsghdr *h)
+{
+	const struct nlmsgerr *error = NLMSG_DATA(h);
+
+	return h->nlmsg_len >= NLMSG_LENGTH(sizeof(*error)) && error->error < 0 ? error->error
+										: -EIO;
 }
 
 /* All that is there to be read. Returns 0 or -errno. */
@@ -145,10 +168,16 @@ static int links_read(struct links *l)
 			continue; /* not the kernel */
 		for (struct nlmsghdr *h = (struct nlmsghdr *)(void *)buffer; NLMSG_OK(h, left);
 		     h = NLMSG_NEXT(h, left))
-			if (h->nlmsg_type == NLMSG_DONE)
+			if (h->nlmsg_type == NLMSG_ERROR) {
+				l->dumping = false; /* what is known stays */
+				return dump_error(h);
+			} else if (h->nlmsg_type == NLMSG_DONE) {
+				l->again |= (h->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
 				dump_done(l);
-			else
+			} else {
+				l->again |= l->dumping && (h->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
 				message_take(l, h);
+			}
 	}
 	return n < 0 && errno != EAGAIN && errno != EINTR ? -errno : 0;
 }

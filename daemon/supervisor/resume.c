@@ -18,6 +18,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define NOTHING_YET "it did not record yet" /* then there is nothing to be told */
+
 /* Of one worker, until its slot has them. */
 struct left {
 	int ledger_fd, ring_fd;
@@ -83,10 +85,9 @@ static const char *left_take(const struct capture *capture, unsigned worker, str
 		return errno == EPROTO ? "its ledgers are of another version" : strerror(errno);
 	bounds.generation = ledger_totals(l->ledger).generation;
 	key = key_of(capture, HANDOVER_RING, worker, bounds.generation);
-	l->ring_fd = handover_take(&key);
-	if (l->ring_fd < 0)
-		return "a worker's ring is missing";
-	ledger_take(l->ledger, afcap_stats_take, l->ring_fd);
+	l->ring_fd = handover_take(&key); /* -1: it was closed, its interface being away */
+	if (l->ring_fd >= 0)
+		ledger_take(l->ledger, afcap_stats_take, l->ring_fd);
 	return ledger_problem(l->ledger, &bounds);
 }
 
@@ -94,19 +95,21 @@ static const char *left_take(const struct capture *capture, unsigned worker, str
 static uint64_t left_unread(const struct left *l)
 {
 	struct ledger_kernel k;
+	uint64_t received;
 
 	if (!l->ledger || l->ring_fd < 0)
 		return 0;
 	k = ledger_kernel(l->ledger);
-	return k.packets - k.drops - ledger_totals(l->ledger).received;
+	received = ledger_totals(l->ledger).received;
+	return k.packets - k.drops > received ? k.packets - k.drops - received : 0;
 }
 
 static const char *shape_problem(const struct capture *capture, const struct saved *saved)
 {
 	struct saved_shape now = resume_shape(capture);
 
-	if (!saved->armed_ns)
-		return "it did not record yet";
+	if (!saved->since_ns)
+		return NOTHING_YET;
 	now.link_type = saved->shape.link_type; /* of the device, which is looked at later */
 	if (memcmp(&now, &saved->shape, sizeof(now)) != 0)
 		return "its configuration has changed";
@@ -127,6 +130,11 @@ static void resume_refuse(struct capture *capture, struct left *list, unsigned c
 		left_close(&list[i]);
 	}
 	handover_discard(capture->config->name);
+	capture->left = true;
+	if (strcmp(why, NOTHING_YET) == 0) {
+		capture->gap_ns = 0;
+		return;
+	}
 	capture->refused = true;
 	if (capture->gap_ns)
 		log_warning("%s: what a daemon left that was last there at %s cannot be gone on "
@@ -165,8 +173,8 @@ bool resume_take(struct capture *capture)
 		count++;
 	}
 	if (!why) {
+		capture->left = true;
 		capture->resume = list;
-		capture->gap_ns = 0;
 		return true;
 	}
 	resume_refuse(capture, list, count, why);
@@ -206,14 +214,49 @@ static void rings_go_on(struct capture *capture)
 {
 	for (unsigned i = 0; i < capture->workers; i++) {
 		slot_resume(&capture->slots[i], capture->resume[i].ring_fd);
-		capture->resume[i].ring_fd = -1;
+		slotfiles_resume(&capture->slots[i]);
+		if (capture->resume[i].ring_fd < 0)
+			slot_next_ring(&capture->slots[i]);
 	}
 	free(capture->resume);
 	capture->resume = NULL;
 	for (unsigned i = 0; i < capture->workers; i++)
-		slotfiles_resume(&capture->slots[i]);
-	for (unsigned i = 0; i < capture->workers; i++)
 		slotfiles_resumed(&capture->slots[i]);
+}
+
+static bool rings_whole(const struct capture *capture)
+{
+	for (unsigned i = 0; i < capture->workers; i++)
+		if (capture->resume[i].ring_fd < 0)
+			return false;
+	return capture->saved->armed;
+}
+
+/* The filter may be another one by now, or drop all, since a stop had begun. It cannot be compiled
+ * while the link is down: tried again then. */
+void resume_filter(struct capture *capture)
+{
+	struct capture_error error;
+	int rc = capture_filter(capture, capture_incoming_only(capture), &error);
+
+	for (unsigned i = 0; i < capture->workers && rc == 0; i++)
+		if (capture->slots[i].ring_fd >= 0)
+			rc = afcap_filter_set(capture->slots[i].ring_fd, &capture->filter);
+	if (rc && !capture->filter_due)
+		log_warning("%s: the filter is not set yet, the link is down perhaps: tried again",
+			    capture->config->name);
+	capture->filter_due = rc != 0;
+}
+
+/* Some of its rings were closed already, or not yet armed: what the others hold is written. */
+static void resume_rest(struct capture *capture)
+{
+	const struct saved *saved = capture->saved;
+
+	capture->gap_ns = saved->gap_ns ? saved->gap_ns : saved->alive_ns;
+	snprintf(capture->gap_why, sizeof(capture->gap_why), "%s",
+		 saved->gap_ns ? saved->gap_why : "its daemon died while it began anew");
+	capture_leave(capture, false, capture->gap_why);
 }
 
 void resume_start(struct capture *capture)
@@ -221,28 +264,27 @@ void resume_start(struct capture *capture)
 	const struct saved *saved = capture->saved;
 	char when[CLOCK_TEXT_BYTES];
 	struct link link = { 0 };
-	struct capture_error error;
-	bool same;
+	bool whole = rings_whole(capture);
 
 	capture->link_type = saved->shape.link_type;
 	capture->group = saved->group;
 	capture->group_known = true;
-	capture->since_real_ns = saved->armed_ns;
+	capture->since_real_ns = saved->since_ns;
+	capture->gap_ns = 0;
 	capture->state = CAPTURE_RUNNING;
 	capture->link_up = true;
 	capture_tell(capture);
 	rings_go_on(capture);
 	log_notice("%s: goes on with the rings of a daemon that was last there at %s",
 		   capture->config->name, clock_text(when, saved->alive_ns));
-	same = same_device(capture, &link);
-	capture->link_id = link.id;
-	if (same && capture_filter(capture, capture_incoming_only(capture), &error) == 0)
-		for (unsigned i = 0; i < capture->workers; i++)
-			afcap_filter_set(capture->slots[i].ring_fd, &capture->filter);
-	else if (same) /* its link is down, perhaps; the rings have the one they had */
-		log_warning("%s; the filter stays as it was", error.text);
-	if (!same)
+	if (!whole) {
+		resume_rest(capture);
+	} else if (same_device(capture, &link)) {
+		capture->link_id = link.id;
+		resume_filter(capture);
+	} else {
 		capture_leave(capture, false, "its interface went while there was no daemon");
+	}
 	supervisor_armed(capture->supervisor);
 	capture_link(capture);
 }

@@ -18,4 +18,7 @@ int resume_ledger(struct capture *capture, unsigned worker);
 /* The rings go on, each with a worker as soon as its file is found again. */
 void resume_start(struct capture *capture);
 
+/* Sets the filter of rings that go on; capture->filter_due where it has to be tried again. */
+void resume_filter(struct capture *capture);
+
 #endif

@@ -23,7 +23,7 @@ void slot_go_on(struct slot *slot)
 {
 	int rc;
 
-	if (slot->state != SLOT_WAITING)
+	if (slot->state != SLOT_WAITING || capture_handing_over(slot->capture))
 		return;
 	rc = slot_spawn(slot);
 	if (rc) {
@@ -82,10 +82,11 @@ void slot_resume(struct slot *slot, int ring_fd)
 	struct counters counters;
 
 	slot->ring_fd = ring_fd;
-	slot->state = SLOT_WAITING;
 	ledger_counters(slot->ledger, &totals, &counters);
 	slot_counters_take(slot, &counters);
 	slot->record = totals.current;
+	if (ring_fd >= 0)
+		slot->state = SLOT_WAITING;
 }
 
 void slot_send(struct slot *slot, struct message *message, int fd)

@@ -78,7 +78,8 @@ struct handover_key;
 void slot_keep_ledger(const struct slot *slot);
 void slot_keep_ring(const struct slot *slot);
 
-/* Goes on with a ring that a daemon before left: a worker comes as soon as its file is there. */
+/* Goes on with a ring that a daemon before left: a worker comes as soon as its file is there.
+ * Without one (-1) it is idle, its counters go on. */
 void slot_resume(struct slot *slot, int ring_fd);
 
 /* Starts a process: the first, or the next one on the same ring. Returns 0 or -errno. */
@@ -93,6 +94,9 @@ void slot_channel_finish(struct slot *slot);
 
 /* To be called on SIGCHLD: true if this pid was the slot's. */
 bool slot_reaped(struct slot *slot, pid_t pid, int status);
+
+/* Its ring is closed: the ledger is ready for another one. */
+void slot_next_ring(struct slot *slot);
 
 /* Twice a second or so: a worker that is silent for too long is killed, the kernel's counters of a
  * ring without one are read. */

@@ -40,12 +40,17 @@ static void ring_close(struct slot *slot)
 	slot->ring_fd = -1;
 }
 
+void slot_next_ring(struct slot *slot)
+{
+	ledger_next_ring(slot->ledger);
+	slot->generation++;
+}
+
 /* Ready for the next ring. */
 static void slot_idle(struct slot *slot)
 {
 	ring_close(slot);
-	ledger_next_ring(slot->ledger);
-	slot->generation++;
+	slot_next_ring(slot);
 	slot->state = SLOT_IDLE;
 	slot->progress = PROGRESS_NONE;
 	slot->draining = slot->gone = slot->no_space = slot->no_room = false;
@@ -136,6 +141,7 @@ static void slot_respawn(struct slot *slot, int status)
 			 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 		slot->given_up = true;
 		capture_fail(slot->capture, text);
+		slot_settle(slot); /* if it was ending anyway */
 		return;
 	}
 	log_warning("%s/%u: worker %s %d; the next one goes on in %u ms",
@@ -151,7 +157,7 @@ static void slot_respawn(struct slot *slot, int status)
 /* Whether the dead worker's ledger can be gone on with. If not, it is made anew from what was
  * reported last; the ring, of which nobody knows what was written, is given up, and with it the
  * group, whose other members drain. */
-static bool ledger_usable(struct slot *slot)
+static bool ledger_usable(struct slot *slot, const struct ledger_kernel *taken)
 {
 	const struct ledger_bounds bounds = {
 		.generation = slot->generation,
@@ -169,15 +175,16 @@ static bool ledger_usable(struct slot *slot)
 		  "ring is given up, what it holds is abandoned",
 		  slot->capture->config->name, slot->index, problem);
 	ledger_restore(slot->ledger, &slot->reported, &slot->record, slot->generation);
+	ledger_add(slot->ledger, taken);
 	if (slot->ring_fd >= 0)
 		ledger_take(slot->ledger, afcap_stats_take, slot->ring_fd);
 	return false;
 }
 
-static void worker_buried(struct slot *slot, bool starting, int status)
+static void worker_buried(struct slot *slot, const struct ledger_kernel *taken, int status)
 {
 	struct capture *capture = slot->capture;
-	bool usable = ledger_usable(slot);
+	bool starting = slot->state == SLOT_STARTING, usable = ledger_usable(slot, taken);
 
 	totals_report(slot);
 	if (starting && !capture_abandoned(capture)) {
@@ -199,7 +206,7 @@ static void worker_buried(struct slot *slot, bool starting, int status)
 
 bool slot_reaped(struct slot *slot, pid_t pid, int status)
 {
-	bool starting = slot->state == SLOT_STARTING;
+	struct ledger_kernel taken = { 0 };
 
 	if (pid != slot->pid)
 		return false;
@@ -208,9 +215,16 @@ bool slot_reaped(struct slot *slot, pid_t pid, int status)
 	/* What it still said: a reason for its end, and a descriptor perhaps. Reports are in the
 	 * ledger. */
 	slot_channel_finish(slot);
-	if (slot->ring_fd >= 0) /* nobody else reads them now */
+	if (slot->ring_fd >= 0) { /* nobody else reads them now */
+		struct ledger_kernel before = ledger_kernel(slot->ledger);
+
 		ledger_take(slot->ledger, afcap_stats_take, slot->ring_fd);
-	worker_buried(slot, starting, status);
+		taken = ledger_kernel(slot->ledger);
+		taken.packets -= before.packets;
+		taken.drops -= before.drops;
+		taken.freezes -= before.freezes;
+	}
+	worker_buried(slot, &taken, status);
 	return true;
 }
 

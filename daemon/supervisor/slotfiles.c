@@ -29,11 +29,34 @@ int slotfiles_init(struct slot *slot)
 	return slot->current && slot->spare ? 0 : -ENOMEM;
 }
 
+/* It is finished, if it was ever used. */
+static void file_end(struct slot *slot, struct output_file *file, const struct ledger_file *record)
+{
+	unsigned capture = slot->capture->index;
+	struct saved_file *saved = saved_find(slot->saved, file->serial);
+
+	if (file->reopen && file->fd < 0) { /* finished as soon as it is found */
+		saved_end(saved, record);
+		if (file->failed)
+			files_forget(file);
+	} else if (file->named) {
+		saved_end(saved, record);
+		files_finish(slot_files(slot), capture, slot->index, file, record, slot);
+	} else {
+		saved_drop(saved);
+		files_discard(slot_files(slot), capture, slot->index, file, slot);
+	}
+}
+
 bool slotfiles_awaited(const struct capture *capture)
 {
-	for (unsigned i = 0; i < capture->workers; i++)
-		if (capture->slots[i].awaits_file)
+	for (unsigned i = 0; i < capture->workers; i++) {
+		const struct slot *slot = &capture->slots[i];
+
+		if (slot->awaits_file ||
+		    (slot->spare && slot->spare->reopen && slot->spare->fd < 0))
 			return true;
+	}
 	return false;
 }
 
@@ -55,11 +78,15 @@ static void spares_make(struct capture *capture)
  * goes on in another one. */
 static void file_lost(struct slot *slot)
 {
+	static const struct ledger_file never;
 	struct ledger_totals totals = ledger_totals(slot->ledger);
 
 	saved_drop(saved_find(slot->saved, totals.current.serial));
 	ledger_next_file(slot->ledger);
 	slot->awaits_file = false;
+	if (slot->spare) /* what is in it was not committed */
+		file_end(slot, slot->spare, &never);
+	slot->spare = NULL;
 	slot->current = files_open(slot_files(slot), slot->capture->index, slot->index,
 				   totals.current.serial + 2, slot);
 	if (!slot->current)
@@ -82,6 +109,8 @@ static void ended_resume(struct slot *slot, struct saved_file *saved,
 
 	if (serial == totals->previous.serial && totals->previous.since_ns)
 		saved_end(saved, &totals->previous);
+	else if (serial == totals->current.serial && totals->current.since_ns)
+		saved_end(saved, &totals->current); /* its ring is gone */
 	if (!saved->ended || !file_again(slot, saved))
 		saved_drop(saved); /* repaired as any other that is left */
 }
@@ -100,14 +129,14 @@ void slotfiles_resume(struct slot *slot)
 
 		if (!saved->serial_after)
 			continue;
-		if (saved->serial_after - 1 == serial)
+		if (saved->serial_after - 1 == serial && slot->state == SLOT_WAITING)
 			slot->current = file_again(slot, saved);
-		else if (saved->serial_after - 1 < serial)
-			ended_resume(slot, saved, &totals);
+		else if (saved->serial_after - 1 == serial + 1 && slot->state == SLOT_WAITING)
+			slot->spare = file_again(slot, saved); /* written, perhaps, not committed */
 		else
-			saved_drop(saved); /* ahead: never used */
+			ended_resume(slot, saved, &totals);
 	}
-	slot->awaits_file = true;
+	slot->awaits_file = slot->state == SLOT_WAITING;
 }
 
 void slotfiles_resumed(struct slot *slot)
@@ -181,10 +210,13 @@ void slotfiles_suspend(struct slot *slot)
 /* A file of a daemon before, which is not in use any more. */
 static void old_finish(struct slot *slot, struct output_file *file)
 {
-	const struct saved_file *saved = saved_find(slot->saved, file->serial);
+	struct saved_file *saved = saved_find(slot->saved, file->serial);
 
 	file->named = true;
-	if (saved && saved->ended)
+	if (saved && saved->ended && !saved->record.since_ns) {
+		saved_drop(saved);
+		files_discard(slot_files(slot), slot->capture->index, slot->index, file, slot);
+	} else if (saved && saved->ended)
 		files_finish(slot_files(slot), slot->capture->index, slot->index, file,
 			     &saved->record, slot);
 	else
@@ -207,8 +239,9 @@ static void event_opened(void *owner, struct output_file *file)
 	if (slot->awaits_file && file == slot->current) {
 		slot->awaits_file = false;
 		slot_go_on(slot);
-		spares_make(slot->capture);
 	}
+	if (file->reopen)
+		spares_make(slot->capture);
 	slotfiles_offer(slot);
 	slot->no_room = false;
 	slot->open_error = 0;
@@ -262,11 +295,21 @@ static void file_not_found(struct slot *slot, struct output_file *file, int erro
 		log_warning("%s/%u: %s", slot->capture->config->name, slot->index, text);
 	else
 		slot->saved->files_completed++; /* nobody lived to count it */
-	if (file == slot->current)
+	if (file == slot->current) {
 		file_lost(slot);
-	else
+	} else {
 		saved_drop(saved_find(slot->saved, file->serial));
+		if (file == slot->spare)
+			slot->spare = NULL;
+		spares_make(slot->capture);
+	}
 	files_forget(file);
+}
+
+/* A process of that daemon has the file still, or this one has no means just now. */
+static bool passing(int error)
+{
+	return error == EWOULDBLOCK || error == EMFILE || error == ENFILE || error == ENOMEM;
 }
 
 static void event_failed(void *owner, struct output_file *file, int error, const char *text)
@@ -275,9 +318,9 @@ static void event_failed(void *owner, struct output_file *file, int error, const
 
 	slot->retry_ns = clock_mono_ns() + RETRY_NS;
 	if (file && file->reopen) {
-		if (error != EWOULDBLOCK || file != slot->current)
+		if (!passing(error) || (file != slot->current && file != slot->spare))
 			file_not_found(slot, file, error, text);
-		return; /* a process of that daemon has it still: slotfiles_tick() */
+		return; /* else slotfiles_tick() */
 	}
 	if (file && no_room(error)) { /* tried again by slotfiles_tick() */
 		if (!slot->no_room)
@@ -313,7 +356,7 @@ void slotfiles_tick(struct slot *slot)
 	if (!slot->current || clock_mono_ns() < slot->retry_ns)
 		return;
 	file_retry(slot, slot->current);
-	if (slot->current && slot->current->fd >= 0)
+	if (slot->current->fd >= 0 || (slot->spare && slot->spare->reopen))
 		file_retry(slot, slot->spare);
 }
 
@@ -355,25 +398,6 @@ static void file_used(struct slot *slot, const struct ledger_file *record)
 	files_name(slot_files(slot), slot->capture->index, slot->index, slot->current, record,
 		   slot);
 	file_count(slot, slot->current);
-}
-
-/* It is finished, if it was ever used. */
-static void file_end(struct slot *slot, struct output_file *file, const struct ledger_file *record)
-{
-	unsigned capture = slot->capture->index;
-	struct saved_file *saved = saved_find(slot->saved, file->serial);
-
-	if (file->reopen && file->fd < 0) { /* finished as soon as it is found */
-		saved_end(saved, record);
-		if (file->failed)
-			files_forget(file);
-	} else if (file->named) {
-		saved_end(saved, record);
-		files_finish(slot_files(slot), capture, slot->index, file, record, slot);
-	} else {
-		saved_drop(saved);
-		files_discard(slot_files(slot), capture, slot->index, file, slot);
-	}
 }
 
 /* Which file is current, as the worker or its ledger says. Never more than one step ahead of what

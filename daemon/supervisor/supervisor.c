@@ -4,6 +4,7 @@
 #include "capture.h"
 #include "command.h"
 #include "handover.h"
+#include "limits.h"
 #include "link.h"
 #include "notify.h"
 #include "slotfiles.h"
@@ -17,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -68,42 +68,6 @@ int supervisor_check(const struct config *config, char *error, size_t size)
 			return why.exit_code;
 		}
 	return 0;
-}
-
-/* MemAvailable in bytes; UINT64_MAX where it cannot be read. */
-static uint64_t memory_available(void)
-{
-	FILE *file = fopen("/proc/meminfo", "re");
-	uint64_t kib = UINT64_MAX >> 10;
-	char line[128];
-
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "MemAvailable: %" SCNu64, &kib) == 1)
-			break;
-	if (file)
-		fclose(file);
-	return kib << 10;
-}
-
-/* The kernel would try hard, and end other programs, before it says no. */
-static int memory_check(const struct supervisor *s)
-{
-	uint64_t sum = 0, available = memory_available();
-
-	for (unsigned i = 0; i < s->captures; i++)
-		if (!s->capture[i].resume) /* those are there already */
-			sum += afcap_geometry_memory(&s->capture[i].ring) * s->capture[i].workers;
-	if (sum <= available)
-		return 0;
-	for (unsigned i = 0; i < s->captures; i++)
-		log_error("capture %s: ring_size = %" PRIu64 " MiB x %u workers",
-			  s->capture[i].config->name,
-			  afcap_geometry_memory(&s->capture[i].ring) >> 20, s->capture[i].workers);
-	log_error("the rings need %" PRIu64 " MiB, but %" PRIu64
-		  " MiB of memory are available: take smaller rings or "
-		  "fewer workers",
-		  sum >> 20, available >> 20);
-	return EX_CONFIG;
 }
 
 int supervisor_privileged(void)
@@ -365,11 +329,24 @@ static int events_add(struct supervisor *s)
 	return 0;
 }
 
+static int capture_fails(struct supervisor *s, unsigned i, bool others, int exit_code,
+			 const char *why)
+{
+	if (!others) {
+		log_error("%s", why);
+		return exit_code;
+	}
+	capture_fail(&s->capture[i],
+		     why); /* the rings that go on are worth more than a clean start */
+	return 0;
+}
+
 /* Captures are made first and started after that: a bad one is told before a process runs. */
 static int captures_start(struct supervisor *s)
 {
 	struct capture_error error;
-	int rc;
+	bool left = false, dropped;
+	int rc = 0;
 
 	for (unsigned i = 0; i < s->config->captures; i++) {
 		s->captures = i + 1;
@@ -378,29 +355,28 @@ static int captures_start(struct supervisor *s)
 			log_error("%s", error.text);
 			return error.exit_code;
 		}
+		left |= s->capture[i].resume != NULL;
 	}
-	handover_end();
-	rc = memory_check(s);
+	dropped = handover_end();
+	for (unsigned i = 0; i < s->captures; i++) {
+		s->capture[i].initial = !left;
+		dropped |= s->capture[i].refused;
+	}
+	if (dropped)
+		notify_settle(); /* what is dropped is closed then, or nearly so */
+	rc = limits_memory(s->capture, s->captures, dropped);
+	for (unsigned i = 0; i < s->captures && rc && left; i++)
+		if (!s->capture[i].resume)
+			capture_fail(&s->capture[i], "there is not enough memory for its rings");
+	if (left)
+		rc = 0;
 	for (unsigned i = 0; i < s->captures && rc == 0; i++)
-		if (capture_start(&s->capture[i], &error)) {
-			log_error("%s", error.text);
-			rc = error.exit_code;
-		}
+		if (!s->capture[i].failed && capture_start(&s->capture[i], &error))
+			rc = capture_fails(s, i, left, error.exit_code, error.text);
 	s->started = rc == 0;
 	if (s->started)
 		supervisor_armed(s);
 	return rc;
-}
-
-/* Some five descriptors a worker, and the clients': as many as the system allows. */
-static void descriptors_raise(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
 }
 
 int supervisor_new(struct supervisor **out, struct event_base *base, const struct config *config)
@@ -416,7 +392,7 @@ int supervisor_new(struct supervisor **out, struct event_base *base, const struc
 	*s = (struct supervisor){ .base = base, .config = config, .token = clock_real_ns() };
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
 		signal(ignored[i], SIG_IGN);
-	descriptors_raise();
+	limits_descriptors();
 	rc = events_add(s); /* first: an early death must be heard of */
 	handover_read();
 	if (rc == 0)

@@ -52,6 +52,8 @@ void worker_drain(struct worker *w)
 	if (w->draining)
 		return;
 	w->draining = true;
+	if (!w->running && w->joined && !w->orphan_deadline)
+		return; /* its file is not there yet: worker_start() comes back to it */
 	if (!w->running) {
 		worker_end(w, EXIT_SUCCESS);
 		return;

@@ -123,7 +123,7 @@ static void news_take(struct worker *w)
  * aside. */
 static void ring_thread_watch(struct worker *w)
 {
-	uint64_t in_hand = __atomic_load_n(&w->ledger->in_hand, __ATOMIC_RELAXED);
+	uint64_t in_hand = w->running ? __atomic_load_n(&w->ledger->in_hand, __ATOMIC_RELAXED) : 0;
 	uint64_t now = clock_mono_ns();
 
 	if (!in_hand || in_hand != w->stuck_in) {
@@ -180,6 +180,10 @@ static void worker_start(struct worker *w)
 	w->running = true;
 	worker_say(w, MESSAGE_READY);
 	report_send(w);
+	if (w->draining) {
+		w->draining = false;
+		worker_drain(w);
+	}
 }
 
 static struct afcap_geometry worker_geometry(const struct worker *w)
@@ -200,7 +204,10 @@ static void reports_begin(struct worker *w)
 
 static bool loop_make(struct worker *w)
 {
-	int rc = ringloop_new(&w->loop, w->ring, w->ledger, &w->what, w->notify);
+	int rc;
+
+	w->ledger->in_hand = 0; /* of the worker before, if it died of that */
+	rc = ringloop_new(&w->loop, w->ring, w->ledger, &w->what, w->notify);
 
 	if (rc)
 		worker_fail(w, EXIT_FAILURE, "no memory for the staging buffer");

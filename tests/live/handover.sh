@@ -189,6 +189,37 @@ t_the_interface_went_meanwhile() {
 	whole 2000
 }
 
+# No counter falls while a capture waits for its interface; the gap is told from when it went
+t_restarted_while_the_interface_is_away() {
+	managed_start -i va -w "$OUT" -j 2 -o block_timeout=10ms -o write_delay=20ms
+	in_lab "$FRAMES" send vb 1000 rate=50000
+	wait_for 5 counter_is received 1000
+	ip -n "$NS" link del va
+	state_is() { [ "$( (ctl --json status || true) | jq -r '.captures[0].state')" = "$1" ]; }
+	wait_for 5 state_is down
+	went=$(sed -n 's/.*its interface was deleted or moved away; capture begins anew.*/told/p' "$DIR/err")
+	equal "its end" "$went" told
+	for signal in KILL USR2; do
+		n=$(starts)
+		if [ $signal = USR2 ]; then kill -USR2 "$MANAGER"; else kill -KILL "$DAEMON"; fi
+		back() { [ "$(starts)" -gt "$n" ] && daemon_find && ctl stats; }
+		wait_for 10 back
+		counter_is received 1000 || fail "received fell to $(counter received)"
+		counter_is files_completed 2 || fail "files_completed is $(counter files_completed)"
+	done
+	ip -n "$NS" link add va type veth peer name vb
+	ip -n "$NS" link set va up
+	ip -n "$NS" link set vb up
+	wait_for 5 state_is running
+	equal "gaps told" "$(grep -c 'nothing is recorded from .*: its interface was deleted' "$DIR/err")" 1
+	in_lab "$FRAMES" send vb 1000 first=1000 rate=50000
+	wait_for 5 counter_is received 2000
+	managed_stop
+	equal seen "$(account seen)" 2000
+	frames_check 2000 || fail "frames differ"
+	whole 2000
+}
+
 # Somebody takes the file in use away while there is no daemon: what is in it stays there, the rest goes into another one
 t_the_file_went_meanwhile() {
 	RESTART_SEC=1 managed_start -i va -w "$OUT" -j 1 -o block_timeout=10ms -o write_delay=20ms

@@ -1,0 +1,198 @@
+/* A capture that leaves its interface, stops, fails, or is handed over. */
+#include "capture.h"
+#include "capture_setup.h"
+#include "handover.h"
+#include "supervisor.h"
+
+#include "../base/clock.h"
+#include "../base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+bool capture_ending(const struct capture *capture)
+{
+	return capture->state == CAPTURE_STOPPING || capture->state == CAPTURE_STOPPED;
+}
+
+bool capture_abandoned(const struct capture *capture)
+{
+	return capture->abandoned;
+}
+
+bool capture_handing_over(const struct capture *capture)
+{
+	return capture->handing_over;
+}
+
+void capture_reason(struct capture *capture, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(capture->reason, sizeof(capture->reason), format, ap);
+	va_end(ap);
+}
+
+static void deadline_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct capture *capture = arg;
+
+	(void)fd;
+	(void)what;
+	if (capture->state != CAPTURE_STOPPING && capture->state != CAPTURE_LEAVING)
+		return;
+	log_warning("%s: not drained within drain_timeout", capture->config->name);
+	if (capture->state == CAPTURE_STOPPING) {
+		capture_stop(capture, true);
+		return;
+	}
+	capture->abandoned = true;
+	for (unsigned i = 0; i < capture->workers; i++)
+		slot_kill(&capture->slots[i]);
+}
+
+static void again_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	capture_link(arg);
+}
+
+int capture_events(struct capture *capture)
+{
+	capture->deadline = event_new(capture->base, -1, 0, deadline_cb, capture);
+	capture->again = event_new(capture->base, -1, 0, again_cb, capture);
+	return capture->deadline && capture->again ? 0 : -ENOMEM;
+}
+
+static void slots_end(struct capture *capture)
+{
+	for (unsigned i = 0; i < capture->workers; i++)
+		if (capture->abandoned)
+			slot_kill(&capture->slots[i]);
+		else
+			slot_drain(&capture->slots[i]);
+}
+
+/* Nothing comes in any more. */
+static void capture_shut(struct capture *capture, enum capture_state state)
+{
+	uint64_t us = (uint64_t)capture->config->drain_timeout / 1000;
+
+	capture->state = state;
+	if (capture->deadline)
+		event_add(capture->deadline,
+			  &(struct timeval){ (time_t)(us / 1000000), (suseconds_t)(us % 1000000) });
+	for (unsigned i = 0; i < capture->workers; i++)
+		if (capture->slots[i].ring_fd >= 0)
+			afcap_filter_drop_all(capture->slots[i].ring_fd);
+}
+
+void capture_leave(struct capture *capture, bool abandon, const char *why)
+{
+	if ((capture->state != CAPTURE_RUNNING && capture->state != CAPTURE_STARTING) ||
+	    capture->handing_over)
+		return;
+	if (why && capture->gap_ns) {
+		capture_reason(capture, "%s", why);
+	} else if (why && capture->since_real_ns) {
+		capture->gap_ns = clock_real_ns();
+		snprintf(capture->gap_why, sizeof(capture->gap_why), "%s", why);
+		capture_reason(capture, "%s", why);
+		log_warning("%s: %s; capture begins anew when it can", capture->config->name, why);
+		memcpy(capture->saved->gap_why, capture->gap_why, sizeof(capture->gap_why));
+		capture->saved->gap_ns = capture->gap_ns;
+	}
+	capture->abandoned = abandon;
+	capture->link_id = 0;
+	capture->renamed = false;
+	capture_shut(capture, CAPTURE_LEAVING);
+	slots_end(capture);
+	capture_changed(capture);
+}
+
+static bool slots_are(const struct capture *capture, enum slot_state state)
+{
+	for (unsigned i = 0; i < capture->workers; i++)
+		if (capture->slots[i].state != state)
+			return false;
+	return true;
+}
+
+static void capture_stopped(struct capture *capture)
+{
+	capture->state = CAPTURE_STOPPED;
+	if (capture->deadline)
+		event_del(capture->deadline);
+	for (unsigned i = 0; i < capture->workers; i++)
+		slot_end(&capture->slots[i]);
+	handover_drop(&(struct handover_key){ HANDOVER_CAPTURE, capture->config->name, 0, 0 });
+	if (capture->failed)
+		supervisor_capture_failed(capture->supervisor);
+}
+
+void capture_changed(struct capture *capture)
+{
+	if (capture->state == CAPTURE_STOPPING && slots_are(capture, SLOT_ENDED)) {
+		capture_stopped(capture);
+	} else if (capture->state == CAPTURE_LEAVING && slots_are(capture, SLOT_IDLE)) {
+		capture->state = CAPTURE_WAITING;
+		event_del(capture->deadline);
+		supervisor_armed(capture->supervisor);
+		event_active(capture->again, EV_TIMEOUT, 1); /* not from within a slot's callback */
+	}
+	supervisor_changed(capture->supervisor);
+}
+
+void capture_stop(struct capture *capture, bool abandon)
+{
+	enum capture_state before = capture->state;
+
+	if (before == CAPTURE_STOPPED)
+		return;
+	capture->abandoned |= abandon || before == CAPTURE_STARTING;
+	if (before != CAPTURE_STOPPING)
+		capture_shut(capture, CAPTURE_STOPPING);
+	for (unsigned i = 0; i < capture->workers; i++)
+		if (capture->slots[i].state == SLOT_IDLE)
+			capture->slots[i].state = SLOT_ENDED;
+	slots_end(capture);
+	capture_changed(capture);
+}
+
+void capture_fail(struct capture *capture, const char *why)
+{
+	if (capture_ending(capture))
+		return;
+	log_error("%s: %s: the capture has failed; restart afcapd when that is mended",
+		  capture->config->name, why);
+	capture_reason(capture, "%s", why);
+	capture->failed = true;
+	capture_stop(capture, false);
+}
+
+void capture_hand_over(struct capture *capture, bool at_once)
+{
+	capture->handing_over = true;
+	capture->abandoned |= capture->state == CAPTURE_STARTING;
+	for (unsigned i = 0; i < capture->workers; i++) {
+		struct slot *slot = &capture->slots[i];
+
+		event_del(slot->respawn);
+		if (at_once || capture->state != CAPTURE_RUNNING)
+			slot_kill(slot);
+		else
+			slot_say(slot, MESSAGE_HANDOVER);
+	}
+}
+
+bool capture_handed_over(const struct capture *capture)
+{
+	for (unsigned i = 0; i < capture->workers; i++)
+		if (capture->slots[i].pid > 0)
+			return false;
+	return true;
+}
