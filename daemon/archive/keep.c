@@ -187,8 +187,9 @@ static uint64_t growth_most(const struct file_room *room)
  * before a file goes because there is too little room, what went before must count. */
 static void room_measure(struct keep *k)
 {
-	if (file_room(k->place, &k->disk)) {
+	if (file_room(k->place, &k->disk)) { /* not known: no file goes for it */
 		k->disk = (struct file_room){ 0 };
+		k->growth = 0;
 		return;
 	}
 	/* What must stay is not touched by the next second's writes either. */
