@@ -149,10 +149,12 @@ static void request_answered(struct files *f, struct request *r,
 		file->align = result->align;
 		file->device = result->device;
 		file->inode = result->inode;
-		f->events->opened(r->owner, file);
+		if (!file->ending)
+			f->events->opened(r->owner, file);
 		return;
 	}
-	if (result->error && r->owner && (opens(r->type) || r->type == MESSAGE_CAPTURE)) {
+	if (result->error && r->owner &&
+	    (r->type == MESSAGE_CAPTURE || (opens(r->type) && !file->ending))) {
 		if (file)
 			file->failed = true;
 		f->events->failed(r->owner, file, result->error, result->text);
@@ -406,12 +408,14 @@ void files_name(struct files *f, uint32_t capture, uint32_t worker, struct outpu
 void files_finish(struct files *f, uint32_t capture, uint32_t worker, struct output_file *file,
 		  const struct ledger_file *record, void *owner)
 {
+	file->ending = true;
 	file_request(f, MESSAGE_FINISH, capture, worker, file, record, owner);
 }
 
 void files_discard(struct files *f, uint32_t capture, uint32_t worker, struct output_file *file,
 		   void *owner)
 {
+	file->ending = true;
 	file_request(f, MESSAGE_DISCARD, capture, worker, file, NULL, owner);
 }
 

@@ -23,6 +23,7 @@ struct output_file {
 	bool offered; /* the slot's worker has it */
 	bool failed;  /* could not be made: files_retry() */
 	bool syncing;
+	bool ending;		/* the client's again: what finishes or discards it is queued */
 	bool reopen;		/* it is of a daemon before: found again by the next two */
 	uint64_t device, inode; /* once it is made */
 	int spoiled;		/* errno of a failed sync: it ends as a suspect; 0: none */
