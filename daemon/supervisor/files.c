@@ -242,7 +242,7 @@ static int archive_start(struct files *f)
 	f->event = event_new(f->base, f->channel, EV_READ | EV_PERSIST, channel_cb, f);
 	if (f->event && event_add(f->event, NULL) == 0)
 		return 0;
-	archive_closed(f); /* it ends by that */
+	archive_closed(f); /* it cannot be heard: it ends by that, and SIGCHLD brings the next */
 	return -ENOMEM;
 }
 
