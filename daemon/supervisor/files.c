@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define HOPELESS 8 /* deaths without an answer between them, in some three seconds */
+
 struct request {
 	TAILQ_ENTRY(request) link;
 	uint32_t type;
@@ -275,6 +277,7 @@ static void retry_cb(evutil_socket_t fd, short what, void *arg)
 		rc = archive_start(f);
 		if (rc) {
 			log_error("starting the archive process: %s; trying again", strerror(-rc));
+			f->failures++;
 			event_add(f->retry, &(struct timeval){ 1, 0 });
 			return;
 		}
@@ -429,6 +432,11 @@ void files_sync(struct files *f, uint32_t capture, uint32_t worker, struct outpu
 void files_keep(struct files *f, uint32_t capture, void *owner)
 {
 	file_request(f, MESSAGE_KEEP, capture, 0, NULL, NULL, owner);
+}
+
+bool files_hopeless(const struct files *f)
+{
+	return f->failures >= HOPELESS;
 }
 
 bool files_idle(const struct files *f)

@@ -90,6 +90,9 @@ void files_keep(struct files *files, uint32_t capture, void *owner);
 /* True when no request is waiting for its answer. */
 bool files_idle(const struct files *files);
 
+/* True when one archive process after the other died without an answer. */
+bool files_hopeless(const struct files *files);
+
 /* To be called on SIGCHLD: true if this pid was the archive's; a new one is started. */
 bool files_reaped(struct files *files, pid_t pid, int status);
 

@@ -105,14 +105,33 @@ void supervisor_failed(struct supervisor *s, int exit_code, const char *text)
 	event_active(s->signals[0], EV_SIGNAL, 1);
 }
 
-void supervisor_changed(struct supervisor *s)
+static bool captures_stopped(const struct supervisor *s)
 {
-	if (!s->stopping || !files_idle(s->files))
-		return;
 	for (unsigned i = 0; i < s->captures; i++)
 		if (s->capture[i].state != CAPTURE_STOPPED)
-			return;
-	event_base_loopexit(s->base, NULL);
+			return false;
+	return s->stopping;
+}
+
+void supervisor_changed(struct supervisor *s)
+{
+	if (captures_stopped(s) && files_idle(s->files))
+		event_base_loopexit(s->base, NULL);
+}
+
+/* Nothing can begin or end without an archive process; what is recorded meanwhile goes on. */
+static void archive_watch(struct supervisor *s)
+{
+	if (s->handing_over || !files_hopeless(s->files))
+		return;
+	if (!s->ready)
+		supervisor_failed(s, EXIT_FAILURE, "no archive process comes up");
+	if (!captures_stopped(s))
+		return;
+	log_error("no archive process comes up: leaving, files may keep the name .partial");
+	s->exit_code = s->failing ? s->exit_code : EXIT_FAILURE;
+	s->failing = true;
+	event_base_loopbreak(s->base);
 }
 
 void supervisor_armed(struct supervisor *s)
@@ -288,6 +307,7 @@ static void tick_cb(evutil_socket_t fd, short what, void *arg)
 		capture_tick(&s->capture[i]);
 	}
 	s->ticked_ns = now;
+	archive_watch(s);
 	status_tell(s);
 }
 
