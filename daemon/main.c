@@ -180,7 +180,7 @@ static int serve(const struct config *config)
 	if (rc == 0)
 		rc = supervisor_new(&supervisor, base, config);
 	if (rc == 0 && control_serve(control, supervisor))
-		rc = EXIT_FAILURE;
+		supervisor_failed(supervisor, EXIT_FAILURE, "control: no memory to listen there");
 	if (rc == 0) {
 		http_serve(http, supervisor);
 		event_base_dispatch(base);

@@ -124,6 +124,17 @@ static int listen_fail(const char *text, int rc)
 	return rc == -EINVAL ? EX_CONFIG : rc == -EACCES || rc == -EPERM ? EX_NOPERM : EXIT_FAILURE;
 }
 
+/* Takes the socket over, also where it fails. That a listener could not be added, libevent keeps to
+ * itself; once more does no harm. */
+static int socket_accept(struct evhttp *server, int fd)
+{
+	struct evhttp_bound_socket *bound = evhttp_accept_socket_with_handle(server, fd);
+
+	if (!bound)
+		close(fd);
+	return bound ? evconnlistener_enable(evhttp_bound_socket_get_listener(bound)) : -1;
+}
+
 int http_new(struct http **out, struct event_base *base, const struct config *config)
 {
 	const char *text = config->daemon.metrics, *path = NULL;
@@ -141,9 +152,12 @@ int http_new(struct http **out, struct event_base *base, const struct config *co
 	http = calloc(1, sizeof(*http));
 	if (http)
 		http->server = evhttp_new(base);
-	if (!http || !http->server || evhttp_accept_socket(http->server, fd)) {
+	if (!http || !http->server || socket_accept(http->server, fd)) {
 		log_error("metrics = %s: no memory", text);
-		close(fd);
+		if (!http || !http->server)
+			close(fd);
+		if (path)
+			unlink(path);
 		http_free(http);
 		return EXIT_FAILURE;
 	}

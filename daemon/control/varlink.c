@@ -70,7 +70,8 @@ static void answer_send(struct varlink_call *c, json_t *answer)
 		return;
 	evbuffer_add(out, text, strlen(text) + 1);
 	free(text);
-	if (evbuffer_get_length(out) > OUTPUT_BYTES_MAX)
+	/* evbuffer_add() does not tell whether the socket could be waited for */
+	if (bufferevent_enable(c->stream, EV_WRITE) || evbuffer_get_length(out) > OUTPUT_BYTES_MAX)
 		c->closing = true;
 }
 
@@ -337,7 +338,8 @@ static void accept_cb(struct evconnlistener *listener, evutil_socket_t fd, struc
 	}
 	bufferevent_setcb(c->stream, read_cb, NULL, event_cb, c);
 	bufferevent_setwatermark(c->stream, EV_READ, 0, VARLINK_REQUEST_BYTES);
-	bufferevent_enable(c->stream, EV_READ | EV_WRITE);
+	if (bufferevent_enable(c->stream, EV_READ | EV_WRITE))
+		client_free(c); /* it would never be heard */
 }
 
 int varlink_new(struct varlink **out, struct event_base *base, int listener,
@@ -349,9 +351,12 @@ int varlink_new(struct varlink **out, struct event_base *base, int listener,
 		return -ENOMEM;
 	*v = (struct varlink){ .base = base, .service = service, .owner = owner };
 	TAILQ_INIT(&v->clients);
-	v->listener = evconnlistener_new(
-		base, accept_cb, v, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 64, listener);
-	if (!v->listener) {
+	/* Enabled by hand: else nobody would hear that it failed. It listens already. */
+	v->listener = evconnlistener_new(base, accept_cb, v,
+					 LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_DISABLED, 0, listener);
+	if (!v->listener || evconnlistener_enable(v->listener)) {
+		if (v->listener)
+			evconnlistener_free(v->listener);
 		free(v);
 		return -ENOMEM;
 	}
@@ -367,6 +372,7 @@ void varlink_free(struct varlink *varlink)
 		return;
 	while ((c = TAILQ_FIRST(&varlink->clients)))
 		client_free(c);
+	close(evconnlistener_get_fd(varlink->listener));
 	evconnlistener_free(varlink->listener);
 	free(varlink);
 }
