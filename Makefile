@@ -112,7 +112,13 @@ $(BUILD)/tests/afcapd-other: $(BUILD)/afcapd
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/other CFLAGS="$(CFLAGS) -DCRASH_STEPS -DLEDGER_VERSION=99" $(BUILD)/other/afcapd
 	$(Q)cp $(BUILD)/other/afcapd $@
 
-tests: all $(BUILD)/tests/afcapd-other $(BUILD)/tests/unit/check $(BUILD)/tests/library/check $(BUILD)/tests/frames
+$(BUILD)/tests/hold.so: tests/faults/hold.c
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  LD $@")
+	$(Q)$(CC) -D_GNU_SOURCE -O2 -std=c11 $(WARNINGS) -fPIC -shared -o $@ $<
+
+tests: all $(BUILD)/tests/afcapd-other $(BUILD)/tests/unit/check $(BUILD)/tests/library/check $(BUILD)/tests/frames \
+	$(BUILD)/tests/hold.so
 
 check-unit: tests
 	$(BUILD)/tests/unit/check
@@ -180,12 +186,13 @@ check-cross:
 		$$compiler -std=$$standard -Wall -Wextra -Wpedantic -Wconversion -Werror -fsyntax-only -x c++ -include lib/afcap.h \
 		/dev/null || exit 1; done; done
 
-# Every kind of write failing once, at each of its first 50 calls; a disk that stands still for 20 s; 1000 kills of workers,
-# 200 of the supervisor, 100 of all; 200 flaps; five minutes of all at once
+# Every kind of write failing once, at each of its first 50 calls; every call of every process failing once; a disk that
+# stands still for 20 s; 1000 kills of workers, 200 of the supervisor, 100 of all; 200 flaps; five minutes of all at once
 check-faults:
 	@.ci/deps all
 	@$(MAKE) --no-print-directory tests
 	@BUILD=$(BUILD) NTHS="$$(seq -s ' ' 50)" tests/run tests/faults/inject.sh
+	@BUILD=$(BUILD) SWEEP=all tests/run tests/faults/sweep.sh
 	@BUILD=$(BUILD) FREEZE=20 ONLY=freezes tests/run tests/live/disk.sh
 	@BUILD=$(BUILD) SAMPLES=100 ONLY=cut tests/run tests/live/repair.sh
 	@BUILD=$(BUILD) KILLS=$(or $(KILLS),1000) ONLY=kills tests/run tests/live/crash.sh

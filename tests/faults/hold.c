@@ -1,0 +1,23 @@
+/* For sweep.sh, to be preloaded: the first process that is called $HOLD_NAME writes its pid into
+ * $HOLD_FILE and stops before its main(), so that a tracer may come. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+__attribute__((constructor)) static void hold(int argc, char **argv)
+{
+	const char *name = getenv("HOLD_NAME"), *file = getenv("HOLD_FILE");
+	int fd;
+
+	if (!name || !file || argc < 1 || strcmp(argv[0], name) != 0)
+		return;
+	fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return; /* one was held */
+	dprintf(fd, "%d\n", (int)getpid());
+	close(fd);
+	raise(SIGSTOP);
+}
