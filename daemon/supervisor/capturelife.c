@@ -38,14 +38,6 @@ static void shape_save(struct capture *capture)
 	capture->saved->shape = resume_shape(capture);
 }
 
-/* Files of slots that got no worker. */
-static void slots_unused(struct capture *capture)
-{
-	for (unsigned i = 0; i < capture->workers; i++)
-		if (capture->slots[i].state == SLOT_IDLE)
-			slotfiles_close(&capture->slots[i], &(struct ledger_file){ 0 });
-}
-
 /* The interface is there and up: files, processes. capture_advance() does the rest. Returns 0 or
  * -1. */
 static int capture_begin(struct capture *capture, const struct link *link,
@@ -71,11 +63,9 @@ static int capture_begin(struct capture *capture, const struct link *link,
 		rc = slotfiles_init(&capture->slots[i]);
 	for (unsigned i = 0; i < capture->workers && rc == 0; i++)
 		rc = slot_spawn(&capture->slots[i]);
-	if (rc) {
-		slots_unused(capture);
+	if (rc)
 		return capture_error(error, EXIT_FAILURE, "capture %s: starting workers: %s",
 				     c->name, strerror(-rc));
-	}
 	capture_keep(capture);
 	capture_advance(capture);
 	return 0;
