@@ -199,7 +199,7 @@ check-faults:
 	@BUILD=$(BUILD) DEATHS=$(or $(DEATHS),40) tests/run tests/faults/steps.sh
 	@BUILD=$(BUILD) STORM=$(or $(STORM),300) GROUP_KILLS=$(or $(GROUP_KILLS),100) tests/run tests/faults/storm.sh
 	@BUILD=$(BUILD) FLAPS=$(or $(FLAPS),200) CYCLES=$(or $(CYCLES),50) ONLY='flaps|made_again$$' tests/run tests/live/link.sh
-	@BUILD=$(BUILD) KILLS=$(or $(SUPERVISOR_KILLS),200) RESTARTS=50 tests/run tests/live/handover.sh
+	@BUILD=$(BUILD) SUPERVISOR_KILLS=$(or $(SUPERVISOR_KILLS),200) RESTARTS=$(or $(RESTARTS),50) tests/run tests/live/handover.sh
 
 check-systemd:
 	@.ci/deps all

@@ -2,8 +2,8 @@
 # The daemon dies, is restarted, is upgraded: the rings go on in the service manager's descriptor store.
 . "$(dirname "$0")/lib.sh"
 
-KILLS=${KILLS:-10} # of the supervisor; `make check-faults`: 200
-RESTARTS=${RESTARTS:-6} # ... 50
+KILLS=${SUPERVISOR_KILLS:-6} # `make check-faults`: 200
+RESTARTS=${RESTARTS:-4} # ... 50
 SMALL="-o block_timeout=10ms -o block_size=128K -o ring_size=32M -o write_delay=20ms -o file_size=2M"
 
 # The daemon below a service manager: MANAGER, and $DAEMON as it is now
