@@ -158,4 +158,19 @@ t_a_rotation_survives_its_worker() {
 	sums_agree
 }
 
+# A stop comes while the next file is being made
+t_a_file_is_made_too_late() {
+	# shellcheck disable=SC2086
+	daemon_start -i va -w "$OUT" -j 1 $FAST
+	in_lab "$FRAMES" send vb 100
+	wait_for 5 counter_is written 100
+	inject "$(archive_pid)" openat delay_enter=1000000
+	kill -USR1 "$DAEMON"
+	in_lab "$FRAMES" send vb 100 first=100
+	sleep 0.2
+	daemon_stop
+	frames_check 200 || fail "frames differ across files"
+	sums_agree
+}
+
 run_tests
