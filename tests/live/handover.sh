@@ -320,4 +320,33 @@ t_a_hand_over_without_a_manager_is_refused() {
 	daemon_stop
 }
 
+# Daemon and worker die between a write into the next file, the first there, and its commit
+t_what_was_written_ahead_is_no_packet() {
+	command -v strace >/dev/null || skip "no strace here"
+	# shellcheck disable=SC2086
+	managed_start -i va -w "$OUT" -j 1 $SMALL -o file_size=1M
+	worker=$(worker_pid 0)
+	kill -STOP "$DAEMON" # else the next worker does it again
+	spare=$(find "$OUT" -name '.*-w0-*-1.spare')
+	strace -f -qq -p "$worker" -P "$spare" -e trace=pwrite64 -e inject=pwrite64:delay_exit=60000000 \
+		-o "$DIR/strace" 2>"$DIR/strace.err" &
+	tracer=$!
+	PIDS="$PIDS $tracer"
+	attached() { grep -q "^TracerPid:.*[1-9]" "/proc/$worker/status"; }
+	wait_for 5 attached
+	send 15000 rate=10000
+	written_to() { [ "$(stat -c %s "$1")" -gt 4096 ]; }
+	wait_for 10 written_to "$spare"
+	kill -KILL "$worker" "$tracer"
+	dead() { grep -q '^State:.Z' "/proc/$worker/status"; }
+	wait_for 10 dead
+	n=$(starts)
+	kill -KILL "$DAEMON"
+	wait_for 10 started_and_running $((n + 1))
+	wait "$SENDER"
+	managed_stop
+	all_there 15000
+	equal "repaired, though in use" "$(grep -c repaired "$DIR/err")" 0
+}
+
 run_tests
