@@ -201,11 +201,13 @@ check-faults:
 	@BUILD=$(BUILD) STORM=$(or $(STORM),300) GROUP_KILLS=$(or $(GROUP_KILLS),100) tests/run tests/faults/storm.sh
 	@BUILD=$(BUILD) FLAPS=$(or $(FLAPS),200) CYCLES=$(or $(CYCLES),50) ONLY='flaps|made_again$$' tests/run tests/live/link.sh
 	@BUILD=$(BUILD) SUPERVISOR_KILLS=$(or $(SUPERVISOR_KILLS),200) RESTARTS=$(or $(RESTARTS),50) tests/run tests/live/handover.sh
+	@BUILD=$(BUILD) SUPERVISOR_KILLS=$(or $(SUPERVISOR_KILLS),200) RESTARTS=$(or $(RESTARTS),50) ONLY='kills|restarts' tests/systemd/handover.sh
 
 check-systemd:
 	@.ci/deps all
 	@$(MAKE) --no-print-directory tests
 	@BUILD=$(BUILD) tests/systemd/run
+	@BUILD=$(BUILD) tests/systemd/handover.sh
 
 bench:
 	@.ci/deps bench

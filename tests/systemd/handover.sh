@@ -1,0 +1,447 @@
+#!/usr/bin/env bash
+# shellcheck disable=SC2031
+# afcapd is killed, restarted, upgraded under a real systemd, with traffic: the rings go on in its descriptor store, and
+# where they cannot, that is told.
+TOP=$(cd "$(dirname "$0")/../.." && pwd)
+. "$TOP/tests/systemd/lib.sh"
+
+SUPERVISOR_KILLS=${SUPERVISOR_KILLS:-15} # `make check-faults`: 200
+RESTARTS=${RESTARTS:-6}                  # ... 50
+WORKERS=2
+SIZE=60-300
+RING=32M
+CAPTURE= # whose files are looked at; empty: all
+
+# ---- a laboratory: a fresh veth pair, an empty directory, the unit stopped ----
+
+lab_make() {
+	DIR=$(mktemp -d "${TMPDIR:-/tmp}/afcap-test-XXXXXX")
+	find "$OUT" -mindepth 1 -delete 2>/dev/null
+	veth_make
+	inside journalctl --sync
+	CURSOR=$(inside journalctl -n 1 -o cat --show-cursor | sed -n 's/^-- cursor: //p')
+	configure
+}
+lab_remove() {
+	local pid
+	for pid in $PIDS; do
+		kill -KILL "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
+	done
+	inside systemctl stop afcapd
+	inside rm -rf /run/systemd/system/afcapd.service.d
+	inside systemctl daemon-reload
+	inside systemctl reset-failed afcapd 2>/dev/null
+	inside ip link del veth-a
+	program_install "$BUILD/afcapd"
+	[ -n "${KEEP:-}" ] || rm -rf "$DIR"
+}
+
+capture_section() { # NAME [LINE]...
+	printf '[capture %s]\nblock_timeout = 10ms\nblock_size = 128K\nring_size = %s\nwrite_delay = 20ms\nfile_size = 1M\n' "$1" "$RING"
+	printf 'workers = %d\nfilter = udp\ndisk_reserve = 0\n' $WORKERS
+	shift
+	[ $# = 0 ] || printf '%s\n' "$@"
+}
+configure() { capture_section veth-a "$@" >"$CONFIG"; }
+dropin() { # LINE...: of [Service]
+	inside mkdir -p /run/systemd/system/afcapd.service.d
+	printf '%s\n' "[Service]" "$@" | inside tee /run/systemd/system/afcapd.service.d/test.conf >/dev/null
+	inside systemctl daemon-reload
+}
+fail() {
+	echo "# $*" >&2
+	ctl stats >&2
+	inside journalctl -u afcapd --no-pager -o short-precise --after-cursor="$CURSOR" >&2
+	exit 1
+}
+journal() {
+	inside journalctl --sync
+	inside journalctl -u afcapd --no-pager -o short-precise --after-cursor="$CURSOR"
+}
+told() { journal | grep -c -- "$1"; }
+account() {
+	journal | sed -n 's|^.*\]: \(veth-a: [0-9]* packets seen\)|\1|p' | tail -n 1 >"$DIR/out"
+	sed 's/^[^:]*: \([0-9]*\) packets seen, \([0-9]*\) dropped by the kernel, \([0-9]*\) received, \([0-9]*\) written, \([0-9]*\) discarded, \([0-9]*\) files$/seen=\1 dropped=\2 received=\3 written=\4 discarded=\5 files=\6/' \
+		"$DIR/out" | tr ' ' '\n' | sed -n "s/^$1=//p"
+}
+
+files() { find "$OUT" -name "$CAPTURE*.pcapng" ! -name '.*' | sort; }
+program_install() { install -m 755 "$1" "$ROOT/usr/sbin/afcapd.new" && mv "$ROOT/usr/sbin/afcapd.new" "$ROOT/usr/sbin/afcapd"; }
+
+# ---- what is there of it ----
+
+main_is_not() { local pid; pid=$(show MainPID); [ "$pid" != 0 ] && [ "$pid" != "$1" ]; }
+stores() { [ "$(show NFileDescriptorStore)" = "$1" ]; }
+# Packet sockets of the container with a protocol: a sender's have none
+# shellcheck disable=SC2016
+rings_are() { [ "$(in_lab awk '$4 == "0003"' /proc/net/packet | wc -l)" = "$1" ]; }
+
+# The processes of the container that map a ring, as seen from outside
+mapping() {
+	local pid ns
+	ns=$(readlink "/proc/$init/ns/pid")
+	for pid in $(grep -l 'socket:' /proc/[0-9]*/maps 2>/dev/null | cut -d/ -f3); do
+		[ "$(readlink "/proc/$pid/ns/pid")" = "$ns" ] && echo "$pid"
+	done
+	return 0
+}
+mapped_by() { [ "$(mapping | wc -l)" = "$1" ]; }
+# All of them are of the unit, and nobody else has a ring
+no_orphans() { # WORKERS
+	local pid
+	wait_for 5 mapped_by "$1"
+	for pid in $(mapping); do
+		grep -q '/afcapd.service$' "/proc/$pid/cgroup" || fail "process $pid has a ring and is not of the unit"
+	done
+	wait_for 5 rings_are "$1"
+}
+running_whole() {
+	wait_for 10 ctl status
+	no_orphans $WORKERS
+	wait_for 5 stores $((2 * WORKERS + 1))
+}
+nothing_left() {
+	no_orphans 0
+	equal "descriptors kept" "$(show NFileDescriptorStore)" 0
+	equal "left behind" "$(find "$OUT" -type f ! -name '*.pcapng')" ""
+}
+
+unit_start() {
+	inside systemctl start afcapd || fail "it does not start"
+	running_whole
+}
+unit_stop() {
+	inside systemctl stop afcapd || fail "it does not stop"
+	equal Result "$(show Result)" success
+	equal "exit status" "$(show ExecMainStatus)" 0
+	nothing_left
+}
+sent() { inside cat /sys/class/net/veth-a/statistics/rx_packets; }
+send() {
+	nsenter -t "$init" -n "$FRAMES" send veth-b "$@" size=$SIZE >"$DIR/sent" &
+	SENDER=$!
+	PIDS="$PIDS $SENDER"
+}
+send_stop() {
+	kill "$SENDER"
+	wait "$SENDER"
+	COUNT=$(sent)
+}
+send_all() { in_lab "$FRAMES" send veth-b "$@" size=$SIZE >"$DIR/sent"; }
+
+# After the stop: the files hold frames 0 to COUNT-1, and the account says so
+all_there() { # COUNT
+	frames_check "$1" size=$SIZE >"$DIR/checked" || fail "$(cat "$DIR/checked")"
+	cat "$DIR/checked"
+	contains "flows keep their worker" "$(cat "$DIR/checked")" "split 0"
+	equal seen "$(account seen)" "$1"
+	equal dropped "$(account dropped)" 0
+	equal written "$(account written)" "$1"
+	equal discarded "$(account discarded)" 0
+	equal "files by the account" "$(account files)" "$(files | wc -l)"
+	statistics_are "$1"
+}
+# shellcheck disable=SC2119
+statistics_are() { equal "statistics of all files: received, dropped, written" "$(isb_sum)" "$1 0 $1"; }
+
+# How long nobody read: told, not tested
+gaps_begin() {
+	: >"$DIR/events"
+	python3 "$TOP/tests/systemd/gaps.py" "$OUT" "$DIR/events" >"$DIR/gaps" &
+	GAPS=$!
+	PIDS="$PIDS $GAPS"
+}
+gaps_event() { date +%s%N >>"$DIR/events"; }
+gaps_end() {
+	kill "$GAPS"
+	wait "$GAPS"
+	echo "# $1: without a reader $(cat "$DIR/gaps")"
+}
+
+# ---- kills and restarts ----
+
+t_kills_of_the_supervisor() {
+	unit_start
+	gaps_begin
+	send 100000000 rate=20000
+	for ((i = 0; i < SUPERVISOR_KILLS; i++)); do
+		sleep "0.$((RANDOM % 800 + 100))" # since it was begun: it may not be ready yet
+		whom=main
+		[ $((i % 4)) != 3 ] || whom=all
+		old=$(show MainPID)
+		gaps_event
+		inside systemctl kill -s KILL --kill-whom=$whom afcapd
+		wait_for 10 main_is_not "$old"
+		[ $((i % 5)) != 0 ] || running_whole
+	done
+	running_whole
+	send_stop
+	gaps_end "kill"
+	equal NRestarts "$(show NRestarts)" "$SUPERVISOR_KILLS"
+	unit_stop
+	all_there "$COUNT"
+	equal "repaired, though in use" "$(told ' repaired ')" 0
+	equal "gaps told of" "$(told 'nothing is recorded')" 0
+	equal "times not known" "$(told "there at 1970-")" 0
+}
+
+t_restarts() {
+	SIZE=60-1514
+	configure "layout = inplace"
+	unit_start
+	gaps_begin
+	send 100000000 rate=20000
+	for ((i = 0; i < RESTARTS; i++)); do
+		sleep "0.$((RANDOM % 800 + 100))"
+		gaps_event
+		inside systemctl restart afcapd || fail "restart"
+		running_whole
+	done
+	send_stop
+	gaps_end "restart"
+	equal "gone on" "$(told 'goes on with the rings')" "$RESTARTS"
+	equal "handed over" "$(told 'handing over')" "$RESTARTS"
+	equal restarts "$(counter restarts)" 0
+	unit_stop
+	all_there "$COUNT"
+}
+
+# What comes while there is no daemon: exactly so much
+meanwhile() { dropin "ExecStartPre=+/usr/bin/frames send veth-b $1 first=$2 size=$SIZE"; }
+
+t_what_comes_meanwhile_is_recorded() {
+	unit_start
+	send_all 5000
+	meanwhile 3000 5000
+	inside systemctl restart afcapd || fail "restart"
+	meanwhile 3000 8000
+	old=$(show MainPID)
+	inside systemctl kill -s KILL --kill-whom=main afcapd
+	wait_for 10 main_is_not "$old"
+	running_whole
+	send_all 5000 first=11000
+	unit_stop
+	all_there 16000
+}
+
+t_a_hung_daemon_is_replaced_without_loss() {
+	dropin WatchdogSec=1
+	unit_start
+	send 100000000 rate=20000
+	sleep 0.5
+	old=$(show MainPID)
+	inside systemctl kill -s STOP --kill-whom=main afcapd
+	wait_for 20 main_is_not "$old"
+	running_whole
+	equal NRestarts "$(show NRestarts)" 1
+	send_stop
+	unit_stop
+	all_there "$COUNT"
+}
+
+t_stop_drains() {
+	unit_start
+	send 100000000 rate=50000
+	sleep 1.5
+	unit_stop
+	send_stop
+	frames_check "$COUNT" size=$SIZE partial=1 >"$DIR/checked" || fail "$(cat "$DIR/checked")"
+	contains "frames" "$(cat "$DIR/checked")" "^frames $(account seen) "
+	equal discarded "$(account discarded)" 0
+	equal dropped "$(account dropped)" 0
+	statistics_are "$(account seen)"
+}
+
+# systemd itself is executed anew, and keeps what it kept; a ring's socket whose link went down, too
+t_systemd_is_executed_anew() {
+	unit_start
+	send_all 5000
+	inside systemctl daemon-reexec
+	wait_for 10 stores $((2 * WORKERS + 1))
+	inside ip link set veth-a down
+	sleep 1
+	inside ip link set veth-a up
+	wait_for 5 stores $((2 * WORKERS + 1))
+	old=$(show MainPID)
+	inside systemctl kill -s KILL --kill-whom=main afcapd
+	wait_for 10 main_is_not "$old"
+	running_whole
+	send_all 5000 first=5000
+	unit_stop
+	all_there 10000
+}
+
+# ---- upgrades ----
+
+# Another build of the daemon as $VARIANT: the objects named are compiled with these arguments of make
+variant() { # "OBJECT..." ARGUMENT...
+	local object
+	VARIANT=$DIR/build/afcapd
+	mkdir "$DIR/build"
+	cp -a "$BUILD/daemon" "$BUILD/lib" "$DIR/build/"
+	for object in $1; do rm "$DIR/build/$object"; done
+	shift
+	make -s -C "$TOP" BUILD="$DIR/build" "$@" "$VARIANT" >"$DIR/make.log" 2>&1 || fail "$(cat "$DIR/make.log")"
+}
+# The program that is installed is the one that runs
+program_runs() { equal "inode" "$(inside stat -L -c %i "/proc/$(show MainPID)/exe")" "$(stat -c %i "$ROOT/usr/sbin/afcapd")"; }
+
+t_upgrade_hands_over() {
+	variant "daemon/main.o daemon/control/control.o" VERSION=99
+	unit_start
+	send 100000000 rate=20000
+	for program in "$VARIANT" "$BUILD/afcapd" "$VARIANT"; do
+		sleep 0.7
+		program_install "$program"
+		inside systemctl restart afcapd || fail "restart"
+		running_whole
+		program_runs
+	done
+	contains "version" "$(ctl version)" "afcapd 99"
+	send_stop
+	unit_stop
+	all_there "$COUNT"
+	equal "gone on" "$(told 'goes on with the rings')" 3
+}
+
+# The intervals in which there is no packet in the files, longest first, N of them, as "FROM TO" in seconds
+pauses() { # N
+	local list
+	mapfile -t list < <(files)
+	python3 - "$1" "${list[@]}" <<'P'
+import struct, sys
+times = []
+for path in sys.argv[2:]:
+    data, at = open(path, "rb").read(), 0
+    while at < len(data):
+        kind, length = struct.unpack_from("<II", data, at)
+        if kind == 6:
+            high, low = struct.unpack_from("<II", data, at + 12)
+            times.append((high << 32 | low) / 1e9)
+        at += length
+times.sort()
+for a, b in sorted(zip(times, times[1:]), key=lambda p: p[0] - p[1])[:int(sys.argv[1])]:
+    print(f"{a:.3f} {b:.3f}")
+P
+}
+# ... and as they were told
+told_pauses() { # REASON
+	journal | sed -n "s/.*nothing is recorded from \([^ ]*\) to \([^ ]*\): $1\$/\1 \2/p" |
+		while read -r from to; do echo "$(date -d "$from" +%s.%3N) $(date -d "$to" +%s.%3N)"; done
+}
+# They are the same: from a little before the last packet, as nobody wrote down more, to the first one
+pauses_are_told() { # N REASON
+	equal "gaps told of" "$(told 'nothing is recorded')" "$1"
+	pauses "$1" | sort >"$DIR/pauses"
+	told_pauses "$2" | sort >"$DIR/told"
+	paste -d ' ' "$DIR/pauses" "$DIR/told" | awk -v n="$1" '
+		{ print; good += $3 < $1 + 0.05 && $3 > $1 - 0.6 && $4 > $2 - 0.3 && $4 < $2 + 0.3 }
+		END { exit good != n || NR != n }' >"$DIR/compared" || fail "pauses, and as told: $(cat "$DIR/compared")"
+}
+
+# Of other ledgers nothing is misread: a clean start, there and back
+upgrade_begins_anew() { # OBJECT VERSION REASON
+	variant "$1" CPPFLAGS="-D$2=99"
+	unit_start
+	send 100000000 rate=20000
+	sleep 1
+	for program in "$VARIANT" "$BUILD/afcapd"; do
+		program_install "$program"
+		inside systemctl restart afcapd || fail "restart"
+		running_whole
+		program_runs
+		sleep 1
+	done
+	send_stop
+	unit_stop
+	equal "clean starts" "$(told "cannot be gone on with: $3")" 2
+	frames_check "$COUNT" size=$SIZE partial=1 >"$DIR/checked" || fail "$(cat "$DIR/checked")"
+	cat "$DIR/checked"
+	contains "flows keep their worker" "$(cat "$DIR/checked")" "split 0"
+	recorded=$(sed 's/^frames \([0-9]*\) .*/\1/' "$DIR/checked")
+	statistics_are "$recorded"
+	pauses_are_told 2 "$3"
+	equal "files repaired" "$(told ': repaired ')" $((2 * WORKERS))
+	equal seen "$(account seen)" "$(account written)"
+	equal dropped "$(account dropped)" 0
+	equal discarded "$(account discarded)" 0
+	[ "$(account written)" -lt "$recorded" ] || fail "counters did not begin anew"
+}
+t_upgrade_with_other_ledgers() { upgrade_begins_anew daemon/base/ledger.o LEDGER_VERSION "its ledgers are of another version"; }
+t_upgrade_with_other_records() { upgrade_begins_anew daemon/supervisor/saved.o SAVED_VERSION "it was of another version"; }
+
+# ---- another configuration ----
+
+t_another_configuration_begins_anew() {
+	unit_start
+	send_all 5000
+	wait_for 5 counter_is written 5000
+	meanwhile 1000 5000
+	RING=16M configure
+	inside systemctl restart afcapd || fail "restart"
+	running_whole
+	send_all 5000 first=6000
+	unit_stop
+	equal "why" "$(told "cannot be gone on with: its configuration has changed")" 1
+	equal "abandoned" "$(told "its rings held 1000 packets, which are abandoned")" 1
+	equal "gaps told of" "$(told 'nothing is recorded from .*: its configuration has changed')" 1
+	equal seen "$(account seen)" 5000
+	equal written "$(account written)" 5000
+	frames_check 11000 size=$SIZE partial=1 >"$DIR/checked" || fail "$(cat "$DIR/checked")"
+	contains "frames" "$(cat "$DIR/checked")" "^frames 10000 lost 1000 doubled 0 "
+}
+
+# The one that begins anew dies before it records: its successor tells the whole of it
+t_a_clean_start_that_dies() {
+	unit_start
+	send 100000000 rate=20000
+	sleep 1
+	RING=128M configure # takes its time
+	old=$(show MainPID)
+	inside systemctl restart --no-block afcapd
+	wait_for 10 main_is_not "$old"
+	wait_for 10 stores $((WORKERS + 1)) # and no ring yet
+	old=$(show MainPID)
+	inside systemctl kill -s KILL --kill-whom=main afcapd
+	wait_for 10 main_is_not "$old"
+	running_whole
+	sleep 1
+	send_stop
+	unit_stop
+	pauses_are_told 1 "it did not record yet"
+	frames_check "$COUNT" size=$SIZE partial=1 >"$DIR/checked" || fail "$(cat "$DIR/checked")"
+}
+
+t_a_removed_capture_keeps_nothing() {
+	two() { capture_section veth-a; capture_section other "interface = veth-b"; }
+	two_are_there() {
+		wait_for 10 ctl status
+		wait_for 5 stores $((4 * WORKERS + 2))
+		no_orphans $((2 * WORKERS))
+	}
+	two >"$CONFIG"
+	inside systemctl start afcapd || fail "it does not start"
+	two_are_there
+	send_all 5000
+	wait_for 5 counter_is written 10000
+	configure
+	inside systemctl restart afcapd || fail "restart"
+	running_whole
+	equal "dropped" "$(told 'kept from a process before, is of no use any more')" $((2 * WORKERS + 1))
+	send_all 5000 first=5000
+	two >"$CONFIG" # its files are finished when it is there again
+	inside systemctl restart afcapd || fail "restart"
+	two_are_there
+	wait_for 5 told ': repaired other-w'
+	wait_for 5 told 'other: recording'
+	unit_stop
+	CAPTURE=veth-a
+	all_there 10000
+	CAPTURE=other
+	frames_check 10000 size=$SIZE partial=1 >"$DIR/checked"
+	contains "frames" "$(cat "$DIR/checked")" "^frames 5000 lost 5000 doubled 0 "
+}
+
+container_boot
+cp "$FRAMES" "$ROOT/usr/bin/frames"
+run_tests
