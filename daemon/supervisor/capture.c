@@ -83,6 +83,8 @@ static int saved_make(struct capture *capture)
 	capture->saved = saved_map(capture->saved_fd, &ignored);
 	if (!capture->saved)
 		return -errno;
+	capture->saved->gap_ns = capture->gap_ns;
+	memcpy(capture->saved->gap_why, capture->gap_why, sizeof(capture->gap_why));
 	handover_put(&(struct handover_key){ HANDOVER_CAPTURE, capture->config->name, 0, 0 },
 		     capture->saved_fd);
 	return 0;

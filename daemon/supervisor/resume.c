@@ -131,8 +131,10 @@ static void resume_refuse(struct capture *capture, struct left *list, unsigned c
 	}
 	handover_discard(capture->config->name);
 	capture->left = true;
-	if (strcmp(why, NOTHING_YET) == 0) {
-		capture->gap_ns = 0;
+	if (strcmp(why, NOTHING_YET) == 0) { /* what it found itself goes on */
+		capture->gap_ns = capture->saved->gap_ns;
+		memcpy(capture->gap_why, capture->saved->gap_why, sizeof(capture->gap_why));
+		capture->refused = capture->gap_ns != 0;
 		return;
 	}
 	capture->refused = true;

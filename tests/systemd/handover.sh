@@ -408,7 +408,7 @@ t_a_clean_start_that_dies() {
 	sleep 1
 	send_stop
 	unit_stop
-	pauses_are_told 1 "it did not record yet"
+	pauses_are_told 1 "its configuration has changed"
 	frames_check "$COUNT" size=$SIZE partial=1 >"$DIR/checked" || fail "$(cat "$DIR/checked")"
 }
 
