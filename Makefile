@@ -193,7 +193,7 @@ check-faults:
 	@.ci/deps all
 	@$(MAKE) --no-print-directory tests
 	@BUILD=$(BUILD) NTHS="$$(seq -s ' ' 50)" tests/run tests/faults/inject.sh
-	@BUILD=$(BUILD) SWEEP=all tests/run tests/faults/sweep.sh
+	@BUILD=$(BUILD) SWEEP=$(or $(SWEEP),all) tests/run tests/faults/sweep.sh
 	@BUILD=$(BUILD) FREEZE=20 ONLY=freezes tests/run tests/live/disk.sh
 	@BUILD=$(BUILD) SAMPLES=100 ONLY=cut tests/run tests/live/repair.sh
 	@BUILD=$(BUILD) KILLS=$(or $(KILLS),1000) ONLY=kills tests/run tests/live/crash.sh
