@@ -94,15 +94,17 @@ void ledger_next_ring(struct ledger *ledger);
  * worker. */
 void ledger_next_file(struct ledger *ledger);
 
-/* What a dead worker's ledger must agree with. */
+/* What a dead worker's ledger must agree with. `taken`: ledger_take() has been called since its
+ * death, so that the kernel's counters are those of all that was received. */
 struct ledger_bounds {
 	uint64_t generation, blocks;	    /* of its ring */
 	uint64_t serial_least, serial_most; /* of the files it had */
-	bool writes;			    /* what is received is written or discarded */
-	const struct counters *reported;    /* before; no counter falls */
+	bool taken;
+	bool writes;			 /* what is received is written or discarded */
+	const struct counters *reported; /* before; no counter falls */
 };
 
-/* NULL, or in which way the bytes cannot be what a worker made. To be asked after ledger_take(). */
+/* NULL, or in which way the bytes cannot be what a worker made. */
 const char *ledger_problem(const struct ledger *ledger, const struct ledger_bounds *bounds);
 
 /* In place of one that is of no use: the counters as they were reported last, the file as it was

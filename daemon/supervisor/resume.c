@@ -71,6 +71,7 @@ static const char *left_take(const struct capture *capture, unsigned worker, str
 	struct ledger_bounds bounds = {
 		.blocks = capture->ring.blocks,
 		.serial_most = UINT64_MAX,
+		.taken = true,
 		.writes = capture->config->output == OUTPUT_PCAPNG,
 		.reported = &none,
 	};

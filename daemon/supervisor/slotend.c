@@ -154,37 +154,60 @@ static void slot_respawn(struct slot *slot, int status)
 		event_add(slot->respawn, &(struct timeval){ ms / 1000, ms % 1000 * 1000 });
 }
 
-/* Whether the dead worker's ledger can be gone on with. If not, it is made anew from what was
- * reported last; the ring, of which nobody knows what was written, is given up, and with it the
- * group, whose other members drain. */
-static bool ledger_usable(struct slot *slot, const struct ledger_kernel *taken)
+static const char *problem_of(const struct slot *slot, bool taken)
 {
 	const struct ledger_bounds bounds = {
 		.generation = slot->generation,
 		.blocks = slot->capture->ring.blocks,
 		.serial_least = slot->current ? slot->current->serial : 0,
 		.serial_most = slot->spare ? slot->spare->serial : UINT64_MAX,
+		.taken = taken,
 		.writes = slot->capture->config->output == OUTPUT_PCAPNG,
 		.reported = &slot->reported,
 	};
-	const char *problem = ledger_problem(slot->ledger, &bounds);
 
+	return ledger_problem(slot->ledger, &bounds);
+}
+
+static void statistics_take(struct slot *slot)
+{
+	if (slot->ring_fd >= 0)
+		ledger_take(slot->ledger, afcap_stats_take, slot->ring_fd);
+}
+
+/* Reads the kernel's counters, which nobody else does now. False: the dead worker's ledger cannot
+ * be gone on with. It is made anew from what was reported last; the ring, of which nobody knows
+ * what was written, is given up, and with it the group, whose other members drain. */
+static bool ledger_usable(struct slot *slot)
+{
+	const char *problem = problem_of(slot, false);
+	struct ledger_kernel taken = { 0 };
+
+	if (!problem) { /* else the kernel's counters are not to be read into that */
+		struct ledger_kernel before = ledger_kernel(slot->ledger);
+
+		statistics_take(slot);
+		taken = ledger_kernel(slot->ledger);
+		taken.packets -= before.packets;
+		taken.drops -= before.drops;
+		taken.freezes -= before.freezes;
+		problem = problem_of(slot, true);
+	}
 	if (!problem)
 		return true;
 	log_error("%s/%u: the ledger is of no use (%s): counting goes on from the last report, the "
 		  "ring is given up, what it holds is abandoned",
 		  slot->capture->config->name, slot->index, problem);
 	ledger_restore(slot->ledger, &slot->reported, &slot->record, slot->generation);
-	ledger_add(slot->ledger, taken);
-	if (slot->ring_fd >= 0)
-		ledger_take(slot->ledger, afcap_stats_take, slot->ring_fd);
+	ledger_add(slot->ledger, &taken);
+	statistics_take(slot);
 	return false;
 }
 
-static void worker_buried(struct slot *slot, const struct ledger_kernel *taken, int status)
+static void worker_buried(struct slot *slot, int status)
 {
 	struct capture *capture = slot->capture;
-	bool starting = slot->state == SLOT_STARTING, usable = ledger_usable(slot, taken);
+	bool starting = slot->state == SLOT_STARTING, usable = ledger_usable(slot);
 
 	totals_report(slot);
 	if (starting && !capture_abandoned(capture)) {
@@ -206,8 +229,6 @@ static void worker_buried(struct slot *slot, const struct ledger_kernel *taken, 
 
 bool slot_reaped(struct slot *slot, pid_t pid, int status)
 {
-	struct ledger_kernel taken = { 0 };
-
 	if (pid != slot->pid)
 		return false;
 	slot->pid = -1;
@@ -215,16 +236,7 @@ bool slot_reaped(struct slot *slot, pid_t pid, int status)
 	/* What it still said: a reason for its end, and a descriptor perhaps. Reports are in the
 	 * ledger. */
 	slot_channel_finish(slot);
-	if (slot->ring_fd >= 0) { /* nobody else reads them now */
-		struct ledger_kernel before = ledger_kernel(slot->ledger);
-
-		ledger_take(slot->ledger, afcap_stats_take, slot->ring_fd);
-		taken = ledger_kernel(slot->ledger);
-		taken.packets -= before.packets;
-		taken.drops -= before.drops;
-		taken.freezes -= before.freezes;
-	}
-	worker_buried(slot, &taken, status);
+	worker_buried(slot, status);
 	return true;
 }
 

@@ -153,6 +153,7 @@ static const char *problem(void)
 	const struct ledger_bounds bounds = { .generation = 1,
 					      .blocks = 8,
 					      .serial_most = 1,
+					      .taken = true,
 					      .writes = true,
 					      .reported = &reported };
 
