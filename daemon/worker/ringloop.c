@@ -388,6 +388,10 @@ static void *ringloop_run(void *arg)
 		else
 			rc = ring_wait(loop, timeout_ns);
 		writer_probe(&loop->writer, &loop->totals);
+#ifdef WITHOUT_CRASH_PROTOCOL
+		if (atomic_load(&loop->draining))
+			ledger_commit(loop->ledger, &loop->totals);
+#endif
 	}
 	if (rc < 0) {
 		atomic_store(&loop->fatal, -rc);
