@@ -166,8 +166,8 @@ static int links_read(struct links *l)
 
 		if (from.nl_pid != 0)
 			continue; /* not the kernel */
-		for (struct nlmsghdr *h = (struct nlmsghdr *)(void *)buffer; NLMSG_OK(h, left);
-		     h = NLMSG_NEXT(h, left))
+		for (struct nlmsghdr *h = (struct nlmsghdr *)(void *)buffer;
+		     left > 0 && NLMSG_OK(h, (unsigned)left); h = NLMSG_NEXT(h, left))
 			if (h->nlmsg_type == NLMSG_ERROR) {
 				l->dumping = false; /* what is known stays */
 				return dump_error(h);
