@@ -217,10 +217,12 @@ START_TEST(a_block_in_quarantine_is_a_chunk)
 {
 	const uint32_t total = 65536 + 12;
 	struct chunks chunks;
+	uint64_t end;
 	size_t at;
 
 	recording_build(&file, 3, 5, false);
 	at = file.size;
+	end = walk(at, 4096).end; /* there may be a pad behind it */
 	memset(file.bytes + at, 0x5a, 80 + total);
 	memset(file.bytes + at, 0, 80);
 	put_word(at, 0x8AFCA901);
@@ -236,13 +238,13 @@ START_TEST(a_block_in_quarantine_is_a_chunk)
 	ck_assert_uint_eq(chunks.end, file.size);
 	ck_assert_uint_eq(chunks.count, 4);
 	chunks = walk(file.size - 1, 4096);
-	ck_assert_uint_eq(chunks.end, at);
+	ck_assert_uint_eq(chunks.end, end);
 	ck_assert(chunks.cut_short);
 	put_word(at + 84, total - 4); /* not all of the chunk */
-	ck_assert_uint_eq(walk(file.size, 4096).end, at);
+	ck_assert_uint_eq(walk(file.size, 4096).end, end);
 	put_word(at + 84, total);
 	put_word(at + 12, 1); /* a packet is something else */
-	ck_assert_uint_eq(walk(file.size, 4096).end, at);
+	ck_assert_uint_eq(walk(file.size, 4096).end, end);
 }
 END_TEST
 
