@@ -4,6 +4,7 @@
 
 DEATHS=${DEATHS:-2} # at least so many of each step; `make check-faults`: 40
 AFCAPD=$BUILD/tests/afcapd-other
+export ASAN_OPTIONS=handle_segv=0 # a sanitized worker dies of its signal, too
 STEPS=ABCDEFGHIJ    # enum crash_step
 
 deaths() { # LAYOUT SIZE RATE [OPTION...]
