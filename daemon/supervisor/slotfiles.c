@@ -19,7 +19,6 @@ static struct files *slot_files(const struct slot *slot)
 int slotfiles_init(struct slot *slot)
 {
 	unsigned capture = slot->capture->index;
-
 	uint64_t serial = ledger_totals(slot->ledger).current.serial;
 
 	if (slot->capture->config->output != OUTPUT_PCAPNG)

@@ -155,7 +155,7 @@ void supervisor_capture_failed(struct supervisor *s)
 	supervisor_failed(s, EXIT_FAILURE, "no capture is left");
 }
 
-/* Some time ago it all ran; the next process goes on. */
+/* When no worker is left: what they committed is all that the next process needs. */
 static void handed_over(struct supervisor *s)
 {
 	for (unsigned i = 0; i < s->captures; i++)

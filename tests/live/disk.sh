@@ -117,8 +117,7 @@ t_a_reserve_is_never_filled() {
 	done
 	wait_for 5 counter_is written 30000
 	removed 30 || fail "hardly a file was removed: $(counter files_removed)"
-	# The archive process of a busy machine may come a little late
-	[ "$least" -ge $((6 * 1024 * 1024)) ] || fail "only $least bytes were free"
+	[ "$least" -ge $((8 * 1024 * 1024)) ] || fail "only $least bytes were free"
 	head -c 12M /dev/zero >"$OUT/foreign" # somebody else fills it
 	wait_for 5 state_is suspended
 	rc=0

@@ -176,7 +176,7 @@ t_moved_to_another_namespace_and_back() {
 
 t_down_at_start_is_waited_for() {
 	ip -n "$NS" link set va down
-	daemon_start_waiting -i va -w "$OUT" -j 2 -o block_timeout=10ms
+	daemon_start_waiting -i va -w "$OUT" -j 2 -o block_timeout=10ms -f udp # compiled when it is up
 	wait_for 5 state_is down
 	reason_is "interface va is down" >/dev/null || fail "reason: $(ctl status)"
 	rc=0

@@ -77,13 +77,13 @@ t_rotation_by_size() {
 	daemon_start -i va -w "$OUT" -j 1 -o ring_size=4M -o block_size=64K -o block_timeout=10ms -o write_delay=0 \
 		-o file_size=256K
 	# Slowly enough that the next file is always ready: then none may grow over its size
-	in_lab "$FRAMES" send vb 3000 rate=1000
-	wait_for 5 counter_is written 3000
+	in_lab "$FRAMES" send vb 5000 rate=1000
+	wait_for 5 counter_is written 5000
 	daemon_stop
-	frames_check 3000 || fail "frames differ across files"
+	frames_check 5000 || fail "frames differ across files"
 	files_valid 4
 	n=$(files | wc -l)
-	[ "$n" -ge 7 ] || fail "only $n files"
+	[ "$n" -ge 10 ] || fail "only $n files"
 	equal "files in the account" "$(account files)" "$n"
 	for f in $(files); do
 		[ "$(stat -c %s "$f")" -le $((256 * 1024 + 512)) ] || fail "$f is larger than file_size"
@@ -170,7 +170,7 @@ t_traffic_at_start_and_stop() {
 	local round count=0
 	ip netns exec "$NS" "$FRAMES" send vb 10000000 rate=60000 size=60-200 >/dev/null &
 	PIDS="$PIDS $!"
-	for round in 1 2 4; do
+	for round in 1 2 4 1 2 4; do
 		rm -f "$OUT"/*
 		# shellcheck disable=SC2086
 		daemon_start -i va -w "$OUT" -j "$round" $RING
@@ -183,7 +183,7 @@ t_traffic_at_start_and_stop() {
 		line=$(frames_check 10000000 size=60-200 partial=1) || fail "$line"
 		count=$((count + $(account seen)))
 	done
-	echo "$count packets in three rounds"
+	echo "$count packets in six rounds"
 }
 
 flags_of() { # PID of a worker: the flags (octal) of its open output file

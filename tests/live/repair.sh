@@ -72,7 +72,7 @@ t_a_live_file_is_left_alone() {
 	files_valid
 }
 
-# Of the files that the unit test cut at random every reader takes SAMPLES; `make check-faults`: 100
+# 100 (SAMPLES) of the files that the unit test cut at random: every reader takes them
 t_files_cut_at_random_are_read_by_all() {
 	mkdir "$DIR/cut"
 	AFCAP_REPAIR_DIR=$DIR/cut CK_RUN_SUITE=repair "$BUILD/tests/unit/check" >"$DIR/unit" 2>&1 || fail "$(tail -3 "$DIR/unit")"
@@ -86,7 +86,7 @@ t_files_cut_at_random_are_read_by_all() {
 }
 read_some() { # every second file, from the first or the second on
 	local list f
-	mapfile -t list < <(files | head -n "${SAMPLES:-20}")
+	mapfile -t list < <(files | head -n "${SAMPLES:-100}")
 	mkdir "$DIR/part$1"
 	for ((f = $1; f < ${#list[@]}; f += 2)); do ln -s "${list[f]}" "$DIR/part$1"; done
 	DIR=$DIR/part$1 && mkdir "$DIR/out" && mv "$DIR"/*.pcapng "$DIR/out" && OUT=$DIR/out && files_valid
