@@ -5,6 +5,19 @@
 SECONDS_LONG=${STORM:-8} # `make check-faults`: 300
 KILLS=${GROUP_KILLS:-4}  # ... 100
 
+# Worker 0 stands still until the other has received ten times what its own ring can hold, on machines of any speed
+overflow() {
+	local pid
+	received_by_1() { ctl --json stats | jq '.captures[0].workers[1].received'; }
+	other_has() { [ "$(received_by_1)" -ge "$1" ]; }
+	wait_for 5 other_has 100
+	pid=$(worker_pid 0)
+	kill -STOP "$pid"
+	wait_for 3 other_has $(($(received_by_1) + 5000)) # of 800 bytes; half a second, as the packets are spread evenly
+	kill -CONT "$pid"
+	wait_for 5 counter_at_least drops 1
+}
+
 # A ring that is too small, kills, flaps, a disk that fills up and is emptied: afctl, /metrics, account and files agree
 t_everything_at_once() {
 	local end pid n=0
@@ -14,6 +27,7 @@ t_everything_at_once() {
 	daemon_start -i va -w "$OUT" -j 2 -o ring_size=256K -o block_size=64K -o block_timeout=5ms -o write_delay=10ms -o file_size=1M \
 		-o disk_reserve=2M
 	send 100000000 size=200-1400 rate=25000
+	overflow
 	end=$(($(date +%s) + SECONDS_LONG))
 	while [ "$(date +%s)" -lt "$end" ]; do
 		sleep "0.$((RANDOM % 300 + 100))"
