@@ -1,5 +1,6 @@
 /* Where log lines go. */
 #include "log.h"
+#include "printable.h"
 
 #include <stdarg.h>
 #include <stdbool.h>
@@ -43,7 +44,7 @@ int log_level(void)
 
 void log_at(int level, const char *format, ...)
 {
-	char text[1024], line[1200];
+	char given[1024], text[2048], line[2200];
 	const char *separator = *logger.who ? ": " : "";
 	va_list ap;
 	int n;
@@ -51,8 +52,9 @@ void log_at(int level, const char *format, ...)
 	if (level > logger.level)
 		return;
 	va_start(ap, format);
-	vsnprintf(text, sizeof(text), format, ap);
+	vsnprintf(given, sizeof(given), format, ap);
 	va_end(ap);
+	printable(text, sizeof(text), given);
 	if (logger.journal) {
 		sd_journal_send("PRIORITY=%d", level, "MESSAGE=%s%s%s", logger.who, separator, text,
 				"SYSLOG_IDENTIFIER=afcapd", "AFCAP_WHO=%s", logger.who, NULL);

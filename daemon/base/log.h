@@ -11,6 +11,7 @@ void log_open(int level, const char *who);
 
 int log_level(void);
 
+/* One line, whatever is in it: control characters and bytes that are no UTF-8 are written \xNN. */
 __attribute__((format(printf, 2, 3))) void log_at(int level, const char *format, ...);
 
 #define log_error(...)	 log_at(LOG_ERR, __VA_ARGS__)

@@ -1,13 +1,18 @@
 /* Families: those of counters.def, then the gauges. */
 #include "metrics.h"
 
+#include "../base/printable.h"
 #include "../supervisor/view.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-static void value_escape(const char *text, FILE *out)
+/* A name that is no UTF-8 would cost the whole scrape. */
+static void value_escape(const char *value, FILE *out)
 {
+	char plain[1024], *text = plain;
+
+	printable(plain, sizeof(plain), value);
 	for (; *text; text++)
 		if (*text == '\n')
 			fputs("\\n", out);

@@ -1,6 +1,7 @@
 /* JSON objects from the view. */
 #include "render.h"
 
+#include "../base/printable.h"
 #include "../supervisor/view.h"
 
 #include <string.h>
@@ -29,9 +30,15 @@ static json_t *time_render(uint64_t ns)
 	return json_string(text);
 }
 
-static json_t *string_or_null(const char *text)
+/* JSON is UTF-8, and what reads it prints it: names of interfaces may be anything. */
+static json_t *text_render(const char *text)
 {
-	return text ? json_string(text) : json_null();
+	char plain[1024];
+
+	if (!text)
+		return json_null();
+	printable(plain, sizeof(plain), text);
+	return json_string(plain);
 }
 
 /* What both kinds of a capture have in front. */
@@ -41,9 +48,9 @@ static json_t *capture_head(const struct capture_view *c)
 
 	for (unsigned i = 0; i < VIEW_FLAGS_MAX && c->fanout_flags[i]; i++)
 		json_array_append_new(flags, json_string(c->fanout_flags[i]));
-	return json_pack("{s:s,s:s,s:s,s:o,s:{s:s,s:o,s:o}}", "name", c->name, "interface",
-			 c->interface, "state", c->state, "reason", string_or_null(c->reason),
-			 "fanout", "mode", c->fanout, "flags", flags, "id",
+	return json_pack("{s:s,s:o,s:s,s:o,s:{s:s,s:o,s:o}}", "name", c->name, "interface",
+			 text_render(c->interface), "state", c->state, "reason",
+			 text_render(c->reason), "fanout", "mode", c->fanout, "flags", flags, "id",
 			 c->fanout_known ? json_integer(c->fanout_id) : json_null());
 }
 
@@ -109,7 +116,7 @@ static json_t *capture_status(const struct supervisor *s, unsigned index,
 		rate = rates(w.packets_per_second, w.bytes_per_second, view_loss(&w.counters));
 		json_object_update(worker, rate);
 		json_decref(rate);
-		json_object_set_new(worker, "file", string_or_null(w.file));
+		json_object_set_new(worker, "file", text_render(w.file));
 		json_object_set_new(worker, "since", time_render(w.started_ns));
 		json_array_append_new(workers, worker);
 		packets += w.packets_per_second;

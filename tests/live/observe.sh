@@ -232,4 +232,17 @@ t_only_the_group_may_ask() {
 	daemon_stop
 }
 
+# Names of interfaces are bytes. Log, JSON, metrics get them as text
+t_a_name_that_is_no_text_is_escaped_everywhere() {
+	daemon_begin -i "$(printf 'v\xff"')" -w "$OUT" -j 1 -o on_missing=wait
+	wait_for 20 ctl stats
+	contains log "$(cat "$DIR/err")" 'there is no interface v\\xff"'
+	equal interface "$(ctl --json stats | jq -r '.captures[0].interface')" 'v\xff"'
+	equal reason "$(ctl --json status | jq -r '.captures[0].reason')" 'there is no interface v\xff"'
+	in_lab curl -s http://127.0.0.1:9748/metrics >"$DIR/metrics"
+	iconv -f UTF-8 -t UTF-8 "$DIR/metrics" >/dev/null || fail "metrics are no UTF-8"
+	contains label "$(cat "$DIR/metrics")" 'device="v\\\\xff\\""'
+	daemon_stop
+}
+
 run_tests

@@ -20,5 +20,6 @@ Suite *suite_repair(void);
 Suite *suite_file(void);
 Suite *suite_archive(void);
 Suite *suite_saved(void);
+Suite *suite_log(void);
 
 #endif
