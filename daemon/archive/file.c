@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,25 +32,6 @@ __attribute__((format(printf, 3, 4))) static void fail(struct message_result *re
 	va_end(ap);
 }
 
-/* Sets place->group; where that fails, result says why. */
-static void group_find(struct file_place *place, struct message_result *result)
-{
-	const char *name = place->capture.file_group;
-	struct group *group;
-
-	place->group = -1;
-	if (!*name)
-		return;
-	errno = 0;
-	group = getgrnam(name);
-	if (group)
-		place->group = group->gr_gid;
-	else if (errno == 0 || errno == ENOENT || errno == ESRCH) /* getgrnam(3): any of these */
-		fail(result, EINVAL, "file_group = %s: no such group", name);
-	else
-		fail(result, errno, "file_group = %s: %s", name, strerror(errno));
-}
-
 void file_place_open(struct file_place *place, struct message_result *result)
 {
 	const char *path = place->capture.directory;
@@ -62,8 +42,6 @@ void file_place_open(struct file_place *place, struct message_result *result)
 		     errno == ENOENT ? " (make it first, owned by the user who runs afcapd)" : "");
 	else if (faccessat(place->directory, ".", W_OK | X_OK, AT_EACCESS))
 		fail(result, errno, "directory %s is not writable: %s", path, strerror(errno));
-	else
-		group_find(place, result);
 	if (result->error)
 		file_place_close(place);
 }
@@ -163,7 +141,8 @@ static int file_begin(const struct file_place *place, const char *name, const ui
 
 	if (fd < 0)
 		return -1;
-	if ((place->group < 0 || fchown(fd, (uid_t)-1, (gid_t)place->group) == 0) &&
+	if ((place->capture.file_group < 0 ||
+	     fchown(fd, (uid_t)-1, (gid_t)place->capture.file_group) == 0) &&
 	    fchmod(fd, place->capture.file_mode | OWNER_MODE) == 0) {
 		ssize_t n = pwrite(fd, head, HEAD_BYTES, 0);
 
@@ -184,7 +163,7 @@ static const char *begin_advice(const struct file_place *place, int error)
 {
 	if (error == EINVAL && place->capture.direct == DIRECT_YES)
 		return " (direct = yes, but this file system has no O_DIRECT)";
-	if (error == EPERM && place->group >= 0)
+	if (error == EPERM && place->capture.file_group >= 0)
 		return " (file_group: the user who runs afcapd must be a member of the group)";
 	return "";
 }

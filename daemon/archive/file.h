@@ -13,7 +13,6 @@
 struct file_place {
 	struct message_capture capture;
 	int directory;		    /* -1: none */
-	int64_t group;		    /* of its files; -1: as they come */
 	int plain_told;		    /* said once that O_DIRECT is not used */
 	int repair_told;	    /* errno last told of repairing there, which may pass */
 	int scan_told, remove_told; /* errno last told of reading it, of removing there */
@@ -32,7 +31,7 @@ struct file_room {
 /* What offsets and lengths of writes must be multiples of. */
 uint32_t file_align(int fd, bool direct);
 
-/* Opens the directory, looks the group up. On failure result->error and text say why. */
+/* Opens the directory. On failure result->error and text say why. */
 void file_place_open(struct file_place *place, struct message_result *result);
 void file_place_close(struct file_place *place);
 

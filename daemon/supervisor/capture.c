@@ -33,6 +33,7 @@ void capture_tell(struct capture *capture)
 		.max_age_ns = (uint64_t)c->max_age,
 		.disk_reserve = c->disk_reserve > 0 ? (uint64_t)c->disk_reserve : 0,
 		.disk_reserve_percent = c->disk_reserve < 0 ? (uint32_t)-c->disk_reserve : 0,
+		.file_group = capture->file_group,
 		.token = supervisor_token(capture->supervisor),
 	};
 
@@ -42,7 +43,6 @@ void capture_tell(struct capture *capture)
 	memcpy(m.interface, c->interface, sizeof(m.interface));
 	memcpy(m.filter, c->filter, sizeof(m.filter));
 	memcpy(m.directory, c->directory, sizeof(m.directory));
-	memcpy(m.file_group, c->file_group, sizeof(m.file_group));
 	capture->told = true;
 	files_capture(capture->files, &m, &capture->slots[0]);
 }
@@ -110,6 +110,8 @@ int capture_init(struct capture *capture, struct supervisor *supervisor, struct 
 				     .available = UINT64_MAX,
 				     .snaplen = capture_snaplen(c) };
 	rc = capture_check(config, c, error);
+	if (rc == 0)
+		rc = capture_group(config, c, &capture->file_group, error);
 	if (rc)
 		return rc;
 	capture_ring(c, &capture->ring, NULL);

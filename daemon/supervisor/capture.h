@@ -52,6 +52,7 @@ struct capture {
 	uint32_t snaplen;   /* what the filter lets through of a packet: no packet fills a block to
 			       its last byte */
 	uint32_t link_type; /* LINKTYPE_* */
+	int64_t file_group; /* -1: as files come */
 	struct sock_fprog filter;
 	struct message_group group; /* as joined; id valid once group_known */
 	bool group_known;
@@ -76,6 +77,11 @@ struct capture_error {
 /* The rules that need the library and libpcap, but no privilege and no interface. Returns 0 or
  * -EINVAL. */
 int capture_check(const struct config *config, const struct config_capture *capture,
+		  struct capture_error *error);
+
+/* The group of its files; -1: as files come. Asks the name service, which may take its time: at the
+ * start alone. Returns 0 or -1. */
+int capture_group(const struct config *config, const struct config_capture *capture, int64_t *group,
 		  struct capture_error *error);
 
 /* Makes the slots, or takes over what a daemon before left of them. No process yet. `links` and

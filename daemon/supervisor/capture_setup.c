@@ -5,6 +5,7 @@
 #include "../base/linktype.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <net/if_arp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -48,6 +49,32 @@ int capture_ring(const struct config_capture *c, struct afcap_geometry *ring,
 					 .block_timeout_ms =
 						 (uint32_t)(c->block_timeout / 1000000) };
 	return afcap_geometry_solve(ring, (uint64_t)c->ring_size, capture_snaplen(c), error);
+}
+
+int capture_group(const struct config *config, const struct config_capture *c, int64_t *number,
+		  struct capture_error *error)
+{
+	struct group *group = NULL;
+	char where[256];
+	int rc;
+
+	*number = -1;
+	if (!*c->file_group || c->output != OUTPUT_PCAPNG)
+		return 0;
+	errno = 0;
+	group = getgrnam(c->file_group);
+	rc = errno;
+	if (group) {
+		*number = group->gr_gid;
+		return 0;
+	}
+	if (rc == 0 || rc == ENOENT || rc == ESRCH) /* getgrnam(3): any of these */
+		return capture_error(error, EX_CONFIG, "%s: file_group = %s: no such group",
+				     config_where(config, c, "file_group", where, sizeof(where)),
+				     c->file_group);
+	return capture_error(error, EXIT_FAILURE, "%s: file_group = %s: %s",
+			     config_where(config, c, "file_group", where, sizeof(where)),
+			     c->file_group, strerror(rc));
 }
 
 int capture_check(const struct config *config, const struct config_capture *c,

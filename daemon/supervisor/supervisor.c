@@ -61,9 +61,11 @@ const struct capture *supervisor_capture(const struct supervisor *s, unsigned in
 int supervisor_check(const struct config *config, char *error, size_t size)
 {
 	struct capture_error why;
+	int64_t ignored;
 
 	for (unsigned i = 0; i < config->captures; i++)
-		if (capture_check(config, &config->capture[i], &why)) {
+		if (capture_check(config, &config->capture[i], &why) ||
+		    capture_group(config, &config->capture[i], &ignored, &why)) {
 			snprintf(error, size, "%s", why.text);
 			return why.exit_code;
 		}

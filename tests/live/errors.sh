@@ -86,6 +86,18 @@ t_directory() {
 	umount "$DIR/readonly"
 }
 
+t_no_such_group() {
+	local group
+	refused 78 "file_group = nonesuch: no such group" -i va -w "$OUT" -o file_group=nonesuch
+	rc=0
+	"$AFCAPD" -n -i va -w "$OUT" -o file_group=nonesuch >"$DIR/out" 2>"$DIR/err" || rc=$?
+	equal "exit code of -n" $rc 78
+	group=$(getent group | cut -d: -f1 | tail -1)
+	daemon_start -i va -w "$OUT" -j 1 -o file_group="$group"
+	equal group "$(find "$OUT" -name '.va-w0-*.spare' -printf '%g\n' | sort -u)" "$group"
+	daemon_stop
+}
+
 t_directory_not_writable() {
 	mkdir "$DIR/other"
 	chmod 555 "$DIR/other"

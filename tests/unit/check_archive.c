@@ -308,9 +308,9 @@ START_TEST(a_capture_that_is_told_wrongly_goes_on_as_it_was)
 	int fd;
 
 	capture_tell();
-	strcpy(place.capture.file_group, "no-such-group");
+	strcpy(place.capture.directory, "/mnt/none");
 	capture_tell();
-	ck_assert_int_eq(answer.result.error, EINVAL);
+	ck_assert_int_eq(answer.result.error, ENOENT);
 	fd = file_asked();
 	close(fd);
 }

@@ -36,6 +36,7 @@ void place_setup(void)
 						  .file_mode = 0640,
 						  .workers = 2,
 						  .sync = 1,
+						  .file_group = -1,
 						  .file_bytes = 1000000,
 						  .token = 0xabcdef,
 						  .name = "eth0",
