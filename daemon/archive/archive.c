@@ -12,7 +12,9 @@
 #include "../base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,26 +31,55 @@ static void channel_wait(short events)
 	poll(&p, 1, -1);
 }
 
-/* A capture that is told anew, and wrongly, goes on as it was. */
-static void capture_serve(const struct message_capture *capture, struct message_result *result)
+static void nonsense(struct message_result *result)
 {
-	struct file_place *place = &places[capture->capture % CONFIG_CAPTURES_MAX], next;
-	bool known = *place->capture.name;
+	result->error = EBADMSG;
+	snprintf(result->text, sizeof(result->text), "the archive was asked for what cannot be");
+}
+
+/* What files are called, and where they are, is never a message's to say beyond that. */
+static bool capture_valid(const struct message_capture *c)
+{
+	return c->capture < CONFIG_CAPTURES_MAX && memchr(c->name, '\0', sizeof(c->name)) &&
+	       config_name_valid(c->name) && memchr(c->interface, '\0', sizeof(c->interface)) &&
+	       memchr(c->filter, '\0', sizeof(c->filter)) &&
+	       memchr(c->directory, '\0', sizeof(c->directory));
+}
+
+/* A capture that is told anew, and wrongly, goes on as it was. The directory is the one that was
+ * opened first, in this process or in one before: `directory`, -1 for none. Returns a duplicate of
+ * it for the next process, or -1. */
+static int capture_serve(const struct message_capture *capture, int directory,
+			 struct message_result *result)
+{
+	struct file_place *place, next;
+	int rc = 0;
 
 	result->capture = capture->capture;
-	if (capture->capture >= CONFIG_CAPTURES_MAX) {
-		result->error = EBADMSG;
-		return;
+	if (!capture_valid(capture)) {
+		nonsense(result);
+		return -1;
 	}
+	place = &places[capture->capture];
 	next = (struct file_place){ .capture = *capture,
 				    .directory = -1,
 				    .opened_ns = clock_mono_ns() };
-	file_place_open(&next, result);
-	if (result->error && known)
-		return;
-	if (known)
+	if (directory >= 0)
+		rc = file_place_take(&next, directory);
+	else
+		file_place_open(&next, result);
+	if (rc) {
+		result->error = -rc;
+		snprintf(result->text, sizeof(result->text), "directory %s: %s", capture->directory,
+			 strerror(-rc));
+	}
+	if (*place->capture.name) {
+		if (result->error)
+			return -1;
 		file_place_close(place);
+	}
 	*place = next;
+	return next.directory < 0 ? -1 : fcntl(next.directory, F_DUPFD_CLOEXEC, 0);
 }
 
 /* Room is made before the file is. What a dead daemon left takes room, too, and can be removed once
@@ -64,6 +95,7 @@ static int open_serve(struct file_place *place, const struct message_archive *re
 	}
 	while (!keep_enforce(place, 1, result) && repair_step(place, result))
 		;
+	file_place_look(place);
 	return file_open(place, request, result);
 }
 
@@ -110,6 +142,26 @@ static const uint32_t answers[MESSAGE_TYPES] = {
 	[MESSAGE_KEEP] = MESSAGE_KEPT,		[MESSAGE_SYNC] = MESSAGE_SYNCED,
 };
 
+/* A file that a request is about has a name that was made here. */
+static bool name_valid(const struct file_place *place, const struct message *request)
+{
+	const struct message_archive *r = &request->archive;
+	struct name name;
+
+	switch (request->type) {
+	case MESSAGE_NAME:
+	case MESSAGE_FINISH:
+	case MESSAGE_DISCARD:
+	case MESSAGE_SYNC:
+		return memchr(r->name, '\0', sizeof(r->name)) &&
+		       name_parse(&name, r->name, place->capture.name) &&
+		       (name.kind == NAME_PARTIAL || name.kind == NAME_SPARE) &&
+		       name.worker == r->worker;
+	default:
+		return r->worker < CONFIG_WORKERS_MAX;
+	}
+}
+
 /* Fills in the answer; returns a descriptor to be sent along (closed after that), or -1. */
 static int request_serve(struct message *request, int fd, struct message *answer)
 {
@@ -118,17 +170,15 @@ static int request_serve(struct message *request, int fd, struct message *answer
 	struct file_place *place;
 
 	answer->type = answers[request->type];
-	if (request->type == MESSAGE_CAPTURE) {
-		capture_serve(&request->capture, result);
-		return -1;
-	}
+	if (request->type == MESSAGE_CAPTURE)
+		return capture_serve(&request->capture, fd, result);
 	result->capture = r->capture;
 	result->worker = r->worker;
 	result->serial = r->file.serial;
-	r->name[sizeof(r->name) - 1] = '\0';
 	place = &places[r->capture % CONFIG_CAPTURES_MAX];
-	if (r->capture >= CONFIG_CAPTURES_MAX || !*place->capture.name)
-		result->error = EBADMSG;
+	if (r->capture >= CONFIG_CAPTURES_MAX || !*place->capture.name ||
+	    !name_valid(place, request))
+		nonsense(result);
 	else if (request->type == MESSAGE_OPEN)
 		return open_serve(place, r, result);
 	else if (request->type == MESSAGE_REOPEN)

@@ -1,7 +1,9 @@
 /* Files in a capture's directory, by the directory's descriptor and names made here alone. */
 #include "file.h"
+#include "beneath.h"
 #include "head.h"
 
+#include "../base/clock.h"
 #include "../base/log.h"
 
 #include <errno.h>
@@ -12,7 +14,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -30,42 +31,6 @@ __attribute__((format(printf, 3, 4))) static void fail(struct message_result *re
 	va_start(ap, format);
 	vsnprintf(result->text, sizeof(result->text), format, ap);
 	va_end(ap);
-}
-
-void file_place_open(struct file_place *place, struct message_result *result)
-{
-	const char *path = place->capture.directory;
-
-	place->directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (place->directory < 0)
-		fail(result, errno, "directory %s: %s%s", path, strerror(errno),
-		     errno == ENOENT ? " (make it first, owned by the user who runs afcapd)" : "");
-	else if (faccessat(place->directory, ".", W_OK | X_OK, AT_EACCESS))
-		fail(result, errno, "directory %s is not writable: %s", path, strerror(errno));
-	if (result->error)
-		file_place_close(place);
-}
-
-void file_place_close(struct file_place *place)
-{
-	if (place->directory >= 0)
-		close(place->directory);
-	place->directory = -1;
-}
-
-int file_room(const struct file_place *place, struct file_room *room)
-{
-	const struct message_capture *c = &place->capture;
-	struct statvfs fs;
-
-	if (fstatvfs(place->directory, &fs))
-		return -errno;
-	/* Some file systems in memory do not tell. */
-	room->available = fs.f_blocks ? (uint64_t)fs.f_bavail * fs.f_frsize : UINT64_MAX;
-	room->reserve = c->disk_reserve ? c->disk_reserve
-					: (uint64_t)fs.f_blocks * fs.f_frsize / 100 *
-						  c->disk_reserve_percent;
-	return 0;
 }
 
 /* What the file system wants writes with O_DIRECT to be multiples of; a page where it does not
@@ -90,72 +55,61 @@ uint32_t file_align(int fd, bool direct)
 	return direct ? direct_align(fd) : 4;
 }
 
+/* Returns the descriptor or -errno. */
 static int file_create(const struct file_place *place, const char *name, bool direct)
 {
-	int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | (direct ? O_DIRECT : 0);
-	int fd = openat(place->directory, name, flags, 0600);
+	int flags = O_RDWR | O_CREAT | O_EXCL | (direct ? O_DIRECT : 0);
+	int fd = beneath_open(place->directory, name, flags, OWNER_MODE);
 
-	if (fd < 0 && errno == EEXIST) { /* ours, of an archive process that died: the name has our
-					    parent's pid */
+	if (fd == -EEXIST) { /* ours, of an archive process that died: the name has our
+				parent's token */
 		unlinkat(place->directory, name, 0);
-		fd = openat(place->directory, name, flags, 0600);
+		fd = beneath_open(place->directory, name, flags, OWNER_MODE);
 	}
 	return fd;
-}
-
-/* Whether the descriptor's file has this name in the directory. */
-static bool file_is_named(const struct file_place *place, const char *name, const struct stat *file)
-{
-	struct stat st;
-
-	return fstatat(place->directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       st.st_dev == file->st_dev && st.st_ino == file->st_ino;
 }
 
 /* Between its creation and its lock a file looks like one that a dead daemon left: another daemon
  * of the same directory may have removed it. Then once more. */
 static int file_create_locked(const struct file_place *place, const char *name, bool direct)
 {
-	int fd = -1;
-
 	for (int i = 0; i < CREATE_TRIES; i++) {
+		int fd = file_create(place, name, direct);
 		struct stat st;
 
-		fd = file_create(place, name, direct);
 		if (fd < 0)
-			return -1;
+			return fd;
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 &&
 		    file_is_named(place, name, &st))
 			return fd;
 		close(fd);
 	}
-	errno = EBUSY;
-	return -1;
+	return -EBUSY;
 }
 
-/* Creates, locks, writes the head. -1 with errno. */
+/* Creates, locks, writes the head. Returns the descriptor or -errno. */
 static int file_begin(const struct file_place *place, const char *name, const uint8_t *head,
 		      bool direct)
 {
-	int fd = file_create_locked(place, name, direct), saved;
+	int fd = file_create_locked(place, name, direct), rc = -ENOSPC;
+	int64_t group = place->capture.file_group;
 
 	if (fd < 0)
-		return -1;
-	if ((place->capture.file_group < 0 ||
-	     fchown(fd, (uid_t)-1, (gid_t)place->capture.file_group) == 0) &&
-	    fchmod(fd, place->capture.file_mode | OWNER_MODE) == 0) {
+		return fd;
+	if ((group >= 0 && fchown(fd, (uid_t)-1, (gid_t)group)) ||
+	    fchmod(fd, place->capture.file_mode | OWNER_MODE)) {
+		rc = -errno;
+	} else {
 		ssize_t n = pwrite(fd, head, HEAD_BYTES, 0);
 
 		if (n == HEAD_BYTES)
 			return fd;
-		if (n >= 0)
-			errno = ENOSPC;
+		if (n < 0)
+			rc = -errno;
 	}
-	saved = errno;
 	unlinkat(place->directory, name, 0);
 	close(fd);
-	errno = saved;
-	return -1;
+	return rc;
 }
 
 /* What to do about it, for the message. */
@@ -166,6 +120,23 @@ static const char *begin_advice(const struct file_place *place, int error)
 	if (error == EPERM && place->capture.file_group >= 0)
 		return " (file_group: the user who runs afcapd must be a member of the group)";
 	return "";
+}
+
+/* Under a hidden name, which it fills in. Somebody may have put there what cannot be removed, as he
+ * sees the last name and knows the next: the second try has one that nobody could foresee. Returns
+ * the descriptor or -errno. */
+static int file_make(struct file_place *place, const struct message_archive *request,
+		     const uint8_t *head, bool direct, char *name)
+{
+	const struct message_capture *c = &place->capture;
+	int fd;
+
+	name_make_spare(name, c->name, request->worker, c->token, request->file.serial);
+	fd = file_begin(place, name, head, direct);
+	if (fd != -EEXIST)
+		return fd;
+	name_make_spare(name, c->name, request->worker, clock_real_ns(), request->file.serial);
+	return file_begin(place, name, head, direct);
 }
 
 int file_open(struct file_place *place, const struct message_archive *request,
@@ -181,24 +152,23 @@ int file_open(struct file_place *place, const struct message_archive *request,
 	uname(&uts);
 	snprintf(os, sizeof(os), "%s %s", uts.sysname, uts.release);
 	head_make(head, &place->capture, request->worker, os, APPLICATION);
-	name_make_spare(result->name, place->capture.name, request->worker, place->capture.token,
-			request->file.serial);
-	fd = file_begin(place, result->name, head, direct);
-	if (fd < 0 && errno == EINVAL && place->capture.direct == DIRECT_AUTO) {
+	fd = file_make(place, request, head, direct, result->name);
+	if (fd == -EINVAL && place->capture.direct == DIRECT_AUTO) {
 		direct = false;
-		fd = file_begin(place, result->name, head, false);
+		fd = file_make(place, request, head, false, result->name);
 		if (fd >= 0 && !place->plain_told++)
 			log_notice("%s: %s does not take O_DIRECT: plain writes",
 				   place->capture.name, place->capture.directory);
 	}
 	if (fd < 0) {
-		fail(result, errno, "making a file in %s: %s%s", place->capture.directory,
-		     strerror(errno), begin_advice(place, errno));
+		fail(result, -fd, "making a file in %s: %s%s", place->capture.directory,
+		     strerror(-fd), begin_advice(place, -fd));
 		return -1;
 	}
 	if (fstat(fd, &st) == 0) {
 		result->device = st.st_dev;
 		result->inode = st.st_ino;
+		place->user = st.st_uid; /* of some file systems another */
 	}
 	result->align = file_align(fd, direct);
 	return fd;
@@ -240,10 +210,15 @@ static bool name_taken(const struct file_place *place, struct name name, enum na
 	return faccessat(place->directory, text, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-int file_rename(const struct file_place *place, const char *from, struct name as, char *to)
+int file_rename(const struct file_place *place, int fd, const char *from, struct name as, char *to)
 {
 	int rc = -EEXIST;
+	struct stat st;
 
+	if (fstat(fd, &st))
+		return -errno;
+	if (!file_is_named(place, from, &st)) /* or somebody put another one in its place */
+		return -ENOENT;
 	for (int i = 0; i < NAME_TRIES && rc == -EEXIST; i++, as.time_us++) {
 		if (name_taken(place, as, NAME_FINISHED) || name_taken(place, as, NAME_SUSPECT))
 			continue; /* the clock was set back */
@@ -253,31 +228,21 @@ int file_rename(const struct file_place *place, const char *from, struct name as
 	return rc;
 }
 
-/* A request that is repeated finds its work done: the file itself says what it is called now. */
+/* A request that is repeated finds its work done: the directory says what the file is called now.
+ */
 static bool renamed_already(const struct file_place *place, int fd, struct name *name, char *text)
 {
-	char link[64], path[4096];
-	const char *base;
-	ssize_t n;
+	struct stat st;
 
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = readlink(link, path, sizeof(path) - 1);
-	if (n <= 0)
-		return false;
-	path[n] = '\0';
-	base = strrchr(path, '/');
-	base = base ? base + 1 : path;
-	if (!name_parse(name, base, place->capture.name))
-		return false;
-	snprintf(text, FILE_NAME_BYTES, "%.*s", FILE_NAME_BYTES - 1, base);
-	return true;
+	return fstat(fd, &st) == 0 &&
+	       file_find(place, name->worker, st.st_dev, st.st_ino, name, text) == 0;
 }
 
 void file_name(struct file_place *place, const struct message_archive *request, int fd,
 	       struct message_result *result)
 {
 	struct name name = { NAME_PARTIAL, request->worker, request->file.since_ns / 1000 };
-	int rc = file_rename(place, request->name, name, result->name);
+	int rc = file_rename(place, fd, request->name, name, result->name);
 
 	if (rc == 0 || (rc == -ENOENT && renamed_already(place, fd, &name, result->name) &&
 			name.kind == NAME_PARTIAL))
@@ -323,7 +288,7 @@ int file_seal(int fd, const char *name, const struct ledger_file *record, bool s
 static int finished_name(const struct file_place *place, const char *from, int fd,
 			 struct name *name, char *to)
 {
-	int rc = file_rename(place, from, *name, to);
+	int rc = file_rename(place, fd, from, *name, to);
 
 	if (rc == -ENOENT && renamed_already(place, fd, name, to) &&
 	    (name->kind == NAME_FINISHED || name->kind == NAME_SUSPECT))
@@ -384,21 +349,36 @@ void file_sync(const struct file_place *place, const struct message_archive *req
 		     strerror(errno));
 }
 
+static int found_check(const struct file_place *place, const struct stat *st, int flags)
+{
+	if (!S_ISREG(st->st_mode))
+		return -EINVAL;
+	if ((flags & O_ACCMODE) == O_RDONLY)
+		return 0;
+	if (!file_is_ours(place, st))
+		return -EREMOTE;
+	return st->st_nlink == 1 ? 0 : -EMLINK; /* what has another name is somebody's, too */
+}
+
 int file_lock(const struct file_place *place, const char *name, int flags)
 {
-	/* Not to wait in open(): it may be a FIFO that took the name after the caller looked. */
-	int fd = openat(place->directory, name,
-			flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC),
-	    rc = 0;
 	struct stat st;
+	int fd, rc;
 
+	/* Before it is opened, as opening has effects on other things than files; and what was
+	 * opened once more, as the name may be another thing's since: a FIFO, so not to wait. */
+	if (fstatat(place->directory, name, &st, AT_SYMLINK_NOFOLLOW))
+		return -errno;
+	rc = found_check(place, &st, flags);
+	if (rc)
+		return rc;
+	fd = beneath_open(place->directory, name, flags | O_NONBLOCK | O_NOCTTY, 0);
 	if (fd < 0)
-		return errno == ELOOP ? -EINVAL : -errno;
-	if (fstat(fd, &st) || (S_ISREG(st.st_mode) && flock(fd, LOCK_EX | LOCK_NB)))
+		return fd == -ELOOP ? -EINVAL : fd;
+	rc = fstat(fd, &st) ? -errno : found_check(place, &st, flags);
+	if (rc == 0 && flock(fd, LOCK_EX | LOCK_NB))
 		rc = -errno;
-	else if (!S_ISREG(st.st_mode))
-		rc = -EINVAL;
-	else if (!file_is_named(place, name, &st)) /* finished since, and not held any more */
+	else if (rc == 0 && !file_is_named(place, name, &st)) /* finished since, and not held */
 		rc = -ENOENT;
 	if (rc == 0)
 		return fd;

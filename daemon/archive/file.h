@@ -3,40 +3,10 @@
 #ifndef FILE_H
 #define FILE_H
 
-#include "names.h"
-
-#include "../base/message.h"
-
-#include <stdbool.h>
-
-/* A capture's place for files. */
-struct file_place {
-	struct message_capture capture;
-	int directory;		    /* -1: none */
-	int plain_told;		    /* said once that O_DIRECT is not used */
-	int repair_told;	    /* errno last told of repairing there, which may pass */
-	int scan_told, remove_told; /* errno last told of reading it, of removing there */
-	uint64_t kept_ns;	    /* monotonic: keep_enforce() was last run; 0: never */
-	bool over_budget;	    /* then */
-	bool removed;		    /* something, since the file system was synced for that */
-	uint64_t opened_ns;	    /* monotonic */
-	uint64_t repaired_ns;	    /* monotonic: there was last nothing to repair; 0: never */
-};
-
-struct file_room {
-	uint64_t available; /* bytes of the file system, for this user */
-	uint64_t reserve;   /* what must stay of them */
-};
+#include "directory.h"
 
 /* What offsets and lengths of writes must be multiples of. */
 uint32_t file_align(int fd, bool direct);
-
-/* Opens the directory. On failure result->error and text say why. */
-void file_place_open(struct file_place *place, struct message_result *result);
-void file_place_close(struct file_place *place);
-
-/* Returns 0 or -errno. */
-int file_room(const struct file_place *place, struct file_room *room);
 
 /* Makes a hidden, locked file with its head. Returns its descriptor, owned by the caller, or -1
  * with result->error; result->name and align are filled in. */
@@ -65,17 +35,19 @@ void file_discard(struct file_place *place, const struct message_archive *reques
 void file_sync(const struct file_place *place, const struct message_archive *request, int fd,
 	       struct message_result *result);
 
-/* Opens a file that somebody may be writing, and locks it: O_RDONLY or O_RDWR, a regular file by
- * this very name, nothing that could block. Returns the descriptor, closing which unlocks it, or
- * -errno: -EWOULDBLOCK where it is held, -EINVAL where it is no regular file. */
+/* Opens a file that was found and that somebody may be writing, and locks it: a regular file by
+ * this very name, nothing that could block; with O_RDWR one that is nobody else's and has no other
+ * name. Returns the descriptor, closing which unlocks it, or -errno: -EWOULDBLOCK where it is held,
+ * -EINVAL where it is no regular file, -EREMOTE another user's, -EMLINK one with another name. */
 int file_lock(const struct file_place *place, const char *name, int flags);
 
 /* Cuts at record->end, adds the statistics, syncs if told to. `name` is for the log. Returns 0 or
  * errno. */
 int file_seal(int fd, const char *name, const struct ledger_file *record, bool sync);
 
-/* Gives a file a name of another kind, never one that is taken: then the next microsecond's. `to`
- * has FILE_NAME_BYTES. Returns 0 or -errno. */
-int file_rename(const struct file_place *place, const char *from, struct name as, char *to);
+/* Gives an open file a name of another kind, never one that is taken: then the next microsecond's.
+ * `to` has FILE_NAME_BYTES. Returns 0, -ENOENT where it is not called `from` (any more), or another
+ * -errno. */
+int file_rename(const struct file_place *place, int fd, const char *from, struct name as, char *to);
 
 #endif

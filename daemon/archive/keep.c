@@ -1,10 +1,10 @@
 /* Removing files. */
 #include "keep.h"
+#include "beneath.h"
 
 #include "../base/clock.h"
 #include "../base/log.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -78,7 +78,8 @@ static int file_count(struct keep *k, const char *text)
 	struct stat st;
 
 	if (!name_parse(&file.name, text, c->name) ||
-	    fstatat(k->place->directory, text, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode))
+	    fstatat(k->place->directory, text, &st, AT_SYMLINK_NOFOLLOW) ||
+	    !file_is_ours(k->place, &st))
 		return 0;
 	size = (uint64_t)st.st_size;
 	on_disk = (uint64_t)st.st_blocks * BLOCK_BYTES;
@@ -102,22 +103,18 @@ static int file_count(struct keep *k, const char *text)
 /* Returns 0 or -errno. */
 static int directory_scan(struct keep *k)
 {
-	int rc = 0, fd = openat(k->place->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+	DIR *list = beneath_list(k->place->directory);
 	struct dirent *entry;
+	int rc;
 
-	if (!directory) {
-		rc = -errno;
-		if (fd >= 0)
-			close(fd);
-		return rc;
-	}
+	if (!list)
+		return -errno;
 	do {
 		errno = 0;
-		entry = readdir(directory);
+		entry = readdir(list);
 		rc = entry ? file_count(k, entry->d_name) : -errno;
 	} while (entry && rc == 0);
-	closedir(directory);
+	closedir(list);
 	return rc;
 }
 

@@ -1,11 +1,11 @@
 /* Repairing files. What is found is not trusted: neither its bytes nor what it is. */
 #include "repair.h"
+#include "beneath.h"
 #include "head.h"
 
 #include "../base/clock.h"
 #include "../base/log.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -171,7 +171,7 @@ static int leftover_repair(const struct file_place *place, int fd, const char *t
 	if (name.kind == NAME_SPARE) /* its packets came before its name */
 		name.time_us = (suspect ? clock_real_ns() : chunks.first_ns) / 1000;
 	name.kind = suspect ? NAME_SUSPECT : NAME_FINISHED;
-	rc = file_rename(place, text, name, finished);
+	rc = file_rename(place, fd, text, name, finished);
 	if (rc == 0 && fsync(place->directory))
 		rc = -errno;
 	if (rc)
@@ -192,7 +192,8 @@ static int leftover_repair(const struct file_place *place, int fd, const char *t
 /* What else there is may pass: a full disk, no descriptor left. */
 static bool for_good(int rc)
 {
-	return rc == -EBADMSG || rc == -EINVAL || rc == -EMLINK || rc == -EACCES || rc == -EPERM;
+	return rc == -EBADMSG || rc == -EINVAL || rc == -EREMOTE || rc == -EMLINK ||
+	       rc == -EACCES || rc == -EPERM;
 }
 
 static const char *failure(int rc)
@@ -201,6 +202,8 @@ static const char *failure(int rc)
 		return "its first page is not what afcap writes";
 	if (rc == -EINVAL)
 		return "no regular file";
+	if (rc == -EREMOTE)
+		return "it belongs to another user";
 	if (rc == -EMLINK)
 		return "it has another name, too";
 	return strerror(-rc);
@@ -215,36 +218,27 @@ static int leftover_treat(const struct file_place *place, const char *text, stru
 
 	if (fstatat(place->directory, text, &st, AT_SYMLINK_NOFOLLOW) || is_given_up(&st))
 		return 0;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
 	fd = file_lock(place, text, O_RDWR);
 	if (fd == -EWOULDBLOCK || fd == -ENOENT)
 		return 0;
 	if (fd < 0)
 		return fd;
-	if (st.st_nlink != 1)
-		rc = -EMLINK; /* somebody keeps it: not to be changed */
-	else
-		rc = leftover_repair(place, fd, text, name, result);
+	rc = leftover_repair(place, fd, text, name, result);
 	close(fd);
 	return rc ? rc : 1;
 }
 
 bool repair_step(struct file_place *place, struct message_result *result)
 {
-	int fd = openat(place->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+	DIR *list = beneath_list(place->directory);
 	struct dirent *entry;
 	uint32_t before = result->repaired;
 	bool done = false;
 
 	result->again = 0;
-	if (!directory) {
-		if (fd >= 0)
-			close(fd);
+	if (!list)
 		return false; /* whoever looks for files to keep tells it */
-	}
-	while (!result->again && (entry = readdir(directory))) {
+	while (!result->again && (entry = readdir(list))) {
 		struct name name;
 		int rc;
 
@@ -264,6 +258,6 @@ bool repair_step(struct file_place *place, struct message_result *result)
 		done = true;
 		result->again = name.kind == NAME_PARTIAL || result->repaired != before;
 	}
-	closedir(directory);
+	closedir(list);
 	return done;
 }

@@ -56,7 +56,7 @@ void config_init(struct config *config)
 	section_defaults(&config_daemon_section, &config->daemon);
 }
 
-static bool name_valid(const char *name)
+bool config_name_valid(const char *name)
 {
 	size_t n =
 		strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
@@ -77,7 +77,7 @@ struct config_capture *config_add(struct config *config, const char *name, unsig
 {
 	struct config_capture *c;
 
-	if (!name_valid(name)) {
+	if (!config_name_valid(name)) {
 		config_fail(error,
 			    "%s: capture name \"%s\": must be 1 to %d of [A-Za-z0-9_.-], not "
 			    "beginning with a dot",

@@ -77,6 +77,9 @@ void config_init(struct config *config);
  * -errno of opening. */
 int config_read(struct config *config, const char *name, struct config_error *error);
 
+/* Whether a capture may be called so: then its files may, too. */
+bool config_name_valid(const char *name);
+
 /* Adds a capture; NULL with *error when the name is bad, known already, or one too many. `where`
  * stands before the message. */
 struct config_capture *config_add(struct config *config, const char *name, unsigned line,

@@ -39,6 +39,7 @@ struct files {
 	unsigned failures; /* deaths without an answer between them */
 	struct message_capture
 		captures[CONFIG_CAPTURES_MAX]; /* to be told to each new archive process */
+	int directories[CONFIG_CAPTURES_MAX];  /* as the first one opened them; -1: none */
 	unsigned told;
 };
 
@@ -70,6 +71,15 @@ static void request_message(const struct files *f, const struct request *r, stru
 		memcpy(message->archive.name, r->file->name, sizeof(message->archive.name));
 }
 
+/* What goes along with a request; -1: nothing. Whatever the path of a directory leads to by now, a
+ * new archive process goes on where the files are. */
+static int request_fd(const struct files *f, const struct request *r)
+{
+	if (r->type == MESSAGE_CAPTURE)
+		return f->directories[r->capture];
+	return r->file && !opens(r->type) ? r->file->fd : -1;
+}
+
 /* Sends the head of the queue, if nothing is out. */
 static void queue_send(struct files *f)
 {
@@ -80,7 +90,7 @@ static void queue_send(struct files *f)
 	if (!r || f->sent || f->channel < 0)
 		return;
 	request_message(f, r, &message);
-	rc = channel_send(f->channel, &message, r->file && !opens(r->type) ? r->file->fd : -1);
+	rc = channel_send(f->channel, &message, request_fd(f, r));
 	if (rc == 0) {
 		f->sent = true;
 	} else if (rc != -EPIPE) { /* gone: its successor gets it */
@@ -134,6 +144,13 @@ static void file_free(struct output_file *file)
 	free(file);
 }
 
+static void directory_set(struct files *f, uint32_t capture, int fd)
+{
+	if (f->directories[capture] >= 0)
+		close(f->directories[capture]);
+	f->directories[capture] = fd;
+}
+
 /* The answer to the head of the queue. `fd` is ours. */
 static void request_answered(struct files *f, struct request *r,
 			     const struct message_result *result, int fd)
@@ -146,6 +163,10 @@ static void request_answered(struct files *f, struct request *r,
 	}
 	if (r->type == MESSAGE_OPEN || r->type == MESSAGE_KEEP)
 		f->events->cared(r->owner, result, r->type == MESSAGE_KEEP);
+	if (r->type == MESSAGE_CAPTURE && !result->error && fd >= 0)
+		directory_set(f, r->capture, fd);
+	else if (fd >= 0 && (!opens(r->type) || result->error))
+		close(fd);
 	if (opens(r->type) && !result->error) {
 		file->fd = fd;
 		file->align = result->align;
@@ -322,6 +343,8 @@ int files_new(struct files **out, struct event_base *base, const struct files_ev
 		.base = base, .events = events, .context = context, .channel = -1, .pid = -1
 	};
 	TAILQ_INIT(&f->queue);
+	for (unsigned i = 0; i < CONFIG_CAPTURES_MAX; i++)
+		f->directories[i] = -1;
 	f->retry = event_new(base, -1, 0, retry_cb, f);
 	rc = f->retry ? archive_start(f) : -ENOMEM;
 	if (rc)
@@ -335,6 +358,8 @@ void files_capture(struct files *f, const struct message_capture *capture, void 
 {
 	struct request *r = queue_add(f, MESSAGE_CAPTURE, capture->capture, 0, NULL);
 
+	if (strcmp(f->captures[capture->capture].directory, capture->directory) != 0)
+		directory_set(f, capture->capture, -1);
 	f->captures[capture->capture] = *capture;
 	if (f->told <= capture->capture)
 		f->told = capture->capture + 1;
@@ -461,5 +486,7 @@ void files_free(struct files *f)
 		TAILQ_REMOVE(&f->queue, r, link);
 		free(r);
 	}
+	for (uint32_t i = 0; i < CONFIG_CAPTURES_MAX; i++)
+		directory_set(f, i, -1);
 	free(f);
 }

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -69,12 +70,23 @@ static int ask(struct message *request, int fd, uint32_t answered)
 	return passed;
 }
 
-static void capture_tell(void)
+/* Returns the directory that it opened, or was given; -1 where it has none. */
+static int directory_tell(int given)
 {
 	struct message request = { .type = MESSAGE_CAPTURE, .capture = place.capture };
+	int fd = ask(&request, given, MESSAGE_CAPTURE_OK);
 
-	ck_assert_int_eq(ask(&request, -1, MESSAGE_CAPTURE_OK), -1);
 	ck_assert_uint_eq(answer.result.capture, 3);
+	if (answer.result.error)
+		ck_assert_int_eq(fd, -1);
+	else
+		ck_assert_int_ge(fd, 0);
+	return fd;
+}
+
+static void capture_tell(void)
+{
+	close(directory_tell(-1));
 }
 
 static struct message request_of(uint32_t type)
@@ -311,6 +323,14 @@ START_TEST(a_capture_that_is_told_wrongly_goes_on_as_it_was)
 	strcpy(place.capture.directory, "/mnt/none");
 	capture_tell();
 	ck_assert_int_eq(answer.result.error, ENOENT);
+	strcpy(place.capture.directory, PLACE_DIRECTORY);
+	strcpy(place.capture.name, "../eth0");
+	capture_tell();
+	ck_assert_int_eq(answer.result.error, EBADMSG);
+	strcpy(place.capture.name, "eth0");
+	memset(place.capture.filter, 'x', sizeof(place.capture.filter)); /* without an end */
+	capture_tell();
+	ck_assert_int_eq(answer.result.error, EBADMSG);
 	fd = file_asked();
 	close(fd);
 }
@@ -338,6 +358,88 @@ START_TEST(what_is_not_known_is_answered_with_an_error)
 }
 END_TEST
 
+/* Names in messages are names that the archive gave. */
+START_TEST(no_path_comes_from_a_message)
+{
+	static const uint32_t types[] = { MESSAGE_NAME, MESSAGE_FINISH, MESSAGE_DISCARD,
+					  MESSAGE_SYNC },
+			      answered[] = { MESSAGE_NAMED, MESSAGE_FINISHED, MESSAGE_DISCARDED,
+					     MESSAGE_SYNCED };
+	static const char *const names[] = {
+		"",
+		".",
+		"..",
+		"canary",
+		"../mnt/canary",
+		PLACE_DIRECTORY "/canary",
+		"sub/" PARTIAL,
+		"../mnt/" PARTIAL,
+		"/" PARTIAL,
+		PARTIAL "/../canary",
+		"eth1-w0-20260203T040506.789012Z.pcapng.partial",
+		"eth0-w1-20260203T040506.789012Z.pcapng.partial", /* another worker's */
+		FINISHED, /* finished files are nobody's to ask for */
+		"eth0-w0-20260203T040506.789012Z.pcapng.partial\n",
+	};
+	struct stat before, after;
+	int fd;
+
+	capture_tell();
+	place_file("canary", "canary", 6);
+	place_file(FINISHED, "finished", 8);
+	fd = openat(place.directory, "canary", O_RDWR | O_CLOEXEC);
+	ck_assert_int_eq(fstat(fd, &before), 0);
+	for (unsigned i = 0; i < sizeof(types) / sizeof(*types); i++)
+		for (unsigned n = 0; n <= sizeof(names) / sizeof(*names); n++) {
+			struct message request = request_of(types[i]);
+
+			if (n == sizeof(names) / sizeof(*names))
+				memset(request.archive.name, '.', FILE_NAME_BYTES); /* endless */
+			else
+				strcpy(request.archive.name, names[n]);
+			ask(&request, fd, answered[i]);
+			ck_assert_int_eq(answer.result.error, EBADMSG);
+		}
+	ck_assert_int_eq(fstat(fd, &after), 0);
+	ck_assert_int_eq(memcmp(&before, &after, sizeof(after)), 0);
+	ck_assert_uint_eq(place_count(), 2);
+	ck_assert_int_eq(place_size(FINISHED), 8);
+	close(fd);
+}
+END_TEST
+
+/* The directory that was opened first is the one, wherever the path leads to; also for the next
+ * process, which is given it. */
+START_TEST(a_directory_is_opened_once)
+{
+	int first, fd, file_fd;
+	struct stat opened, given;
+
+	ck_assert_int_eq(mkdirat(place.directory, "files", 0755), 0);
+	ck_assert_int_eq(mkdirat(place.directory, "trap", 0755), 0);
+	strcpy(place.capture.directory, PLACE_DIRECTORY "/files");
+	first = directory_tell(-1);
+	ck_assert_int_eq(renameat(place.directory, "files", place.directory, "away"), 0);
+	ck_assert_int_eq(symlinkat("trap", place.directory, "files"), 0);
+	close(file_asked());
+	ck_assert_int_gt(place_size("away/.eth0-w0-abcdef-9.spare"), 0);
+	fd = directory_tell(first);
+	ck_assert_int_eq(fstat(first, &opened), 0);
+	ck_assert_int_eq(fstat(fd, &given), 0);
+	ck_assert_uint_eq(opened.st_ino, given.st_ino);
+	close(fd);
+	ck_assert_int_eq(unlinkat(place.directory, "away/.eth0-w0-abcdef-9.spare", 0), 0);
+	close(file_asked());
+	ck_assert_int_gt(place_size("away/.eth0-w0-abcdef-9.spare"), 0);
+	ck_assert_int_lt(place_size("trap/.eth0-w0-abcdef-9.spare"), 0);
+	file_fd = openat(place.directory, "away/.eth0-w0-abcdef-9.spare", O_RDONLY | O_CLOEXEC);
+	ck_assert_int_eq(directory_tell(file_fd), -1);
+	ck_assert_int_eq(answer.result.error, ENOTDIR);
+	close(file_fd);
+	close(first);
+}
+END_TEST
+
 Suite *suite_archive(void)
 {
 	Suite *s = suite_create("archive");
@@ -354,6 +456,8 @@ Suite *suite_archive(void)
 	tcase_add_test(t, a_file_in_use_is_preallocated_unless_the_reserve_is_touched);
 	tcase_add_test(t, a_capture_that_is_told_wrongly_goes_on_as_it_was);
 	tcase_add_test(t, what_is_not_known_is_answered_with_an_error);
+	tcase_add_test(t, no_path_comes_from_a_message);
+	tcase_add_test(t, a_directory_is_opened_once);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -260,6 +261,125 @@ START_TEST(only_a_regular_file_of_that_name_is_locked)
 }
 END_TEST
 
+/* To be written to, a file that was found must be nobody else's. */
+START_TEST(a_file_that_is_also_somebody_elses_is_not_written_to)
+{
+	int fd;
+
+	place_file("file", "x", 1);
+	ck_assert_int_eq(fchownat(place.directory, "file", 1234, 1234, 0), 0);
+	ck_assert_int_eq(file_lock(&place, "file", O_RDWR), -EREMOTE);
+	place.owner = 1234; /* may put there what he likes, also this process's own */
+	fd = file_lock(&place, "file", O_RDWR);
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+	ck_assert_int_eq(linkat(place.directory, "file", place.directory, "other", 0), 0);
+	ck_assert_int_eq(file_lock(&place, "file", O_RDWR), -EMLINK);
+	fd = file_lock(&place, "file", O_RDONLY); /* is it held? */
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+}
+END_TEST
+
+/* What took the name of an open file keeps it, and keeps its own. */
+START_TEST(another_file_in_the_place_of_an_open_one_is_not_renamed)
+{
+	int fd = written();
+
+	ck_assert_int_eq(renameat(place.directory, PARTIAL, place.directory, "away"), 0);
+	place_file(PARTIAL, "canary", 6);
+	file_finish(&place, &request, fd, &result);
+	ck_assert_int_eq(result.error, ENOENT);
+	ck_assert_int_eq(place_size(PARTIAL), 6);
+	ck_assert_int_eq(place_size(FINISHED), -1);
+	ck_assert_uint_eq(place_read(PARTIAL, file.bytes, sizeof(file.bytes)), 6);
+	ck_assert_int_eq(memcmp(file.bytes, "canary", 6), 0);
+	ck_assert_uint_eq(place_count(), 2);
+	close(fd);
+}
+END_TEST
+
+/* Of whatever kind: what cannot be removed has its name, the file gets another one. */
+START_TEST(a_hidden_name_that_is_taken_keeps_no_file_from_being_made)
+{
+	struct name name;
+	int fd;
+
+	ck_assert_int_eq(mkdirat(place.directory, SPARE, 0700), 0);
+	request = (struct message_archive){ .worker = 1, .file = { .serial = 5 } };
+	result = (struct message_result){ 0 };
+	fd = file_open(&place, &request, &result);
+	ck_assert_msg(fd >= 0, "%s", result.text);
+	ck_assert_str_ne(result.name, SPARE);
+	ck_assert(name_parse(&name, result.name, "eth0"));
+	ck_assert_int_eq(name.kind, NAME_SPARE);
+	ck_assert_uint_eq(place_count(), 2);
+	close(fd);
+	for (unsigned i = 0; i < 2; i++) { /* links give way, and what they lead to stays */
+		place_clear();
+		place_file("canary", "canary", 6);
+		ck_assert_int_eq(i ? symlinkat("canary", place.directory, SPARE)
+				   : linkat(place.directory, "canary", place.directory, SPARE, 0),
+				 0);
+		close(opened());
+		ck_assert_int_eq(place_size("canary"), 6);
+	}
+}
+END_TEST
+
+START_TEST(a_path_that_leads_elsewhere_is_told_once)
+{
+	place_log();
+	file_place_close(&place);
+	strcpy(place.capture.directory, PLACE_DIRECTORY "/files");
+	ck_assert_int_eq(mkdir(PLACE_DIRECTORY "/files", 0755), 0);
+	file_place_open(&place, &result);
+	ck_assert_int_eq(result.error, 0);
+	file_place_look(&place);
+	ck_assert_uint_eq(place_logged("is not the directory any more"), 0);
+	for (unsigned i = 1; i < 4; i++) {
+		ck_assert_int_eq(rename(PLACE_DIRECTORY "/files", PLACE_DIRECTORY "/away"), 0);
+		if (i == 2)
+			ck_assert_int_eq(mkdir(PLACE_DIRECTORY "/files", 0755), 0);
+		if (i == 3)
+			ck_assert_int_eq(symlink("/", PLACE_DIRECTORY "/files"), 0);
+		file_place_look(&place);
+		file_place_look(&place);
+		ck_assert_uint_eq(place_logged("is not the directory any more"), i);
+		remove(PLACE_DIRECTORY "/files");
+		ck_assert_int_eq(rename(PLACE_DIRECTORY "/away", PLACE_DIRECTORY "/files"), 0);
+		file_place_look(&place);
+		ck_assert_uint_eq(place_logged("is not the directory any more"), i);
+	}
+}
+END_TEST
+
+static const struct {
+	mode_t mode;
+	uid_t owner;
+	const char *told;
+} directories[] = {
+	{ 0755, 0, NULL },
+	{ 0770, 0, NULL },
+	{ 01777, 0, NULL },
+	{ 0777, 0, "everybody may write to the directory /mnt" },
+	{ 0700, 1234, "the directory /mnt belongs to user 1234" },
+};
+
+START_TEST(a_directory_that_others_may_change_is_told)
+{
+	place_log();
+	ck_assert_int_eq(fchmod(place.directory, directories[_i].mode), 0);
+	ck_assert_int_eq(fchown(place.directory, directories[_i].owner, (gid_t)-1), 0);
+	file_place_close(&place);
+	file_place_open(&place, &result);
+	ck_assert_int_eq(result.error, 0);
+	ck_assert_uint_eq(place_logged("<4>"), directories[_i].told != NULL);
+	if (directories[_i].told)
+		ck_assert_uint_eq(place_logged(directories[_i].told), 1);
+}
+END_TEST
+
 START_TEST(a_head_with_one_wrong_word_is_none)
 {
 	static const uint32_t at[] = { 0, 4, 8, 12, 16, 20, HEAD_BYTES - 4, HEAD_BYTES - 8 };
@@ -303,6 +423,12 @@ Suite *suite_file(void)
 	tcase_add_test(t, a_group_that_cannot_be_given_is_told);
 	tcase_add_test(t, a_sync_says_when_it_fails);
 	tcase_add_test(t, only_a_regular_file_of_that_name_is_locked);
+	tcase_add_test(t, a_file_that_is_also_somebody_elses_is_not_written_to);
+	tcase_add_test(t, another_file_in_the_place_of_an_open_one_is_not_renamed);
+	tcase_add_test(t, a_hidden_name_that_is_taken_keeps_no_file_from_being_made);
+	tcase_add_test(t, a_path_that_leads_elsewhere_is_told_once);
+	tcase_add_loop_test(t, a_directory_that_others_may_change_is_told, 0,
+			    sizeof(directories) / sizeof(*directories));
 	tcase_add_test(t, a_head_with_one_wrong_word_is_none);
 	suite_add_tcase(s, t);
 	return s;

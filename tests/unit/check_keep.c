@@ -370,6 +370,37 @@ START_TEST(the_youngest_that_fit_stay)
 }
 END_TEST
 
+/* Whoever may put files there, of any size and with any name, has no word in which of ours go.
+ * Those of root and of the directory's owner are an earlier daemon's. */
+START_TEST(files_of_other_users_neither_count_nor_go)
+{
+	static const uid_t owners[] = { 1234, 0, 4321 };
+
+	for (unsigned i = 0; i < 3; i++) {
+		place_file(named(NAME_FINISHED, i, START_US), NULL, 1000);
+		place_file(named(NAME_PARTIAL, i, START_US), NULL, 1000);
+		for (unsigned partial = 0; partial < 2; partial++)
+			ck_assert_int_eq(
+				fchownat(place.directory,
+					 named(partial ? NAME_PARTIAL : NAME_FINISHED, i, START_US),
+					 owners[i], (gid_t)-1, 0),
+				0);
+	}
+	place.user = 99;
+	place.owner = 4321;
+	place.capture.disk_budget =
+		2 * 1000 + 2 * 4096; /* what is no file yet counts by its pages */
+	ck_assert(enforce(0));
+	ck_assert_uint_eq(result.removed, 0);
+	place.capture.disk_budget = 1;
+	place.capture.max_age_ns = 1;
+	enforce(0);
+	ck_assert_uint_eq(result.removed, 2);
+	ck_assert(there(NAME_FINISHED, 0, START_US));
+	ck_assert_uint_eq(place_count(), 4);
+}
+END_TEST
+
 Suite *suite_keep(void)
 {
 	Suite *s = suite_create("keep");
@@ -390,6 +421,7 @@ Suite *suite_keep(void)
 	tcase_add_test(t, what_cannot_be_removed_is_told_once_and_skipped);
 	tcase_add_test(t, files_may_vanish_at_any_moment);
 	tcase_add_test(t, the_youngest_that_fit_stay);
+	tcase_add_test(t, files_of_other_users_neither_count_nor_go);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -8,12 +8,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define STEM	 "eth0-w1-20260203T040506.789012Z"
@@ -314,8 +317,12 @@ static void hostile_make(unsigned kind)
 		ck_assert_int_eq(linkat(place.directory, "target", place.directory, PARTIAL, 0), 0);
 	else if (kind == 5)
 		place_file(PARTIAL, file.bytes + 4, file.size - 4); /* not begun as ours are */
-	else
+	else if (kind == 6)
 		ck_assert_int_eq(symlinkat("none", place.directory, ".eth0-w0-1-1.spare"), 0);
+	else
+		place_file(PARTIAL, file.bytes, file.size);
+	if (kind == 7)
+		ck_assert_int_eq(fchownat(place.directory, PARTIAL, 1234, (gid_t)-1, 0), 0);
 }
 
 START_TEST(what_is_no_file_of_ours_is_told_once_and_left)
@@ -349,6 +356,55 @@ START_TEST(a_file_is_tried_again_when_somebody_saw_to_it)
 }
 END_TEST
 
+/* Puts a file and two links of another file in each other's place without end. */
+static void swap_for_ever(void)
+{
+	for (;;) {
+		unlinkat(place.directory, "hard", 0);
+		unlinkat(place.directory, "soft", 0);
+		linkat(place.directory, "canary", place.directory, "hard", 0);
+		symlinkat("canary", place.directory, "soft");
+		place_file("next", file.bytes, file.size);
+		renameat(place.directory, "next", place.directory, PARTIAL);
+		for (unsigned i = 0; i < 300; i++)
+			renameat2(place.directory, i % 7 ? "hard" : "soft", place.directory,
+				  PARTIAL, RENAME_EXCHANGE);
+	}
+}
+
+/* The canary could be repaired well: it is left alone for being no file of that name alone. */
+START_TEST(nothing_else_is_hit_when_a_name_is_swapped_meanwhile)
+{
+	struct stat before, after;
+	unsigned done = 0;
+	pid_t other;
+
+	recording_build(&file, 2, 50, false);
+	place_file("canary", file.bytes, file.size);
+	ck_assert_int_eq(fstatat(place.directory, "canary", &before, 0), 0);
+	other = fork();
+	if (other == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		swap_for_ever();
+	}
+	for (unsigned i = 0; i < 50000 && (i < 20000 || done < 20); i++) {
+		step();
+		done += result.repaired;
+		if (result.repaired) /* or there would be no end of them */
+			unlinkat(place.directory, FINISHED, 0);
+	}
+	kill(other, SIGKILL);
+	ck_assert_int_eq(waitpid(other, NULL, 0), other);
+	ck_assert_uint_gt(done, 0);
+	ck_assert_int_eq(fstatat(place.directory, "canary", &after, 0), 0);
+	ck_assert_int_eq(after.st_size, before.st_size);
+	ck_assert_int_eq(after.st_mtim.tv_sec, before.st_mtim.tv_sec);
+	ck_assert_int_eq(after.st_mtim.tv_nsec, before.st_mtim.tv_nsec);
+	ck_assert_uint_eq(place_read("canary", repaired, sizeof(repaired)), file.size);
+	ck_assert_int_eq(memcmp(repaired, file.bytes, file.size), 0);
+}
+END_TEST
+
 Suite *suite_repair(void)
 {
 	Suite *s = suite_create("repair");
@@ -366,8 +422,9 @@ Suite *suite_repair(void)
 	tcase_add_test(t, a_file_that_is_held_is_left_alone);
 	tcase_add_test(t, one_file_is_repaired_at_a_time);
 	tcase_add_test(t, no_other_file_is_overwritten);
-	tcase_add_loop_test(t, what_is_no_file_of_ours_is_told_once_and_left, 0, 7);
+	tcase_add_loop_test(t, what_is_no_file_of_ours_is_told_once_and_left, 0, 8);
 	tcase_add_test(t, a_file_is_tried_again_when_somebody_saw_to_it);
+	tcase_add_test(t, nothing_else_is_hit_when_a_name_is_swapped_meanwhile);
 	suite_add_tcase(s, t);
 	return s;
 }

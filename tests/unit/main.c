@@ -24,6 +24,7 @@ int main(void)
 	srunner_add_suite(runner, suite_archive());
 	srunner_add_suite(runner, suite_saved());
 	srunner_add_suite(runner, suite_log());
+	srunner_add_suite(runner, suite_beneath());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

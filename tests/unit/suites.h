@@ -21,5 +21,6 @@ Suite *suite_file(void);
 Suite *suite_archive(void);
 Suite *suite_saved(void);
 Suite *suite_log(void);
+Suite *suite_beneath(void);
 
 #endif

@@ -1,0 +1,57 @@
+/* openat2(2), for which glibc has no name. */
+#include "beneath.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int descriptor_open(int directory, const char *name, struct open_how how)
+{
+	int fd = (int)syscall(SYS_openat2, directory, name, &how, sizeof(how));
+
+	if (fd < 0 && errno == ENOSYS) /* a sandbox that is older than the call */
+		fd = openat(directory, name, (int)how.flags, (mode_t)how.mode);
+	return fd < 0 ? -errno : fd;
+}
+
+static int entry_open(int directory, const char *name, int flags, mode_t mode)
+{
+	return descriptor_open(
+		directory, name,
+		(struct open_how){ .flags = (unsigned)(flags | O_NOFOLLOW | O_CLOEXEC),
+				   .mode = flags & O_CREAT ? mode : 0,
+				   .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
+					      RESOLVE_NO_MAGICLINKS });
+}
+
+int beneath_open(int directory, const char *name, int flags, mode_t mode)
+{
+	if (!*name || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return -EINVAL;
+	return entry_open(directory, name, flags, mode);
+}
+
+DIR *beneath_list(int directory)
+{
+	int fd = entry_open(directory, ".", O_RDONLY | O_DIRECTORY, 0);
+	DIR *list = fd < 0 ? NULL : fdopendir(fd);
+
+	if (fd < 0) {
+		errno = -fd;
+	} else if (!list) {
+		int saved = errno;
+
+		close(fd);
+		errno = saved;
+	}
+	return list;
+}
+
+int beneath_start(const char *path)
+{
+	return descriptor_open(AT_FDCWD, path,
+			       (struct open_how){ .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC });
+}

@@ -1,0 +1,154 @@
+/* Paths are followed here alone, and only when a directory is opened. */
+#include "directory.h"
+#include "beneath.h"
+
+#include "../base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+/* Takes the descriptor. Returns 0 or -errno. */
+static int directory_set(struct file_place *place, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return -errno;
+	if (!S_ISDIR(st.st_mode))
+		return -ENOTDIR;
+	place->directory = fd;
+	place->owner = st.st_uid;
+	place->user = geteuid();
+	return 0;
+}
+
+/* Who besides this user may rename, remove and replace what is there. */
+static void others_tell(const struct file_place *place)
+{
+	const struct message_capture *c = &place->capture;
+	struct stat st;
+
+	if (fstat(place->directory, &st))
+		return;
+	if (st.st_uid != 0 && st.st_uid != place->user)
+		log_warning("%s: the directory %s belongs to user %u, who may rename and remove "
+			    "whatever is recorded there",
+			    c->name, c->directory, (unsigned)st.st_uid);
+	if (st.st_mode & S_IWOTH && !(st.st_mode & S_ISVTX))
+		log_warning("%s: everybody may write to the directory %s, and rename and remove "
+			    "whatever is recorded there (chmod o-w, or +t)",
+			    c->name, c->directory);
+}
+
+void file_place_open(struct file_place *place, struct message_result *result)
+{
+	const char *path = place->capture.directory;
+	int fd = beneath_start(path), rc = fd < 0 ? fd : directory_set(place, fd);
+
+	if (rc) {
+		result->error = -rc;
+		snprintf(result->text, sizeof(result->text), "directory %s: %s%s", path,
+			 strerror(-rc),
+			 rc == -ENOENT ? " (make it first, owned by the user who runs afcapd)"
+				       : "");
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	if (faccessat(place->directory, ".", W_OK | X_OK, AT_EACCESS) == 0) {
+		others_tell(place);
+		return;
+	}
+	result->error = errno;
+	snprintf(result->text, sizeof(result->text), "directory %s is not writable: %s", path,
+		 strerror(errno));
+	file_place_close(place);
+}
+
+int file_place_take(struct file_place *place, int fd)
+{
+	int own = fcntl(fd, F_DUPFD_CLOEXEC, 0), rc = own < 0 ? -errno : directory_set(place, own);
+
+	if (rc && own >= 0)
+		close(own);
+	return rc;
+}
+
+void file_place_close(struct file_place *place)
+{
+	if (place->directory >= 0)
+		close(place->directory);
+	place->directory = -1;
+}
+
+void file_place_look(struct file_place *place)
+{
+	const struct message_capture *c = &place->capture;
+	struct stat opened, there;
+	bool moved;
+
+	if (fstat(place->directory, &opened))
+		return;
+	if (fstatat(AT_FDCWD, c->directory, &there, AT_NO_AUTOMOUNT))
+		moved = errno == ENOENT || errno == ENOTDIR || errno == ELOOP;
+	else
+		moved = there.st_dev != opened.st_dev || there.st_ino != opened.st_ino;
+	if (moved && !place->moved)
+		log_warning("%s: %s is not the directory any more that was opened, which is used "
+			    "all the same, wherever it was moved (a restart opens the path anew)",
+			    c->name, c->directory);
+	place->moved = moved;
+}
+
+int file_room(const struct file_place *place, struct file_room *room)
+{
+	const struct message_capture *c = &place->capture;
+	struct statvfs fs;
+
+	if (fstatvfs(place->directory, &fs))
+		return -errno;
+	/* Some file systems in memory do not tell. */
+	room->available = fs.f_blocks ? (uint64_t)fs.f_bavail * fs.f_frsize : UINT64_MAX;
+	room->reserve = c->disk_reserve ? c->disk_reserve
+					: (uint64_t)fs.f_blocks * fs.f_frsize / 100 *
+						  c->disk_reserve_percent;
+	return 0;
+}
+
+bool file_is_ours(const struct file_place *place, const struct stat *file)
+{
+	return S_ISREG(file->st_mode) &&
+	       (file->st_uid == place->user || file->st_uid == 0 || file->st_uid == place->owner);
+}
+
+bool file_is_named(const struct file_place *place, const char *name, const struct stat *file)
+{
+	struct stat st;
+
+	return fstatat(place->directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st.st_dev == file->st_dev && st.st_ino == file->st_ino;
+}
+
+int file_find(const struct file_place *place, uint32_t worker, uint64_t device, uint64_t inode,
+	      struct name *name, char *text)
+{
+	DIR *list = beneath_list(place->directory);
+	struct stat file = { .st_dev = device, .st_ino = inode };
+	struct dirent *entry;
+	int rc = -ENOENT;
+
+	if (!list)
+		return -errno;
+	while (rc == -ENOENT && (entry = readdir(list)))
+		if (name_parse(name, entry->d_name, place->capture.name) &&
+		    name->worker == worker && file_is_named(place, entry->d_name, &file)) {
+			snprintf(text, FILE_NAME_BYTES, "%.*s", FILE_NAME_BYTES - 1, entry->d_name);
+			rc = 0;
+		}
+	closedir(list);
+	return rc;
+}

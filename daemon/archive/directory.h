@@ -1,0 +1,63 @@
+/* A capture's directory: opened once, and the same from then on, whatever its path leads to later.
+ * Others may write to it; what they put there is told from what is ours. */
+#ifndef DIRECTORY_H
+#define DIRECTORY_H
+
+#include "names.h"
+
+#include "../base/message.h"
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+/* A capture's place for files. */
+struct file_place {
+	struct message_capture capture;
+	int directory;	 /* -1: none */
+	uid_t user;	 /* whose our files are: this process's, as the file system says */
+	uid_t owner;	 /* the directory's */
+	bool moved;	 /* the path leads elsewhere, that is told */
+	int plain_told;	 /* said once that O_DIRECT is not used */
+	int repair_told; /* errno last told of repairing there, which may pass */
+	int scan_told, remove_told; /* errno last told of reading it, of removing there */
+	uint64_t kept_ns;	    /* monotonic: keep_enforce() was last run; 0: never */
+	bool over_budget;	    /* then */
+	bool removed;		    /* something, since the file system was synced for that */
+	uint64_t opened_ns;	    /* monotonic */
+	uint64_t repaired_ns;	    /* monotonic: there was last nothing to repair; 0: never */
+};
+
+struct file_room {
+	uint64_t available; /* bytes of the file system, for this user */
+	uint64_t reserve;   /* what must stay of them */
+};
+
+/* Opens the directory by its configured path; tells where others may do with it what they like. On
+ * failure result->error and text say why. */
+void file_place_open(struct file_place *place, struct message_result *result);
+
+/* Goes on with a directory that an archive process before opened; `fd` stays the caller's. Returns
+ * 0 or -errno. */
+int file_place_take(struct file_place *place, int fd);
+
+void file_place_close(struct file_place *place);
+
+/* Tells once that the path leads elsewhere by now. */
+void file_place_look(struct file_place *place);
+
+/* Returns 0 or -errno. */
+int file_room(const struct file_place *place, struct file_room *room);
+
+/* Whether a file found there may be one that afcapd made: a regular one of this user, of root (an
+ * earlier daemon's), or of the directory's owner, who may do there what he likes anyway. */
+bool file_is_ours(const struct file_place *place, const struct stat *file);
+
+/* Whether the file has this name in the directory. */
+bool file_is_named(const struct file_place *place, const char *name, const struct stat *file);
+
+/* Looks the directory through for a file of the capture's worker. `text` has FILE_NAME_BYTES.
+ * Returns 0 with *name and `text` filled in, -ENOENT, or another -errno. */
+int file_find(const struct file_place *place, uint32_t worker, uint64_t device, uint64_t inode,
+	      struct name *name, char *text);
+
+#endif
