@@ -22,5 +22,6 @@ Suite *suite_archive(void);
 Suite *suite_saved(void);
 Suite *suite_log(void);
 Suite *suite_beneath(void);
+Suite *suite_unixsocket(void);
 
 #endif
