@@ -1,0 +1,9 @@
+/* What the archive process may do: files beneath directories, its channel. */
+#ifndef ARCHIVE_SANDBOX_H
+#define ARCHIVE_SANDBOX_H
+
+/* No capability, not dumpable, no network, no program, no process: the list of system calls.
+ * Returns 0 or -errno. */
+int archive_sandbox(void);
+
+#endif

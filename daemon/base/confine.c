@@ -1,0 +1,164 @@
+/* seccomp(2) by libseccomp, landlock(7) by hand: no library of the distribution has it. */
+#include "confine.h"
+
+#include <errno.h>
+#include <linux/landlock.h>
+#include <seccomp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#endif
+#if !defined(SANITIZED) && defined(COVERAGE) /* its counters are written as a process ends */
+#define SANITIZED 1
+#endif
+
+struct confine {
+	scmp_filter_ctx context;
+};
+
+bool confine_possible(void)
+{
+#ifdef SANITIZED
+	return false;
+#else
+	return true;
+#endif
+}
+
+struct confine *confine_new(enum confine_otherwise otherwise)
+{
+	struct confine *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->context =
+		seccomp_init(otherwise == CONFINE_DIES ? SCMP_ACT_TRAP : SCMP_ACT_ERRNO(EPERM));
+	if (c->context)
+		return c;
+	free(c);
+	return NULL;
+}
+
+static int rule_add(const struct confine *confine, uint32_t action, const char *name,
+		    unsigned count, const struct scmp_arg_cmp *compare)
+{
+	int number = seccomp_syscall_resolve_name(name), rc;
+
+	if (!confine)
+		return -ENOMEM;
+	if (number < 0) /* unknown, or another architecture's */
+		return 0;
+	rc = seccomp_rule_add_array(confine->context, action, number, count, compare);
+	return rc == -EEXIST ? 0 : rc;
+}
+
+int confine_allow(struct confine *confine, const struct confine_call *calls, size_t count)
+{
+	int rc = confine ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		struct scmp_arg_cmp compare[CONFINE_ARGUMENTS];
+		unsigned n = 0;
+
+		for (; n < CONFINE_ARGUMENTS && calls[i].arguments[n].number; n++) {
+			const struct confine_argument *a = &calls[i].arguments[n];
+
+			compare[n] =
+				SCMP_CMP64(a->number - 1, SCMP_CMP_MASKED_EQ, a->mask, a->value);
+		}
+		rc = rule_add(confine, SCMP_ACT_ALLOW, calls[i].name, n, compare);
+	}
+	return rc;
+}
+
+int confine_allow_names(struct confine *confine, const char *const *names, size_t count)
+{
+	int rc = confine ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < count && rc == 0; i++)
+		rc = rule_add(confine, SCMP_ACT_ALLOW, names[i], 0, NULL);
+	return rc;
+}
+
+int confine_missing(struct confine *confine, const char *name)
+{
+	return rule_add(confine, SCMP_ACT_ERRNO(ENOSYS), name, 0, NULL);
+}
+
+int confine_apply(struct confine *confine)
+{
+	int rc = confine ? 0 : -ENOMEM;
+
+	if (rc == 0 && confine_possible()) {
+		/* Both threads at once; a call of another architecture's is killed by default. */
+		rc = seccomp_attr_set(confine->context, SCMP_FLTATR_CTL_TSYNC, 1);
+		if (rc == 0)
+			rc = seccomp_attr_set(confine->context, SCMP_FLTATR_API_SYSRAWRC, 1);
+		if (rc == 0) /* a tree instead of a ladder: it is asked for every block */
+			rc = seccomp_attr_set(confine->context, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+		if (rc == 0)
+			rc = seccomp_load(confine->context);
+	}
+	if (confine)
+		seccomp_release(confine->context);
+	free(confine);
+	return rc;
+}
+
+void confine_call_name(int number, char *text, size_t size)
+{
+	char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, number);
+
+	if (name)
+		snprintf(text, size, "%s", name);
+	else
+		snprintf(text, size, "system call %d", number);
+	free(name);
+}
+
+/* Larger than older headers have it; how much of it counts is said with it. */
+struct ruleset {
+	uint64_t files, network, scoped;
+};
+
+#define FILES_BITS(version) ((version) >= 5 ? 16 : (version) >= 3 ? 15 : (version) == 2 ? 14 : 13)
+#define BITS(count)	    ((UINT64_C(1) << (count)) - 1)
+
+int confine_files(void)
+{
+	long version =
+		syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	struct ruleset all = { 0 };
+	size_t bytes = sizeof(all.files);
+	int fd, rc = 0;
+
+	if (version < 1)
+		return version < 0 ? -errno : -ENOSYS;
+	all.files = BITS(FILES_BITS(version));
+	if (version >= 4) {
+		all.network = BITS(2); /* TCP: bind, connect */
+		bytes = offsetof(struct ruleset, scoped);
+	}
+	if (version >= 6) {
+		all.scoped = BITS(2); /* abstract sockets, signals */
+		bytes = sizeof(all);
+	}
+	fd = (int)syscall(SYS_landlock_create_ruleset, &all, bytes, 0);
+	if (fd < 0)
+		return -errno;
+	/* No rule is added: nothing of it is allowed. */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || syscall(SYS_landlock_restrict_self, fd, 0))
+		rc = -errno;
+	close(fd);
+	return rc ? rc : (int)version;
+}

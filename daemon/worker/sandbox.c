@@ -1,0 +1,198 @@
+/* The list of a worker's system calls, by descriptor and option. */
+#include "sandbox.h"
+
+#include "../base/confine.h"
+#include "../base/log.h"
+#include "../base/privileges.h"
+
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define DESCRIPTORS 64
+#define FILES_FROM  8
+#define SLACK_BYTES (1 << 20)
+#define NOT_EXEC    (~(uint64_t)(PROT_READ | PROT_WRITE))
+
+/* What a descriptor is, as /proc/self/fd calls it. */
+enum kind { EVENT, TIMER, EPOLL };
+static const char *const kinds[] = { [EVENT] = "anon_inode:[eventfd]",
+				     [TIMER] = "anon_inode:[timerfd]",
+				     [EPOLL] = "anon_inode:[eventpoll]" };
+
+/* Whoever holds one of these can do no more with it. */
+static const struct {
+	enum kind kind;
+	const char *call;
+} by_kind[] = {
+	{ EVENT, "read" },
+	{ EVENT, "write" },
+	{ TIMER, "read" },
+	{ TIMER, "timerfd_settime" },
+	{ TIMER, "timerfd_settime64" },
+	{ EPOLL, "epoll_wait" },
+	{ EPOLL, "epoll_pwait" },
+	{ EPOLL, "epoll_pwait2" },
+	{ EPOLL, "epoll_ctl" },
+};
+
+#define FD(number)                                                                                 \
+	{                                                                                          \
+		1, CONFINE_FD, number                                                              \
+	}
+#define IS(n, number)                                                                              \
+	{                                                                                          \
+		n, CONFINE_FD, number                                                              \
+	}
+
+static const char *const names[] = {
+	"close",
+	"brk",
+	"mremap",
+	"munmap",
+	"madvise",
+	"clock_gettime",
+	"clock_gettime64",
+	"gettimeofday",
+	"nanosleep",
+	"clock_nanosleep",
+	"clock_nanosleep_time64",
+	"futex",
+	"futex_time64",
+	"sched_yield",
+	"getrandom",
+	"getpid",
+	"gettid",
+	"alarm",
+	"setitimer",
+	"rt_sigprocmask",
+	"rt_sigreturn",
+	"sigreturn",
+	"restart_syscall",
+	"exit",
+	"exit_group",
+#ifdef CRASH_STEPS /* tells which step it died after */
+	"write",
+#endif
+};
+
+static const struct confine_call bound[] = {
+	/* The channel, stderr */
+	{ "recvmsg", { FD(CHANNEL_FD) } },
+	{ "sendmsg", { FD(CHANNEL_FD) } },
+	{ "write", { FD(STDERR_FILENO) } },
+	/* The ring: its statistics, its link, why it woke. Whatever sends or changes it is not
+	   here. */
+	{ "getsockopt", { FD(RING_FD), IS(2, SOL_PACKET), IS(3, PACKET_STATISTICS) } },
+	{ "getsockname", { FD(RING_FD) } },
+	{ "ioctl", { FD(RING_FD), IS(2, SIOCGIFNAME) } },
+	{ "ioctl", { FD(RING_FD), IS(2, SIOCGIFFLAGS) } },
+	{ "recvfrom", { FD(RING_FD), IS(3, 0), IS(4, MSG_PEEK | MSG_DONTWAIT) } },
+	/* Memory: none of a file, none to be executed */
+	{ "mmap", { { 3, NOT_EXEC, 0 }, { 4, MAP_ANONYMOUS, MAP_ANONYMOUS } } },
+	{ "mmap2", { { 3, NOT_EXEC, 0 }, { 4, MAP_ANONYMOUS, MAP_ANONYMOUS } } },
+	{ "mprotect", { { 3, NOT_EXEC, 0 } } },
+	/* Time, threads, the end */
+
+};
+
+/* With a file's descriptor: from FILES_FROM on, by which each power of two is a rule. */
+static const char *const by_file[] = { "pwrite64", "pread64", "ftruncate", "ftruncate64",
+				       "fallocate" };
+
+static bool is_kind(int fd, enum kind kind)
+{
+	char path[32], target[32];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n < 0)
+		return false;
+	target[n] = '\0';
+	return strcmp(target, kinds[kind]) == 0;
+}
+
+static int limit(int resource, rlim_t value)
+{
+	const struct rlimit l = { value, value };
+
+	return setrlimit(resource, &l) ? -errno : 0;
+}
+
+/* Which descriptors are events, timers, epolls is looked up while that can be. */
+static struct confine *list;
+
+static int files_allow(void)
+{
+	int rc = 0;
+
+	for (uint64_t from = FILES_FROM; from < DESCRIPTORS && rc == 0; from *= 2)
+		for (size_t i = 0; i < sizeof(by_file) / sizeof(*by_file) && rc == 0; i++) {
+			const struct confine_call call = {
+				by_file[i], { { 1, CONFINE_FD & ~(from - 1), from } }
+			};
+
+			rc = confine_allow(list, &call, 1);
+		}
+	return rc;
+}
+
+static int list_make(void)
+{
+	const struct confine_call own = { "tgkill", { IS(1, (uint64_t)getpid()) } };
+	int rc;
+
+	list = confine_new(CONFINE_DIES);
+	rc = confine_allow_names(list, names, sizeof(names) / sizeof(*names));
+	if (rc == 0)
+		rc = confine_allow(list, bound, sizeof(bound) / sizeof(*bound));
+	if (rc == 0)
+		rc = confine_allow(list, &own, 1);
+	if (rc == 0)
+		rc = files_allow();
+	for (int fd = RING_FD + 1; fd < DESCRIPTORS && rc == 0; fd++)
+		for (size_t i = 0; i < sizeof(by_kind) / sizeof(*by_kind) && rc == 0; i++) {
+			const struct confine_call call = { by_kind[i].call, { FD((unsigned)fd) } };
+
+			if (is_kind(fd, by_kind[i].kind))
+				rc = confine_allow(list, &call, 1);
+		}
+	return rc;
+}
+
+int sandbox_begin(const struct message_worker *what)
+{
+	/* A chunk that is begun is finished, and a block put aside goes behind it. */
+	uint64_t most = what->file_bytes + 4 * (uint64_t)what->block_bytes + SLACK_BYTES;
+	int rc = list_make();
+
+	log_plain(); /* the journal's socket cannot be had from now on */
+	if (rc == 0)
+		rc = limit(RLIMIT_FSIZE, most);
+	if (rc == 0)
+		rc = limit(RLIMIT_NOFILE, DESCRIPTORS);
+	if (rc == 0)
+		rc = privileges_drop();
+	if (rc)
+		return rc;
+	rc = confine_files();
+	if (rc < 0)
+		log_debug("no Landlock here: %s", strerror(-rc));
+	return 0;
+}
+
+int sandbox_close(void)
+{
+	int rc = confine_apply(list);
+
+	list = NULL;
+	return rc;
+}
