@@ -9,7 +9,7 @@ CFLAGS ?= -O2 -g
 PKG_CONFIG ?= pkg-config
 Q := $(if $(V),,@)
 
-MODULES_DAEMON := libevent libsystemd inih jansson libpcap
+MODULES_DAEMON := libevent libsystemd inih jansson libpcap libseccomp libcap-ng
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef
 override CPPFLAGS += -D_GNU_SOURCE -D'AFCAP_VERSION="$(VERSION)"' -MMD -MP
 override CFLAGS += -std=c11 $(WARNINGS) -fno-strict-aliasing -fstack-protector-strong
@@ -118,8 +118,13 @@ $(BUILD)/tests/hold.so: tests/faults/hold.c
 	$(if $(V),,@echo "  LD $@")
 	$(Q)$(CC) -D_GNU_SOURCE -O2 -std=c11 $(WARNINGS) -fPIC -shared -o $@ $<
 
+$(BUILD)/tests/red.so: tests/faults/red.c daemon/base/message.h
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  LD $@")
+	$(Q)$(CC) -O2 -std=c11 $(WARNINGS) -fPIC -shared -o $@ $<
+
 tests: all $(BUILD)/tests/afcapd-other $(BUILD)/tests/unit/check $(BUILD)/tests/library/check $(BUILD)/tests/frames \
-	$(BUILD)/tests/hold.so
+	$(BUILD)/tests/hold.so $(BUILD)/tests/red.so
 
 check-unit: tests
 	$(BUILD)/tests/unit/check

@@ -3,8 +3,10 @@
 #include "base/child.h"
 #include "base/config.h"
 #include "base/log.h"
+#include "base/privileges.h"
 #include "control/control.h"
 #include "control/http.h"
+#include "supervisor/sandbox.h"
 #include "supervisor/supervisor.h"
 #include "worker/worker.h"
 
@@ -166,7 +168,7 @@ static int config_make(struct config *config, const struct arguments *a, struct 
 }
 
 /* The supervisor with its listeners, until it is told to stop. */
-static int serve(const struct config *config)
+static int serve(const struct config *config, const struct privileges *privileges)
 {
 	struct event_base *base = event_base_new();
 	struct supervisor *supervisor = NULL;
@@ -178,6 +180,8 @@ static int serve(const struct config *config)
 		rc = control_new(&control, base, config);
 	if (rc == 0)
 		rc = http_new(&http, base, config);
+	if (rc == 0)
+		rc = supervisor_sandbox(privileges);
 	if (rc == 0)
 		rc = supervisor_new(&supervisor, base, config);
 	if (rc == 0 && control_serve(control, supervisor))
@@ -209,6 +213,7 @@ static void streams_check(void)
 int main(int argc, char **argv)
 {
 	static struct config config;
+	static struct privileges privileges;
 	struct arguments arguments = { 0 };
 	struct config_error error;
 	char why[CONFIG_ERROR_BYTES];
@@ -229,6 +234,10 @@ int main(int argc, char **argv)
 		return EX_CONFIG;
 	}
 	log_open(config.daemon.log_level, "");
+	if (privileges_find(&privileges, &config, &error)) {
+		log_error("%s", error.text);
+		return EX_CONFIG;
+	}
 	rc = supervisor_check(&config, why, sizeof(why));
 	if (rc) {
 		log_error("%s", why);
@@ -238,5 +247,5 @@ int main(int argc, char **argv)
 		config_print(&config, stdout);
 		return fflush(stdout) || ferror(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
 	}
-	return serve(&config);
+	return serve(&config, &privileges);
 }

@@ -49,6 +49,8 @@ doors() {
 		systemd/sd-journal.h daemon/base/log.c
 		systemd/sd-daemon.h daemon/supervisor/notify.c
 		pcap daemon/supervisor/filter.c
+		seccomp.h daemon/base/confine.c
+		cap-ng.h daemon/base/privileges.c
 		check.h none
 	D
 	grep -ln '^#include <event2/\|^#include <systemd/' -r lib daemon/base daemon/archive daemon/afctl --include='*.[ch]' |

@@ -4,12 +4,14 @@
 #include "keep.h"
 #include "reopen.h"
 #include "repair.h"
+#include "sandbox.h"
 
 #include "../base/channel.h"
 #include "../base/child.h"
 #include "../base/clock.h"
 #include "../base/config.h"
 #include "../base/log.h"
+#include "../base/trace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -214,6 +216,12 @@ int archive_main(void)
 
 	child_init();
 	log_open(log_level(), "archive");
+	trace_begin();
+	rc = archive_sandbox();
+	if (rc) {
+		log_error("confining the process: %s", strerror(-rc));
+		return EXIT_FAILURE;
+	}
 	for (;;) {
 		int made;
 		bool sent;

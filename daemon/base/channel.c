@@ -42,6 +42,7 @@ static const struct {
 	[MESSAGE_DISCARDED] = { "DISCARDED", sizeof(struct message_result) },
 	[MESSAGE_KEPT] = { "KEPT", sizeof(struct message_result) },
 	[MESSAGE_SYNCED] = { "SYNCED", sizeof(struct message_result) },
+	[MESSAGE_CRASHED] = { "CRASHED", sizeof(struct message_crashed) },
 };
 
 int message_bytes(uint32_t type)

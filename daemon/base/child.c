@@ -19,6 +19,7 @@ void child_init(void)
 	prctl(PR_SET_PDEATHSIG, SIGCONT);
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
 		signal(ignored[i], SIG_IGN);
+	signal(SIGALRM, SIG_DFL);
 	sigemptyset(&none); /* blocked since before the fork */
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	fcntl(CHANNEL_FD, F_SETFD, FD_CLOEXEC);

@@ -22,6 +22,7 @@ struct config_daemon {
 	char control[PATH_BYTES];
 	char control_group[33], control_admins[33];
 	char metrics[PATH_BYTES];
+	char user[33], group[33];
 	int log_level;
 	unsigned lines[CONFIG_KEYS_MAX]; /* where each key was set; 0: its default */
 };

@@ -60,6 +60,8 @@ static const struct config_key daemon_keys[] = {
 	  LENGTH(config_daemon, control_admins), NULL },
 	{ "metrics", CONFIG_STRING, D(metrics), "127.0.0.1:9748", 1, LENGTH(config_daemon, metrics),
 	  NULL },
+	{ "user", CONFIG_STRING, D(user), "", 0, LENGTH(config_daemon, user), NULL },
+	{ "group", CONFIG_STRING, D(group), "", 0, LENGTH(config_daemon, group), NULL },
 	{ "log_level", CONFIG_CHOICE, D(log_level), "info", 0, 0, log_levels },
 };
 

@@ -22,6 +22,9 @@
 #define SANITIZED 1
 #endif
 
+#define SKIPPED	   (-1)
+#define NAME_BYTES 40
+
 struct confine {
 	scmp_filter_ctx context;
 };
@@ -43,8 +46,13 @@ struct confine *confine_new(enum confine_otherwise otherwise)
 		return NULL;
 	c->context =
 		seccomp_init(otherwise == CONFINE_DIES ? SCMP_ACT_TRAP : SCMP_ACT_ERRNO(EPERM));
-	if (c->context)
+	/* What a tracer makes of a call that is to be skipped, as strace(1) does to inject faults:
+	 * it does nothing. */
+	if (c->context && seccomp_attr_set(c->context, SCMP_FLTATR_API_TSKIP, 1) == 0 &&
+	    seccomp_rule_add(c->context, SCMP_ACT_ALLOW, SKIPPED, 0) == 0)
 		return c;
+	if (c->context)
+		seccomp_release(c->context);
 	free(c);
 	return NULL;
 }
@@ -81,12 +89,18 @@ int confine_allow(struct confine *confine, const struct confine_call *calls, siz
 	return rc;
 }
 
-int confine_allow_names(struct confine *confine, const char *const *names, size_t count)
+int confine_allow_names(struct confine *confine, const char *names)
 {
 	int rc = confine ? 0 : -ENOMEM;
 
-	for (size_t i = 0; i < count && rc == 0; i++)
-		rc = rule_add(confine, SCMP_ACT_ALLOW, names[i], 0, NULL);
+	while (rc == 0 && *names) {
+		size_t length = strcspn(names, " ");
+		char name[NAME_BYTES];
+
+		snprintf(name, sizeof(name), "%.*s", (int)length, names);
+		rc = rule_add(confine, SCMP_ACT_ALLOW, name, 0, NULL);
+		names += length + strspn(names + length, " ");
+	}
 	return rc;
 }
 

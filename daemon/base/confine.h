@@ -34,8 +34,8 @@ struct confine *confine_new(enum confine_otherwise otherwise);
  * called needs no rule. Returns 0 or -errno. */
 int confine_allow(struct confine *confine, const struct confine_call *calls, size_t count);
 
-/* The same with any arguments. */
-int confine_allow_names(struct confine *confine, const char *const *names, size_t count);
+/* The same with any arguments: names with a space between. */
+int confine_allow_names(struct confine *confine, const char *names);
 
 /* A call that fails as if the kernel did not have it (ENOSYS): who asks for it has another way. */
 int confine_missing(struct confine *confine, const char *name);

@@ -37,6 +37,11 @@ void log_open(int level, const char *who)
 	logger.terminal = isatty(STDERR_FILENO);
 }
 
+void log_plain(void)
+{
+	logger.journal = false;
+}
+
 int log_level(void)
 {
 	return logger.level;

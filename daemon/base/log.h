@@ -9,6 +9,10 @@
  * line unless "". */
 void log_open(int level, const char *who);
 
+/* From now on text to stderr even where that is the journal's: a process that is confined cannot
+ * have the socket that structured lines take. */
+void log_plain(void);
+
 int log_level(void);
 
 /* One line, whatever is in it: control characters and bytes that are no UTF-8 are written \xNN. */

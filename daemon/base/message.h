@@ -18,6 +18,8 @@
 #define FILTER_BYTES	   2049
 #define PATH_BYTES	   192
 #define FILE_NAME_BYTES	   128
+#define TRACE_FRAMES	   12
+#define TRACE_OBJECT	   24
 
 enum message_type {
 	/* supervisor -> worker */
@@ -56,6 +58,8 @@ enum message_type {
 	MESSAGE_DISCARDED,  /* message_result */
 	MESSAGE_KEPT,	    /* message_result */
 	MESSAGE_SYNCED,	    /* message_result */
+	/* child -> supervisor */
+	MESSAGE_CRASHED, /* message_crashed: its last one */
 	MESSAGE_TYPES,
 };
 
@@ -152,6 +156,19 @@ struct message_result {
 	char text[MESSAGE_TEXT];
 };
 
+struct message_crashed {
+	int32_t signal, code;
+	int32_t call;	 /* SIGSYS: its number */
+	uint32_t thread; /* 0: the main thread */
+	uint64_t address;
+	uint32_t frames, unused;
+	struct message_frame {
+		char object[TRACE_OBJECT]; /* a file's name; empty: unknown, the offset is absolute
+					    */
+		uint64_t offset;
+	} frame[TRACE_FRAMES];
+};
+
 struct message {
 	uint32_t type;
 	uint32_t bytes;
@@ -165,6 +182,7 @@ struct message {
 		struct message_capture capture;
 		struct message_archive archive;
 		struct message_result result;
+		struct message_crashed crashed;
 	};
 };
 

@@ -1,49 +1,14 @@
 /* The queue of requests to the archive process. */
-#include "files.h"
-#include "spawn.h"
+#include "files_state.h"
 
 #include "../base/channel.h"
-#include "../base/child.h"
 #include "../base/config.h"
 #include "../base/log.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-#define HOPELESS 8 /* deaths without an answer between them, in some three seconds */
-
-struct request {
-	TAILQ_ENTRY(request) link;
-	uint32_t type;
-	uint32_t capture, worker;
-	struct ledger_file record;
-	struct output_file *file; /* its name is filled in when the request is sent */
-	void *owner;
-};
-
-TAILQ_HEAD(request_queue, request);
-
-struct files {
-	struct event_base *base;
-	const struct files_events *events;
-	void *context;
-	struct request_queue queue; /* the head is with the archive while `sent` */
-	bool sent;
-	int channel;
-	struct event *event, *retry; /* of its start, or of a request */
-	pid_t pid;
-	unsigned failures; /* deaths without an answer between them */
-	struct message_capture
-		captures[CONFIG_CAPTURES_MAX]; /* to be told to each new archive process */
-	int directories[CONFIG_CAPTURES_MAX];  /* as the first one opened them; -1: none */
-	unsigned told;
-};
-
-static void queue_send(struct files *f);
 
 static bool opens(uint32_t type)
 {
@@ -81,7 +46,7 @@ static int request_fd(const struct files *f, const struct request *r)
 }
 
 /* Sends the head of the queue, if nothing is out. */
-static void queue_send(struct files *f)
+void files_queue_send(struct files *f)
 {
 	struct request *r = TAILQ_FIRST(&f->queue);
 	struct message message;
@@ -144,7 +109,7 @@ static void file_free(struct output_file *file)
 	free(file);
 }
 
-static void directory_set(struct files *f, uint32_t capture, int fd)
+void files_directory_set(struct files *f, uint32_t capture, int fd)
 {
 	if (f->directories[capture] >= 0)
 		close(f->directories[capture]);
@@ -152,8 +117,7 @@ static void directory_set(struct files *f, uint32_t capture, int fd)
 }
 
 /* The answer to the head of the queue. `fd` is ours. */
-static void request_answered(struct files *f, struct request *r,
-			     const struct message_result *result, int fd)
+void files_answered(struct files *f, struct request *r, const struct message_result *result, int fd)
 {
 	struct output_file *file = r->file;
 
@@ -164,7 +128,7 @@ static void request_answered(struct files *f, struct request *r,
 	if (r->type == MESSAGE_OPEN || r->type == MESSAGE_KEEP)
 		f->events->cared(r->owner, result, r->type == MESSAGE_KEEP);
 	if (r->type == MESSAGE_CAPTURE && !result->error && fd >= 0)
-		directory_set(f, r->capture, fd);
+		files_directory_set(f, r->capture, fd);
 	else if (fd >= 0 && (!opens(r->type) || result->error))
 		close(fd);
 	if (opens(r->type) && !result->error) {
@@ -194,178 +158,18 @@ static void request_answered(struct files *f, struct request *r,
 		file_free(file);
 }
 
-/* Nobody waits for this one: it is asked for again anyway, and may be what it died of. */
-static void keep_drop(struct files *f)
-{
-	const struct message_result failed = { .error = EPIPE };
-	struct request *r = TAILQ_FIRST(&f->queue);
-
-	if (!r || !f->sent || r->type != MESSAGE_KEEP)
-		return;
-	TAILQ_REMOVE(&f->queue, r, link);
-	f->events->cared(r->owner, &failed, true);
-	free(r);
-}
-
-static void archive_closed(struct files *f)
-{
-	if (f->event)
-		event_free(f->event);
-	f->event = NULL;
-	if (f->channel >= 0)
-		close(f->channel);
-	f->channel = -1;
-	f->sent = false;
-}
-
-static void channel_cb(evutil_socket_t fd, short what, void *arg)
-{
-	struct files *f = arg;
-	static struct message message;
-	int passed, rc = channel_recv(fd, &message, &passed);
-	struct request *r = TAILQ_FIRST(&f->queue);
-
-	(void)what;
-	if (rc == -EAGAIN)
-		return;
-	if (rc <= 0 || !r || !f->sent || message.type < MESSAGE_CAPTURE_OK) {
-		if (rc != 0)
-			log_error("the archive process answers nonsense");
-		keep_drop(f);
-		archive_closed(f); /* it ends by that, and SIGCHLD brings the next */
-		return;
-	}
-	message.result.text[sizeof(message.result.text) - 1] = '\0';
-	TAILQ_REMOVE(&f->queue, r, link);
-	f->sent = false;
-	if (r->type != MESSAGE_CAPTURE) /* a new process's first answer proves nothing */
-		f->failures = 0;
-	request_answered(f, r, &message.result, passed);
-	free(r);
-	queue_send(f);
-	if (files_idle(f))
-		f->events->idle(f->context);
-}
-
-static int archive_start(struct files *f)
-{
-	int ends[2], rc = channel_pair(ends);
-	pid_t pid;
-
-	if (rc)
-		return rc;
-	pid = spawn_child(CHILD_ARCHIVE, "output files", &ends[1], 1);
-	close(ends[1]);
-	if (pid < 0) {
-		close(ends[0]);
-		return (int)pid;
-	}
-	f->pid = pid;
-	f->channel = ends[0];
-	f->event = event_new(f->base, f->channel, EV_READ | EV_PERSIST, channel_cb, f);
-	if (f->event && event_add(f->event, NULL) == 0)
-		return 0;
-	archive_closed(f); /* it cannot be heard: it ends by that, and SIGCHLD brings the next */
-	return -ENOMEM;
-}
-
-/* A new archive process knows no capture: those that are not in the queue anyway come first. */
-static void captures_tell(struct files *f)
-{
-	for (unsigned i = f->told; i-- > 0;) {
-		struct request *r = TAILQ_FIRST(&f->queue);
-
-		while (r && r->type == MESSAGE_CAPTURE && r->capture != i)
-			r = TAILQ_NEXT(r, link);
-		if (r && r->type == MESSAGE_CAPTURE)
-			continue;
-		r = calloc(1, sizeof(*r));
-		if (!r)
-			return;
-		*r = (struct request){ .type = MESSAGE_CAPTURE, .capture = i };
-		TAILQ_INSERT_HEAD(&f->queue, r, link);
-	}
-}
-
-static void retry_cb(evutil_socket_t fd, short what, void *arg)
-{
-	struct files *f = arg;
-	int rc;
-
-	(void)fd;
-	(void)what;
-	if (f->channel < 0 && f->pid < 0) {
-		rc = archive_start(f);
-		if (rc) {
-			log_error("starting the archive process: %s; trying again", strerror(-rc));
-			f->failures++;
-			event_add(f->retry, &(struct timeval){ 1, 0 });
-			return;
-		}
-		captures_tell(f);
-	}
-	queue_send(f);
-}
-
-bool files_reaped(struct files *f, pid_t pid, int status)
-{
-	unsigned ms;
-	struct timeval delay;
-
-	if (pid != f->pid)
-		return false;
-	log_error("the archive process ended (%s %d); a new one goes on",
-		  WIFSIGNALED(status) ? "signal" : "status",
-		  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-	f->pid = -1;
-	keep_drop(f);
-	archive_closed(f);
-	ms = spawn_backoff_ms(++f->failures);
-	delay = (struct timeval){ ms / 1000, ms % 1000 * 1000 };
-	event_add(f->retry, &delay);
-	return true;
-}
-
-pid_t files_pid(const struct files *f)
-{
-	return f->pid;
-}
-
-int files_new(struct files **out, struct event_base *base, const struct files_events *events,
-	      void *context)
-{
-	struct files *f = calloc(1, sizeof(*f));
-	int rc;
-
-	if (!f)
-		return -ENOMEM;
-	*f = (struct files){
-		.base = base, .events = events, .context = context, .channel = -1, .pid = -1
-	};
-	TAILQ_INIT(&f->queue);
-	for (unsigned i = 0; i < CONFIG_CAPTURES_MAX; i++)
-		f->directories[i] = -1;
-	f->retry = event_new(base, -1, 0, retry_cb, f);
-	rc = f->retry ? archive_start(f) : -ENOMEM;
-	if (rc)
-		files_free(f);
-	else
-		*out = f;
-	return rc;
-}
-
 void files_capture(struct files *f, const struct message_capture *capture, void *owner)
 {
 	struct request *r = queue_add(f, MESSAGE_CAPTURE, capture->capture, 0, NULL);
 
 	if (strcmp(f->captures[capture->capture].directory, capture->directory) != 0)
-		directory_set(f, capture->capture, -1);
+		files_directory_set(f, capture->capture, -1);
 	f->captures[capture->capture] = *capture;
 	if (f->told <= capture->capture)
 		f->told = capture->capture + 1;
 	if (r)
 		r->owner = owner;
-	queue_send(f);
+	files_queue_send(f);
 }
 
 static void file_request(struct files *f, uint32_t type, uint32_t capture, uint32_t worker,
@@ -381,7 +185,7 @@ static void file_request(struct files *f, uint32_t type, uint32_t capture, uint3
 	if (record)
 		r->record = *record;
 	r->owner = owner;
-	queue_send(f);
+	files_queue_send(f);
 }
 
 struct output_file *files_open(struct files *f, uint32_t capture, uint32_t worker, uint64_t serial,
@@ -459,34 +263,7 @@ void files_keep(struct files *f, uint32_t capture, void *owner)
 	file_request(f, MESSAGE_KEEP, capture, 0, NULL, NULL, owner);
 }
 
-bool files_hopeless(const struct files *f)
-{
-	return f->failures >= HOPELESS;
-}
-
 bool files_idle(const struct files *f)
 {
 	return TAILQ_EMPTY(&f->queue);
-}
-
-void files_free(struct files *f)
-{
-	struct request *r;
-	bool idle;
-
-	if (!f)
-		return;
-	idle = files_idle(f);
-	archive_closed(f);
-	if (f->retry)
-		event_free(f->retry);
-	if (f->pid > 0 && idle)
-		waitpid(f->pid, NULL, 0);
-	while ((r = TAILQ_FIRST(&f->queue))) {
-		TAILQ_REMOVE(&f->queue, r, link);
-		free(r);
-	}
-	for (uint32_t i = 0; i < CONFIG_CAPTURES_MAX; i++)
-		directory_set(f, i, -1);
-	free(f);
 }

@@ -3,6 +3,7 @@
 #include "filter_cooked.h"
 
 #include "../base/linktype.h"
+#include "../base/privileges.h"
 
 #include <errno.h>
 #include <linux/if_packet.h>
@@ -50,7 +51,9 @@ static int handle_open(pcap_t **out, const char *interface, uint32_t snaplen, ch
 	pcap_set_promisc(pcap, 0);
 	pcap_set_timeout(pcap, 1000);
 	pcap_set_buffer_size(pcap, HANDLE_BUFFER_BYTES);
+	privileges_raise();
 	status = pcap_activate(pcap);
+	privileges_lower();
 	if (status < 0) {
 		snprintf(error, error_size, "%s: %s", interface,
 			 *pcap_geterr(pcap) ? pcap_geterr(pcap) : pcap_statustostr(status));

@@ -16,191 +16,34 @@
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |             \
 	 CLONE_NEWPID | CLONE_NEWNET)
 
-static const char *const plain[] = {
+static const char plain[] =
 	/* Files: configuration, names of users and services, /proc, the output, sockets' paths */
-	"open",
-	"openat",
-	"openat2",
-	"close",
-	"close_range",
-	"read",
-	"readv",
-	"pread64",
-	"write",
-	"writev",
-	"pwrite64",
-	"lseek",
-	"_llseek",
-	"stat",
-	"stat64",
-	"fstat",
-	"fstat64",
-	"lstat",
-	"lstat64",
-	"newfstatat",
-	"fstatat64",
-	"statx",
-	"access",
-	"faccessat",
-	"faccessat2",
-	"readlink",
-	"readlinkat",
-	"getdents64",
-	"fcntl",
-	"fcntl64",
-	"flock",
-	"dup",
-	"dup2",
-	"dup3",
-	"pipe",
-	"pipe2",
-	"ioctl",
-	"unlink",
-	"unlinkat",
-	"rename",
-	"renameat",
-	"renameat2",
-	"link",
-	"linkat",
-	"mkdir",
-	"mkdirat",
-	"chmod",
-	"fchmod",
-	"fchmodat",
-	"chown",
-	"fchown",
-	"fchownat",
-	"umask",
-	"fsync",
-	"fdatasync",
-	"ftruncate",
-	"ftruncate64",
-	"fallocate",
-	"statfs",
-	"statfs64",
-	"fstatfs",
-	"fstatfs64",
-	"getcwd",
-	"memfd_create",
-	"fadvise64",
+	"open openat openat2 close close_range read readv pread64 write writev pwrite64 "
+	"lseek _llseek stat stat64 fstat fstat64 lstat lstat64 newfstatat fstatat64 statx "
+	"access faccessat faccessat2 readlink readlinkat getdents64 fcntl fcntl64 flock dup "
+	"dup2 dup3 pipe pipe2 ioctl unlink unlinkat rename renameat renameat2 link linkat "
+	"mkdir mkdirat chmod fchmod fchmodat chown fchown fchownat umask fsync fdatasync "
+	"ftruncate ftruncate64 fallocate statfs statfs64 fstatfs fstatfs64 getcwd "
+	"memfd_create fadvise64 "
 	/* Memory */
-	"brk",
-	"mmap",
-	"mmap2",
-	"munmap",
-	"mprotect",
-	"mremap",
-	"madvise",
-	"mlock",
-	"mlock2",
-	"munlock",
+	"brk mmap mmap2 munmap mprotect mremap madvise mlock mlock2 munlock "
 	/* Processes and what they may */
-	"fork",
-	"vfork",
-	"execve",
-	"exit",
-	"exit_group",
-	"wait4",
-	"waitid",
-	"kill",
-	"tgkill",
-	"getpid",
-	"gettid",
-	"getppid",
-	"getpgrp",
-	"getuid",
-	"geteuid",
-	"getgid",
-	"getegid",
-	"getuid32",
-	"geteuid32",
-	"getgid32",
-	"getegid32",
-	"getgroups",
-	"getgroups32",
-	"getresuid",
-	"getresgid",
-	"prctl",
-	"arch_prctl",
-	"capget",
-	"capset",
-	"seccomp",
-	"landlock_create_ruleset",
-	"landlock_restrict_self",
-	"prlimit64",
-	"getrlimit",
-	"ugetrlimit",
-	"setrlimit",
-	"getrusage",
-	"sched_getaffinity",
-	"sched_setaffinity",
-	"sched_yield",
-	"getcpu",
-	"set_tid_address",
-	"set_robust_list",
-	"rseq",
-	"set_tls",
-	"futex",
-	"futex_time64",
-	"membarrier",
+	"fork vfork execve exit exit_group wait4 waitid kill tgkill getpid gettid getppid "
+	"getpgrp getuid geteuid getgid getegid getuid32 geteuid32 getgid32 getegid32 "
+	"getgroups getgroups32 getresuid getresgid prctl arch_prctl capget capset seccomp "
+	"landlock_create_ruleset landlock_restrict_self prlimit64 getrlimit ugetrlimit "
+	"setrlimit getrusage sched_getaffinity sched_setaffinity sched_yield getcpu "
+	"set_tid_address set_robust_list rseq set_tls futex futex_time64 membarrier "
 	/* Signals */
-	"rt_sigaction",
-	"rt_sigprocmask",
-	"rt_sigreturn",
-	"rt_sigpending",
-	"rt_sigtimedwait",
-	"rt_sigsuspend",
-	"sigaltstack",
-	"sigreturn",
-	"restart_syscall",
-	"pause",
-	"alarm",
-	"setitimer",
+	"rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait "
+	"rt_sigsuspend sigaltstack sigreturn restart_syscall pause alarm setitimer "
 	/* Sockets, waiting, time */
-	"socketpair",
-	"bind",
-	"listen",
-	"accept",
-	"accept4",
-	"connect",
-	"getsockname",
-	"getpeername",
-	"getsockopt",
-	"setsockopt",
-	"sendto",
-	"recvfrom",
-	"sendmsg",
-	"recvmsg",
-	"sendmmsg",
-	"recvmmsg",
-	"shutdown",
-	"epoll_create1",
-	"epoll_ctl",
-	"epoll_wait",
-	"epoll_pwait",
-	"epoll_pwait2",
-	"poll",
-	"ppoll",
-	"ppoll_time64",
-	"select",
-	"pselect6",
-	"eventfd2",
-	"timerfd_create",
-	"timerfd_settime",
-	"timerfd_gettime",
-	"signalfd4",
-	"nanosleep",
-	"clock_nanosleep",
-	"clock_gettime",
-	"clock_gettime64",
-	"clock_getres",
-	"gettimeofday",
-	"time",
-	"times",
-	"uname",
-	"sysinfo",
-	"getrandom",
-};
+	"socketpair bind listen accept accept4 connect getsockname getpeername getsockopt "
+	"setsockopt sendto recvfrom sendmsg recvmsg sendmmsg recvmmsg shutdown epoll_create1 "
+	"epoll_ctl epoll_wait epoll_pwait epoll_pwait2 poll ppoll ppoll_time64 select "
+	"pselect6 eventfd2 timerfd_create timerfd_settime timerfd_gettime signalfd4 "
+	"nanosleep clock_nanosleep clock_gettime clock_gettime64 clock_getres gettimeofday "
+	"time times uname sysinfo getrandom ";
 
 static const struct confine_call bound[] = {
 	{ "socket", { { 1, CONFINE_FD, AF_UNIX } } },
@@ -214,7 +57,7 @@ static const struct confine_call bound[] = {
 static int list_apply(void)
 {
 	struct confine *list = confine_new(CONFINE_REFUSED);
-	int rc = confine_allow_names(list, plain, sizeof(plain) / sizeof(*plain));
+	int rc = confine_allow_names(list, plain);
 
 	if (rc == 0)
 		rc = confine_allow(list, bound, sizeof(bound) / sizeof(*bound));

@@ -9,6 +9,7 @@
 #include "../base/child.h"
 #include "../base/clock.h"
 #include "../base/log.h"
+#include "../base/trace.h"
 #include "../../lib/afcap.h"
 
 #include <errno.h>
@@ -18,6 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define LAST_WORDS 2
 
 void slot_go_on(struct slot *slot)
 {
@@ -133,6 +136,23 @@ bool slot_counters_take(struct slot *slot, const struct counters *counters)
 	return true;
 }
 
+static void channel_close(struct slot *slot)
+{
+	if (slot->channel_event)
+		event_free(slot->channel_event);
+	slot->channel_event = NULL;
+	if (slot->channel >= 0)
+		close(slot->channel);
+	slot->channel = -1;
+}
+
+/* It breaks the rules: whatever else it has to say is not listened to. */
+static void slot_condemn(struct slot *slot)
+{
+	channel_close(slot);
+	slot_kill(slot);
+}
+
 /* A worker's bytes are nobody's truth: what cannot be is not taken over, and its maker replaced. */
 static void on_report(struct slot *slot, const struct message *message)
 {
@@ -143,7 +163,7 @@ static void on_report(struct slot *slot, const struct message *message)
 	if (!slotfiles_known(slot, &r->current) || !slot_counters_take(slot, &r->counters)) {
 		log_error("%s/%u: the worker reports what cannot be; it is replaced",
 			  slot->capture->config->name, slot->index);
-		slot_kill(slot);
+		slot_condemn(slot);
 		return;
 	}
 	slot->record = r->current;
@@ -161,7 +181,7 @@ static void on_joined(struct slot *slot, const struct message *message, int fd)
 			  slot->capture->config->name, slot->index);
 		if (fd >= 0)
 			close(fd);
-		slot_kill(slot);
+		slot_condemn(slot);
 		return;
 	}
 	slot->ring_fd = fd;
@@ -171,8 +191,16 @@ static void on_joined(struct slot *slot, const struct message *message, int fd)
 	slotfiles_offer(slot);
 }
 
+/* A reason to end, and how it ended: more than that is a flood. */
+static bool last_word(struct slot *slot)
+{
+	return slot->last_words++ < LAST_WORDS;
+}
+
 static void on_failed(struct slot *slot, struct message *message)
 {
+	if (!last_word(slot))
+		return;
 	message->failed.text[sizeof(message->failed.text) - 1] = '\0';
 	if (slot->state == SLOT_STARTING)
 		capture_start_failed(slot->capture, (int)message->failed.exit_code,
@@ -180,6 +208,16 @@ static void on_failed(struct slot *slot, struct message *message)
 	else
 		log_error("%s/%u: %s", slot->capture->config->name, slot->index,
 			  message->failed.text);
+}
+
+static void on_crashed(struct slot *slot, const struct message *message)
+{
+	char text[1024];
+
+	if (!last_word(slot))
+		return;
+	trace_text(&message->crashed, text, sizeof(text));
+	log_error("%s/%u: the worker dies of %s", slot->capture->config->name, slot->index, text);
 }
 
 static void on_ready(struct slot *slot)
@@ -212,21 +250,13 @@ static void slot_handle(struct slot *slot, struct message *message, int fd)
 			on_ready(slot);
 		else if (message->type == MESSAGE_FAILED)
 			on_failed(slot, message);
+		else if (message->type == MESSAGE_CRASHED)
+			on_crashed(slot, message);
 		else
-			slot_kill(slot);
+			slot_condemn(slot);
 	}
 	if (message->type != MESSAGE_REPORT)
 		capture_advance(slot->capture);
-}
-
-static void channel_close(struct slot *slot)
-{
-	if (slot->channel_event)
-		event_free(slot->channel_event);
-	slot->channel_event = NULL;
-	if (slot->channel >= 0)
-		close(slot->channel);
-	slot->channel = -1;
 }
 
 static void channel_cb(evutil_socket_t fd, short what, void *arg)
@@ -242,8 +272,7 @@ static void channel_cb(evutil_socket_t fd, short what, void *arg)
 		if (rc != 0)
 			log_error("%s/%u: reading the channel: %s", slot->capture->config->name,
 				  slot->index, strerror(-rc));
-		channel_close(slot);
-		slot_kill(slot); /* without a channel it is of no use */
+		slot_condemn(slot); /* without a channel it is of no use */
 	}
 }
 
@@ -296,7 +325,7 @@ int slot_spawn(struct slot *slot)
 	fds[1] = slot->ledger_fd;
 	fds[2] = slot->ring_fd;
 	snprintf(what, sizeof(what), "%s/%u", slot->capture->config->name, slot->index);
-	pid = spawn_child(CHILD_WORKER, what, fds, 3);
+	pid = spawn_child(CHILD_WORKER, what, fds, 3, slot->ring_fd < 0);
 	close(ends[1]);
 	if (pid < 0) {
 		close(ends[0]);
@@ -306,6 +335,7 @@ int slot_spawn(struct slot *slot)
 	slot->channel = ends[0];
 	slot->started_ns = slot->heard_ns = clock_mono_ns();
 	slot->hung = false;
+	slot->last_words = 0;
 	slot->started_real_ns = clock_real_ns();
 	slot->received_before = ledger_totals(slot->ledger).received;
 	slot->progress = slot->ring_fd >= 0 ? PROGRESS_JOINED : PROGRESS_NONE;

@@ -3,6 +3,7 @@
 
 #include "../base/log.h"
 #include "../base/message.h"
+#include "../base/privileges.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +32,7 @@ static void fds_place(const int *fds, unsigned count)
 			_exit(126);
 }
 
-pid_t spawn_child(const char *role, const char *what, const int *fds, unsigned count)
+pid_t spawn_child(const char *role, const char *what, const int *fds, unsigned count, bool net_raw)
 {
 	char level[8];
 	char *argv[] = { (char *)role, (char *)what, level, NULL };
@@ -55,6 +56,10 @@ pid_t spawn_child(const char *role, const char *what, const int *fds, unsigned c
 	if (pid > 0)
 		return pid;
 	fds_place(fds, count);
+	/* Whoever started the daemon may have left descriptors open. */
+	close_range(CHANNEL_FD + count, ~0U, 0);
+	if (privileges_pass(net_raw))
+		_exit(126);
 	execv("/proc/self/exe", argv);
 	_exit(127);
 }

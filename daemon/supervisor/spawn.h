@@ -2,12 +2,13 @@
 #ifndef SPAWN_H
 #define SPAWN_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* Starts `role` (CHILD_*) about `what`, which `ps` shows. fds[i] becomes descriptor CHANNEL_FD + i,
- * -1 for none; nothing else of the parent comes along but its standard streams. Returns the pid or
- * -errno. */
-pid_t spawn_child(const char *role, const char *what, const int *fds, unsigned count);
+ * -1 for none; nothing else of the parent comes along but its standard streams, and CAP_NET_RAW if
+ * `net_raw`. Returns the pid or -errno. */
+pid_t spawn_child(const char *role, const char *what, const int *fds, unsigned count, bool net_raw);
 
 /* How long to wait before the next start of something that died `failures` times in a row without
  * getting anywhere, in ms: nothing after the first, then 50 ms, doubling up to 5 s. */

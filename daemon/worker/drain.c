@@ -4,7 +4,6 @@
 #include "../base/clock.h"
 #include "../base/log.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -66,7 +65,6 @@ void worker_orphaned(struct worker *w)
 {
 	struct ledger_kernel kernel;
 
-	signal(SIGALRM, SIG_DFL);
 	alarm((unsigned)(ORPHAN_NS / 1000000000) + w->what.block_timeout_ms / 1000 +
 	      ORPHAN_MORE_SECONDS);
 	log_warning("the supervisor is gone: writing what the ring holds, then ending");

@@ -5,9 +5,11 @@
 #include "../base/clock.h"
 #include "../base/crash.h"
 #include "../base/linktype.h"
+#include "../base/trace.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +25,7 @@ struct ringloop {
 	const struct message_worker *what;
 	int notify;
 	pthread_t thread;
+	sem_t made, go;
 	bool running;
 	atomic_bool draining, stopping;
 	atomic_int link, fatal;	       /* the news */
@@ -364,6 +367,12 @@ static int ring_wait(struct ringloop *loop, int64_t timeout_ns)
 	return rc;
 }
 
+static void wait_for(sem_t *semaphore)
+{
+	while (sem_wait(semaphore) && errno == EINTR)
+		;
+}
+
 static void *ringloop_run(void *arg)
 {
 	struct ringloop *loop = arg;
@@ -371,6 +380,9 @@ static void *ringloop_run(void *arg)
 	int rc = 0;
 
 	pthread_setname_np(pthread_self(), "afcap-ring");
+	trace_thread();
+	sem_post(&loop->made);
+	wait_for(&loop->go);
 	writer_start(&loop->writer, &loop->totals);
 	while (rc >= 0 && rc != AFCAP_STOPPED &&
 	       !atomic_load_explicit(&loop->stopping, memory_order_relaxed)) {
@@ -404,10 +416,21 @@ static void *ringloop_run(void *arg)
 
 int ringloop_start(struct ringloop *loop)
 {
-	int rc = pthread_create(&loop->thread, NULL, ringloop_run, loop);
+	int rc;
 
-	loop->running = rc == 0;
-	return -rc;
+	sem_init(&loop->made, 0, 0);
+	sem_init(&loop->go, 0, 0);
+	rc = pthread_create(&loop->thread, NULL, ringloop_run, loop);
+	if (rc)
+		return -rc;
+	wait_for(&loop->made);
+	return 0;
+}
+
+void ringloop_go(struct ringloop *loop)
+{
+	loop->running = true;
+	sem_post(&loop->go);
 }
 
 void ringloop_drain(struct ringloop *loop)

@@ -42,8 +42,9 @@ void ringloop_rotate(struct ringloop *loop);
 /* True when the current file is there, or none is needed. */
 bool ringloop_ready(const struct ringloop *loop);
 
-/* Starts the thread. Returns 0 or -errno. */
+/* Makes the thread, which waits for ringloop_go(). Returns 0 or -errno. */
 int ringloop_start(struct ringloop *loop);
+void ringloop_go(struct ringloop *loop);
 
 /* From now on every block is written as soon as it comes. */
 void ringloop_drain(struct ringloop *loop);

@@ -18,7 +18,8 @@
 
 #define DESCRIPTORS 64
 #define FILES_FROM  8
-#define SLACK_BYTES (1 << 20)
+#define LATE_FILES  16
+#define SLACK_BYTES (UINT64_C(1) << 30)
 #define NOT_EXEC    (~(uint64_t)(PROT_READ | PROT_WRITE))
 
 /* What a descriptor is, as /proc/self/fd calls it. */
@@ -52,36 +53,17 @@ static const struct {
 		n, CONFINE_FD, number                                                              \
 	}
 
-static const char *const names[] = {
-	"close",
-	"brk",
-	"mremap",
-	"munmap",
-	"madvise",
-	"clock_gettime",
-	"clock_gettime64",
-	"gettimeofday",
-	"nanosleep",
-	"clock_nanosleep",
-	"clock_nanosleep_time64",
-	"futex",
-	"futex_time64",
-	"sched_yield",
-	"getrandom",
-	"getpid",
-	"gettid",
-	"alarm",
-	"setitimer",
-	"rt_sigprocmask",
-	"rt_sigreturn",
-	"sigreturn",
-	"restart_syscall",
-	"exit",
-	"exit_group",
+static const char names[] =
+	/* Memory */
+	"brk mremap munmap madvise "
+	/* Time, threads, the end */
+	"clock_gettime clock_gettime64 gettimeofday nanosleep clock_nanosleep "
+	"clock_nanosleep_time64 futex futex_time64 sched_yield getrandom getpid gettid alarm "
+	"setitimer rt_sigprocmask rt_sigreturn sigreturn restart_syscall exit exit_group "
 #ifdef CRASH_STEPS /* tells which step it died after */
-	"write",
+	"write "
 #endif
-};
+	"close";
 
 static const struct confine_call bound[] = {
 	/* The channel, stderr */
@@ -95,7 +77,7 @@ static const struct confine_call bound[] = {
 	{ "ioctl", { FD(RING_FD), IS(2, SIOCGIFNAME) } },
 	{ "ioctl", { FD(RING_FD), IS(2, SIOCGIFFLAGS) } },
 	{ "recvfrom", { FD(RING_FD), IS(3, 0), IS(4, MSG_PEEK | MSG_DONTWAIT) } },
-	/* Memory: none of a file, none to be executed */
+	/* Memory that is no file's, and not to be executed */
 	{ "mmap", { { 3, NOT_EXEC, 0 }, { 4, MAP_ANONYMOUS, MAP_ANONYMOUS } } },
 	{ "mmap2", { { 3, NOT_EXEC, 0 }, { 4, MAP_ANONYMOUS, MAP_ANONYMOUS } } },
 	{ "mprotect", { { 3, NOT_EXEC, 0 } } },
@@ -151,7 +133,7 @@ static int list_make(void)
 	int rc;
 
 	list = confine_new(CONFINE_DIES);
-	rc = confine_allow_names(list, names, sizeof(names) / sizeof(*names));
+	rc = confine_allow_names(list, names);
 	if (rc == 0)
 		rc = confine_allow(list, bound, sizeof(bound) / sizeof(*bound));
 	if (rc == 0)
@@ -170,8 +152,9 @@ static int list_make(void)
 
 int sandbox_begin(const struct message_worker *what)
 {
-	/* A chunk that is begun is finished, and a block put aside goes behind it. */
-	uint64_t most = what->file_bytes + 4 * (uint64_t)what->block_bytes + SLACK_BYTES;
+	/* Where the next file is late, packets go on into this one: a bound for who is taken over,
+	 * none that a slow archive process meets. */
+	uint64_t most = LATE_FILES * what->file_bytes + SLACK_BYTES;
 	int rc = list_make();
 
 	log_plain(); /* the journal's socket cannot be had from now on */

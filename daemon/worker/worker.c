@@ -1,13 +1,14 @@
 /* The main thread of a worker: channel, timers, kernel statistics. */
 #include "worker.h"
+#include "sandbox.h"
 #include "worker_state.h"
 
 #include "../base/channel.h"
 #include "../base/child.h"
 #include "../base/clock.h"
 #include "../base/crash.h"
-#include "../base/linktype.h"
 #include "../base/log.h"
+#include "../base/trace.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -23,7 +24,6 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define RESERVE_BYTES  2 /* of every slot: an Ethernet packet begins at a multiple of 4 then */
 #define REPORT_MS      1000
 #define ERROR_AGAIN_NS UINT64_C(60000000000)
 #define ALONE_NS       UINT64_C(1500000000) /* the worker before may still be ending */
@@ -35,9 +35,7 @@ void worker_end(struct worker *w, int exit_code)
 	event_base_loopbreak(w->base);
 }
 
-/* Tells the supervisor why this worker cannot go on, and ends. */
-__attribute__((format(printf, 3, 4))) static void worker_fail(struct worker *w, int exit_code,
-							      const char *format, ...)
+void worker_fail(struct worker *w, int exit_code, const char *format, ...)
 {
 	struct message message = { .type = MESSAGE_FAILED };
 	va_list ap;
@@ -51,7 +49,7 @@ __attribute__((format(printf, 3, 4))) static void worker_fail(struct worker *w, 
 	worker_end(w, exit_code);
 }
 
-static void worker_send(struct worker *w, struct message *message, int fd)
+void worker_send(struct worker *w, struct message *message, int fd)
 {
 	int rc = channel_send(CHANNEL_FD, message, fd);
 
@@ -63,7 +61,7 @@ static void worker_send(struct worker *w, struct message *message, int fd)
 	}
 }
 
-static void worker_say(struct worker *w, uint32_t type)
+void worker_say(struct worker *w, uint32_t type)
 {
 	struct message message = { .type = type };
 
@@ -165,6 +163,20 @@ static void worker_pin(const struct worker *w)
 		log_warning("running on CPU %d: %s", w->what.cpu, strerror(errno));
 }
 
+/* The ring thread waits until nothing is left that it could do harm with. */
+static int confined_start(struct worker *w)
+{
+	int rc = sandbox_begin(&w->what);
+
+	if (rc == 0)
+		rc = ringloop_start(w->loop);
+	if (rc == 0)
+		rc = sandbox_close();
+	if (rc == 0)
+		ringloop_go(w->loop);
+	return rc;
+}
+
 /* Reads from now on, if the ring and the file are there. */
 static void worker_start(struct worker *w)
 {
@@ -172,9 +184,10 @@ static void worker_start(struct worker *w)
 
 	if (w->running || !w->joined || !ringloop_ready(w->loop))
 		return;
-	rc = ringloop_start(w->loop);
+	rc = confined_start(w);
 	if (rc) {
-		worker_fail(w, EXIT_FAILURE, "starting the ring thread: %s", strerror(-rc));
+		worker_fail(w, EXIT_FAILURE, "starting the ring thread, confined: %s",
+			    strerror(-rc));
 		return;
 	}
 	w->running = true;
@@ -186,32 +199,12 @@ static void worker_start(struct worker *w)
 	}
 }
 
-static struct afcap_geometry worker_geometry(const struct worker *w)
-{
-	return (struct afcap_geometry){ .version = AFCAP_TPACKET_V3,
-					.block_bytes = w->what.block_bytes,
-					.blocks = w->what.blocks,
-					.block_timeout_ms = w->what.block_timeout_ms };
-}
-
 /* From now on it is heard of, also while it waits for its file. */
 static void reports_begin(struct worker *w)
 {
 	struct timeval interval = { REPORT_MS / 1000, REPORT_MS % 1000 * 1000 };
 
 	event_add(w->report_timer, &interval);
-}
-
-static bool loop_make(struct worker *w)
-{
-	int rc;
-
-	w->ledger->in_hand = 0; /* of the worker before, if it died of that */
-	rc = ringloop_new(&w->loop, w->ring, w->ledger, &w->what, w->notify);
-
-	if (rc)
-		worker_fail(w, EXIT_FAILURE, "no memory for the staging buffer");
-	return rc == 0;
 }
 
 /* Two processes that read one ring would both lose: whoever was there before, a daemon that died
@@ -229,55 +222,6 @@ static bool alone(void)
 	return true;
 }
 
-/* The ring of a worker that died. */
-static void ring_adopt(struct worker *w)
-{
-	struct afcap_geometry geometry = worker_geometry(w);
-	struct ledger_totals totals = ledger_totals(w->ledger);
-	struct afcap_error error;
-	int rc;
-
-	if (totals.generation != w->what.generation) {
-		worker_fail(w, EXIT_FAILURE, "the ledger is of another ring");
-		return;
-	}
-	rc = afcap_adopt(&w->ring, RING_FD, &geometry, &error);
-	if (rc) {
-		worker_fail(w, EXIT_FAILURE, "taking over the ring: %s", error.text);
-		return;
-	}
-	crash_step(CRASH_ADOPTED);
-	rc = ledger_take(w->ledger, afcap_stats_take,
-			 RING_FD); /* folds what the dead worker had pending */
-	if (rc == 0)
-		rc = afcap_resume(w->ring, (uint32_t)totals.next_block, totals.next_sequence);
-	if (rc < 0) {
-		worker_fail(w, EXIT_FAILURE,
-			    "going on in the ring at block %llu, sequence %llu: %s",
-			    (unsigned long long)totals.next_block,
-			    (unsigned long long)totals.next_sequence, strerror(-rc));
-		return;
-	}
-	log_debug("going on at sequence %llu, %d blocks were written and not released",
-		  (unsigned long long)totals.next_sequence, rc);
-	w->joined = true;
-}
-
-static int open_exit_code(int rc)
-{
-	switch (-rc) {
-	case EPERM:
-	case EACCES:
-		return EX_NOPERM;
-	case EINVAL:
-	case ENOMEM:
-	case ENODEV:
-		return EX_CONFIG;
-	default:
-		return EXIT_FAILURE;
-	}
-}
-
 static void on_worker(struct worker *w, const struct message *message)
 {
 	w->what = message->worker;
@@ -292,68 +236,16 @@ static void on_worker(struct worker *w, const struct message *message)
 	}
 	if (!w->what.resume)
 		return;
-	ring_adopt(w);
-	if (!w->joined || !loop_make(w))
+	if (!worker_ring_adopt(w))
 		return;
 	reports_begin(w);
 	worker_start(w);
 }
 
-static void on_socket(struct worker *w)
-{
-	bool cooked = w->what.link_type == LINKTYPE_LINUX_SLL2;
-	struct afcap_options options;
-	struct afcap_error error;
-	int rc;
-
-	w->socket = afcap_socket(cooked ? AFCAP_DGRAM : AFCAP_RAW);
-	if (w->socket < 0) {
-		worker_fail(w, open_exit_code(w->socket), "packet socket: %s%s",
-			    strerror(-w->socket),
-			    w->socket == -EPERM ? ": CAP_NET_RAW is missing" : "");
-		return;
-	}
-	worker_say(w, MESSAGE_SOCKET_MADE); /* the next slot may make its own while this ring is
-					       allocated */
-	afcap_options_init(&options);
-	options.interface = w->what.interface;
-	options.socket = w->socket;
-	options.ring = worker_geometry(w);
-	options.promiscuous = w->what.promiscuous && !cooked; /* is of one interface */
-	options.ring.reserve_bytes = RESERVE_BYTES;
-	options.paused = true;
-	rc = afcap_open(&w->ring, &options, &error);
-	if (rc) {
-		worker_fail(w, open_exit_code(rc), "%s", error.text);
-		return;
-	}
-	if (loop_make(w))
-		worker_say(w, MESSAGE_RING_MADE);
-}
-
 static void on_join(struct worker *w, struct message *message)
 {
-	struct afcap_fanout fanout = { .id = (uint16_t)message->group.id,
-				       .flags = (uint16_t)message->group.flags,
-				       .mode = message->group.mode };
-	struct afcap_error error;
-	uint32_t before[3];
-	int rc;
-
-	if (!w->ring || w->joined) {
-		worker_fail(w, EXIT_FAILURE, "told to join out of turn");
+	if (!worker_ring_join(w, message))
 		return;
-	}
-	rc = afcap_fanout_join(w->ring, &fanout, &error);
-	if (rc) {
-		worker_fail(w, EXIT_FAILURE, "%s", error.text);
-		return;
-	}
-	afcap_stats_take(afcap_fd(w->ring), before); /* none of it is ours */
-	w->joined = true;
-	message->type = MESSAGE_JOINED;
-	message->group = (struct message_group){ fanout.id, fanout.mode, fanout.flags };
-	worker_send(w, message, afcap_fd(w->ring));
 	reports_begin(w);
 	worker_start(w);
 }
@@ -397,7 +289,7 @@ static void worker_handle(struct worker *w, struct message *message, int fd)
 	if (message->type == MESSAGE_WORKER)
 		on_worker(w, message);
 	else if (message->type == MESSAGE_SOCKET)
-		on_socket(w);
+		worker_ring_make(w);
 	else if (message->type == MESSAGE_JOIN)
 		on_join(w, message);
 	else if (message->type == MESSAGE_DRAIN)
@@ -458,6 +350,10 @@ int worker_main(void)
 	static struct worker w = { .socket = -1, .notify = -1, .exit_code = EXIT_FAILURE };
 
 	child_init();
+	if (!worker_ring_reserve()) {
+		log_error("reserving a descriptor for the ring: %s", strerror(errno));
+		return EXIT_FAILURE;
+	}
 	w.ledger = ledger_map(LEDGER_FD);
 	if (!w.ledger) {
 		log_error("mapping the ledger: %s", strerror(errno));
@@ -465,6 +361,7 @@ int worker_main(void)
 	}
 	memory_lock(&w);
 	crash_begin();
+	trace_begin();
 	if (!worker_events(&w)) {
 		log_error("no memory for the event loop");
 		return EXIT_FAILURE;

@@ -35,6 +35,22 @@ struct worker {
 /* Leaves the event loop. */
 void worker_end(struct worker *worker, int exit_code);
 
+/* Tells the supervisor why this worker cannot go on, and ends. */
+__attribute__((format(printf, 3, 4))) void worker_fail(struct worker *worker, int exit_code,
+						       const char *format, ...);
+void worker_send(struct worker *worker, struct message *message, int fd);
+void worker_say(struct worker *worker, uint32_t type);
+
+/* ringmake.c: what fails is told by worker_fail(). */
+/* First of all: nothing else takes the number of a ring that is not there yet. False: errno. */
+bool worker_ring_reserve(void);
+/* Socket, ring and ring loop; it drops whatever comes until it is armed. */
+void worker_ring_make(struct worker *worker);
+/* The group that `message` names; says JOINED, with a duplicate. */
+bool worker_ring_join(struct worker *worker, struct message *message);
+/* The ring of a worker that died, and the ring loop. */
+bool worker_ring_adopt(struct worker *worker);
+
 /* drain.c: nothing comes in any more; what is there is written, then the worker ends. */
 void worker_drain(struct worker *worker);
 /* The supervisor is gone. What the ring holds is written; more may come in until this process ends.

@@ -82,14 +82,14 @@ daemon_begin() {
 }
 
 daemon_running() {
-	kill -0 "$DAEMON" 2>/dev/null || fail "afcapd ended: $(cat "$DIR/err")"
-	ctl status
+	! kill -0 "$DAEMON" 2>/dev/null || ctl status
 }
 
 # ... and recording
 daemon_start() {
 	daemon_begin "$@"
 	wait_for 20 daemon_running
+	kill -0 "$DAEMON" 2>/dev/null || fail "afcapd ended: $(cat "$DIR/err")"
 }
 
 ctl() { "$AFCTL" -s "$SOCK" "$@"; }

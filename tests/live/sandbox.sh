@@ -37,7 +37,7 @@ t_processes_have_nothing_they_do_not_need() {
 	processes_are_confined
 	for pid in $(workers); do
 		equal threads "$(find /proc/"$pid"/task -mindepth 1 -maxdepth 1 | wc -l)" 2
-		contains "size of files" "$(grep 'Max file size' "/proc/$pid/limits")" '2359296 '
+		contains "size of files" "$(grep 'Max file size' "/proc/$pid/limits")" "$(((16 << 20) + (1 << 30))) "
 		contains descriptors "$(grep 'Max open files' "/proc/$pid/limits")" ' 64 '
 		# Not dumpable: its memory is root's alone, also where it runs as somebody else
 		equal "owner of /proc/PID/mem" "$(stat -c %U "/proc/$pid/mem")" root

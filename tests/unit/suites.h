@@ -23,5 +23,6 @@ Suite *suite_saved(void);
 Suite *suite_log(void);
 Suite *suite_beneath(void);
 Suite *suite_unixsocket(void);
+Suite *suite_confine(void);
 
 #endif

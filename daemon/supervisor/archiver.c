@@ -1,0 +1,231 @@
+/* The archive process: started, heard, replaced. */
+#include "files_state.h"
+#include "spawn.h"
+
+#include "../base/channel.h"
+#include "../base/child.h"
+#include "../base/log.h"
+#include "../base/trace.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define HOPELESS 8 /* deaths without an answer between them, in some three seconds */
+
+/* Nobody waits for this one: it is asked for again anyway, and may be what it died of. */
+static void keep_drop(struct files *f)
+{
+	const struct message_result failed = { .error = EPIPE };
+	struct request *r = TAILQ_FIRST(&f->queue);
+
+	if (!r || !f->sent || r->type != MESSAGE_KEEP)
+		return;
+	TAILQ_REMOVE(&f->queue, r, link);
+	f->events->cared(r->owner, &failed, true);
+	free(r);
+}
+
+static void archive_closed(struct files *f)
+{
+	if (f->event)
+		event_free(f->event);
+	f->event = NULL;
+	if (f->channel >= 0)
+		close(f->channel);
+	f->channel = -1;
+	f->sent = false;
+}
+
+static void crash_tell(const struct message *message, int fd)
+{
+	char text[1024];
+
+	if (fd >= 0)
+		close(fd);
+	trace_text(&message->crashed, text, sizeof(text));
+	log_error("the archive process dies of %s", text);
+}
+
+/* What a dead one still said: an answer is asked for again. */
+static void last_words(const struct files *f)
+{
+	struct message message;
+	int fd;
+
+	while (f->channel >= 0 && channel_recv(f->channel, &message, &fd) == 1)
+		if (message.type == MESSAGE_CRASHED)
+			crash_tell(&message, fd);
+		else if (fd >= 0)
+			close(fd);
+}
+
+static void channel_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct files *f = arg;
+	static struct message message;
+	int passed, rc = channel_recv(fd, &message, &passed);
+	struct request *r = TAILQ_FIRST(&f->queue);
+
+	(void)what;
+	if (rc == -EAGAIN)
+		return;
+	if (rc == 1 && message.type == MESSAGE_CRASHED) {
+		crash_tell(&message, passed);
+		return;
+	}
+	if (rc <= 0 || !r || !f->sent || message.type < MESSAGE_CAPTURE_OK) {
+		if (rc != 0)
+			log_error("the archive process answers nonsense");
+		keep_drop(f);
+		archive_closed(f); /* it ends by that, and SIGCHLD brings the next */
+		return;
+	}
+	message.result.text[sizeof(message.result.text) - 1] = '\0';
+	TAILQ_REMOVE(&f->queue, r, link);
+	f->sent = false;
+	if (r->type != MESSAGE_CAPTURE) /* a new process's first answer proves nothing */
+		f->failures = 0;
+	files_answered(f, r, &message.result, passed);
+	free(r);
+	files_queue_send(f);
+	if (files_idle(f))
+		f->events->idle(f->context);
+}
+
+static int archive_start(struct files *f)
+{
+	int ends[2], rc = channel_pair(ends);
+	pid_t pid;
+
+	if (rc)
+		return rc;
+	pid = spawn_child(CHILD_ARCHIVE, "output files", &ends[1], 1, false);
+	close(ends[1]);
+	if (pid < 0) {
+		close(ends[0]);
+		return (int)pid;
+	}
+	f->pid = pid;
+	f->channel = ends[0];
+	f->event = event_new(f->base, f->channel, EV_READ | EV_PERSIST, channel_cb, f);
+	if (f->event && event_add(f->event, NULL) == 0)
+		return 0;
+	archive_closed(f); /* it cannot be heard: it ends by that, and SIGCHLD brings the next */
+	return -ENOMEM;
+}
+
+/* A new archive process knows no capture: those that are not in the queue anyway come first. */
+static void captures_tell(struct files *f)
+{
+	for (unsigned i = f->told; i-- > 0;) {
+		struct request *r = TAILQ_FIRST(&f->queue);
+
+		while (r && r->type == MESSAGE_CAPTURE && r->capture != i)
+			r = TAILQ_NEXT(r, link);
+		if (r && r->type == MESSAGE_CAPTURE)
+			continue;
+		r = calloc(1, sizeof(*r));
+		if (!r)
+			return;
+		*r = (struct request){ .type = MESSAGE_CAPTURE, .capture = i };
+		TAILQ_INSERT_HEAD(&f->queue, r, link);
+	}
+}
+
+static void retry_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct files *f = arg;
+	int rc;
+
+	(void)fd;
+	(void)what;
+	if (f->channel < 0 && f->pid < 0) {
+		rc = archive_start(f);
+		if (rc) {
+			log_error("starting the archive process: %s; trying again", strerror(-rc));
+			f->failures++;
+			event_add(f->retry, &(struct timeval){ 1, 0 });
+			return;
+		}
+		captures_tell(f);
+	}
+	files_queue_send(f);
+}
+
+bool files_reaped(struct files *f, pid_t pid, int status)
+{
+	unsigned ms;
+	struct timeval delay;
+
+	if (pid != f->pid)
+		return false;
+	log_error("the archive process ended (%s %d); a new one goes on",
+		  WIFSIGNALED(status) ? "signal" : "status",
+		  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	f->pid = -1;
+	last_words(f);
+	keep_drop(f);
+	archive_closed(f);
+	ms = spawn_backoff_ms(++f->failures);
+	delay = (struct timeval){ ms / 1000, ms % 1000 * 1000 };
+	event_add(f->retry, &delay);
+	return true;
+}
+
+pid_t files_pid(const struct files *f)
+{
+	return f->pid;
+}
+
+int files_new(struct files **out, struct event_base *base, const struct files_events *events,
+	      void *context)
+{
+	struct files *f = calloc(1, sizeof(*f));
+	int rc;
+
+	if (!f)
+		return -ENOMEM;
+	*f = (struct files){
+		.base = base, .events = events, .context = context, .channel = -1, .pid = -1
+	};
+	TAILQ_INIT(&f->queue);
+	for (unsigned i = 0; i < CONFIG_CAPTURES_MAX; i++)
+		f->directories[i] = -1;
+	f->retry = event_new(base, -1, 0, retry_cb, f);
+	rc = f->retry ? archive_start(f) : -ENOMEM;
+	if (rc)
+		files_free(f);
+	else
+		*out = f;
+	return rc;
+}
+
+bool files_hopeless(const struct files *f)
+{
+	return f->failures >= HOPELESS;
+}
+
+void files_free(struct files *f)
+{
+	struct request *r;
+	bool idle;
+
+	if (!f)
+		return;
+	idle = files_idle(f);
+	archive_closed(f);
+	if (f->retry)
+		event_free(f->retry);
+	if (f->pid > 0 && idle)
+		waitpid(f->pid, NULL, 0);
+	while ((r = TAILQ_FIRST(&f->queue))) {
+		TAILQ_REMOVE(&f->queue, r, link);
+		free(r);
+	}
+	for (uint32_t i = 0; i < CONFIG_CAPTURES_MAX; i++)
+		files_directory_set(f, i, -1);
+	free(f);
+}

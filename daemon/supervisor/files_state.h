@@ -1,0 +1,49 @@
+/* What the files of the queue to the archive process share: files.c has the requests, archiver.c
+ * the process. */
+#ifndef FILES_STATE_H
+#define FILES_STATE_H
+
+#include "files.h"
+
+#include "../base/config.h"
+
+#include <sys/queue.h>
+
+struct request {
+	TAILQ_ENTRY(request) link;
+	uint32_t type;
+	uint32_t capture, worker;
+	struct ledger_file record;
+	struct output_file *file; /* its name is filled in when the request is sent */
+	void *owner;
+};
+
+TAILQ_HEAD(request_queue, request);
+
+struct files {
+	struct event_base *base;
+	const struct files_events *events;
+	void *context;
+	struct request_queue queue; /* the head is with the archive while `sent` */
+	bool sent;
+	int channel;
+	struct event *event, *retry; /* of its start, or of a request */
+	pid_t pid;
+	unsigned failures; /* deaths without an answer between them */
+	struct message_capture
+		captures[CONFIG_CAPTURES_MAX]; /* to be told to each new archive process */
+	int directories[CONFIG_CAPTURES_MAX];  /* as the first one opened them; -1: none */
+	unsigned told;
+};
+
+/* Sends the head of the queue, if nothing is out. */
+void files_queue_send(struct files *files);
+
+/* The answer to the head of the queue, which is not in it any more. `fd` is taken over. */
+void files_answered(struct files *files, struct request *request,
+		    const struct message_result *result, int fd);
+
+/* Keeps the descriptor, -1 for none, of a capture's directory. */
+void files_directory_set(struct files *files, uint32_t capture, int fd);
+
+#endif
