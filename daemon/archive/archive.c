@@ -48,6 +48,24 @@ static bool capture_valid(const struct message_capture *c)
 	       memchr(c->directory, '\0', sizeof(c->directory));
 }
 
+/* Where all are open that there will be, there is nothing else to be opened. */
+static void beneath_confine(void)
+{
+	static bool done;
+	int directories[CONFIG_CAPTURES_MAX];
+	unsigned open = 0;
+
+	for (unsigned i = 0; i < CONFIG_CAPTURES_MAX; i++)
+		if (*places[i].capture.name && places[i].directory >= 0)
+			directories[open++] = places[i].directory;
+	for (unsigned i = 0; i < CONFIG_CAPTURES_MAX; i++)
+		if (*places[i].capture.name && places[i].capture.together != open)
+			return;
+	if (!done && open)
+		archive_sandbox_beneath(directories, open);
+	done |= open > 0;
+}
+
 /* A capture that is told anew, and wrongly, goes on as it was. The directory is the one that was
  * opened first, in this process or in one before: `directory`, -1 for none. Returns a duplicate of
  * it for the next process, or -1. */
@@ -81,6 +99,7 @@ static int capture_serve(const struct message_capture *capture, int directory,
 		file_place_close(place);
 	}
 	*place = next;
+	beneath_confine();
 	return next.directory < 0 ? -1 : fcntl(next.directory, F_DUPFD_CLOEXEC, 0);
 }
 

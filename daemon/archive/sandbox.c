@@ -8,6 +8,7 @@
 #include "../base/privileges.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,7 +25,9 @@ static const char names[] =
 	/* Memory, time, the end; sysinfo is qsort(3)'s */
 	"brk mremap munmap madvise futex futex_time64 getrandom sysinfo uname clock_gettime "
 	"clock_gettime64 gettimeofday poll ppoll ppoll_time64 getpid gettid geteuid geteuid32 "
-	"rt_sigprocmask rt_sigreturn sigreturn restart_syscall exit exit_group";
+	"rt_sigprocmask rt_sigreturn sigreturn restart_syscall exit exit_group "
+	/* To give up more */
+	"landlock_create_ruleset landlock_add_rule landlock_restrict_self";
 
 static const struct confine_call bound[] = {
 	{ "recvmsg", { { 1, CONFINE_FD, CHANNEL_FD } } },
@@ -57,4 +60,12 @@ int archive_sandbox(void)
 	if (rc == 0)
 		rc = privileges_drop();
 	return rc ? rc : confine_apply(list);
+}
+
+void archive_sandbox_beneath(const int *directories, unsigned count)
+{
+	int rc = confine_files(directories, count);
+
+	if (rc < 0)
+		log_debug("no Landlock here: %s", strerror(-rc));
 }

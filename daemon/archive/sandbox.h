@@ -6,4 +6,8 @@
  * Returns 0 or -errno. */
 int archive_sandbox(void);
 
+/* When all directories (descriptors) are open: nothing beyond regular files in them, if there is
+ * Landlock. */
+void archive_sandbox_beneath(const int *directories, unsigned count);
+
 #endif

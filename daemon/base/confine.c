@@ -148,13 +148,36 @@ struct ruleset {
 #define FILES_BITS(version) ((version) >= 5 ? 16 : (version) >= 3 ? 15 : (version) == 2 ? 14 : 13)
 #define BITS(count)	    ((UINT64_C(1) << (count)) - 1)
 
-int confine_files(void)
+#define BENEATH                                                                                    \
+	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |                            \
+	 LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |                            \
+	 LANDLOCK_ACCESS_FS_MAKE_REG | TRUNCATE)
+#define TRUNCATE (UINT64_C(1) << 14) /* missing in older headers */
+
+static int ruleset_restrict(int ruleset, uint64_t known, const int *directories, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		const struct landlock_path_beneath_attr rule = { BENEATH & known, directories[i] };
+
+		if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0))
+			return -errno;
+	}
+	if (syscall(SYS_landlock_restrict_self, ruleset, 0) == 0)
+		return 0;
+	/* no_new_privs is not set: a process that is confined already need not be allowed to */
+	if (errno != EPERM || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    syscall(SYS_landlock_restrict_self, ruleset, 0))
+		return -errno;
+	return 0;
+}
+
+int confine_files(const int *directories, unsigned count)
 {
 	long version =
 		syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	struct ruleset all = { 0 };
 	size_t bytes = sizeof(all.files);
-	int fd, rc = 0;
+	int fd, rc;
 
 	if (version < 1)
 		return version < 0 ? -errno : -ENOSYS;
@@ -170,9 +193,7 @@ int confine_files(void)
 	fd = (int)syscall(SYS_landlock_create_ruleset, &all, bytes, 0);
 	if (fd < 0)
 		return -errno;
-	/* No rule is added: nothing of it is allowed. */
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || syscall(SYS_landlock_restrict_self, fd, 0))
-		rc = -errno;
+	rc = ruleset_restrict(fd, all.files, directories, count);
 	close(fd);
 	return rc ? rc : (int)version;
 }

@@ -50,9 +50,10 @@ bool confine_possible(void);
 
 /* No file, directory or device can be opened, made, removed or executed any more, no TCP port
  * bound or connected to, no signal sent and no abstract socket reached outside, as far as the
- * kernel's Landlock goes. For this thread and those it makes. Sets no_new_privs. Returns Landlock's
- * version (1 and up), or -errno where there is none. */
-int confine_files(void);
+ * kernel's Landlock goes. But regular files in `directories` (descriptors, `count` of them) can be
+ * made, read, written, renamed and removed. For this thread and those it makes. Sets no_new_privs.
+ * Returns Landlock's version (1 and up), or -errno where there is none. */
+int confine_files(const int *directories, unsigned count);
 
 /* The name of a system call of this architecture into `text`, or its number. */
 void confine_call_name(int number, char *text, size_t size);

@@ -125,9 +125,9 @@ struct message_capture {
 	uint64_t max_age_ns;	       /* 0: never */
 	uint64_t disk_reserve;	       /* bytes */
 	uint32_t disk_reserve_percent; /* used where disk_reserve is 0 */
-	uint32_t unused;
-	int64_t file_group; /* its number; -1: as files come */
-	uint64_t token;	    /* of this daemon's life: hidden names are nobody else's */
+	uint32_t together;	       /* captures that record into files */
+	int64_t file_group;	       /* its number; -1: as files come */
+	uint64_t token;		       /* of this daemon's life: hidden names are nobody else's */
 	char name[CAPTURE_NAME_BYTES];
 	char interface[INTERFACE_BYTES];
 	char filter[FILTER_BYTES];

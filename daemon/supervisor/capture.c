@@ -16,6 +16,15 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+static uint32_t with_files(const struct config *config)
+{
+	uint32_t n = 0;
+
+	for (unsigned i = 0; i < config->captures; i++)
+		n += config->capture[i].output == OUTPUT_PCAPNG;
+	return n;
+}
+
 void capture_tell(struct capture *capture)
 {
 	const struct config_capture *c = capture->config;
@@ -34,6 +43,7 @@ void capture_tell(struct capture *capture)
 		.disk_reserve = c->disk_reserve > 0 ? (uint64_t)c->disk_reserve : 0,
 		.disk_reserve_percent = c->disk_reserve < 0 ? (uint32_t)-c->disk_reserve : 0,
 		.file_group = capture->file_group,
+		.together = with_files(capture->source),
 		.token = supervisor_token(capture->supervisor),
 	};
 

@@ -31,7 +31,8 @@ static const char plain[] =
 	"fork vfork execve exit exit_group wait4 waitid kill tgkill getpid gettid getppid "
 	"getpgrp getuid geteuid getgid getegid getuid32 geteuid32 getgid32 getegid32 "
 	"getgroups getgroups32 getresuid getresgid prctl arch_prctl capget capset seccomp "
-	"landlock_create_ruleset landlock_restrict_self prlimit64 getrlimit ugetrlimit "
+	"landlock_create_ruleset landlock_add_rule landlock_restrict_self prlimit64 getrlimit "
+	"ugetrlimit "
 	"setrlimit getrusage sched_getaffinity sched_setaffinity sched_yield getcpu "
 	"set_tid_address set_robust_list rseq set_tls futex futex_time64 membarrier "
 	/* Signals */

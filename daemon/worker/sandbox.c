@@ -166,7 +166,7 @@ int sandbox_begin(const struct message_worker *what)
 		rc = privileges_drop();
 	if (rc)
 		return rc;
-	rc = confine_files();
+	rc = confine_files(NULL, 0);
 	if (rc < 0)
 		log_debug("no Landlock here: %s", strerror(-rc));
 	return 0;

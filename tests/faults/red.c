@@ -266,7 +266,7 @@ static void (*const hostile[])(void) = { say_random, say_wrong_lengths, say_bodi
 #define DEATHS_MAX 4 /* the fifth in a row would end the capture */
 
 static int number = -1;
-static bool in_ring_thread, in_channel;
+static bool in_ring_thread, in_channel, in_archive;
 static atomic_bool ready, done;
 
 /* The constructor runs before the sandbox. */
@@ -280,7 +280,10 @@ __attribute__((constructor)) static void begin(int argc, char **argv)
 	unsigned slot;
 	int fd;
 
-	if (!file || !thread || argc < 2 || strcmp(argv[0], "afcapd: worker") != 0)
+	if (!file || !thread || argc < 2)
+		return;
+	in_archive = strcmp(thread, "archive") == 0 && strcmp(argv[0], "afcapd: archive") == 0;
+	if (in_archive || strcmp(thread, "archive") == 0 || strcmp(argv[0], "afcapd: worker") != 0)
 		return;
 	in_ring_thread = strcmp(thread, "ring") == 0;
 	in_channel = strcmp(thread, "channel") == 0;
@@ -324,6 +327,29 @@ static void attack(void)
 		abort();
 }
 
+/* Files outside of its directory; then a socket, which it dies of. */
+static void archive_attack(void)
+{
+	const struct {
+		const char *path;
+		int flags;
+	} tries[] = { { "/etc/passwd", O_RDONLY },
+		      { "/proc/self/mem", O_RDWR },
+		      { "/tmp/afcap-red", O_CREAT | O_WRONLY },
+		      { "/", O_RDONLY | O_DIRECTORY } };
+
+	for (size_t i = 0; i < sizeof(tries) / sizeof(*tries); i++) {
+		int fd = open(tries[i].path, tries[i].flags, 0600);
+
+		dprintf(STDERR_FILENO, "archive: %s: %s\n", tries[i].path,
+			fd >= 0 ? "opened" : strerror(errno));
+	}
+	dprintf(STDERR_FILENO, "archive: removing /tmp/afcap-canary: %s\n",
+		unlinkat(AT_FDCWD, "/tmp/afcap-canary", 0) ? strerror(errno) : "done");
+	syscall(SYS_socket, AF_INET, SOCK_STREAM, 0);
+	dprintf(STDERR_FILENO, "archive: survived\n");
+}
+
 /* The worker says that it is ready, then reports: the sandbox is complete. */
 ssize_t sendmsg(int fd, const struct msghdr *header, int flags)
 {
@@ -333,6 +359,8 @@ ssize_t sendmsg(int fd, const struct msghdr *header, int flags)
 		*(void **)&real_sendmsg = dlsym(RTLD_NEXT, "sendmsg");
 	if (fd == CHANNEL_FD && header->msg_iovlen)
 		memcpy(&type, header->msg_iov[0].iov_base, sizeof(type));
+	if (in_archive && type == MESSAGE_OPENED && !atomic_exchange(&done, true))
+		archive_attack();
 	if (atomic_load(&ready) && !in_ring_thread && type == MESSAGE_REPORT)
 		attack();
 	if (type == MESSAGE_READY) {

@@ -118,6 +118,25 @@ t_a_hostile_worker_harms_nobody_else() {
 	equal dropped "$(account dropped)" 0
 }
 
+# The archive process may call what files take; where, Landlock says
+t_a_taken_over_archive_process_has_its_directory_alone() {
+	local tries
+	! sanitized || skip "a sanitizer's build is not confined"
+	python3 -c 'import ctypes; exit(ctypes.CDLL(None).syscall(444, 0, 0, 1) < 1)' ||
+		skip "no Landlock here"
+	touch /tmp/afcap-canary
+	export RED_FILE=$DIR/red RED_THREAD=archive LD_PRELOAD=$BUILD/tests/red.so
+	# shellcheck disable=SC2086
+	daemon_begin -i va -w "$OUT" -j 1 $ROOM
+	unset LD_PRELOAD
+	died() { grep -q 'the archive process dies of SIGSYS: it tried socket' "$DIR/err"; }
+	wait_for 10 died
+	tries=$(sed -n 's/^archive: //p' "$DIR/err" | sort -u)
+	equal tries "$tries" "$(printf '%s: Permission denied\n' / /etc/passwd /proc/self/mem /tmp/afcap-red 'removing /tmp/afcap-canary')"
+	[ -e /tmp/afcap-canary ] && rm /tmp/afcap-canary || fail "the file outside is gone"
+	kill -KILL "$DAEMON"
+}
+
 # No core file: where it died is told all the same
 t_a_crash_is_traced() {
 	! sanitized || skip "the sanitizer tells it"

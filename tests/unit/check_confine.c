@@ -147,7 +147,7 @@ static void without_files(void)
 {
 	int fd;
 
-	if (confine_files() < 1)
+	if (confine_files(NULL, 0) < 1)
 		_exit(77);
 	fd = open("/etc/passwd", O_RDONLY);
 	if (fd >= 0 || errno != EACCES)
@@ -169,6 +169,41 @@ START_TEST(no_file_can_be_had)
 	ck_assert(WIFEXITED(status));
 	ck_assert_msg(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77, "step %d",
 		      WEXITSTATUS(status));
+}
+END_TEST
+
+static char place[] = "/tmp/afcap-confine-XXXXXX";
+
+static void beneath(void)
+{
+	int directory = open(place, O_RDONLY | O_DIRECTORY), fd;
+
+	if (confine_files(&directory, 1) < 1)
+		_exit(77);
+	fd = openat(directory, "file", O_CREAT | O_RDWR, 0600);
+	if (fd < 0 || write(fd, "x", 1) != 1 || ftruncate(fd, 0))
+		_exit(1);
+	if (renameat(directory, "file", directory, "other") || open(place, O_RDONLY) < 0)
+		_exit(2);
+	if (symlinkat("/etc/passwd", directory, "link") == 0 || errno != EACCES)
+		_exit(3);
+	if (openat(directory, "../../etc/passwd", O_RDONLY) >= 0 || errno != EACCES)
+		_exit(4);
+	if (renameat(directory, "other", AT_FDCWD, "/tmp/afcap-confined") == 0)
+		_exit(5);
+	if (unlinkat(directory, "other", 0))
+		_exit(6);
+}
+
+START_TEST(or_none_beyond_a_directory)
+{
+	int status;
+
+	ck_assert_ptr_nonnull(mkdtemp(place));
+	status = child_status(beneath);
+	ck_assert_int_eq(rmdir(place), 0);
+	ck_assert_msg(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77),
+		      "step %d", WEXITSTATUS(status));
 }
 END_TEST
 
@@ -358,6 +393,7 @@ Suite *suite_confine(void)
 		tcase_add_test(t, rules_look_at_what_the_kernel_looks_at);
 	}
 	tcase_add_test(t, no_file_can_be_had);
+	tcase_add_test(t, or_none_beyond_a_directory);
 	tcase_add_test(t, names_of_calls);
 	tcase_add_test(t, privileges_only_become_less);
 	tcase_add_test(t, users_are_found);
