@@ -119,8 +119,10 @@ static void fatal_cb(int number, siginfo_t *info, void *context)
 
 void trace_thread(void)
 {
-	stack_t stack = { .ss_sp = malloc(STACK_BYTES), .ss_size = STACK_BYTES };
+	stack_t stack = { .ss_sp = NULL, .ss_size = STACK_BYTES };
 
+	if (confine_possible()) /* else a sanitizer has one */
+		stack.ss_sp = malloc(STACK_BYTES);
 	if (stack.ss_sp)
 		sigaltstack(&stack, NULL); /* lives as long as the thread */
 }
