@@ -89,7 +89,8 @@ static const struct confine_call bound[] = {
 static const char *const by_file[] = { "pwrite64", "pread64", "ftruncate", "ftruncate64",
 				       "fallocate" };
 
-static bool is_kind(int fd, enum kind kind)
+/* One of the kinds, or -1. */
+static int kind_of(int fd)
 {
 	char path[32], target[32];
 	ssize_t n;
@@ -97,9 +98,12 @@ static bool is_kind(int fd, enum kind kind)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	n = readlink(path, target, sizeof(target) - 1);
 	if (n < 0)
-		return false;
+		return -1;
 	target[n] = '\0';
-	return strcmp(target, kinds[kind]) == 0;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (strcmp(target, kinds[i]) == 0)
+			return (int)i;
+	return -1;
 }
 
 static int limit(int resource, rlim_t value)
@@ -127,6 +131,19 @@ static int files_allow(void)
 	return rc;
 }
 
+static int kind_allow(int fd, int kind)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < sizeof(by_kind) / sizeof(*by_kind) && rc == 0; i++) {
+		const struct confine_call call = { by_kind[i].call, { FD((unsigned)fd) } };
+
+		if ((int)by_kind[i].kind == kind)
+			rc = confine_allow(list, &call, 1);
+	}
+	return rc;
+}
+
 static int list_make(void)
 {
 	const struct confine_call own = { "tgkill", { IS(1, (uint64_t)getpid()) } };
@@ -141,12 +158,7 @@ static int list_make(void)
 	if (rc == 0)
 		rc = files_allow();
 	for (int fd = RING_FD + 1; fd < DESCRIPTORS && rc == 0; fd++)
-		for (size_t i = 0; i < sizeof(by_kind) / sizeof(*by_kind) && rc == 0; i++) {
-			const struct confine_call call = { by_kind[i].call, { FD((unsigned)fd) } };
-
-			if (is_kind(fd, by_kind[i].kind))
-				rc = confine_allow(list, &call, 1);
-		}
+		rc = kind_allow(fd, kind_of(fd));
 	return rc;
 }
 
