@@ -27,16 +27,16 @@ void name_make(char *text, const char *capture, const struct name *name)
 {
 	time_t seconds = (time_t)(name->time_us / SECOND_US);
 	const char *suffix = "";
-	char stamp[32];
 	struct tm tm;
 
 	for (size_t i = 0; i < SUFFIXES; i++)
 		if (suffixes[i].kind == name->kind)
 			suffix = suffixes[i].text;
 	gmtime_r(&seconds, &tm);
-	strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%S", &tm);
-	snprintf(text, FILE_NAME_BYTES, "%.32s-w%u-%s.%06uZ%s", capture, name->worker, stamp,
-		 (unsigned)(name->time_us % SECOND_US), suffix);
+	/* Not strftime(), which looks for /etc/localtime each time */
+	snprintf(text, FILE_NAME_BYTES, "%.32s-w%u-%04d%02d%02dT%02d%02d%02d.%06uZ%s", capture,
+		 name->worker, tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
+		 tm.tm_sec, (unsigned)(name->time_us % SECOND_US), suffix);
 }
 
 void name_make_spare(char *text, const char *capture, uint32_t worker, uint64_t token,
