@@ -39,8 +39,8 @@ int client_open(struct client **out, const char *path)
 	client_close(c);
 	if (saved == EACCES || saved == EPERM) {
 		fprintf(stderr,
-			"afctl: %s: permission denied (root and the group control_group may use "
-			"it)\n",
+			"afctl: %s: permission denied: the way to the socket is not open to this "
+			"user\n",
 			path);
 		return AFCTL_DENIED;
 	}
@@ -70,7 +70,7 @@ int client_call(struct client *client, const char *method, json_t *parameters, b
 				    parameters ? parameters : json_object(), "more", more);
 	char *text = json_dumps(request, JSON_COMPACT);
 	size_t length = text ? strlen(text) + 1 : 0, sent = 0;
-	ssize_t n = 0;
+	ssize_t n = text ? 0 : -1;
 
 	json_decref(request);
 	while (sent < length && n >= 0) {
@@ -81,7 +81,9 @@ int client_call(struct client *client, const char *method, json_t *parameters, b
 			n = 0;
 	}
 	free(text);
-	return sent && sent == length ? 0 : client_lost(strerror(errno));
+	if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
+		return 0; /* it has closed: but maybe said why, which is then to be read */
+	return n >= 0 ? 0 : client_lost(strerror(errno));
 }
 
 /* Reads until a NUL is in the buffer; *end is its place. */
@@ -113,19 +115,18 @@ static int message_read(struct client *c, char **end)
 
 static int answer_error(const char *error, json_t *parameters)
 {
-	const char *capture = json_string_value(json_object_get(parameters, "capture"));
+	const char *capture = json_string_value(json_object_get(parameters, "capture")),
+		   *reason = json_string_value(json_object_get(parameters, "reason"));
 
 	if (strcmp(error, "org.afcap.control.PermissionDenied") == 0) {
-		fputs("afctl: permission denied: root and the group control_admins may do this\n",
-		      stderr);
+		fprintf(stderr, "afctl: permission denied: %s\n", reason ? reason : "?");
 		return AFCTL_DENIED;
 	}
 	if (strcmp(error, "org.afcap.control.NoSuchCapture") == 0)
 		fprintf(stderr, "afctl: no such capture: %s\n", capture ? capture : "?");
 	else if (strcmp(error, "org.afcap.control.Busy") == 0)
-		fputs("afctl: the daemon is busy: it has as many clients as it serves, or its disk "
-		      "is slow; try again\n",
-		      stderr);
+		fprintf(stderr, "afctl: the daemon is busy: %s; try again\n",
+			reason ? reason : "?");
 	else
 		fprintf(stderr, "afctl: the daemon says %s\n", error);
 	return AFCTL_FAILED;

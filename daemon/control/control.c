@@ -30,7 +30,7 @@ struct control {
 	int listener;
 	struct varlink *varlink;
 	struct supervisor *supervisor;
-	gid_t admins; /* -1: none */
+	gid_t askers, admins; /* -1: none */
 	char *description;
 	struct varlink_interface interfaces[2];
 	struct varlink_service service;
@@ -68,10 +68,16 @@ static const char description_format[] =
 	"# Goes on in the next files; answers when the ones before are finished\n"
 	"method Rotate(capture: ?string) -> ()\n\n"
 	"error NoSuchCapture (capture: string)\n"
-	"# Only root and the group control_admins may change anything\n"
-	"error PermissionDenied ()\n"
+	"# Only root, the daemon's user, control_group and control_admins may ask; only root, the "
+	"daemon's user\n# and control_admins may change anything\n"
+	"error PermissionDenied (reason: string)\n"
 	"# As many clients as can be are connected, or the disk is too slow\n"
-	"error Busy ()\n";
+	"error Busy (reason: string)\n";
+
+static const struct varlink_refusal
+	change_denied = { INTERFACE ".PermissionDenied",
+			  "root and the group control_admins may do this" },
+	rotate_late = { INTERFACE ".Busy", "the disk is slow: not all files are finished yet" };
 
 static void run_status(void *owner, struct varlink_call *call, json_t *parameters)
 {
@@ -140,13 +146,13 @@ static void run_rotate(void *owner, struct varlink_call *call, json_t *parameter
 
 	if (capture && !json_is_string(capture) && !json_is_null(capture))
 		parameter_invalid(call, "capture");
-	else if (!peer_admin(varlink_socket(call), control->admins))
-		varlink_error(call, INTERFACE ".PermissionDenied", NULL);
+	else if (peer_rights(varlink_socket(call), control->askers, control->admins) != PEER_CHANGE)
+		varlink_refuse(call, &change_denied);
 	else if (!supervisor_rotate(control->supervisor, json_string_value(capture)))
 		varlink_error(call, INTERFACE ".NoSuchCapture",
 			      json_pack("{s:O}", "capture", capture));
 	else
-		varlink_later(call, ROTATE_SECONDS, INTERFACE ".Busy", rotate_ready, parameters);
+		varlink_later(call, ROTATE_SECONDS, &rotate_late, rotate_ready, parameters);
 }
 
 static const struct varlink_method methods[] = {
@@ -155,6 +161,19 @@ static const struct varlink_method methods[] = {
 	{ INTERFACE ".Stats", run_stats },
 	{ NULL, NULL },
 };
+
+/* Who could stop the captures is not kept out by who can only watch them. */
+static enum varlink_rank control_rank(void *owner, int socket)
+{
+	static const enum varlink_rank ranks[] = {
+		[PEER_NOTHING] = VARLINK_DENIED,
+		[PEER_ASK] = VARLINK_ORDINARY,
+		[PEER_CHANGE] = VARLINK_PREFERRED,
+	};
+	const struct control *control = owner;
+
+	return ranks[peer_rights(socket, control->askers, control->admins)];
+}
 
 /* Once: a name service may take its time. */
 static gid_t group_find(const char *name, const char *without)
@@ -174,6 +193,8 @@ int control_new(struct control **out, struct event_base *base, const struct conf
 		return EXIT_FAILURE;
 	memcpy(c->path, config->daemon.control, sizeof(c->path));
 	c->base = base;
+	c->askers = group_find(config->daemon.control_group, "only root, this user and "
+							     "control_admins may ask");
 	c->admins = group_find(config->daemon.control_admins, "only root and this user may change "
 							      "anything");
 	if (asprintf(&c->description, description_format, counter_fields,
@@ -181,9 +202,8 @@ int control_new(struct control **out, struct event_base *base, const struct conf
 		free(c);
 		return EXIT_FAILURE;
 	}
-	c->listener = unixsocket_listen(
-		c->path, 0660,
-		group_find(config->daemon.control_group, "only root and this user may ask"));
+	/* Who connects is looked at, so that a stranger is told why he is sent away */
+	c->listener = unixsocket_listen(c->path, 0666);
 	if (c->listener < 0) {
 		int rc = c->listener;
 
@@ -202,7 +222,10 @@ int control_new(struct control **out, struct event_base *base, const struct conf
 		.url = "man:afcapd(8)",
 		.interfaces = c->interfaces,
 		.methods = methods,
-		.busy = INTERFACE ".Busy",
+		.rank = control_rank,
+		.denied = { INTERFACE ".PermissionDenied",
+			    "root and the groups control_group and control_admins may ask" },
+		.busy = { INTERFACE ".Busy", "all places for clients are taken" },
 	};
 	*out = c;
 	return 0;

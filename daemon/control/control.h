@@ -9,7 +9,8 @@
 struct control;
 struct supervisor;
 
-/* Makes the socket: its directory if that is missing, over a stale one, readable for control_group.
+/* Makes the socket: its directory if that is missing, over a stale one. Everybody may
+ * connect; who that is decides what is answered.
  * Nothing is served before control_serve(). Returns 0, or the exit code, the reason logged. */
 int control_new(struct control **out, struct event_base *base, const struct config *config);
 

@@ -146,7 +146,7 @@ int http_new(struct http **out, struct event_base *base, const struct config *co
 		return 0;
 	if (strncmp(text, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)
 		path = text + strlen(UNIX_PREFIX);
-	fd = path ? unixsocket_listen(path, 0666, (gid_t)-1) : tcp_listen(text, base);
+	fd = path ? unixsocket_listen(path, 0666) : tcp_listen(text, base);
 	if (fd < 0)
 		return listen_fail(text, fd);
 	http = calloc(1, sizeof(*http));

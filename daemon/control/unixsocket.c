@@ -2,7 +2,6 @@
 #include "unixsocket.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -60,26 +59,7 @@ static int directory_make(const char *path)
 	return mkdir(directory, 0755) && errno != EEXIST ? -errno : 0;
 }
 
-/* Gives a socket that was bound just now to a group: that socket, and nothing else that may stand
- * at the path since. Returns 0 or -errno. */
-static int group_give(const char *path, gid_t group)
-{
-	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC), rc = 0;
-	struct stat st;
-
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st))
-		rc = -errno;
-	else if (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid() || st.st_nlink != 1)
-		rc = -ENOTSOCK;
-	else if (fchownat(fd, "", (uid_t)-1, group, AT_EMPTY_PATH))
-		rc = -errno;
-	close(fd);
-	return rc;
-}
-
-int unixsocket_listen(const char *path, mode_t mode, gid_t group)
+int unixsocket_listen(const char *path, mode_t mode)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	mode_t mask;
@@ -101,8 +81,6 @@ int unixsocket_listen(const char *path, mode_t mode, gid_t group)
 	rc = bind(fd, (struct sockaddr *)&address, sizeof(address)) ? -errno : 0;
 	umask(mask);
 	bound = rc == 0;
-	if (rc == 0 && group != (gid_t)-1)
-		rc = group_give(path, group);
 	if (rc == 0 && listen(fd, BACKLOG))
 		rc = -errno;
 	if (rc == 0)

@@ -5,10 +5,10 @@
 #include <sys/types.h>
 
 /* Listens at `path` (its last directory is made if missing), non-blocking, close-on-exec, with
- * `mode`, owned by `group` unless that is -1. A stale socket of a process that is gone is replaced.
+ * `mode`. A stale socket of a process that is gone is replaced.
  * Returns the descriptor, -EADDRINUSE when somebody listens there, -ENOTSOCK when something else is
  * there, -ENAMETOOLONG, or another -errno. */
-int unixsocket_listen(const char *path, mode_t mode, gid_t group);
+int unixsocket_listen(const char *path, mode_t mode);
 
 /* That -errno in words. Static. */
 const char *unixsocket_error(int rc);

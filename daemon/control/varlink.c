@@ -1,57 +1,82 @@
 /* Clients, requests, answers. */
 #include "varlink.h"
+#include "refuse.h"
+#include "varlink_builtin.h"
 
-#include "../base/log.h"
+#include "../base/clock.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
-#include <event2/listener.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-#define OUTPUT_BYTES_MAX (4 << 20) /* what a client may leave unread */
-#define LATER_SECONDS	 0.02
-#define SERVICE		 "org.varlink.service"
+#define LATER_SECONDS	0.02
+#define ACCEPTS		16  /* a wake-up */
+#define ACCEPT_PAUSE_MS 100 /* when there is no descriptor, no memory */
 
 struct varlink_call {
 	struct varlink *varlink;
 	struct bufferevent *stream;
-	struct event *deadline;
+	struct event *request, *answer; /* deadlines: to finish the one, to take the other */
+	struct event *again;		/* what it has asked already is served after the others */
 	TAILQ_ENTRY(varlink_call) link;
+	enum varlink_rank rank;
+	uint64_t since; /* its last request, or its coming */
 	bool more, oneway;
 	bool closing; /* gone once its output is */
+	bool broken;  /* its output will never be */
+	bool ended;   /* asks nothing more */
 	/* of a stream of answers */
 	struct event *timer;
 	json_t *(*next)(void *owner, json_t *parameters);
 	json_t *parameters;
-	const char *late; /* of an answer that comes later: the error if it does not */
-	double left;	  /* seconds until then */
+	const struct varlink_refusal *late; /* of an answer that comes later: if it does not */
+	double left;			    /* seconds until then */
 };
 
 struct varlink {
 	struct event_base *base;
-	struct evconnlistener *listener;
+	int listener;
+	struct event *door, *pause;
 	const struct varlink_service *service;
 	void *owner;
+	struct refuse *refuse;
 	TAILQ_HEAD(, varlink_call) clients;
-	unsigned count;
+	unsigned count, ordinary;
 };
 
 static void client_free(struct varlink_call *c)
 {
+	struct event *const events[] = { c->timer, c->request, c->answer, c->again };
+
 	TAILQ_REMOVE(&c->varlink->clients, c, link);
 	c->varlink->count--;
-	if (c->timer)
-		event_free(c->timer);
-	if (c->deadline)
-		event_free(c->deadline);
+	c->varlink->ordinary -= c->rank == VARLINK_ORDINARY;
+	for (unsigned i = 0; i < sizeof(events) / sizeof(*events); i++)
+		if (events[i])
+			event_free(events[i]);
 	if (c->stream)
 		bufferevent_free(c->stream);
 	json_decref(c->parameters);
 	free(c);
+}
+
+static size_t output_length(const struct varlink_call *c)
+{
+	return evbuffer_get_length(bufferevent_get_output(c->stream));
+}
+
+/* Where the request that is there ends; -1: none is there whole. */
+static ssize_t request_end(const struct varlink_call *c)
+{
+	struct evbuffer_ptr end = evbuffer_search(bufferevent_get_input(c->stream), "", 1, NULL);
+
+	return end.pos < VARLINK_REQUEST_BYTES ? end.pos : -1;
 }
 
 bool varlink_more(const struct varlink_call *call)
@@ -68,11 +93,11 @@ static void answer_send(struct varlink_call *c, json_t *answer)
 	json_decref(answer);
 	if (!text)
 		return;
-	evbuffer_add(out, text, strlen(text) + 1);
-	free(text);
 	/* evbuffer_add() does not tell whether the socket could be waited for */
-	if (bufferevent_enable(c->stream, EV_WRITE) || evbuffer_get_length(out) > OUTPUT_BYTES_MAX)
-		c->closing = true;
+	if (evbuffer_add(out, text, strlen(text) + 1) || bufferevent_enable(c->stream, EV_WRITE) ||
+	    event_add(c->answer, &(struct timeval){ VARLINK_ANSWER_SECONDS, 0 }))
+		c->broken = true;
+	free(text);
 }
 
 void varlink_reply(struct varlink_call *call, json_t *parameters)
@@ -86,15 +111,26 @@ void varlink_error(struct varlink_call *call, const char *name, json_t *paramete
 				    parameters ? parameters : json_object()));
 }
 
+void varlink_refuse(struct varlink_call *call, const struct varlink_refusal *refusal)
+{
+	varlink_error(call, refusal->error, json_pack("{s:s}", "reason", refusal->reason));
+}
+
+static void stream_next(struct varlink_call *c)
+{
+	answer_send(c, json_pack("{s:o,s:b}", "parameters",
+				 c->next(c->varlink->owner, c->parameters), "continues", 1));
+}
+
 static void stream_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct varlink_call *c = arg;
 
 	(void)fd;
 	(void)what;
-	answer_send(c, json_pack("{s:o,s:b}", "parameters",
-				 c->next(c->varlink->owner, c->parameters), "continues", 1));
-	if (c->closing)
+	if (output_length(c) == 0)
+		stream_next(c);
+	if (c->broken)
 		client_free(c);
 }
 
@@ -107,13 +143,12 @@ void varlink_stream(struct varlink_call *call, double seconds,
 	call->next = next;
 	call->parameters = json_incref(parameters);
 	call->timer = event_new(call->varlink->base, -1, EV_PERSIST, stream_cb, call);
-	answer_send(call, json_pack("{s:o,s:b}", "parameters",
-				    next(call->varlink->owner, parameters), "continues", 1));
+	stream_next(call);
 	if (!call->timer || event_add(call->timer, &interval))
-		call->closing = true;
+		call->broken = true;
 }
 
-static void read_cb(struct bufferevent *stream, void *arg);
+static void client_serve(struct varlink_call *c);
 
 static void later_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -128,26 +163,28 @@ static void later_cb(evutil_socket_t fd, short what, void *arg)
 	if (answer)
 		varlink_reply(c, answer);
 	else
-		varlink_error(c, c->late, NULL);
+		varlink_refuse(c, c->late);
 	event_free(c->timer);
 	c->timer = NULL;
+	c->late = NULL;
 	json_decref(c->parameters);
 	c->parameters = NULL;
-	read_cb(c->stream, c); /* what it asked meanwhile */
+	client_serve(c); /* what it asked meanwhile */
 }
 
-void varlink_later(struct varlink_call *call, double seconds, const char *late,
+void varlink_later(struct varlink_call *call, double late_seconds,
+		   const struct varlink_refusal *late,
 		   json_t *(*ready)(void *owner, json_t *parameters), json_t *parameters)
 {
 	const struct timeval interval = { 0, (suseconds_t)(LATER_SECONDS * 1e6) };
 
 	call->next = ready;
 	call->late = late;
-	call->left = seconds;
+	call->left = late_seconds;
 	call->parameters = json_incref(parameters);
 	call->timer = event_new(call->varlink->base, -1, EV_PERSIST, later_cb, call);
 	if (!call->timer || event_add(call->timer, &interval))
-		call->closing = true;
+		call->broken = true;
 }
 
 int varlink_socket(const struct varlink_call *call)
@@ -155,83 +192,16 @@ int varlink_socket(const struct varlink_call *call)
 	return bufferevent_getfd(call->stream);
 }
 
-static void service_info(struct varlink_call *c)
-{
-	const struct varlink_service *s = c->varlink->service;
-	json_t *names = json_pack("[s]", SERVICE);
-
-	for (const struct varlink_interface *i = s->interfaces; i->name; i++)
-		json_array_append_new(names, json_string(i->name));
-	varlink_reply(c,
-		      json_pack("{s:s,s:s,s:s,s:s,s:o}", "vendor", s->vendor, "product", s->product,
-				"version", s->version, "url", s->url, "interfaces", names));
-}
-
-static void service_description(struct varlink_call *c, json_t *parameters)
-{
-	static const char own[] =
-		"# The Varlink Service Interface, which every service has\n"
-		"interface " SERVICE "\n\n"
-		"method GetInfo() -> (vendor: string, product: string, version: string, url: "
-		"string, interfaces: []string)\n"
-		"method GetInterfaceDescription(interface: string) -> (description: string)\n"
-		"error InterfaceNotFound (interface: string)\n"
-		"error MethodNotFound (method: string)\n"
-		"error MethodNotImplemented (method: string)\n"
-		"error InvalidParameter (parameter: string)\n";
-	const char *name = json_string_value(json_object_get(parameters, "interface")),
-		   *text = NULL;
-
-	if (!name) {
-		varlink_error(c, SERVICE ".InvalidParameter",
-			      json_pack("{s:s}", "parameter", "interface"));
-		return;
-	}
-	if (strcmp(name, SERVICE) == 0)
-		text = own;
-	for (const struct varlink_interface *i = c->varlink->service->interfaces; i->name; i++)
-		if (strcmp(name, i->name) == 0)
-			text = i->description;
-	if (text)
-		varlink_reply(c, json_pack("{s:s}", "description", text));
-	else
-		varlink_error(c, SERVICE ".InterfaceNotFound",
-			      json_pack("{s:s}", "interface", name));
-}
-
-/* "interface.Method": which part of it is unknown? */
-static void method_unknown(struct varlink_call *c, const char *method)
-{
-	const char *dot = strrchr(method, '.');
-	size_t length = dot ? (size_t)(dot - method) : strlen(method);
-	bool interface_known = length == strlen(SERVICE) && strncmp(method, SERVICE, length) == 0;
-
-	for (const struct varlink_interface *i = c->varlink->service->interfaces; i->name; i++)
-		interface_known |=
-			strlen(i->name) == length && strncmp(i->name, method, length) == 0;
-	if (interface_known)
-		varlink_error(c, SERVICE ".MethodNotFound", json_pack("{s:s}", "method", method));
-	else
-		varlink_error(c, SERVICE ".InterfaceNotFound",
-			      json_pack("{s:s%}", "interface", method, length));
-}
-
 static void method_run(struct varlink_call *c, const char *method, json_t *parameters)
 {
-	if (strcmp(method, SERVICE ".GetInfo") == 0) {
-		service_info(c);
-		return;
-	}
-	if (strcmp(method, SERVICE ".GetInterfaceDescription") == 0) {
-		service_description(c, parameters);
-		return;
-	}
-	for (const struct varlink_method *m = c->varlink->service->methods; m->name; m++)
+	const struct varlink_service *service = c->varlink->service;
+
+	for (const struct varlink_method *m = service->methods; m->name; m++)
 		if (strcmp(m->name, method) == 0) {
 			m->run(c->varlink->owner, c, parameters);
 			return;
 		}
-	method_unknown(c, method);
+	varlink_builtin_run(service, c, method, parameters);
 }
 
 /* One request. False: it is none, and the client is not worth more words. */
@@ -254,38 +224,82 @@ static bool request_serve(struct varlink_call *c, const char *text, size_t lengt
 	return ok;
 }
 
-static void read_cb(struct bufferevent *stream, void *arg)
+/* After whatever happened: is it gone, and what is it waited for? */
+static void client_settle(struct varlink_call *c)
 {
-	struct varlink_call *c = arg;
-	struct evbuffer *in = bufferevent_get_input(stream);
+	size_t waiting = evbuffer_get_length(bufferevent_get_input(c->stream));
+	bool answering = output_length(c) > 0, whole = request_end(c) >= 0, gone;
 
-	while (!c->timer && !c->closing) { /* nothing is taken while answers stream */
-		struct evbuffer_ptr end = evbuffer_search(in, "", 1, NULL);
-		const char *text;
-
-		if (end.pos < 0 || end.pos >= VARLINK_REQUEST_BYTES)
-			break;
-		text = (const char *)evbuffer_pullup(in, end.pos + 1);
-		if (!request_serve(c, text, (size_t)end.pos))
-			c->closing = true;
-		event_del(c->deadline); /* it is for one request */
-		evbuffer_drain(in, (size_t)end.pos + 1);
-	}
-	if (c->closing || (evbuffer_get_length(in) >= VARLINK_REQUEST_BYTES && !c->timer)) {
+	gone = c->broken || (c->closing && !answering);
+	if (c->timer)
+		gone |= c->ended && !c->late; /* nobody reads the stream */
+	else if (!answering && !whole)
+		gone |= c->ended || waiting >= VARLINK_REQUEST_BYTES;
+	if (gone) {
 		client_free(c);
 		return;
 	}
-	if (evbuffer_get_length(in) && !c->timer && !event_pending(c->deadline, EV_TIMEOUT, NULL))
-		event_add(c->deadline, &(struct timeval){ VARLINK_REQUEST_SECONDS, 0 });
-	else if (!evbuffer_get_length(in))
-		event_del(c->deadline);
+	if (!waiting || whole || answering || c->timer)
+		event_del(c->request);
+	else if (!event_pending(c->request, EV_TIMEOUT, NULL))
+		event_add(c->request, &(struct timeval){ VARLINK_REQUEST_SECONDS, 0 });
+	if (whole && !answering && !c->timer)
+		event_add(c->again, &(struct timeval){ 0, 0 });
+}
+
+/* One request at most; none while an answer is not taken, or others are to come. */
+static void client_serve(struct varlink_call *c)
+{
+	struct evbuffer *in = bufferevent_get_input(c->stream);
+	bool free_to = !c->timer && !c->closing && !c->broken && output_length(c) == 0;
+	ssize_t end = free_to ? request_end(c) : -1;
+
+	if (end >= 0) {
+		const char *text = (const char *)evbuffer_pullup(in, end + 1);
+
+		c->since = clock_mono_ns();
+		if (!request_serve(c, text, (size_t)end))
+			c->closing = true;
+		evbuffer_drain(in, (size_t)end + 1);
+		event_del(c->request); /* it is for one request */
+	}
+	client_settle(c);
+}
+
+static void read_cb(struct bufferevent *stream, void *arg)
+{
+	(void)stream;
+	client_serve(arg);
+}
+
+/* All that was answered is taken. */
+static void written_cb(struct bufferevent *stream, void *arg)
+{
+	struct varlink_call *c = arg;
+
+	(void)stream;
+	event_del(c->answer);
+	client_serve(c);
+}
+
+static void again_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	client_serve(arg);
 }
 
 static void event_cb(struct bufferevent *stream, short what, void *arg)
 {
+	struct varlink_call *c = arg;
+
 	(void)stream;
-	(void)what;
-	client_free(arg);
+	if (what & BEV_EVENT_EOF && what & BEV_EVENT_READING) {
+		c->ended = true; /* it may still wait for an answer */
+		client_settle(c);
+	} else {
+		client_free(c);
+	}
 }
 
 static void deadline_cb(evutil_socket_t fd, short what, void *arg)
@@ -295,51 +309,118 @@ static void deadline_cb(evutil_socket_t fd, short what, void *arg)
 	client_free(arg);
 }
 
-/* One too many: told so, without a place of its own. */
-static void client_refuse(const struct varlink *v, int fd)
+/* Told so, without a place of its own. */
+static void client_refuse(struct varlink *v, int fd, const struct varlink_refusal *why)
 {
 	char text[256];
-	int n = snprintf(text, sizeof(text), "{\"error\":\"%s\",\"parameters\":{}}",
-			 v->service->busy);
-	ssize_t sent = write(fd, text, (size_t)n + 1);
+	int n = snprintf(text, sizeof(text),
+			 "{\"error\":\"%s\",\"parameters\":{\"reason\":\"%s\"}}", why->error,
+			 why->reason);
 
-	(void)sent; /* it would have been a courtesy */
-	close(fd);
+	refuse_tell(v->refuse, fd, text, (size_t)n + 1);
 }
 
-static void accept_cb(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
-		      int length, void *arg)
+static bool client_idle(const struct varlink_call *c, uint64_t now)
 {
-	struct varlink *v = arg;
-	struct varlink_call *c;
+	return !c->timer && output_length(c) == 0 &&
+	       evbuffer_get_length(bufferevent_get_input(c->stream)) == 0 &&
+	       now - c->since >= VARLINK_IDLE_SECONDS * UINT64_C(1000000000);
+}
 
-	(void)listener;
-	(void)address;
-	(void)length;
-	if (v->count >= VARLINK_CLIENTS) {
-		client_refuse(v, fd);
-		return;
-	}
-	c = calloc(1, sizeof(*c));
+/* Is there a place for a client of this rank? That of a client that has long asked nothing is. */
+static bool place_find(struct varlink *v, enum varlink_rank rank)
+{
+	struct varlink_call *c, *idle = NULL;
+	uint64_t now = clock_mono_ns();
+	bool ordinary = rank == VARLINK_ORDINARY;
+
+	if (v->count < VARLINK_CLIENTS &&
+	    !(ordinary && v->ordinary >= VARLINK_CLIENTS - VARLINK_RESERVED))
+		return true;
+	TAILQ_FOREACH (c, &v->clients, link)
+		if (client_idle(c, now) && !(ordinary && c->rank != rank) &&
+		    (!idle || c->since < idle->since))
+			idle = c;
+	if (idle)
+		client_free(idle);
+	return idle;
+}
+
+static void client_begin(struct varlink *v, int fd, enum varlink_rank rank)
+{
+	struct varlink_call *c = calloc(1, sizeof(*c));
+
 	if (!c) {
 		close(fd);
 		return;
 	}
 	c->varlink = v;
+	c->rank = rank;
+	c->since = clock_mono_ns();
 	TAILQ_INSERT_TAIL(&v->clients, c, link);
 	v->count++;
+	v->ordinary += rank == VARLINK_ORDINARY;
 	c->stream = bufferevent_socket_new(v->base, fd, BEV_OPT_CLOSE_ON_FREE);
-	c->deadline = event_new(v->base, -1, 0, deadline_cb, c);
-	if (!c->stream || !c->deadline) {
+	c->request = event_new(v->base, -1, 0, deadline_cb, c);
+	c->answer = event_new(v->base, -1, 0, deadline_cb, c);
+	c->again = event_new(v->base, -1, 0, again_cb, c);
+	if (!c->stream || !c->request || !c->answer || !c->again) {
 		if (!c->stream)
 			close(fd);
 		client_free(c);
 		return;
 	}
-	bufferevent_setcb(c->stream, read_cb, NULL, event_cb, c);
+	bufferevent_setcb(c->stream, read_cb, written_cb, event_cb, c);
 	bufferevent_setwatermark(c->stream, EV_READ, 0, VARLINK_REQUEST_BYTES);
 	if (bufferevent_enable(c->stream, EV_READ | EV_WRITE))
 		client_free(c); /* it would never be heard */
+}
+
+static void client_come(struct varlink *v, int fd)
+{
+	enum varlink_rank rank = v->service->rank(v->owner, fd);
+
+	if (rank == VARLINK_DENIED)
+		client_refuse(v, fd, &v->service->denied);
+	else if (!place_find(v, rank))
+		client_refuse(v, fd, &v->service->busy);
+	else
+		client_begin(v, fd, rank);
+}
+
+/* Not for ever without: who waits at the door would have us wake up again and again for nothing. */
+static void door_pause(struct varlink *v)
+{
+	event_del(v->door);
+	event_add(v->pause, &(struct timeval){ 0, ACCEPT_PAUSE_MS * 1000 });
+}
+
+static void pause_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct varlink *v = arg;
+
+	(void)fd;
+	(void)what;
+	if (event_add(v->door, NULL))
+		door_pause(v);
+}
+
+static void door_cb(evutil_socket_t listener, short what, void *arg)
+{
+	struct varlink *v = arg;
+
+	(void)what;
+	for (unsigned i = 0; i < ACCEPTS; i++) {
+		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0) {
+			client_come(v, fd);
+		} else {
+			if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+				door_pause(v);
+			return;
+		}
+	}
 }
 
 int varlink_new(struct varlink **out, struct event_base *base, int listener,
@@ -349,15 +430,15 @@ int varlink_new(struct varlink **out, struct event_base *base, int listener,
 
 	if (!v)
 		return -ENOMEM;
-	*v = (struct varlink){ .base = base, .service = service, .owner = owner };
+	*v = (struct varlink){
+		.base = base, .listener = listener, .service = service, .owner = owner
+	};
 	TAILQ_INIT(&v->clients);
-	/* Enabled by hand: else nobody would hear that it failed. It listens already. */
-	v->listener = evconnlistener_new(base, accept_cb, v,
-					 LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_DISABLED, 0, listener);
-	if (!v->listener || evconnlistener_enable(v->listener)) {
-		if (v->listener)
-			evconnlistener_free(v->listener);
-		free(v);
+	v->door = event_new(base, listener, EV_READ | EV_PERSIST, door_cb, v);
+	v->pause = event_new(base, -1, 0, pause_cb, v);
+	if (!v->door || !v->pause || refuse_new(&v->refuse, base) || event_add(v->door, NULL)) {
+		v->listener = -1; /* still its maker's */
+		varlink_free(v);
 		return -ENOMEM;
 	}
 	*out = v;
@@ -372,7 +453,12 @@ void varlink_free(struct varlink *varlink)
 		return;
 	while ((c = TAILQ_FIRST(&varlink->clients)))
 		client_free(c);
-	close(evconnlistener_get_fd(varlink->listener));
-	evconnlistener_free(varlink->listener);
+	refuse_free(varlink->refuse);
+	if (varlink->door)
+		event_free(varlink->door);
+	if (varlink->pause)
+		event_free(varlink->pause);
+	if (varlink->listener >= 0)
+		close(varlink->listener);
 	free(varlink);
 }

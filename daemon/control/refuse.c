@@ -1,0 +1,87 @@
+/* The last words to a client, and the wait for it to hear them. Knows no protocol. */
+#include "refuse.h"
+
+#include "../base/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define PLACES	     16
+#define LINGER_NS    1000000000u
+#define READ_BYTES   4096
+#define LISTEN_BYTES (128 << 10) /* more than any request: who sends more does not listen */
+
+struct refused {
+	struct event *event; /* NULL: nobody here */
+	int fd;
+	size_t bytes; /* read and thrown away */
+	uint64_t since;
+};
+
+struct refuse {
+	struct event_base *base;
+	struct refused places[PLACES];
+	unsigned next; /* the oldest one */
+};
+
+static void refused_end(struct refused *r)
+{
+	if (!r->event)
+		return;
+	event_free(r->event);
+	r->event = NULL;
+	close(r->fd);
+}
+
+/* It sends what it had to say, closes, or does neither for a second. */
+static void heard_cb(evutil_socket_t fd, short what, void *arg)
+{
+	char unread[READ_BYTES];
+	struct refused *r = arg;
+	ssize_t n = what & EV_READ ? recv(fd, unread, sizeof(unread), MSG_DONTWAIT) : 0;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n > 0)
+		r->bytes += (size_t)n;
+	if (n <= 0 || r->bytes > LISTEN_BYTES || clock_mono_ns() - r->since > LINGER_NS)
+		refused_end(r);
+}
+
+void refuse_tell(struct refuse *refuse, int fd, const void *text, size_t bytes)
+{
+	struct refused *r = &refuse->places[refuse->next++ % PLACES];
+
+	refused_end(r);
+	*r = (struct refused){ .fd = fd, .since = clock_mono_ns() };
+	/* A socket that takes not even this is of somebody who does not read */
+	if (send(fd, text, bytes, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)bytes &&
+	    shutdown(fd, SHUT_WR) == 0)
+		r->event = event_new(refuse->base, fd, EV_READ | EV_PERSIST, heard_cb, r);
+	if (!r->event)
+		close(fd);
+	else if (event_add(r->event, &(struct timeval){ 1, 0 }))
+		refused_end(r);
+}
+
+int refuse_new(struct refuse **out, struct event_base *base)
+{
+	struct refuse *refuse = calloc(1, sizeof(*refuse));
+
+	if (!refuse)
+		return -ENOMEM;
+	refuse->base = base;
+	*out = refuse;
+	return 0;
+}
+
+void refuse_free(struct refuse *refuse)
+{
+	if (!refuse)
+		return;
+	for (unsigned i = 0; i < PLACES; i++)
+		refused_end(&refuse->places[i]);
+	free(refuse);
+}
