@@ -1,5 +1,6 @@
 /* evhttp: GET and HEAD of /metrics, /-/healthy, /-/ready. */
 #include "http.h"
+#include "httplimit.h"
 #include "metrics.h"
 #include "unixsocket.h"
 
@@ -11,20 +12,39 @@
 #include <event2/http.h>
 #include <event2/listener.h>
 #include <event2/util.h>
+#include <netinet/in.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-#define HEADER_BYTES	8192
-#define TIMEOUT_SECONDS 5
-#define UNIX_PREFIX	"unix:"
+#define HEADER_BYTES 8192
+#define UNIX_PREFIX  "unix:"
 
 struct http {
 	struct evhttp *server;
+	struct httplimit *limit;
 	const struct supervisor *supervisor;
 	const char *unix_path; /* to be removed at the end; NULL: TCP */
 };
+
+/* Takes the body over. evhttp would send it to HEAD, too, where it is the next answer's beginning.
+ */
+static void answer_send(struct evhttp_request *request, int code, const char *reason,
+			struct evbuffer *body)
+{
+	char length[32];
+
+	if (evhttp_request_get_command(request) == EVHTTP_REQ_HEAD) {
+		snprintf(length, sizeof(length), "%zu", evbuffer_get_length(body));
+		evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Length",
+				  length);
+		evbuffer_drain(body, evbuffer_get_length(body));
+	}
+	evhttp_send_reply(request, code, reason, body);
+	evbuffer_free(body);
+}
 
 static void text_send(struct evhttp_request *request, int code, const char *reason,
 		      const char *text)
@@ -38,8 +58,7 @@ static void text_send(struct evhttp_request *request, int code, const char *reas
 	evbuffer_add_printf(body, "%s\n", text);
 	evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
 			  "text/plain; charset=utf-8");
-	evhttp_send_reply(request, code, reason, body);
-	evbuffer_free(body);
+	answer_send(request, code, reason, body);
 }
 
 /* Whoever reads this is answered. */
@@ -79,17 +98,26 @@ static void metrics_cb(struct evhttp_request *request, void *arg)
 
 	if (!out) {
 		evhttp_send_error(request, HTTP_INTERNAL, NULL);
+		if (body)
+			evbuffer_free(body);
 	} else {
 		metrics_print(http->supervisor, out);
 		fclose(out);
 		evbuffer_add(body, text, length);
 		evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
 				  "text/plain; version=0.0.4; charset=utf-8");
-		evhttp_send_reply(request, HTTP_OK, NULL, body);
+		answer_send(request, HTTP_OK, "OK", body);
 	}
 	free(text);
-	if (body)
-		evbuffer_free(body);
+}
+
+static bool is_loopback(const struct sockaddr_storage *address)
+{
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
+
+	return address->ss_family == AF_INET ? ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET
+					     : IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
 }
 
 /* Returns the listening socket, or -errno. */
@@ -107,6 +135,11 @@ static int tcp_listen(const char *text, struct event_base *base)
 				    64, (struct sockaddr *)&address, length);
 	if (!l)
 		return errno ? -errno : -EIO;
+	if (!is_loopback(&address))
+		log_warning("metrics = %s: whoever reaches this address reads the metrics, without "
+			    "password or encryption: better an address of loopback, with a reverse "
+			    "proxy in front (afcapd(8), METRICS FOR OTHER MACHINES)",
+			    text);
 	fd = evconnlistener_get_fd(l); /* without CLOSE_ON_FREE it stays */
 	evconnlistener_free(l);
 	return fd;
@@ -126,13 +159,17 @@ static int listen_fail(const char *text, int rc)
 
 /* Takes the socket over, also where it fails. That a listener could not be added, libevent keeps to
  * itself; once more does no harm. */
-static int socket_accept(struct evhttp *server, int fd)
+static int socket_accept(struct http *http, struct event_base *base, int fd)
 {
-	struct evhttp_bound_socket *bound = evhttp_accept_socket_with_handle(server, fd);
+	struct evhttp_bound_socket *bound = evhttp_accept_socket_with_handle(http->server, fd);
 
-	if (!bound)
+	if (!bound) {
 		close(fd);
-	return bound ? evconnlistener_enable(evhttp_bound_socket_get_listener(bound)) : -1;
+		return -ENOMEM;
+	}
+	if (httplimit_new(&http->limit, base, http->server, bound))
+		return -ENOMEM;
+	return evconnlistener_enable(evhttp_bound_socket_get_listener(bound));
 }
 
 int http_new(struct http **out, struct event_base *base, const struct config *config)
@@ -152,7 +189,7 @@ int http_new(struct http **out, struct event_base *base, const struct config *co
 	http = calloc(1, sizeof(*http));
 	if (http)
 		http->server = evhttp_new(base);
-	if (!http || !http->server || socket_accept(http->server, fd)) {
+	if (!http || !http->server || socket_accept(http, base, fd)) {
 		log_error("metrics = %s: no memory", text);
 		if (!http || !http->server)
 			close(fd);
@@ -165,7 +202,7 @@ int http_new(struct http **out, struct event_base *base, const struct config *co
 	evhttp_set_allowed_methods(http->server, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
 	evhttp_set_max_headers_size(http->server, HEADER_BYTES);
 	evhttp_set_max_body_size(http->server, 0);
-	evhttp_set_timeout(http->server, TIMEOUT_SECONDS);
+	evhttp_set_timeout(http->server, HTTPLIMIT_IDLE_SECONDS);
 	*out = http;
 	return 0;
 }
@@ -189,5 +226,6 @@ void http_free(struct http *http)
 					    successor's */
 	if (http->server)
 		evhttp_free(http->server);
+	httplimit_free(http->limit);
 	free(http);
 }

@@ -1,0 +1,282 @@
+/* Places for connections. evhttp asks for the bufferevent of each connection it accepts, and that
+ * is where this file comes in: its buffers tell when a request begins and when its answer is taken.
+ * The reference that is kept here tells when evhttp has let go of it: its callbacks are gone then.
+ * While all places are taken evhttp does not accept; the gate does, to say so. */
+#include "httplimit.h"
+#include "refuse.h"
+
+#include "../base/clock.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/listener.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define ACCEPTS 16 /* a wake-up */
+#define INPUT_BYTES                                                                                \
+	(16 << 10)     /* kept unread of a connection; more than evhttp's limit of a header */
+#define TICK_MS	  250  /* while there are connections */
+#define REST_MS	  1000 /* while there are none */
+#define SOON_MS	  5
+#define PAUSE_MS  100 /* when there is no descriptor, no memory */
+#define SECOND_NS UINT64_C(1000000000)
+
+#define ANSWER(status, text)                                                                       \
+	"HTTP/1.1 " status "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close"      \
+	"\r\nRetry-After: 1\r\n\r\n" text "\n"
+
+static const char busy[] =
+	ANSWER("503 Service Unavailable", "too many clients: all places are taken, try again");
+static const char late[] = ANSWER("408 Request Timeout", "the request took too long");
+
+struct place {
+	struct bufferevent *stream; /* NULL: free */
+	uint64_t began;		    /* the request under way; 0: none is */
+	uint64_t since;		    /* the last answer was taken */
+	uint64_t leaving;	    /* told to; 0: not */
+	bool spoke;		    /* something of the request is here */
+};
+
+struct httplimit {
+	struct event_base *base;
+	struct evconnlistener *listener; /* evhttp's */
+	struct event *gate, *tick;
+	struct refuse *refuse;
+	unsigned count;
+	struct place places[HTTPLIMIT_CLIENTS];
+};
+
+static void tick_in(struct httplimit *l, unsigned ms)
+{
+	event_add(l->tick, &(struct timeval){ ms / 1000, (suseconds_t)(ms % 1000) * 1000 });
+}
+
+static void input_cb(struct evbuffer *in, const struct evbuffer_cb_info *info, void *arg)
+{
+	struct place *p = arg;
+
+	(void)in;
+	if (info->n_added == 0)
+		return;
+	p->spoke = true;
+	if (!p->began)
+		p->began = clock_mono_ns();
+}
+
+static void output_cb(struct evbuffer *out, const struct evbuffer_cb_info *info, void *arg)
+{
+	struct place *p = arg;
+
+	if (info->n_deleted == 0 || evbuffer_get_length(out))
+		return;
+	p->since = clock_mono_ns();
+	p->spoke = evbuffer_get_length(bufferevent_get_input(p->stream)) > 0;
+	p->began = p->spoke ? p->since : 0; /* the next request may be here */
+}
+
+/* evhttp sends no more of it: what was sent is still on its way, only the socket is closed. */
+static bool place_gone(const struct place *p)
+{
+	bufferevent_event_cb event;
+
+	bufferevent_getcb(p->stream, NULL, NULL, &event, NULL);
+	return !event;
+}
+
+/* evhttp hears of the end of the connection and lets go of it. */
+static void place_leave(struct place *p, uint64_t now)
+{
+	int fd = bufferevent_getfd(p->stream);
+
+	if (p->leaving)
+		return;
+	p->leaving = now;
+	if (p->spoke && evbuffer_get_length(bufferevent_get_output(p->stream)) == 0) {
+		ssize_t sent = send(fd, late, strlen(late), MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		(void)sent; /* a courtesy */
+	}
+	shutdown(fd, SHUT_RDWR);
+}
+
+/* Looks at all places: which are free again, whose time is over. */
+static void places_sweep(struct httplimit *l, uint64_t now)
+{
+	for (struct place *p = l->places; p < l->places + HTTPLIMIT_CLIENTS; p++) {
+		uint64_t seconds = p->began ? HTTPLIMIT_REQUEST_SECONDS : HTTPLIMIT_IDLE_SECONDS;
+
+		if (!p->stream)
+			continue;
+		if (place_gone(p)) {
+			bufferevent_decref(p->stream);
+			p->stream = NULL;
+			l->count--;
+		} else if (now - (p->began ? p->began : p->since) >= seconds * SECOND_NS) {
+			place_leave(p, now);
+		}
+	}
+}
+
+static struct bufferevent *place_take(struct event_base *base, void *arg)
+{
+	struct httplimit *l = arg;
+	struct bufferevent *stream = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+	struct place *p = l->places;
+
+	while (p < l->places + HTTPLIMIT_CLIENTS && p->stream)
+		p++;
+	if (!stream || p == l->places + HTTPLIMIT_CLIENTS)
+		return stream;
+	*p = (struct place){ .stream = stream, .began = clock_mono_ns() };
+	l->count++;
+	bufferevent_incref(stream);
+	evbuffer_add_cb(bufferevent_get_input(stream), input_cb, p);
+	evbuffer_add_cb(bufferevent_get_output(stream), output_cb, p);
+	/* evhttp reads on while it answers, to hear of a client that goes */
+	bufferevent_setwatermark(stream, EV_READ, 0, INPUT_BYTES);
+	if (l->count == HTTPLIMIT_CLIENTS) {
+		evconnlistener_disable(l->listener);
+		event_add(l->gate, NULL);
+	}
+	tick_in(l, 0); /* should evhttp fail with it, its place is free at once */
+	return stream;
+}
+
+/* evhttp accepts again, where it can. */
+static void gate_open(struct httplimit *l)
+{
+	if (event_pending(l->gate, EV_READ, NULL))
+		event_del(l->gate);
+	evconnlistener_enable(l->listener);
+}
+
+/* Who has been idle the longest, else who takes the longest, if that is long. NULL: all are busy.
+ */
+static struct place *place_poorest(struct httplimit *l, uint64_t now)
+{
+	struct place *idle = NULL, *slow = NULL;
+
+	for (struct place *p = l->places; p < l->places + HTTPLIMIT_CLIENTS; p++) {
+		if (p->leaving)
+			continue;
+		if (!p->began)
+			idle = idle && idle->since <= p->since ? idle : p;
+		else if (now - p->began >= HTTPLIMIT_SLOW_SECONDS * SECOND_NS)
+			slow = slow && slow->began <= p->began ? slow : p;
+	}
+	return idle ? idle : slow;
+}
+
+static bool someone_leaves(const struct httplimit *l, uint64_t now)
+{
+	for (const struct place *p = l->places; p < l->places + HTTPLIMIT_CLIENTS; p++)
+		if (p->stream && p->leaving && now - p->leaving < SECOND_NS)
+			return true;
+	return false;
+}
+
+/* Is a place free, or about to be? Then nobody is refused. */
+static bool gate_waits(struct httplimit *l)
+{
+	uint64_t now = clock_mono_ns();
+	struct place *poorest;
+
+	places_sweep(l, now);
+	if (l->count < HTTPLIMIT_CLIENTS) {
+		gate_open(l);
+		return true;
+	}
+	if (!someone_leaves(l, now)) {
+		poorest = place_poorest(l, now);
+		if (!poorest)
+			return false;
+		place_leave(poorest, now);
+	}
+	event_del(l->gate);
+	tick_in(l, SOON_MS);
+	return true;
+}
+
+static void gate_cb(evutil_socket_t listener, short what, void *arg)
+{
+	struct httplimit *l = arg;
+
+	(void)what;
+	for (unsigned i = 0; i < ACCEPTS && !gate_waits(l); i++) {
+		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd < 0) {
+			if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+				event_del(l->gate);
+				tick_in(l, PAUSE_MS);
+			}
+			return;
+		}
+		refuse_tell(l->refuse, fd, busy, strlen(busy));
+	}
+}
+
+static void tick_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct httplimit *l = arg;
+
+	(void)fd;
+	(void)what;
+	places_sweep(l, clock_mono_ns());
+	if (l->count < HTTPLIMIT_CLIENTS)
+		gate_open(l);
+	else if (!event_pending(l->gate, EV_READ, NULL))
+		event_add(l->gate, NULL);
+	tick_in(l, l->count ? TICK_MS : REST_MS);
+}
+
+/* It would wake us up again and again: the next tick opens it. */
+static void accept_failed_cb(struct evconnlistener *listener, void *arg)
+{
+	(void)arg; /* evhttp's */
+	evconnlistener_disable(listener);
+}
+
+int httplimit_new(struct httplimit **out, struct event_base *base, struct evhttp *server,
+		  struct evhttp_bound_socket *bound)
+{
+	struct httplimit *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return -ENOMEM;
+	l->base = base;
+	l->listener = evhttp_bound_socket_get_listener(bound);
+	l->gate = event_new(base, evconnlistener_get_fd(l->listener), EV_READ | EV_PERSIST, gate_cb,
+			    l);
+	l->tick = event_new(base, -1, 0, tick_cb, l);
+	if (l->tick)
+		tick_in(l, REST_MS);
+	if (!l->gate || !l->tick || refuse_new(&l->refuse, base)) {
+		httplimit_free(l);
+		return -ENOMEM;
+	}
+	evconnlistener_set_error_cb(l->listener, accept_failed_cb);
+	evhttp_set_bevcb(server, place_take, l);
+	*out = l;
+	return 0;
+}
+
+void httplimit_free(struct httplimit *limit)
+{
+	if (!limit)
+		return;
+	for (struct place *p = limit->places; p < limit->places + HTTPLIMIT_CLIENTS; p++)
+		if (p->stream)
+			bufferevent_decref(p->stream);
+	refuse_free(limit->refuse);
+	if (limit->gate)
+		event_free(limit->gate);
+	if (limit->tick)
+		event_free(limit->tick);
+	free(limit);
+}

@@ -1,0 +1,458 @@
+#!/usr/bin/env bash
+# Who may use the doors, and that who is slow, wrong or one too many harms itself alone.
+. "$(dirname "$0")/lib.sh"
+
+LIMITS="-o daemon.control_group=games -o daemon.control_admins=audio"
+URL=http://127.0.0.1:9748
+
+# as UID GID GROUPS COMMAND...: as another user, with these supplementary groups ("": none), in the laboratory
+as() {
+	local user=(--reuid "$1" --regid "$2") groups=$3
+	shift 3
+	if [ -n "$groups" ]; then user+=(--groups "$groups"); else user+=(--clear-groups); fi
+	in_lab setpriv "${user[@]}" "$@"
+}
+
+# may UID GID GROUPS VERB EXIT-CODE
+may() {
+	local rc=0
+	as "$1" "$2" "$3" "$DIR/afctl" -s "$SOCK" "$4" >/dev/null 2>"$DIR/said" || rc=$?
+	equal "uid $1, group $2, groups '$3': $4" $rc "$5"
+}
+
+people() { # groups that there are, and programs that others can reach
+	getent group games audio >/dev/null || skip "no groups games and audio"
+	GAMES=$(getent group games | cut -d: -f3) AUDIO=$(getent group audio | cut -d: -f3)
+	chmod 755 "$DIR"
+	cp "$AFCTL" "$TOP/tests/live/slowclients.py" "$DIR"
+	chmod 644 "$DIR/slowclients.py"
+}
+
+t_who_may_ask_and_who_may_change() {
+	people
+	# shellcheck disable=SC2086
+	daemon_start -i va -j 1 -o output=none $LIMITS
+	equal "mode" "$(stat -c %a "$SOCK")" 666
+	while read -r uid gid groups status rotate; do
+		may "$uid" "$gid" "${groups#-}" status "$status"
+		may "$uid" "$gid" "${groups#-}" rotate "$rotate"
+		may "$uid" "$gid" "${groups#-}" version 0
+	done <<-P
+		0 0 - 0 0
+		0 65534 - 0 0
+		65534 65534 - 4 4
+		65534 0 - 4 4
+		65534 65534 $((GAMES + 30000)) 4 4
+		65534 $GAMES - 0 4
+		65534 65534 7777,$GAMES 0 4
+		65534 $AUDIO - 0 0
+		65534 65534 7777,$AUDIO 0 0
+		65534 $GAMES $AUDIO 0 0
+	P
+	may 65534 65534 "" status 4
+	contains "a stranger" "$(cat "$DIR/said")" "permission denied: root and the groups control_group and control_admins may ask"
+	may 65534 "$GAMES" "" rotate 4
+	contains "who may only ask" "$(cat "$DIR/said")" "permission denied: root and the group control_admins may do this"
+	chmod 700 "$DIR"
+	cp "$AFCTL" /tmp/afctl-$$
+	rc=0
+	as 65534 "$GAMES" "" /tmp/afctl-$$ -s "$SOCK" status 2>"$DIR/said" || rc=$?
+	rm /tmp/afctl-$$
+	equal "no way to the socket" $rc 4
+	contains "no way to the socket" "$(cat "$DIR/said")" "permission denied: the way to the socket"
+	chmod 755 "$DIR"
+	daemon_stop
+}
+
+t_the_daemons_user_may_all() {
+	people
+	chown 4242 "$DIR"
+	setpriv --reuid 4242 --regid 4242 --clear-groups --inh-caps +net_raw --ambient-caps +net_raw true 2>/dev/null ||
+		skip "no ambient capabilities here"
+	ip netns exec "$NS" setpriv --reuid 4242 --regid 4242 --clear-groups --inh-caps +net_raw --ambient-caps +net_raw "$AFCAPD" \
+		-i va -j 1 -o output=none -o daemon.control="$SOCK" -o daemon.metrics=off -o daemon.control_group= -o daemon.control_admins= \
+		>"$DIR/out" 2>"$DIR/err" &
+	DAEMON=$!
+	PIDS="$PIDS $DAEMON"
+	wait_for 20 daemon_running
+	may 4242 7777 "" status 0
+	may 4242 7777 "" rotate 0
+	may 4243 4242 "" status 4
+	daemon_stop
+}
+
+t_a_group_that_is_not_there_is_said_once() {
+	people
+	daemon_start -i va -j 1 -o output=none -o daemon.control_group=nonesuch -o daemon.control_admins=audio
+	equal "said" "$(grep -c 'no group nonesuch' "$DIR/err")" 1
+	may 65534 65534 "" status 4
+	may 65534 "$AUDIO" "" rotate 0
+	equal "still said once" "$(grep -c 'no group' "$DIR/err")" 1
+	daemon_stop
+}
+
+# Python from standard input, with helpers for both doors: python UID GID GROUPS
+python() {
+	{
+		cat <<-'P'
+			import select, socket, sys, time
+			sock = sys.argv[1]
+			STATUS = b'{"method":"org.afcap.control.Status"}\0'
+			INFO = b'{"method":"org.varlink.service.GetInfo"}\0'
+			GET = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+			def control():
+			    s = socket.socket(socket.AF_UNIX)
+			    s.settimeout(20)
+			    s.connect(sock)
+			    return s
+			def http():
+			    return socket.create_connection(("127.0.0.1", 9748), 20)
+			def send(s, what):
+			    try:
+			        s.sendall(what)
+			    except (BrokenPipeError, ConnectionResetError):
+			        pass
+			def rest(s):  # all there is until it closes
+			    data = b""
+			    try:
+			        while more := s.recv(1 << 16):
+			            data += more
+			    except ConnectionResetError:
+			        pass
+			    return data
+			def answer(s):  # one, of varlink
+			    data = b""
+			    while not data.endswith(b"\0"):
+			        more = s.recv(1 << 16)
+			        if not more:
+			            return b"closed"
+			        data += more
+			    return data
+			def page(s):  # one, of HTTP
+			    data = b""
+			    while b"\r\n\r\n" not in data:
+			        more = s.recv(1 << 16)
+			        assert more, data
+			        data += more
+			    head, body = data.split(b"\r\n\r\n", 1)
+			    length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+			    while len(body) < length:
+			        body += s.recv(1 << 16)
+			    assert len(body) == length, "more than one answer"
+			    return head
+			def cut(s, least, most, what):  # when it is closed, and its last words
+			    begin = time.time()
+			    words = rest(s)
+			    took = time.time() - begin
+			    assert least <= took <= most, f"{what}: closed after {took:.2f} s"
+			    return words
+		P
+		cat
+	} | as "$1" "$2" "$3" /usr/bin/python3 - "$SOCK" || fail "clients"
+}
+
+t_strangers_are_told_and_take_no_place() {
+	people
+	# shellcheck disable=SC2086
+	daemon_start -i va -j 1 -o output=none $LIMITS
+	python 65534 65534 "" <<-'P'
+		strangers = [control() for _ in range(100)]
+		for s in strangers:
+		    send(s, STATUS)  # as afctl does, at once
+		for s in strangers:
+		    words = rest(s)
+		    assert b'"error":"org.afcap.control.PermissionDenied"' in words and b"may ask" in words, words
+		s = control()
+		send(s, b"x" * (1 << 20))  # the words are there all the same
+		assert b"PermissionDenied" in rest(s)
+	P
+	python 65534 65534 "$GAMES" <<-'P'
+		friends = [control() for _ in range(24)]
+		for s in friends:
+		    send(s, STATUS)
+		    assert b"captures" in answer(s)
+	P
+	daemon_stop
+}
+
+# One of the group is refused, in words
+full() {
+	! as 65534 "$GAMES" "" "$DIR/afctl" -s "$SOCK" status >/dev/null 2>"$DIR/said" &&
+		grep -qx "afctl: the daemon is busy: all places for clients are taken; try again" "$DIR/said"
+}
+
+t_some_places_are_kept_for_who_may_change() {
+	people
+	# shellcheck disable=SC2086
+	daemon_start -i va -j 1 -o output=none $LIMITS
+	python 65534 65534 "$GAMES" <<-'P' &
+		friends = [control() for _ in range(24)]
+		send(friends[0], b'{"method":"org.afcap.control.Stats","parameters":{"interval":0.1},"more":true}\0')
+		for s in friends[1:]:
+		    send(s, INFO)
+		    assert b"afcapd" in answer(s)
+		late = control()
+		begin = time.time()
+		words = rest(late)
+		assert b'"error":"org.afcap.control.Busy"' in words and b"all places" in words and time.time() - begin < 2, words
+		time.sleep(0.5)
+		for s in friends[1:]:
+		    send(s, INFO)
+		    assert b"afcapd" in answer(s), "an idle client was cut for nothing"
+		# Who has asked nothing for 10 s leaves its place to a newcomer, who watches a stream does not
+		deadline = time.time() + 15
+		while True:
+		    late = control()
+		    send(late, STATUS)
+		    if b"captures" in (words := answer(late)):
+		        break
+		    assert time.time() < deadline, words
+		    time.sleep(0.25)
+		assert time.time() > deadline - 6.5, "who had just asked was cut"
+		gone = [s for s in friends[1:] if select.select([s], [], [], 0)[0]]
+		assert len(gone) == 1, gone
+		for _ in range(3):
+		    assert b"continues" in answer(friends[0])
+	P
+	others=$!
+	PIDS="$PIDS $others"
+	wait_for 10 full
+	may 0 0 "" status 0
+	may 65534 "$AUDIO" "" rotate 0
+	# Eight more, and there is no place for anybody
+	python 0 0 "" <<-'P'
+		friends = [control() for _ in range(8)]
+		for s in friends:
+		    send(s, INFO)
+		    assert b"afcapd" in answer(s)
+		assert b"Busy" in rest(control())
+	P
+	wait $others || fail "the group's clients"
+	daemon_stop
+}
+
+t_control_clients_that_are_slow_or_deaf() {
+	daemon_start -i va -j 1 -o output=none
+	python 0 0 "" <<-'P'
+		half, trickle, deaf, stream = (control() for _ in range(4))
+		send(half, STATUS[:20])
+		send(deaf, STATUS * 1000)
+		send(stream, b'{"method":"org.afcap.control.Stats","parameters":{"interval":0.1},"more":true}\0')
+		begin, taken = time.time(), {}
+		poll = select.poll()
+		names = {s.fileno(): n for s, n in ((half, "half"), (trickle, "trickle"), (deaf, "deaf"))}
+		for fd in names:
+		    poll.register(fd, select.POLLRDHUP | select.POLLHUP)
+		send(trickle, b"{")
+		while len(taken) < 3 and time.time() < begin + 25:
+		    for fd, what in poll.poll(200):
+		        taken[names[fd]] = time.time() - begin
+		        poll.unregister(fd)
+		    send(trickle, b'"')
+		assert 4 < taken["half"] < 8 and 4 < taken["trickle"] < 8, taken
+		assert 9 < taken["deaf"] < 14, taken
+		# Half-open: what was asked is answered, in order, and then it is closed
+		s = control()
+		send(s, INFO * 5 + STATUS)
+		s.shutdown(socket.SHUT_WR)
+		answers = rest(s).split(b"\0")
+		assert len(answers) == 7 and b"captures" in answers[5] and all(b"afcapd" in a for a in answers[:5]), answers
+		s = control()
+		s.shutdown(socket.SHUT_WR)
+		cut(s, 0, 2, "one that asks nothing")
+	P
+	daemon_stop
+}
+
+t_many_requests_in_a_row_hold_nobody_up() {
+	daemon_start -i va -j 1 -o output=none
+	python 0 0 "" <<-'P'
+		COUNT = 1200
+		for oneway in False, True:
+		    many, one = control(), control()
+		    send(one, INFO)
+		    answer(one)
+		    many.setblocking(False)
+		    ask = STATUS if not oneway else b'{"method":"org.afcap.control.Status","oneway":true}\0'
+		    assert len(ask) * COUNT < 1 << 16
+		    assert many.send(ask * COUNT + INFO) == len(ask) * COUNT + len(INFO)
+		    one.sendall(INFO)
+		    answer(one)
+		    try:
+		        served = many.recv(1 << 20).count(b"\0")
+		    except BlockingIOError:
+		        served = 0
+		    assert served < (COUNT / 4 if not oneway else 1), f"{served} answers before the other's one"
+		    many.settimeout(20)
+		    while served < (COUNT + 1 if not oneway else 1):
+		        served += many.recv(1 << 20).count(b"\0")
+	P
+	daemon_stop
+}
+
+t_http_errors_in_words_and_bounded() {
+	daemon_start -i va -j 1 -o output=none
+	python 0 0 "" <<-'P'
+		def says(request, code, close=True):
+		    s = http()
+		    send(s, request)
+		    words = rest(s) if close else page(s)
+		    assert words.startswith(b"HTTP/1.1 " + code), words[:200]
+		    return words
+		assert b"</HTML>" in says(b"POST /metrics HTTP/1.1\r\nHost: x\r\n\r\n", b"501 Not Implemented")
+		says(b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello", b"413 ")
+		says(b"POST /metrics HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", b"413 ")
+		says(b"DELETE /metrics HTTP/1.1\r\nHost: x\r\n\r\n", b"501 ")
+		says(b"FLY /metrics HTTP/1.1\r\nHost: x\r\n\r\n", b"501 ")
+		says(b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", b"400 ")
+		says(b"GET /" + b"x" * (1 << 20), b"400 ")
+		says(GET[:-2] + b"X: " + b"x" * 9000 + b"\r\n\r\n", b"400 ")
+		says(GET[:-2] + b"X: y\r\n" * 100000, b"400 ")
+		says(b"hello\r\n\r\n", b"400 ")
+		says(b"GET /nonesuch HTTP/1.1\r\nHost: x\r\n\r\n", b"404 ")
+		head = says(b"HEAD /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b"200 ")
+		assert head.endswith(b"\r\n\r\n") and b"\r\nContent-Length: " in head, "a body for HEAD"
+		says(GET, b"200 ", close=False)
+		# Several requests in one go, each answered, in order
+		s = http()
+		send(s, GET * 20 + b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+		text = rest(s)
+		assert text.count(b"HTTP/1.1 200 OK") == 21 and text.endswith(b"healthy\n"), text[-200:]
+		# One after the other on one connection
+		s = http()
+		for _ in range(50):
+		    send(s, GET)
+		    page(s)
+	P
+	daemon_stop
+}
+
+t_slow_http_clients_are_cut() {
+	daemon_start -i va -j 1 -o output=none
+	python 0 0 "" <<-'P'
+		kept = http()
+		send(kept, GET)
+		page(kept)
+		silent, half, deaf, trickle = (http() for _ in range(4))
+		send(half, GET[:-2])
+		deaf.setblocking(False)
+		begin, taken = time.time(), {}
+		names = {s.fileno(): n for s, n in ((silent, "silent"), (half, "half"), (deaf, "deaf"), (trickle, "trickle"))}
+		poll = select.poll()
+		for fd in names:
+		    poll.register(fd, select.POLLRDHUP)
+		send(trickle, b"GET /")
+		asked = 0
+		while len(taken) < 4 and time.time() < begin + 40:
+		    for fd, what in poll.poll(500):
+		        taken[names[fd]] = time.time() - begin
+		        poll.unregister(fd)
+		    if "trickle" not in taken:
+		        send(trickle, b"x")
+		    try:
+		        if "deaf" not in taken:
+		            asked += deaf.send(GET * 1000)
+		    except OSError:
+		        pass
+		for name in "silent", "half", "trickle":
+		    assert 4 < taken[name] < 7, taken
+		assert taken["deaf"] < 40, taken  # five seconds after nothing more fitted into its socket
+		for s in half, trickle:
+		    words = rest(s)
+		    assert words.startswith(b"HTTP/1.1 408 ") and b"too long" in words, words
+		assert rest(silent) == b""
+		send(kept, GET)  # idle all the time, and still there
+		page(kept)
+	P
+	daemon_stop
+}
+
+t_one_http_client_too_many() {
+	daemon_start -i va -j 1 -o output=none
+	python 0 0 "" <<-'P'
+		def full():
+		    clients = [http() for _ in range(32)]
+		    for s in clients:
+		        send(s, GET[:-2])
+		    return clients
+		clients = full()
+		begin = time.time()
+		s = http()
+		send(s, GET)
+		words = rest(s)
+		assert words.startswith(b"HTTP/1.1 503 ") and b"too many clients" in words, words
+		assert time.time() - begin < 0.9, "not at once"
+		# Who takes its time leaves its place to a newcomer, and is told
+		time.sleep(max(0, begin + 1.2 - time.time()))
+		s = http()
+		send(s, GET)
+		assert page(s).startswith(b"HTTP/1.1 200 ")
+		gone = [c for c in clients if select.select([c], [], [], 0)[0]]
+		assert len(gone) == 1 and rest(gone[0]).startswith(b"HTTP/1.1 408 "), gone
+		# ... as does who is idle, before all others
+		other = http()
+		send(other, GET)
+		page(other)
+		assert s.recv(100) == b"", "the idle one was not first"
+		for c in clients + [s, other]:
+		    c.close()
+		clients = full()
+		for c in clients:
+		    send(c, b"\r\n")
+		    assert page(c).startswith(b"HTTP/1.1 200 ")
+	P
+	daemon_stop
+}
+
+t_metrics_beyond_loopback_are_warned_of() {
+	for address in 0.0.0.0:9748 10.7.7.7:9748; do
+		ip -n "$NS" addr replace 10.7.7.7/24 dev va
+		daemon_start -i va -j 1 -o output=none -o daemon.metrics=$address
+		contains "$address" "$(cat "$DIR/err")" "^<4>metrics = $address: .*reverse proxy"
+		daemon_stop
+	done
+	for address in 127.0.0.1:9748 127.0.0.2:9748 "unix:$DIR/m"; do
+		daemon_start -i va -j 1 -o output=none -o daemon.metrics="$address"
+		! grep -q "reverse proxy" "$DIR/err" || fail "$address: $(cat "$DIR/err")"
+		daemon_stop
+	done
+}
+
+# RATE=300000: packets a second, for LONG (9) seconds
+t_slow_clients_at_all_places_while_packets_come() {
+	people
+	rate=${RATE:-100000} seconds=${LONG:-9}
+	# shellcheck disable=SC2086
+	daemon_start -i va -w "$OUT" -j 2 -o ring_size=256M $LIMITS
+	in_lab curl -sf -o /dev/null $URL/metrics
+	rss() { awk '/^VmRSS:/ { print $2 }' "/proc/$DAEMON/status"; }
+	send $((rate * seconds)) rate="$rate" size=64-200
+	ip netns exec "$NS" setpriv --reuid 65534 --regid 65534 --groups "$GAMES" \
+		/usr/bin/python3 "$DIR/slowclients.py" "$SOCK" 127.0.0.1:9748 32 >"$DIR/slow" &
+	slow=$!
+	PIDS="$PIDS $slow"
+	wait_for 10 grep -q ready "$DIR/slow"
+	wait_for 5 full
+	before=
+	answered=0
+	while kill -0 "$SENDER" 2>/dev/null; do
+		may 0 0 "" status 0
+		! in_lab curl -sf --max-time 5 -o "$DIR/metrics" $URL/metrics || answered=$((answered + 1))
+		before=${before:-$(rss)}
+		after=$(rss)
+		[ $((after - before)) -lt 4096 ] || fail "memory grew from $before to $after kB"
+	done
+	wait "$SENDER"
+	[ "$answered" -gt 3 ] || fail "$answered scrapes were answered"
+	promtool check metrics <"$DIR/metrics" >/dev/null || fail "promtool"
+	kill "$slow"
+	wait "$slow"
+	contains "all were cut again and again" "$(cat "$DIR/slow")" "^cut [1-9][0-9]"
+	echo "# memory $before to $after kB, $answered scrapes, $(tail -1 "$DIR/slow") times"
+	wait_for 10 counter_is written $((rate * seconds))
+	daemon_stop
+	equal "dropped" "$(account dropped)" 0
+	equal "written" "$(account written)" "$((rate * seconds))"
+}
+
+run_tests
