@@ -267,7 +267,7 @@ install: all
 	for page in $(MAN_PAGES); do $(FILL) $${page#*:} \
 		>$(DESTDIR)$(MANDIR)/man$${page%%:*}/$$(basename $${page#*:}) || exit 1; done
 	for link in $(LIBRARY_LINKS); do ln -sf $${link#*:} $(DESTDIR)$(MANDIR)/man3/$${link%%:*}.3; done
-	install -m 644 lib/examples/*.c $(DESTDIR)$(DOCDIR)/examples/
+	install -m 644 lib/examples/*.c conf/nginx-metrics.conf $(DESTDIR)$(DOCDIR)/examples/
 	test -n "$(DESTDIR)" || ldconfig
 	test -n "$(DESTDIR)" || ! command -v systemd-sysusers >/dev/null || systemd-sysusers afcap.conf
 	test -n "$(DESTDIR)" || ! test -d /run/systemd/system || systemctl daemon-reload

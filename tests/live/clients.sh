@@ -418,6 +418,39 @@ t_metrics_beyond_loopback_are_warned_of() {
 	done
 }
 
+# What conf/nginx-metrics.conf says, by an nginx of the distribution
+t_a_reverse_proxy_adds_tls_and_a_password() {
+	local nginx
+	nginx=$(PATH=$PATH:/usr/sbin command -v nginx) || skip "no nginx here"
+	daemon_start -i va -j 1 -o output=none
+	openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=afcap.test -addext subjectAltName=DNS:afcap.test \
+		-keyout "$DIR/afcap.key" -out "$DIR/afcap.pem" 2>"$DIR/openssl" || fail "$(cat "$DIR/openssl")"
+	echo "prometheus:$(openssl passwd -apr1 secret)" >"$DIR/afcap.password"
+	{
+		printf 'daemon off; pid nginx.pid; user root; error_log stderr; events {}\nhttp {\naccess_log off;\n'
+		for place in client_body proxy fastcgi uwsgi scgi; do echo "${place}_temp_path $place;"; done
+		sed "s|/etc/nginx|$DIR|" "$TOP/conf/nginx-metrics.conf"
+		echo "}"
+	} >"$DIR/nginx.conf"
+	ip netns exec "$NS" "$nginx" -p "$DIR" -c "$DIR/nginx.conf" 2>"$DIR/nginx.err" &
+	PIDS="$PIDS $!"
+	ask() { in_lab curl -s --cacert "$DIR/afcap.pem" --resolve afcap.test:9749:127.0.0.1 -w '%{http_code}' "$@"; }
+	reached() { ask https://afcap.test:9749/ || { cat "$DIR/nginx.err" >&2; return 1; }; }
+	wait_for 10 reached
+	equal "no password" "$(ask -o "$DIR/page" https://afcap.test:9749/metrics)" 401
+	equal "a wrong one" "$(ask -o "$DIR/page" -u prometheus:x https://afcap.test:9749/metrics)" 401
+	equal "without TLS" "$(ask -o "$DIR/page" -u prometheus:secret http://afcap.test:9749/metrics)" 400
+	! grep -q afcap_ "$DIR/page" || fail "the metrics without TLS"
+	for _ in $(seq 3); do
+		equal "the password" "$(ask -o "$DIR/metrics" -u prometheus:secret https://afcap.test:9749/metrics)" 200
+		said=$(promtool check metrics <"$DIR/metrics" 2>&1) || fail "promtool: $said"
+		contains "a sample" "$(cat "$DIR/metrics")" '^afcap_packets_total{capture="va",'
+	done
+	equal "a certificate that is not trusted" "$(in_lab curl -s -o "$DIR/page" --resolve afcap.test:9749:127.0.0.1 \
+		-w '%{ssl_verify_result}' https://afcap.test:9749/metrics)" 18
+	daemon_stop
+}
+
 # RATE=300000: packets a second, for LONG (9) seconds
 t_slow_clients_at_all_places_while_packets_come() {
 	people
