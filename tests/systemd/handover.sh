@@ -28,8 +28,7 @@ lab_remove() {
 		kill -KILL "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
 	done
 	inside systemctl stop afcapd
-	inside rm -rf /run/systemd/system/afcapd.service.d
-	inside systemctl daemon-reload
+	dropin_end
 	inside systemctl reset-failed afcapd 2>/dev/null
 	inside ip link del veth-a
 	program_install "$BUILD/afcapd"
@@ -43,11 +42,6 @@ capture_section() { # NAME [LINE]...
 	[ $# = 0 ] || printf '%s\n' "$@"
 }
 configure() { capture_section veth-a "$@" >"$CONFIG"; }
-dropin() { # LINE...: of [Service]
-	inside mkdir -p /run/systemd/system/afcapd.service.d
-	printf '%s\n' "[Service]" "$@" | inside tee /run/systemd/system/afcapd.service.d/test.conf >/dev/null
-	inside systemctl daemon-reload
-}
 fail() {
 	echo "# $*" >&2
 	ctl stats >&2

@@ -50,12 +50,16 @@ booted() { find_init && inside systemctl is-system-running | grep -qE 'running|d
 container_boot() {
 	root_make
 	systemd-nspawn -q -D "$ROOT" -b --private-network --link-journal=no --register=no --keep-unit \
-		--system-call-filter=@memlock >"$BUILD/nspawn.log" 2>&1 &
+		--system-call-filter='@memlock bpf seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self' >"$BUILD/nspawn.log" 2>&1 &
 	NSPAWN=$!
 	trap container_end EXIT
 	(wait_for 60 booted) || { cat "$BUILD/nspawn.log"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 	find_init
 	inside systemd-sysusers
+	# What the unit's filter denies is not lost in an errno
+	inside mkdir -p /etc/systemd/system/afcapd.service.d
+	printf '[Service]\nSystemCallErrorNumber=kill\n' >"$ROOT/etc/systemd/system/afcapd.service.d/kill.conf"
+	inside systemctl daemon-reload
 	in_lab sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 2>/dev/null
 }
 
@@ -67,4 +71,14 @@ veth_make() {
 	inside ip link add veth-a type veth peer name veth-b
 	inside ip link set veth-a up
 	inside ip link set veth-b up
+}
+
+dropin() { # LINE...: of [Service]
+	inside mkdir -p /run/systemd/system/afcapd.service.d
+	printf '%s\n' "[Service]" "$@" | inside tee /run/systemd/system/afcapd.service.d/test.conf >/dev/null
+	inside systemctl daemon-reload
+}
+dropin_end() {
+	inside rm -rf /run/systemd/system/afcapd.service.d
+	inside systemctl daemon-reload
 }
