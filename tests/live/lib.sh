@@ -33,7 +33,7 @@ skip() {
 equal() { [ "$2" = "$3" ] || fail "$1: $2, expected $3"; }
 
 # contains WHAT TEXT PATTERN (a basic regular expression)
-contains() { printf '%s\n' "$2" | grep -q -- "$3" || fail "$1: no \"$3\" in: $2"; }
+contains() { grep -q -- "$3" <<<"$2" || fail "$1: no \"$3\" in: $2"; }
 
 # wait_for SECONDS COMMAND...: until it succeeds
 wait_for() {
