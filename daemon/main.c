@@ -6,6 +6,7 @@
 #include "base/privileges.h"
 #include "control/control.h"
 #include "control/http.h"
+#include "supervisor/notify.h"
 #include "supervisor/sandbox.h"
 #include "supervisor/supervisor.h"
 #include "worker/worker.h"
@@ -177,9 +178,9 @@ static int serve(const struct config *config, const struct privileges *privilege
 	int rc = base ? supervisor_privileged() : EXIT_FAILURE;
 
 	if (rc == 0)
-		rc = control_new(&control, base, config);
+		rc = control_new(&control, base, config, notify_listener("control"));
 	if (rc == 0)
-		rc = http_new(&http, base, config);
+		rc = http_new(&http, base, config, notify_listener("metrics"));
 	if (rc == 0)
 		rc = supervisor_sandbox(privileges);
 	if (rc == 0)

@@ -1,5 +1,6 @@
 /* Methods as a table, and the socket they are called at. */
 #include "control.h"
+#include "listener.h"
 #include "peer.h"
 #include "render.h"
 #include "unixsocket.h"
@@ -26,7 +27,7 @@
 
 struct control {
 	struct event_base *base;
-	char path[PATH_BYTES];
+	char path[PATH_BYTES]; /* to be removed at the end; empty: it was handed over */
 	int listener;
 	struct varlink *varlink;
 	struct supervisor *supervisor;
@@ -185,13 +186,33 @@ static gid_t group_find(const char *name, const char *without)
 	return group ? group->gr_gid : (gid_t)-1;
 }
 
-int control_new(struct control **out, struct event_base *base, const struct config *config)
+/* Returns 0, or the exit code, the reason logged. */
+static int listener_open(struct control *c, const struct config *config, int handed)
+{
+	if (handed != -ENOENT) {
+		c->listener = handed;
+		return listener_adopt(handed, "control", config->daemon.control, false);
+	}
+	/* Who connects is looked at, so that a stranger is told why he is sent away */
+	c->listener = unixsocket_listen(config->daemon.control, 0666);
+	if (c->listener >= 0) {
+		memcpy(c->path, config->daemon.control, sizeof(c->path));
+		return 0;
+	}
+	log_error("control = %s: %s", config->daemon.control, unixsocket_error(c->listener));
+	return c->listener == -EACCES || c->listener == -EPERM ? EX_NOPERM
+	       : c->listener == -ENAMETOOLONG		       ? EX_CONFIG
+							       : EXIT_FAILURE;
+}
+
+int control_new(struct control **out, struct event_base *base, const struct config *config,
+		int listener)
 {
 	struct control *c = calloc(1, sizeof(*c));
+	int rc;
 
 	if (!c)
 		return EXIT_FAILURE;
-	memcpy(c->path, config->daemon.control, sizeof(c->path));
 	c->base = base;
 	c->askers = group_find(config->daemon.control_group, "only root, this user and "
 							     "control_admins may ask");
@@ -202,17 +223,11 @@ int control_new(struct control **out, struct event_base *base, const struct conf
 		free(c);
 		return EXIT_FAILURE;
 	}
-	/* Who connects is looked at, so that a stranger is told why he is sent away */
-	c->listener = unixsocket_listen(c->path, 0666);
-	if (c->listener < 0) {
-		int rc = c->listener;
-
-		log_error("control = %s: %s", c->path, unixsocket_error(rc));
+	rc = listener_open(c, config, listener);
+	if (rc) {
 		free(c->description);
 		free(c);
-		return rc == -EACCES || rc == -EPERM ? EX_NOPERM
-		       : rc == -ENAMETOOLONG	     ? EX_CONFIG
-						     : EXIT_FAILURE;
+		return rc;
 	}
 	c->interfaces[0] = (struct varlink_interface){ INTERFACE, c->description };
 	c->service = (struct varlink_service){
@@ -246,7 +261,9 @@ void control_free(struct control *control)
 {
 	if (!control)
 		return;
-	unlink(control->path); /* before it is closed: after that the path may be a successor's */
+	if (*control->path)
+		unlink(control->path); /* before it is closed: after that the path may be a
+					  successor's */
 	varlink_free(control->varlink);
 	if (control->listener >= 0)
 		close(control->listener);

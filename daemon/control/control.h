@@ -9,15 +9,17 @@
 struct control;
 struct supervisor;
 
-/* Makes the socket: its directory if that is missing, over a stale one. Everybody may
- * connect; who that is decides what is answered.
- * Nothing is served before control_serve(). Returns 0, or the exit code, the reason logged. */
-int control_new(struct control **out, struct event_base *base, const struct config *config);
+/* `listener` is a socket that was handed over, and becomes the control's also where this fails, or
+ * -ENOENT: then makes one: its directory if that is missing, over a stale one. Everybody may
+ * connect; who that is decides what is answered. Nothing is served before control_serve(). Returns
+ * 0, or the exit code, the reason logged. */
+int control_new(struct control **out, struct event_base *base, const struct config *config,
+		int listener);
 
 /* From now on clients are answered. Returns 0 or -errno. */
 int control_serve(struct control *control, struct supervisor *supervisor);
 
-/* Closes and removes the socket. */
+/* Closes the socket, and removes it where it was made here. */
 void control_free(struct control *control);
 
 #endif

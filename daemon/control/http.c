@@ -1,6 +1,7 @@
 /* evhttp: GET and HEAD of /metrics, /-/healthy, /-/ready. */
 #include "http.h"
 #include "httplimit.h"
+#include "listener.h"
 #include "metrics.h"
 #include "unixsocket.h"
 
@@ -172,20 +173,30 @@ static int socket_accept(struct http *http, struct event_base *base, int fd)
 	return evconnlistener_enable(evhttp_bound_socket_get_listener(bound));
 }
 
-int http_new(struct http **out, struct event_base *base, const struct config *config)
+int http_new(struct http **out, struct event_base *base, const struct config *config, int listener)
 {
 	const char *text = config->daemon.metrics, *path = NULL;
 	struct http *http;
 	int fd;
 
 	*out = NULL;
-	if (strcmp(text, "off") == 0)
+	if (strcmp(text, "off") == 0) {
+		listener_decline(listener, "metrics = off");
 		return 0;
-	if (strncmp(text, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)
-		path = text + strlen(UNIX_PREFIX);
-	fd = path ? unixsocket_listen(path, 0666) : tcp_listen(text, base);
-	if (fd < 0)
-		return listen_fail(text, fd);
+	}
+	if (listener != -ENOENT) {
+		int rc = listener_adopt(listener, "metrics", text, true);
+
+		if (rc)
+			return rc;
+		fd = listener;
+	} else {
+		if (strncmp(text, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)
+			path = text + strlen(UNIX_PREFIX);
+		fd = path ? unixsocket_listen(path, 0666) : tcp_listen(text, base);
+		if (fd < 0)
+			return listen_fail(text, fd);
+	}
 	http = calloc(1, sizeof(*http));
 	if (http)
 		http->server = evhttp_new(base);

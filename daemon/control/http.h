@@ -9,9 +9,10 @@
 struct http;
 struct supervisor;
 
-/* Listens at config->daemon.metrics: ADDRESS:PORT or unix:PATH; *out is NULL when that is "off".
- * Returns 0, or the exit code, the reason logged. */
-int http_new(struct http **out, struct event_base *base, const struct config *config);
+/* `listener` is a socket that was handed over, and becomes the server's also where this fails, or
+ * -ENOENT: then listens at config->daemon.metrics: ADDRESS:PORT or unix:PATH. *out is NULL when
+ * that is "off". Returns 0, or the exit code, the reason logged. */
+int http_new(struct http **out, struct event_base *base, const struct config *config, int listener);
 
 /* From now on /metrics is answered. */
 void http_serve(struct http *http, const struct supervisor *supervisor);

@@ -1,12 +1,21 @@
 /* sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3). */
 #include "notify.h"
 
+#include "../base/log.h"
+
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #define SETTLE_US UINT64_C(5000000)
+
+/* Names of sockets in socket units; what is kept has a dot in its name. */
+static const char *const listeners[] = { "control", "metrics" };
 
 void notify_ready(void)
 {
@@ -69,13 +78,50 @@ void notify_settle(void)
 		sd_notify_barrier(0, SETTLE_US);
 }
 
+static bool is_listener(const char *name)
+{
+	for (size_t i = 0; i < sizeof(listeners) / sizeof(*listeners); i++)
+		if (strcmp(name, listeners[i]) == 0)
+			return true;
+	return false;
+}
+
+int notify_listener(const char *name)
+{
+	char **names = NULL;
+	int n = sd_listen_fds_with_names(0, &names), found = -ENOENT;
+
+	for (int i = 0; i < n; i++) {
+		if (strcmp(names[i], name) == 0)
+			found = found == -ENOENT ? SD_LISTEN_FDS_START + i : -EEXIST;
+		free(names[i]);
+	}
+	free(names);
+	return found;
+}
+
+static void unknown_close(const char *name, int fd)
+{
+	log_warning("a socket unit hands over a listening socket as %s, which nobody here serves: "
+		    "FileDescriptorName= is control or metrics",
+		    name);
+	close(fd);
+}
+
 void notify_kept(void (*take)(void *context, const char *name, int fd), void *context)
 {
 	char **names = NULL;
 	int n = sd_listen_fds_with_names(1, &names);
 
 	for (int i = 0; i < n; i++) {
-		take(context, names[i], SD_LISTEN_FDS_START + i);
+		int fd = SD_LISTEN_FDS_START + i;
+
+		if (!is_listener(names[i])) {
+			if (sd_is_socket(fd, AF_UNSPEC, 0, 1) > 0)
+				unknown_close(names[i], fd);
+			else
+				take(context, names[i], fd);
+		}
 		free(names[i]);
 	}
 	free(names);

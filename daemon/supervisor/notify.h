@@ -25,6 +25,11 @@ void notify_drop(const char *name);
 /* Waits until the manager has read all that it was told, at most some seconds. */
 void notify_settle(void);
 
+/* The socket that a socket unit made and named so (FileDescriptorName=control or metrics): the
+ * caller's from then on. Before notify_kept(). Returns the descriptor, -ENOENT: there is none,
+ * -EEXIST: more than one. */
+int notify_listener(const char *name);
+
 /* What the manager kept of a process before: calls `take` with each descriptor, which is its own
  * from then on. To be called once. */
 void notify_kept(void (*take)(void *context, const char *name, int fd), void *context);

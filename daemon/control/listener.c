@@ -1,0 +1,109 @@
+/* What kind of socket, and where. */
+#include "listener.h"
+
+#include "../base/log.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/util.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define PLACE_BYTES (sizeof("unix:") + sizeof(((struct sockaddr_un *)0)->sun_path))
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+	struct sockaddr_un un;
+	struct sockaddr_storage storage;
+};
+
+/* As the configuration names it. `length` is the address's. */
+static void place_print(char place[PLACE_BYTES], const union address *a, socklen_t length,
+			bool inet)
+{
+	char host[INET6_ADDRSTRLEN] = "?";
+	int path = (int)(length - offsetof(struct sockaddr_un, sun_path));
+
+	switch (a->any.sa_family) {
+	case AF_INET:
+		inet_ntop(AF_INET, &a->in.sin_addr, host, sizeof(host));
+		snprintf(place, PLACE_BYTES, "%s:%u", host, ntohs(a->in.sin_port));
+		break;
+	case AF_INET6:
+		inet_ntop(AF_INET6, &a->in6.sin6_addr, host, sizeof(host));
+		snprintf(place, PLACE_BYTES, "[%s]:%u", host, ntohs(a->in6.sin6_port));
+		break;
+	default:
+		snprintf(place, PLACE_BYTES, "%s%.*s", inet ? "unix:" : "", path, a->un.sun_path);
+	}
+}
+
+/* Why it is of no use; NULL: it is. Its place is made when it is. */
+static const char *socket_wrong(int fd, bool inet, char place[PLACE_BYTES])
+{
+	union address a;
+	socklen_t length = sizeof(a), type_length = sizeof(int), listens_length = sizeof(int);
+	int type, listens;
+
+	if (fd == -EEXIST)
+		return "more than one of this name: one is served";
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_length) ||
+	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_length) ||
+	    getsockname(fd, &a.any, &length))
+		return strerror(errno);
+	if (type != SOCK_STREAM)
+		return "not a stream socket (ListenStream=)";
+	if (!listens)
+		return "it does not listen (Accept=yes cannot be)";
+	if (a.any.sa_family != AF_UNIX &&
+	    (!inet || (a.any.sa_family != AF_INET && a.any.sa_family != AF_INET6)))
+		return inet ? "neither an IP nor a UNIX socket" : "not a UNIX socket";
+	if (evutil_make_socket_nonblocking(fd))
+		return strerror(errno);
+	place_print(place, &a, length, inet);
+	return NULL;
+}
+
+static bool place_is(const char *place, const char *value, bool inet)
+{
+	char normal[PLACE_BYTES];
+	union address a;
+	int length = sizeof(a);
+
+	if (!inet || evutil_parse_sockaddr_port(value, &a.any, &length))
+		return strcmp(place, value) == 0;
+	place_print(normal, &a, (socklen_t)length, true);
+	return strcmp(place, normal) == 0;
+}
+
+int listener_adopt(int fd, const char *key, const char *value, bool inet)
+{
+	char place[PLACE_BYTES];
+	const char *wrong = socket_wrong(fd, inet, place);
+
+	if (wrong) {
+		log_error("the socket that a socket unit hands over as %s: %s", key, wrong);
+		if (fd >= 0)
+			close(fd);
+		return EX_CONFIG;
+	}
+	if (!place_is(place, value, inet))
+		log_warning("%s = %s: the socket unit's %s is served instead", key, value, place);
+	return 0;
+}
+
+void listener_decline(int fd, const char *why)
+{
+	if (fd < 0)
+		return;
+	log_notice("%s: nobody is answered at the socket unit's socket", why);
+	close(fd);
+}
