@@ -250,7 +250,7 @@ FILL := sed -e 's|@PREFIX@|$(PREFIX)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g; s|@VERSI
 
 install: all
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include \
-		$(DESTDIR)$(LIBDIR)/systemd/system $(DESTDIR)$(LIBDIR)/sysusers.d $(DESTDIR)$(SYSCONFDIR)/afcap
+		$(DESTDIR)$(LIBDIR)/systemd/system $(DESTDIR)$(LIBDIR)/sysusers.d $(DESTDIR)$(LIBDIR)/tmpfiles.d $(DESTDIR)$(SYSCONFDIR)/afcap
 	install -m 755 $(BUILD)/afcapd $(DESTDIR)$(SBINDIR)/afcapd
 	install -m 755 $(BUILD)/afctl $(DESTDIR)$(BINDIR)/afctl
 	install -m 644 $(BUILD)/libafcap.a $(DESTDIR)$(LIBDIR)/libafcap.a
@@ -259,7 +259,9 @@ install: all
 	install -m 644 lib/afcap.h $(DESTDIR)$(PREFIX)/include/afcap.h
 	$(FILL) lib/afcap.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/afcap.pc
 	$(FILL) systemd/afcapd.service.in >$(DESTDIR)$(LIBDIR)/systemd/system/afcapd.service
+	install -m 644 systemd/afcapd-control.socket systemd/afcapd-metrics.socket $(DESTDIR)$(LIBDIR)/systemd/system/
 	install -m 644 systemd/afcap.sysusers $(DESTDIR)$(LIBDIR)/sysusers.d/afcap.conf
+	install -m 644 systemd/afcap.tmpfiles $(DESTDIR)$(LIBDIR)/tmpfiles.d/afcap.conf
 	test -e $(DESTDIR)$(SYSCONFDIR)/afcap/afcapd.conf || \
 		install -m 644 conf/afcapd.conf $(DESTDIR)$(SYSCONFDIR)/afcap/afcapd.conf
 	install -d $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3 $(DESTDIR)$(MANDIR)/man5 \
@@ -270,14 +272,15 @@ install: all
 	install -m 644 lib/examples/*.c conf/nginx-metrics.conf $(DESTDIR)$(DOCDIR)/examples/
 	test -n "$(DESTDIR)" || ldconfig
 	test -n "$(DESTDIR)" || ! command -v systemd-sysusers >/dev/null || systemd-sysusers afcap.conf
+	test -n "$(DESTDIR)" || ! command -v systemd-tmpfiles >/dev/null || systemd-tmpfiles --create afcap.conf
 	test -n "$(DESTDIR)" || ! test -d /run/systemd/system || systemctl daemon-reload
 
 # The configuration and what was recorded stay.
 uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/afcapd $(DESTDIR)$(BINDIR)/afctl $(DESTDIR)$(LIBDIR)/libafcap.a \
 		$(DESTDIR)$(LIBDIR)/libafcap.so $(DESTDIR)$(LIBDIR)/libafcap.so.0 $(DESTDIR)$(PREFIX)/include/afcap.h \
-		$(DESTDIR)$(LIBDIR)/pkgconfig/afcap.pc $(DESTDIR)$(LIBDIR)/systemd/system/afcapd.service \
-		$(DESTDIR)$(LIBDIR)/sysusers.d/afcap.conf
+		$(DESTDIR)$(LIBDIR)/pkgconfig/afcap.pc $(addprefix $(DESTDIR)$(LIBDIR)/systemd/system/afcapd,.service -control.socket -metrics.socket) \
+		$(DESTDIR)$(LIBDIR)/sysusers.d/afcap.conf $(DESTDIR)$(LIBDIR)/tmpfiles.d/afcap.conf
 	for link in $(LIBRARY_LINKS); do rm -f $(DESTDIR)$(MANDIR)/man3/$${link%%:*}.3; done
 	rm -rf $(DESTDIR)$(DOCDIR)/examples
 	for page in $(MAN_PAGES); do rm -f $(DESTDIR)$(MANDIR)/man$${page%%:*}/$$(basename $${page#*:}); done

@@ -28,6 +28,7 @@ lab_remove() {
 		kill -KILL "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
 	done
 	inside systemctl stop afcapd
+	sockets_disable
 	dropin_end
 	inside systemctl reset-failed afcapd 2>/dev/null
 	inside ip link del veth-a
@@ -150,6 +151,78 @@ gaps_end() {
 	kill "$GAPS"
 	wait "$GAPS"
 	echo "# $1: without a reader $(cat "$DIR/gaps")"
+}
+
+# ---- with socket units ----
+
+SOCKETS="afcapd-control.socket afcapd-metrics.socket"
+# shellcheck disable=SC2086
+sockets_enable() { inside systemctl -q --runtime enable $SOCKETS; }
+# shellcheck disable=SC2086
+sockets_disable() { inside systemctl -q --runtime disable $SOCKETS; }
+# ... and their inodes
+listening() { in_lab ss -Hxltne 2>/dev/null | grep -E 'afcap/control.sock|:9748 ' | grep -o '[^ ]*:9748\|control.sock [0-9]*\|ino:[0-9]*'; }
+
+t_who_asks_during_a_restart_waits() {
+	unit_start # without them, as yet
+	equal "socket unit" "$(inside systemctl is-active afcapd-control.socket)" inactive
+	send 100000000 rate=20000
+	sockets_enable
+	inside systemctl restart afcapd || fail "restart"
+	running_whole
+	for unit in $SOCKETS; do equal "$unit" "$(inside systemctl show -P SubState "$unit")" running; done
+	listening >"$DIR/listening"
+	equal "listening sockets" "$(grep -c '9748\|control.sock' "$DIR/listening")" 2
+	dropin 'ExecStartPre=/usr/bin/sleep 1'
+	for how in restart KILL; do
+		old=$(show MainPID)
+		if [ $how = restart ]; then
+			inside systemctl restart --no-block afcapd
+		else
+			inside systemctl kill -s KILL --kill-whom=main afcapd
+		fi
+		between() { [ "$(show SubState)" = start-pre ]; }
+		wait_for 10 between
+		begin=$(date +%s%N)
+		ctl stats >"$DIR/stats" & asks=$!
+		inside curl -s --max-time 10 http://127.0.0.1:9748/-/ready >"$DIR/ready" & scrapes=$!
+		wait $asks || fail "afctl after $how"
+		wait $scrapes || fail "curl after $how"
+		[ $(($(date +%s%N) - begin)) -gt 500000000 ] || fail "nobody waited after $how"
+		contains "stats" "$(cat "$DIR/stats")" "^received "
+		running_whole
+		main_is_not "$old" || fail "no other daemon after $how"
+		[ $how = KILL ] || equal "sockets after $how" "$(listening)" "$(cat "$DIR/listening")"
+	done
+	send_stop
+	unit_stop
+	all_there "$COUNT"
+	equal "gone on" "$(told 'goes on with the rings')" 3
+	# Nobody who asks starts it again
+	rc=0
+	ctl status 2>"$DIR/said" || rc=$?
+	equal "afctl after the stop" "$rc" 3
+	! inside curl -s --max-time 5 http://127.0.0.1:9748/-/ready || fail "metrics after the stop"
+	equal "listening after the stop" "$(listening)" ""
+	equal ActiveState "$(show ActiveState)" inactive
+}
+
+t_sockets_of_a_daemon_that_cannot_start() {
+	sockets_enable
+	configure "nonsense = 1"
+	! inside systemctl start afcapd 2>/dev/null || fail "it starts"
+	equal "exit status" "$(show ExecMainStatus)" 78
+	equal "listening" "$(listening)" ""
+	rc=0
+	ctl status 2>"$DIR/said" || rc=$?
+	equal "afctl" "$rc" 3
+	inside systemctl start afcapd-control.socket # by hand
+	rc=0
+	timeout 10 nsenter -t "$init" -a afctl status 2>"$DIR/said" || rc=$?
+	equal "afctl that waited" "$rc" 3
+	silent() { [ -z "$(listening)" ]; }
+	wait_for 5 silent
+	equal "tried" "$(told 'unknown key nonsense')" 2
 }
 
 # ---- kills and restarts ----

@@ -56,6 +56,7 @@ container_boot() {
 	(wait_for 60 booted) || { cat "$BUILD/nspawn.log"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 	find_init
 	inside systemd-sysusers
+	inside systemd-tmpfiles --create afcap.conf
 	# What the unit's filter denies is not lost in an errno
 	inside mkdir -p /etc/systemd/system/afcapd.service.d
 	printf '[Service]\nSystemCallErrorNumber=kill\n' >"$ROOT/etc/systemd/system/afcapd.service.d/kill.conf"
