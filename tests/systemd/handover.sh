@@ -27,10 +27,11 @@ lab_remove() {
 	for pid in $PIDS; do
 		kill -KILL "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
 	done
-	inside systemctl stop afcapd
 	sockets_disable
+	# shellcheck disable=SC2086
+	inside systemctl stop afcapd $SOCKETS
 	dropin_end
-	inside systemctl reset-failed afcapd 2>/dev/null
+	inside systemctl reset-failed
 	inside ip link del veth-a
 	program_install "$BUILD/afcapd"
 	[ -n "${KEEP:-}" ] || rm -rf "$DIR"
