@@ -123,8 +123,36 @@ $(BUILD)/tests/red.so: tests/faults/red.c daemon/base/message.h
 	$(if $(V),,@echo "  LD $@")
 	$(Q)$(CC) -O2 -std=c11 $(WARNINGS) -fPIC -shared -o $@ $<
 
+# The fuzz targets on their corpora, always under the sanitizers
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,%,$(filter-out %/replay.c,$(wildcard tests/fuzz/*.c)))
+FUZZ_REPLAYED := $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/replayed-%.o)
+ASAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+$(BUILD)/libdaemon.a: $(PART_OBJECTS)
+	$(if $(V),,@echo "  AR $@")
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/tests/fuzz/replayed-%.o: tests/fuzz/%.c
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  CC $<")
+	$(Q)$(CC) $(CPPFLAGS) $(DAEMON_CFLAGS) $(CFLAGS) -DLLVMFuzzerTestOneInput=fuzz_$* -c $< -o $@
+
+$(BUILD)/tests/fuzz/replay.o: $(FUZZ_TARGETS:%=tests/fuzz/%.c)
+$(BUILD)/tests/fuzz/replay.o: override CPPFLAGS += -D'FUZZ_TARGETS=$(patsubst %,TARGET(%),$(FUZZ_TARGETS))'
+
+ifneq ($(findstring -fsanitize=address,$(CFLAGS)),)
+$(BUILD)/tests/fuzz-replay: $(BUILD)/tests/fuzz/replay.o $(FUZZ_REPLAYED) $(BUILD)/libdaemon.a $(BUILD)/libafcap.a
+	$(if $(V),,@echo "  LD $@")
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS) -pthread
+else
+$(BUILD)/tests/fuzz-replay: $(wildcard tests/fuzz/*.[ch]) $(PART_OBJECTS) $(LIB_OBJECTS)
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan CFLAGS="$(ASAN)" $(BUILD)/asan/tests/fuzz-replay
+	@mkdir -p $(@D)
+	$(Q)cp $(BUILD)/asan/tests/fuzz-replay $@
+endif
+
 tests: all $(BUILD)/tests/afcapd-other $(BUILD)/tests/unit/check $(BUILD)/tests/library/check $(BUILD)/tests/frames \
-	$(BUILD)/tests/hold.so $(BUILD)/tests/red.so
+	$(BUILD)/tests/hold.so $(BUILD)/tests/red.so $(BUILD)/tests/fuzz-replay
 
 check-unit: tests
 	$(BUILD)/tests/unit/check
@@ -135,11 +163,10 @@ check:
 	@$(MAKE) --no-print-directory tests
 	@BUILD=$(BUILD) tests/run
 
-ASAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 check-asan:
 	@.ci/deps all
 	@$(MAKE) --no-print-directory BUILD=build-asan CFLAGS="$(ASAN)" tests
-	@BUILD=build-asan KILLS=40 tests/run unit library $(filter-out %/lib.sh %/library.sh %/newcomer.sh,$(wildcard tests/live/*.sh))
+	@BUILD=build-asan KILLS=40 tests/run unit library fuzz $(filter-out %/lib.sh %/library.sh %/newcomer.sh,$(wildcard tests/live/*.sh))
 	$(call stops,build-asan/)
 
 # libafcap alone, its readers stopped and closed STOPS times: by several processes, as each close waits for the kernel
@@ -158,19 +185,43 @@ check-tsan:
 	TSAN_OPTIONS=halt_on_error=1 setarch -R build-tsan/tests/library/check
 	$(call stops,TSAN_OPTIONS=halt_on_error=1 setarch -R build-tsan/)
 
-# Fuzzes with clang's libFuzzer. RUNS=n, TARGET=name; what is found new goes to build-fuzz/corpus.
+# Fuzzes with clang's libFuzzer: each target RUNS runs or SECONDS_EACH seconds, whichever comes first. TARGET=name: that one
+# alone; -j2: two beside each other. What is found new goes to build-fuzz/corpus, what fails to build-fuzz.
 RUNS ?= 10000000
-FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
-FUZZ_walk := $(wildcard lib/*.c)
-FUZZ_repair := daemon/archive/chunks.c
-fuzz: $(addprefix fuzz-,$(or $(TARGET),$(FUZZ_TARGETS)))
+SECONDS_EACH ?= 600
+FUZZ := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+FUZZ_CHOSEN = $(or $(TARGET),$(FUZZ_TARGETS))
+# The longest input of each, 4098 unless given
+FUZZ_LENGTH_channel := 8192
+FUZZ_LENGTH_config := 3000
+FUZZ_LENGTH_encode := 8200
+FUZZ_LENGTH_filter := 400
+FUZZ_LENGTH_ledger := 1600
+FUZZ_LENGTH_saved := 6000
 
-fuzz-%: deps
-	@echo "  FUZZ $* ($(RUNS) runs)"; mkdir -p build-fuzz/corpus/$*
-	@clang $(CPPFLAGS) -MF /dev/null -std=c11 -O1 -g -fno-strict-aliasing -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=all -o build-fuzz/$* tests/fuzz/$*.c $(FUZZ_$*) -pthread
-	@build-fuzz/$* -runs=$(RUNS) -max_len=4098 -print_final_stats=1 -verbosity=0 \
-		-artifact_prefix=build-fuzz/ build-fuzz/corpus/$* tests/fuzz/corpus/$*
+fuzz: $(FUZZ_CHOSEN:%=fuzz-%)
+
+fuzz-build: deps
+	@$(MAKE) --no-print-directory BUILD=build-fuzz CC=clang CFLAGS="$(FUZZ)" $(FUZZ_CHOSEN:%=build-fuzz/fuzz/%)
+
+fuzz-%: fuzz-build
+	@echo "  FUZZ $* ($(RUNS) runs, $(SECONDS_EACH) s at most)"; mkdir -p build-fuzz/corpus/$*
+	@build-fuzz/fuzz/$* -runs=$(RUNS) -max_total_time=$(SECONDS_EACH) -max_len=$(or $(FUZZ_LENGTH_$*),4098) -timeout=20 \
+		$(addprefix -dict=,$(wildcard tests/fuzz/$*.dict)) -print_final_stats=1 -verbosity=0 \
+		-artifact_prefix=build-fuzz/$*- build-fuzz/corpus/$* tests/fuzz/corpus/$*
+
+# The kept corpus anew, with what was found since: one small input for each place that is reached. Inputs with names of
+# their own stay.
+fuzz-keep-%: fuzz-build
+	@rm -rf build-fuzz/kept-$*; mkdir -p build-fuzz/kept-$* build-fuzz/corpus/$*
+	@build-fuzz/fuzz/$* -merge=1 -use_counters=0 -max_len=$(or $(FUZZ_LENGTH_$*),4098) build-fuzz/kept-$* \
+		tests/fuzz/corpus/$* build-fuzz/corpus/$* 2>&1 | tail -n 1
+	@find tests/fuzz/corpus/$* -type f | grep '/[0-9a-f]\{40\}$$' | xargs -r rm; cp build-fuzz/kept-$*/* tests/fuzz/corpus/$*
+
+$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libdaemon.a $(BUILD)/libafcap.a
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  LD $@")
+	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS) -pthread
 
 check-upstream:
 	@.ci/deps all
@@ -290,4 +341,4 @@ clean:
 
 -include $(shell test -d $(BUILD)/lib && find $(BUILD)/lib $(BUILD)/daemon $(BUILD)/tests -name '*.d' -type f 2>/dev/null)
 
-.PHONY: all deps run tests check check-unit check-asan check-tsan check-upstream check-kernels check-cross check-faults check-systemd fuzz bench bench-lib install uninstall clean
+.PHONY: all deps run tests check check-unit check-asan check-tsan check-upstream check-kernels check-cross check-faults check-systemd fuzz fuzz-build bench bench-lib install uninstall clean

@@ -6,13 +6,11 @@
 #include "../../daemon/archive/chunks.h"
 #include "../../daemon/archive/head.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CORPUS	  "tests/fuzz/corpus/repair"
 #define MUTATIONS 100000
 
 static struct recording file;
@@ -274,34 +272,6 @@ static void replay(const uint8_t *bytes, size_t count)
 	ck_assert_int_eq(LLVMFuzzerTestOneInput(bytes, count), 0);
 }
 
-START_TEST(the_corpus_is_walked)
-{
-	DIR *directory = opendir(CORPUS);
-	unsigned replayed = 0;
-	struct dirent *entry;
-
-	ck_assert_msg(directory != NULL, "no corpus at " CORPUS);
-	while ((entry = readdir(directory))) {
-		static uint8_t input[1 << 16];
-		char name[512];
-		size_t bytes;
-		FILE *f;
-
-		if (entry->d_name[0] == '.')
-			continue;
-		snprintf(name, sizeof(name), CORPUS "/%s", entry->d_name);
-		f = fopen(name, "rb");
-		ck_assert_ptr_nonnull(f);
-		bytes = fread(input, 1, sizeof(input), f);
-		fclose(f);
-		replay(input, bytes);
-		replayed++;
-	}
-	closedir(directory);
-	ck_assert_uint_ge(replayed, 10);
-}
-END_TEST
-
 START_TEST(changed_files_are_walked)
 {
 	static uint8_t input[1 + RECORDING_MAX];
@@ -333,7 +303,6 @@ Suite *suite_chunks(void)
 	tcase_add_test(t, a_file_without_a_whole_chunk_ends_behind_its_head);
 	tcase_add_test(t, a_block_in_quarantine_is_a_chunk);
 	tcase_add_test(t, what_cannot_be_read_is_no_end_of_the_file);
-	tcase_add_test(t, the_corpus_is_walked);
 	tcase_add_test(t, changed_files_are_walked);
 	suite_add_tcase(s, t);
 	return s;
