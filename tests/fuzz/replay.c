@@ -15,14 +15,17 @@
 #define CORPUS	   "tests/fuzz/corpus"
 #define PATH_BYTES 1024
 
-/* Each target was compiled with its entry named so. */
-#define TARGET(name) int fuzz_##name(const uint8_t *data, size_t bytes);
-FUZZ_TARGETS /* TARGET(channel) TARGET(config) ..., of the Makefile */
+typedef int entry(const uint8_t *data, size_t bytes);
+
+/* Each target was compiled with its entry named so; FUZZ_TARGETS is TARGET(channel) TARGET(config)
+ * ... and comes from the Makefile. The last name is nobody's. */
+#define TARGET(name) fuzz_##name,
+entry FUZZ_TARGETS fuzz_end;
 #undef TARGET
 
-	static const struct target {
+static const struct target {
 	const char *name;
-	int (*run)(const uint8_t *data, size_t bytes);
+	entry *run;
 } targets[] = {
 #define TARGET(name) { #name, fuzz_##name },
 	FUZZ_TARGETS
