@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WORD_MAX 180 /* so that it fits a line that inih takes */
+#define WORD_MAX  180 /* so that it fits a line that inih takes */
+#define LINE_MOST 100 /* where a value goes on in the next line */
 
 struct unit {
 	const char *name;
@@ -186,6 +187,17 @@ static int flags_parse(const struct config_key *key, void *at, const char *value
 	return 0;
 }
 
+/* How long it is until a place where the value may go on in a further line: a single space (white
+ * space at both ends of a line is nobody's) with nothing behind it that begins a comment. */
+static size_t stretch(const char *p)
+{
+	size_t n = 0;
+
+	while (p[n] && (p[n] != ' ' || strchr(" #", p[n + 1]) || (n && p[n - 1] == ' ')))
+		n++;
+	return n;
+}
+
 static int string_parse(const struct config_key *key, char *at, const char *value, char *rule,
 			size_t size)
 {
@@ -206,12 +218,13 @@ static int string_parse(const struct config_key *key, char *at, const char *valu
 			snprintf(rule, size, "must not contain control characters or \" ;\"");
 			return -EINVAL;
 		}
-		if (strcspn(p, " ") > WORD_MAX) {
+	}
+	for (const char *p = value; *p; p += stretch(p), p += *p == ' ')
+		if (stretch(p) > WORD_MAX) {
 			snprintf(rule, size, "must not contain a word of more than %d characters",
 				 WORD_MAX);
 			return -EINVAL;
 		}
-	}
 	memcpy(at, value, n + 1);
 	return 0;
 }
@@ -280,14 +293,19 @@ static void string_print(const char *value, FILE *out)
 {
 	size_t column = 0;
 
-	for (const char *p = value; *p; p++) {
-		if (*p == ' ' && column + strcspn(p + 1, " ") > 100) {
+	while (*value) {
+		size_t n = stretch(value);
+
+		if (column && column + n > LINE_MOST) {
 			fputs("\n    ", out);
 			column = 0;
-			continue;
+		} else if (column) {
+			fputc(' ', out);
 		}
-		fputc(*p, out);
-		column++;
+		fwrite(value, 1, n, out);
+		column += n + 1;
+		value += n;
+		value += *value == ' ';
 	}
 }
 
