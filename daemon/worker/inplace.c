@@ -183,8 +183,8 @@ static void tag_put(uint8_t *block, uint32_t slot, struct head *head, struct sta
 	}
 }
 
-/* Walks the untouched block. False: not all of its packets can be made in place. What the walk
- * counted is kept in the block. */
+/* Walks the untouched block, as far as stage_packets() will go. False: not all of its packets can
+ * be made in place. What the walk counted is kept in the block. */
 static bool raw_check(struct head *head, const struct afcap_block *block, uint32_t block_bytes,
 		      const struct pcapng_context *context)
 {
@@ -213,9 +213,11 @@ static bool raw_check(struct head *head, const struct afcap_block *block, uint32
 		captured += p.capture_length;
 		truncated += p.capture_length < p.length;
 	}
+	if (!packets || packets != block->packets || slot < head->block_length)
+		return false;
 	head->captured = captured;
 	head->truncated = truncated;
-	return packets && packets == block->packets;
+	return true;
 }
 
 /* The first packet: up to the store of the stage its slot is as the kernel left it. */
