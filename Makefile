@@ -218,6 +218,7 @@ fuzz-keep-%: fuzz-build
 		tests/fuzz/corpus/$* build-fuzz/corpus/$* 2>&1 | tail -n 1
 	@find tests/fuzz/corpus/$* -type f | grep '/[0-9a-f]\{40\}$$' | xargs -r rm; cp build-fuzz/kept-$*/* tests/fuzz/corpus/$*
 
+.PRECIOUS: $(BUILD)/tests/fuzz/%.o
 $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libdaemon.a $(BUILD)/libafcap.a
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  LD $@")

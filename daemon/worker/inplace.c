@@ -248,9 +248,11 @@ static bool state_valid(const uint8_t *base, uint32_t block_bytes, const struct 
 
 	if (current < HEAD_LEAST || current > block_bytes - PCAPNG_EPB_BYTES || previous > current)
 		return false;
+	if (s->previous && get32(base + previous + 20) > current - previous)
+		return false; /* before it is added to anything */
 	captured = get32(base + current + 20);
-	slot = previous ? slot_after(base, previous) : SLOT_FIRST;
-	return captured <= block_bytes - current - PCAPNG_EPB_BYTES && slot > previous &&
+	slot = s->previous ? slot_after(base, s->previous) : SLOT_FIRST;
+	return captured <= block_bytes - current - PCAPNG_EPB_BYTES &&
 	       slot + SLOT_FIRST <= current && s->tag_step <= TAG_STEPS &&
 	       (!s->tag_step || captured >= VLAN_TAG_AT + VLAN_TAG_BYTES);
 }
