@@ -41,6 +41,14 @@ bool counters_fell(const struct counters *now, const struct counters *before)
 	return false;
 }
 
+bool counters_beyond(const struct counters *counters)
+{
+	for (unsigned i = 0; i < counter_count; i++)
+		if (counters_get(counters, &counter_infos[i]) > COUNTER_MOST)
+			return true;
+	return false;
+}
+
 uint64_t counters_discarded(const struct counters *counters)
 {
 	return counters->discarded_no_space + counters->discarded_io_error +

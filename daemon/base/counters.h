@@ -28,6 +28,12 @@ void counters_add(struct counters *sum, const struct counters *counters);
 /* Whether any of them is below what it was before. */
 bool counters_fell(const struct counters *now, const struct counters *before);
 
+/* No life is long enough for more. A few such numbers can be added without wrapping around. */
+#define COUNTER_MOST (UINT64_C(1) << 60)
+
+/* Whether one of them is above that. */
+bool counters_beyond(const struct counters *counters);
+
 /* Packets received and not written, all reasons together. */
 uint64_t counters_discarded(const struct counters *counters);
 

@@ -144,31 +144,33 @@ void ledger_next_file(struct ledger *ledger)
 	ledger_commit(ledger, &t);
 }
 
-static uint64_t discarded(const struct ledger_totals *t)
+/* Of totals that are not counters */
+static bool beyond(const struct ledger_totals *t)
 {
-	return t->discarded_no_space + t->discarded_io_error + t->discarded_abandoned;
+	return t->generation > COUNTER_MOST || t->next_sequence > COUNTER_MOST ||
+	       t->current.serial > COUNTER_MOST || t->current.end > COUNTER_MOST;
 }
 
 const char *ledger_problem(const struct ledger *l, const struct ledger_bounds *b)
 {
 	struct ledger_totals t;
-	struct ledger_kernel k;
 	struct counters now;
 
 	if (l->magic != LEDGER_MAGIC || l->layout != LEDGER_VERSION || l->bytes != sizeof(*l))
 		return "its head is overwritten";
 	t = ledger_totals(l);
-	k = ledger_kernel(l);
+	ledger_counters(l, &t, &now);
+	if (beyond(&t) || counters_beyond(&now))
+		return "its numbers are larger than they can be";
 	if (t.generation != b->generation || t.next_block >= b->blocks || t.next_sequence == 0)
 		return "it is not of this ring";
 	if (t.current.serial < b->serial_least || t.current.serial > b->serial_most ||
 	    t.current.end < LEDGER_FILE_BEGIN)
 		return "it tells of a file that there is not";
-	if (k.drops > k.packets || (b->taken && t.received > k.packets - k.drops))
+	if (now.drops > now.packets || (b->taken && now.received > now.packets - now.drops))
 		return "more was received than the kernel has seen";
-	if (b->writes && t.received != t.written + discarded(&t))
+	if (b->writes && now.received != now.written + counters_discarded(&now))
 		return "what was received is not what was written and discarded";
-	ledger_counters(l, &t, &now);
 	return counters_fell(&now, b->reported) ? "counters fell" : NULL;
 }
 

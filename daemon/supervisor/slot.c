@@ -115,11 +115,15 @@ void slot_say(struct slot *slot, uint32_t type)
 bool slot_counters_take(struct slot *slot, const struct counters *counters)
 {
 	uint64_t now = clock_mono_ns(), passed = now - slot->rate.at_ns;
+	bool writes = slot->capture->config->output == OUTPUT_PCAPNG;
 
-	if (counters_fell(counters, &slot->reported) || counters->drops > counters->packets ||
+	if (counters_fell(counters, &slot->reported) || counters_beyond(counters) ||
+	    counters->drops > counters->packets ||
 	    counters->received > counters->packets - counters->drops || counters->restarts ||
 	    counters->files_opened || counters->files_completed || counters->files_removed ||
 	    counters->files_repaired)
+		return false;
+	if (writes && counters->received != counters->written + counters_discarded(counters))
 		return false;
 	slot->reported = *counters;
 	if (passed < UINT64_C(900000000)) /* a report between two: an event's, not the clock's */
