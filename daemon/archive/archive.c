@@ -156,13 +156,6 @@ static void keep_serve(struct file_place *place, struct message_result *result)
 		place->repaired_ns = now;
 }
 
-static const uint32_t answers[MESSAGE_TYPES] = {
-	[MESSAGE_CAPTURE] = MESSAGE_CAPTURE_OK, [MESSAGE_OPEN] = MESSAGE_OPENED,
-	[MESSAGE_REOPEN] = MESSAGE_OPENED,	[MESSAGE_NAME] = MESSAGE_NAMED,
-	[MESSAGE_FINISH] = MESSAGE_FINISHED,	[MESSAGE_DISCARD] = MESSAGE_DISCARDED,
-	[MESSAGE_KEEP] = MESSAGE_KEPT,		[MESSAGE_SYNC] = MESSAGE_SYNCED,
-};
-
 /* A file that a request is about has a name that was made here. */
 static bool name_valid(const struct file_place *place, const struct message *request)
 {
@@ -190,7 +183,7 @@ static int request_serve(struct message *request, int fd, struct message *answer
 	struct message_result *result = &answer->result;
 	struct file_place *place;
 
-	answer->type = answers[request->type];
+	answer->type = message_answer(request->type);
 	if (request->type == MESSAGE_CAPTURE)
 		return capture_serve(&request->capture, fd, result);
 	result->capture = r->capture;

@@ -50,6 +50,18 @@ int message_bytes(uint32_t type)
 	return type < MESSAGE_TYPES && types[type].name ? types[type].bytes : -1;
 }
 
+uint32_t message_answer(uint32_t type)
+{
+	static const uint32_t answers[MESSAGE_TYPES] = {
+		[MESSAGE_CAPTURE] = MESSAGE_CAPTURE_OK, [MESSAGE_OPEN] = MESSAGE_OPENED,
+		[MESSAGE_REOPEN] = MESSAGE_OPENED,	[MESSAGE_NAME] = MESSAGE_NAMED,
+		[MESSAGE_FINISH] = MESSAGE_FINISHED,	[MESSAGE_DISCARD] = MESSAGE_DISCARDED,
+		[MESSAGE_KEEP] = MESSAGE_KEPT,		[MESSAGE_SYNC] = MESSAGE_SYNCED,
+	};
+
+	return type < MESSAGE_TYPES ? answers[type] : 0;
+}
+
 const char *message_name(uint32_t type)
 {
 	return message_bytes(type) < 0 ? "unknown" : types[type].name;
@@ -122,9 +134,9 @@ int channel_recv(int channel, struct message *message, int *fd)
 	*fd = -1;
 	if (n < 0)
 		return errno == ECONNRESET ? 0 : -errno;
-	if (n == 0)
-		return 0;
 	*fd = fd_taken(&header);
+	if (n == 0 && *fd < 0)
+		return 0;
 	if (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC) || (size_t)n < HEAD ||
 	    message_bytes(message->type) < 0 ||
 	    message->bytes != (uint32_t)message_bytes(message->type) ||

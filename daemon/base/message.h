@@ -189,6 +189,9 @@ struct message {
 /* The length of a type's body, or -1 for an unknown type. */
 int message_bytes(uint32_t type);
 
+/* The type that answers a request to the archive; 0 for all others. */
+uint32_t message_answer(uint32_t type);
+
 /* Its name, for logs. Static. */
 const char *message_name(uint32_t type);
 

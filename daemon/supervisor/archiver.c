@@ -76,14 +76,15 @@ static void channel_cb(evutil_socket_t fd, short what, void *arg)
 		crash_tell(&message, passed);
 		return;
 	}
-	if (rc <= 0 || !r || !f->sent || message.type < MESSAGE_CAPTURE_OK) {
+	if (rc <= 0 || !r || !f->sent || !files_request_fits(f, r, &message, passed)) {
+		if (passed >= 0)
+			close(passed);
 		if (rc != 0)
 			log_error("the archive process answers nonsense");
 		keep_drop(f);
 		archive_closed(f); /* it ends by that, and SIGCHLD brings the next */
 		return;
 	}
-	message.result.text[sizeof(message.result.text) - 1] = '\0';
 	TAILQ_REMOVE(&f->queue, r, link);
 	f->sent = false;
 	if (r->type != MESSAGE_CAPTURE) /* a new process's first answer proves nothing */

@@ -116,21 +116,42 @@ void files_directory_set(struct files *f, uint32_t capture, int fd)
 	f->directories[capture] = fd;
 }
 
+bool files_answer_fits(const struct message *request, struct message *answer, int fd)
+{
+	struct message_result *r = &answer->result;
+	bool opening = opens(request->type) && !r->error;
+
+	if (answer->type != message_answer(request->type))
+		return false;
+	r->text[sizeof(r->text) - 1] = '\0';
+	r->name[sizeof(r->name) - 1] = '\0';
+	if (request->type == MESSAGE_CAPTURE) /* with its directory, perhaps */
+		return r->capture == request->capture.capture && (fd < 0 || !r->error);
+	return r->capture == request->archive.capture && r->worker == request->archive.worker &&
+	       r->serial == request->archive.file.serial && (fd >= 0) == opening &&
+	       (!opening || (r->align && (r->align & (r->align - 1)) == 0));
+}
+
+bool files_request_fits(const struct files *f, const struct request *r, struct message *answer,
+			int fd)
+{
+	static struct message request;
+
+	request_message(f, r, &request);
+	return files_answer_fits(&request, answer, fd);
+}
+
 /* The answer to the head of the queue. `fd` is ours. */
 void files_answered(struct files *f, struct request *r, const struct message_result *result, int fd)
 {
 	struct output_file *file = r->file;
 
-	if (file && !result->error && r->type != MESSAGE_SYNC) {
+	if (file && !result->error && r->type != MESSAGE_SYNC)
 		memcpy(file->name, result->name, sizeof(file->name));
-		file->name[sizeof(file->name) - 1] = '\0';
-	}
 	if (r->type == MESSAGE_OPEN || r->type == MESSAGE_KEEP)
 		f->events->cared(r->owner, result, r->type == MESSAGE_KEEP);
 	if (r->type == MESSAGE_CAPTURE && !result->error && fd >= 0)
 		files_directory_set(f, r->capture, fd);
-	else if (fd >= 0 && (!opens(r->type) || result->error))
-		close(fd);
 	if (opens(r->type) && !result->error) {
 		file->fd = fd;
 		file->align = result->align;

@@ -98,6 +98,11 @@ bool files_reaped(struct files *files, pid_t pid, int status);
 
 pid_t files_pid(const struct files *files);
 
+/* Whether an answer is one to the request that was sent, with a descriptor where there has to be
+ * one and nowhere else; its strings end then. The archive reads files that others wrote: nothing of
+ * it is believed that cannot be. */
+bool files_answer_fits(const struct message *request, struct message *answer, int fd);
+
 /* Closes the channel, which ends the archive process, and waits for it unless requests are
  * unanswered. Frees all. */
 void files_free(struct files *files);

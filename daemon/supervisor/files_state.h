@@ -43,6 +43,10 @@ void files_queue_send(struct files *files);
 void files_answered(struct files *files, struct request *request,
 		    const struct message_result *result, int fd);
 
+/* Whether it is one: files_answer_fits(). */
+bool files_request_fits(const struct files *files, const struct request *request,
+			struct message *answer, int fd);
+
 /* Keeps the descriptor, -1 for none, of a capture's directory. */
 void files_directory_set(struct files *files, uint32_t capture, int fd);
 
