@@ -96,6 +96,12 @@ int capture_check(const struct config *config, const struct config_capture *c,
 	return 0;
 }
 
+bool capture_link_type_known(const struct config_capture *c, uint32_t link_type)
+{
+	return capture_any(c) ? link_type == LINKTYPE_LINUX_SLL2
+			      : link_type == LINKTYPE_ETHERNET || link_type == LINKTYPE_RAW;
+}
+
 /* Link types whose frames stand in the ring as the file has them; all interfaces at once have
  * cooked packets. */
 int capture_link_type(const struct config_capture *c, uint32_t *link_type,

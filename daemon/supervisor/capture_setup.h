@@ -22,6 +22,9 @@ int capture_ring(const struct config_capture *config, struct afcap_geometry *rin
 int capture_link_type(const struct config_capture *config, uint32_t *link_type,
 		      struct capture_error *error);
 
+/* Whether it can be that of this capture. */
+bool capture_link_type_known(const struct config_capture *config, uint32_t link_type);
+
 /* Whether outgoing packets are left to the filter: the kernel does not know the flag for that. The
  * group is known. */
 bool capture_incoming_only(const struct capture *capture);

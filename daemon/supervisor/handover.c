@@ -53,11 +53,10 @@ void handover_drop(const struct handover_key *key)
 	notify_drop(name);
 }
 
-static void take(void *context, const char *name, int fd)
+void handover_left(const char *name, int fd)
 {
 	struct left *more = realloc(left, (left_count + 1) * sizeof(*left));
 
-	(void)context;
 	if (!more) {
 		close(fd);
 		return;
@@ -65,6 +64,12 @@ static void take(void *context, const char *name, int fd)
 	left = more;
 	snprintf(left[left_count].name, NAME_BYTES, "%s", name);
 	left[left_count++].fd = fd;
+}
+
+static void take(void *context, const char *name, int fd)
+{
+	(void)context;
+	handover_left(name, fd);
 }
 
 void handover_read(void)

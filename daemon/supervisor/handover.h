@@ -23,6 +23,9 @@ void handover_drop(const struct handover_key *key);
 /* Reads what a daemon before left; before any other descriptor is opened by that name again. */
 void handover_read(void);
 
+/* One that was left; owned from here on. */
+void handover_left(const char *name, int fd);
+
 /* Takes one out of what was left; the caller owns it. -1: it was not left. */
 int handover_take(const struct handover_key *key);
 

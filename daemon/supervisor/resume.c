@@ -112,6 +112,8 @@ static const char *shape_problem(const struct capture *capture, const struct sav
 	if (!saved->since_ns)
 		return NOTHING_YET;
 	now.link_type = saved->shape.link_type; /* of the device, which is looked at later */
+	if (!capture_link_type_known(capture->config, now.link_type))
+		return "its link type is none that is recorded";
 	if (memcmp(&now, &saved->shape, sizeof(now)) != 0)
 		return "its configuration has changed";
 	return NULL;

@@ -51,8 +51,10 @@ struct saved *saved_map(int fd, uint64_t *alive_ns)
 		return NULL;
 	if (s->magic == SAVED_MAGIC)
 		*alive_ns = s->alive_ns;
-	if (s->magic == SAVED_MAGIC && s->version == SAVED_VERSION && s->bytes == sizeof(*s))
+	if (s->magic == SAVED_MAGIC && s->version == SAVED_VERSION && s->bytes == sizeof(*s)) {
+		s->gap_why[sizeof(s->gap_why) - 1] = '\0';
 		return s;
+	}
 	munmap(s, sizeof(*s));
 	errno = EPROTO;
 	return NULL;
