@@ -1,0 +1,208 @@
+/* Fuzz target: what systemd's descriptor store may hold: names, the saved memory of a capture, a
+ * ledger, of arbitrary bytes, taken by the supervisor as at its start. What is gone on with is of
+ * this configuration; what is refused leaves nothing open. A name is of one capture at most.
+ *
+ * Input: options; a name's length and the name; a ledger; the saved memory, zeros behind. */
+#include "fuzz.h"
+
+#include "../../daemon/base/log.h"
+#include "../../daemon/supervisor/handover.h"
+#include "../../daemon/supervisor/resume.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum {
+	HEAD_RIGHT = 1,
+	SHAPE_RIGHT = 2,
+	SIZE_RIGHT = 4,
+	LEDGER_THERE = 8,
+	LEDGER_RIGHT = 16,
+	RING_THERE = 32,
+	COUNT_ONLY = 64,
+};
+
+struct input {
+	uint8_t options;
+	const uint8_t *name, *ledger, *saved;
+	size_t name_bytes, ledger_bytes, saved_bytes;
+};
+
+static struct config_capture config = { .name = "a.1", .workers = 1, .interface = "eth0" };
+
+static bool input_cut(struct input *in, const uint8_t *data, size_t bytes)
+{
+	if (bytes < 2)
+		return false;
+	*in = (struct input){ .options = data[0], .name = data + 2, .name_bytes = data[1] % 64 };
+	bytes -= 2;
+	if (in->name_bytes > bytes)
+		in->name_bytes = bytes;
+	bytes -= in->name_bytes;
+	in->ledger = in->name + in->name_bytes;
+	in->ledger_bytes = bytes < sizeof(struct ledger) ? bytes : sizeof(struct ledger);
+	in->saved = in->ledger + in->ledger_bytes;
+	in->saved_bytes = bytes - in->ledger_bytes;
+	return true;
+}
+
+/* "kind.CAPTURE..." is of CAPTURE or of another one whose name is longer or shorter, never of two.
+ */
+static void name_check(const struct input *in)
+{
+	char name[64], capture[64];
+	unsigned found = 0;
+	const char *dot;
+
+	snprintf(name, sizeof(name), "%.*s", (int)in->name_bytes, (const char *)in->name);
+	dot = strchr(name, '.');
+	if (!dot)
+		return;
+	for (size_t n = 1; n <= strlen(dot + 1); n++) {
+		snprintf(capture, sizeof(capture), "%.*s", (int)n, dot + 1);
+		found += handover_is_of(name, capture);
+	}
+	if (found > 1)
+		abort();
+	if (strncmp(name, "ring.a.1.0.", 11) != 0) /* that one is below */
+		handover_left(name, eventfd(0, EFD_CLOEXEC));
+}
+
+static int ledger_make(const struct input *in)
+{
+	int fd = ledger_create();
+	struct ledger *l = ledger_map(fd), fresh = *l;
+
+	memset(l, 0, sizeof(*l));
+	memcpy(l, in->ledger, in->ledger_bytes);
+	if (in->options & LEDGER_RIGHT) {
+		l->magic = fresh.magic;
+		l->layout = fresh.layout;
+		l->bytes = fresh.bytes;
+	}
+	ledger_unmap(l);
+	return fd;
+}
+
+static int saved_make(const struct input *in, const struct saved_shape *shape)
+{
+	uint64_t alive_ns;
+	struct saved *s;
+	int fd;
+
+	if (!(in->options & SIZE_RIGHT)) {
+		fd = memfd_create("fuzz", MFD_CLOEXEC);
+		if (write(fd, in->saved, in->saved_bytes) != (ssize_t)in->saved_bytes)
+			abort();
+		return fd;
+	}
+	fd = saved_create();
+	s = saved_map(fd, &alive_ns);
+	memcpy(in->options & HEAD_RIGHT ? (void *)&s->alive_ns : (void *)s, in->saved,
+	       in->saved_bytes);
+	if (in->options & SHAPE_RIGHT) {
+		uint32_t link_type = s->shape.link_type;
+
+		s->shape = *shape;
+		s->shape.link_type = link_type;
+	}
+	saved_unmap(s);
+	return fd;
+}
+
+/* The records as the files of the slot are found again and put. */
+static void files_check(struct saved_slot *slot, const struct ledger_totals *t)
+{
+	struct saved_file *f = saved_find(slot, t->current.serial);
+
+	if (f && f->serial_after != t->current.serial + 1)
+		abort();
+	saved_end(f, &t->current);
+	if (f && !f->ended)
+		abort();
+	saved_put(slot, t->current.serial + 1, 1, 2);
+	f = saved_find(slot, t->current.serial + 1);
+	if (f && (f->ended || f->device != 1 || f->inode != 2))
+		abort();
+	saved_drop(f);
+	for (unsigned i = 0; i < SAVED_FILES; i++)
+		if (f == &slot->files[i] && f->serial_after)
+			abort();
+}
+
+static void gone_on_with(struct capture *capture, const struct saved_shape *shape, int ring_fd)
+{
+	struct saved *s = capture->saved;
+	int fd = resume_ledger(capture, 0);
+	struct ledger *l = ledger_map(fd);
+	struct ledger_totals t;
+
+	if (!l || !s || !s->since_ns || !memchr(s->gap_why, '\0', sizeof(s->gap_why)) ||
+	    strcmp(s->shape.interface, shape->interface) != 0 ||
+	    s->shape.workers != shape->workers || s->shape.blocks != shape->blocks ||
+	    (s->shape.link_type != 1 && s->shape.link_type != 101 && s->shape.link_type != 276))
+		abort();
+	t = ledger_totals(l);
+	if (t.next_block >= shape->blocks || t.received > COUNTER_MOST)
+		abort();
+	files_check(&s->slots[0], &t);
+	ledger_unmap(l);
+	close(fd);
+	if (ring_fd >= 0)
+		close(ring_fd);
+	saved_unmap(s);
+	close(capture->saved_fd);
+	free(capture->resume);
+}
+
+static int fd_lowest(void)
+{
+	int fd = fcntl(0, F_DUPFD_CLOEXEC, 3);
+
+	close(fd);
+	return fd;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
+{
+	struct capture capture = { .config = &config, .saved_fd = -1 };
+	int before = fd_lowest(), ring_fd = -1;
+	struct saved_shape shape;
+	struct input in;
+	char name[64];
+
+	if (!input_cut(&in, data, bytes))
+		return 0;
+	log_open(-1, "");
+	config.output = in.options & COUNT_ONLY ? OUTPUT_NONE : OUTPUT_PCAPNG;
+	capture.ring.block_bytes = 4096;
+	capture.ring.blocks = 8;
+	capture.link_type = 1;
+	shape = resume_shape(&capture);
+	name_check(&in);
+	handover_left("capture.a.1", saved_make(&in, &shape));
+	if (in.options & LEDGER_THERE)
+		handover_left("ledger.a.1.0", ledger_make(&in));
+	if (in.options & RING_THERE) {
+		struct ledger l = { 0 };
+
+		memcpy(&l, in.ledger, in.ledger_bytes);
+		snprintf(name, sizeof(name), "ring.a.1.0.%llu",
+			 (unsigned long long)ledger_totals(&l).generation);
+		ring_fd = eventfd(0, EFD_CLOEXEC);
+		handover_left(name, ring_fd);
+	}
+	if (resume_take(&capture))
+		gone_on_with(&capture, &shape,
+			     in.options & LEDGER_THERE && ring_fd >= 0 ? ring_fd : -1);
+	else if (capture.saved || capture.saved_fd >= 0 || !capture.left)
+		abort();
+	handover_end();
+	if (fd_lowest() != before)
+		abort();
+	return 0;
+}
