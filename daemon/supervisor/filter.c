@@ -129,20 +129,34 @@ static int program_join(struct sock_fprog *out, const struct part parts[3], char
 	return 0;
 }
 
+/* libpcap makes a loop of "protochain"; the kernel takes jumps forward alone. */
+static int loop_refuse(const struct bpf_program *compiled, char *error, size_t error_size)
+{
+	for (unsigned i = 0; i < compiled->bf_len; i++)
+		if (compiled->bf_insns[i].code == (BPF_JMP | BPF_JA) &&
+		    compiled->bf_insns[i].k >= compiled->bf_len - i - 1) {
+			snprintf(error, error_size,
+				 "a loop (protochain), which the kernel does not take");
+			return -EINVAL;
+		}
+	return 0;
+}
+
 /* The expression on a handle, behind what goes in front of it. */
 static int program_make(struct sock_fprog *program, pcap_t *pcap, const char *expression,
 			struct part direction, bool cooked, char *error, size_t error_size)
 {
 	struct sock_filter before[FILTER_COOKED_BEFORE], *code;
 	struct bpf_program compiled;
-	int rc = 0;
+	int rc;
 
 	if (pcap_compile(pcap, &compiled, expression, 1, PCAP_NETMASK_UNKNOWN)) {
 		snprintf(error, error_size, "%s", pcap_geterr(pcap));
 		return -EINVAL;
 	}
 	code = (struct sock_filter *)(void *)compiled.bf_insns;
-	if (cooked)
+	rc = loop_refuse(&compiled, error, error_size);
+	if (rc == 0 && cooked)
 		rc = filter_cooked(code, compiled.bf_len, before, error, error_size);
 	if (rc >= 0) {
 		const struct part parts[] = { direction,
@@ -189,6 +203,7 @@ static int syntax_check(const char *expression, uint32_t snaplen, char *error, s
 		snprintf(error, error_size, "%s", pcap_geterr(pcap));
 		rc = -EINVAL;
 	} else {
+		rc = loop_refuse(&program, error, error_size);
 		pcap_freecode(&program);
 	}
 	pcap_close(pcap);

@@ -18,6 +18,11 @@ START_TEST(syntax_is_checked_in_libpcaps_words)
 			 0);
 	ck_assert_int_eq(filter_check("eth0", "udp prot 53", 1000, error, sizeof(error)), -EINVAL);
 	ck_assert_str_ne(error, "");
+	ck_assert_int_eq(filter_check("eth0", "ip6 protochain 6", 1000, error, sizeof(error)),
+			 -EINVAL);
+	ck_assert_str_eq(error, "a loop (protochain), which the kernel does not take");
+	ck_assert_int_eq(filter_check("any", "ip6 protochain 6", 1000, error, sizeof(error)),
+			 -EINVAL);
 }
 END_TEST
 
