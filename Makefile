@@ -124,7 +124,7 @@ $(BUILD)/tests/red.so: tests/faults/red.c daemon/base/message.h
 	$(Q)$(CC) -O2 -std=c11 $(WARNINGS) -fPIC -shared -o $@ $<
 
 # The fuzz targets on their corpora, always under the sanitizers
-FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,%,$(filter-out %/replay.c,$(wildcard tests/fuzz/*.c)))
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,%,$(filter-out %/replay.c %/client.c,$(wildcard tests/fuzz/*.c)))
 FUZZ_REPLAYED := $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/replayed-%.o)
 ASAN := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
@@ -141,7 +141,8 @@ $(BUILD)/tests/fuzz/replay.o: $(FUZZ_TARGETS:%=tests/fuzz/%.c)
 $(BUILD)/tests/fuzz/replay.o: override CPPFLAGS += -D'FUZZ_TARGETS=$(patsubst %,TARGET(%),$(FUZZ_TARGETS))'
 
 ifneq ($(findstring -fsanitize=address,$(CFLAGS)),)
-$(BUILD)/tests/fuzz-replay: $(BUILD)/tests/fuzz/replay.o $(FUZZ_REPLAYED) $(BUILD)/libdaemon.a $(BUILD)/libafcap.a
+$(BUILD)/tests/fuzz-replay: $(BUILD)/tests/fuzz/replay.o $(BUILD)/tests/fuzz/client.o $(FUZZ_REPLAYED) \
+		$(BUILD)/libdaemon.a $(BUILD)/libafcap.a
 	$(if $(V),,@echo "  LD $@")
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS) -pthread
 else
@@ -218,8 +219,8 @@ fuzz-keep-%: fuzz-build
 		tests/fuzz/corpus/$* build-fuzz/corpus/$* 2>&1 | tail -n 1
 	@find tests/fuzz/corpus/$* -type f | grep '/[0-9a-f]\{40\}$$' | xargs -r rm; cp build-fuzz/kept-$*/* tests/fuzz/corpus/$*
 
-.PRECIOUS: $(BUILD)/tests/fuzz/%.o
-$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libdaemon.a $(BUILD)/libafcap.a
+.PRECIOUS: $(BUILD)/%.o
+$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/client.o $(BUILD)/libdaemon.a $(BUILD)/libafcap.a
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  LD $@")
 	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS) -pthread
