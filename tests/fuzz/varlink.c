@@ -8,6 +8,7 @@
 
 #include "../../daemon/control/varlink.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
@@ -90,6 +91,7 @@ static void server_start(void)
 	static unsigned asked;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
+	signal(SIGPIPE, SIG_IGN); /* as the daemon does */
 	base = event_base_new();
 	address_length = sizeof(address);
 	if (fd < 0 || !base || bind(fd, (struct sockaddr *)&address, sizeof(sa_family_t)) ||
