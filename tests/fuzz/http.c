@@ -89,7 +89,7 @@ static void server_start(void)
 		abort();
 	config_init(&config);
 	snprintf(config.daemon.metrics, sizeof(config.daemon.metrics), "unix:%s/s", directory);
-	if (http_new(&server, base, &config))
+	if (http_new(&server, base, &config, -ENOENT))
 		abort();
 	http_serve(server, NULL);
 	atexit(server_stop);

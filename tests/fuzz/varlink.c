@@ -63,8 +63,16 @@ static json_t *ready(void *owner, json_t *parameters)
 
 static void run_later(void *owner, struct varlink_call *call, json_t *parameters)
 {
+	static const struct varlink_refusal late = { "t.Late", "it took too long" };
+
 	(void)owner;
-	varlink_later(call, 0.1, "t.Late", ready, parameters);
+	varlink_later(call, 0.1, &late, ready, parameters);
+}
+
+static enum varlink_rank rank(void *owner, int socket)
+{
+	(void)owner;
+	return socket < 0 ? VARLINK_DENIED : VARLINK_ORDINARY;
 }
 
 static const struct varlink_method methods[] = {
@@ -78,7 +86,9 @@ static const struct varlink_service service = { .vendor = "v",
 						.url = "u",
 						.interfaces = interfaces,
 						.methods = methods,
-						.busy = "t.Busy" };
+						.rank = rank,
+						.denied = { "t.Denied", "no" },
+						.busy = { "t.Busy", "too many" } };
 
 static struct event_base *base;
 static struct sockaddr_un address = { .sun_family = AF_UNIX };
