@@ -72,7 +72,7 @@ static void run_later(void *owner, struct varlink_call *call, json_t *parameters
 static enum varlink_rank rank(void *owner, int socket)
 {
 	(void)owner;
-	return socket < 0 ? VARLINK_DENIED : VARLINK_ORDINARY;
+	return socket < 0 ? VARLINK_DENIED : VARLINK_PREFERRED;
 }
 
 static const struct varlink_method methods[] = {
@@ -161,8 +161,9 @@ static unsigned crowd_come(int fds[VARLINK_CLIENTS], unsigned count)
 
 static void crowd_check(unsigned count, int fd)
 {
-	static const char busy[] = "{\"error\":\"t.Busy\",\"parameters\":{}}";
-	char text[64];
+	static const char busy[] =
+		"{\"error\":\"t.Busy\",\"parameters\":{\"reason\":\"too many\"}}";
+	char text[128];
 	ssize_t n;
 
 	client_turn(base);
