@@ -140,7 +140,7 @@ $(BUILD)/tests/fuzz/replayed-%.o: tests/fuzz/%.c
 $(BUILD)/tests/fuzz/replay.o: $(FUZZ_TARGETS:%=tests/fuzz/%.c)
 $(BUILD)/tests/fuzz/replay.o: override CPPFLAGS += -D'FUZZ_TARGETS=$(patsubst %,TARGET(%),$(FUZZ_TARGETS))'
 
-ifneq ($(findstring -fsanitize=address,$(CFLAGS)),)
+ifneq ($(findstring -fsanitize=address,$(CFLAGS))$(findstring --coverage,$(CFLAGS)),)
 $(BUILD)/tests/fuzz-replay: $(BUILD)/tests/fuzz/replay.o $(BUILD)/tests/fuzz/client.o $(FUZZ_REPLAYED) \
 		$(BUILD)/libdaemon.a $(BUILD)/libafcap.a
 	$(if $(V),,@echo "  LD $@")
@@ -177,6 +177,19 @@ define stops
 		AFCAP_STOPS=$$(($(STOPS) / 5)) CK_RUN_SUITE=stop $(1)tests/library/check & pids="$$pids $$!"; done; \
 	for pid in $$pids; do wait $$pid || exit 1; done
 endef
+
+# Which lines the tests of `make check` execute; the parsers of what strangers send, and all of it. Not counted: what a worker
+# that was killed did.
+COVERAGE := -O0 -g --coverage -fprofile-update=atomic -DCOVERAGE
+PARSERS := daemon/base/(channel|config.*|ledger)[.]c daemon/control/(varlink|http.*|refuse|listener)[.]c daemon/archive/(chunks|names|repair)[.]c \
+	daemon/supervisor/(saved|filter.*)[.]c daemon/worker/(pcapng|inplace|cooked)[.]c lib/(block|packet|frame)[.]c
+coverage:
+	@.ci/deps all
+	@$(MAKE) --no-print-directory BUILD=build-coverage CFLAGS="$(COVERAGE)" tests
+	@find build-coverage -name '*.gcda' -delete
+	-@BUILD=build-coverage tests/run unit library fuzz $(filter-out %/lib.sh %/library.sh %/newcomer.sh,$(wildcard tests/live/*.sh))
+	@gcovr -r . --object-directory build-coverage -f 'daemon/' -f 'lib/' -e 'lib/examples/' build-coverage -s --txt build-coverage/all.txt | tail -n 3
+	@echo "the parsers:"; gcovr -r . --object-directory build-coverage $(foreach p,$(PARSERS),-f '$(p)') build-coverage -s --txt build-coverage/parsers.txt | tail -n 3
 
 # Address space randomization off: the sanitizer has its own idea of where things are
 TSAN := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
@@ -343,4 +356,4 @@ clean:
 
 -include $(shell test -d $(BUILD)/lib && find $(BUILD)/lib $(BUILD)/daemon $(BUILD)/tests -name '*.d' -type f 2>/dev/null)
 
-.PHONY: all deps run tests check check-unit check-asan check-tsan check-upstream check-kernels check-cross check-faults check-systemd fuzz fuzz-build bench bench-lib install uninstall clean
+.PHONY: all deps run tests check check-unit check-asan coverage check-tsan check-upstream check-kernels check-cross check-faults check-systemd fuzz fuzz-build bench bench-lib install uninstall clean

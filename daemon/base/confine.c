@@ -179,7 +179,7 @@ int confine_files(const int *directories, unsigned count)
 	size_t bytes = sizeof(all.files);
 	int fd, rc;
 
-	if (version < 1)
+	if (version < 1 || !confine_possible())
 		return version < 0 ? -errno : -ENOSYS;
 	all.files = BITS(FILES_BITS(version));
 	if (version >= 4) {

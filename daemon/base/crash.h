@@ -19,6 +19,13 @@ enum crash_step {
 	CRASH_STEPS_COUNT
 };
 
+#ifdef COVERAGE /* what was executed is written down where a process ends by itself */
+void __gcov_dump(void);
+#define crash_dump() __gcov_dump()
+#else
+#define crash_dump() ((void)0)
+#endif
+
 #ifdef CRASH_STEPS
 /* In a worker: each step is its last one time in $AFCAP_CRASH_ONE_IN; which one it was is appended,
  * a letter from 'A', to the file $AFCAP_CRASH_LOG. The block of sequence $AFCAP_CRASH_BLOCK cannot

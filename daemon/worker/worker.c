@@ -373,5 +373,6 @@ int worker_main(void)
 	}
 	/* Nothing is freed or closed by hand: the kernel does it all at once, and a ring thread
 	 * that still writes is ended as by a kill, which loses nothing. */
+	crash_dump();
 	_exit(w.exit_code);
 }
