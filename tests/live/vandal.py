@@ -31,7 +31,7 @@ def make_socket(name):
 
 
 makers = {
-    "symlink": lambda name: os.symlink(canary, name),
+    "symlink": lambda name: os.symlink(os.path.join(outside, "alone"), name),
     "symlink to a directory": lambda name: os.symlink(outside, name),
     "dangling symlink": lambda name: os.symlink(os.path.join(outside, "made"), name),
     "hard link": lambda name: os.link(canary, name),
