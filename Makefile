@@ -228,9 +228,10 @@ fuzz-%: fuzz-build
 # their own stay.
 fuzz-keep-%: fuzz-build
 	@rm -rf build-fuzz/kept-$*; mkdir -p build-fuzz/kept-$* build-fuzz/corpus/$*
+	@find tests/fuzz/corpus/$* -type f | grep -v '/[0-9a-f]\{40\}$$' | xargs -r cp -t build-fuzz/kept-$*
 	@build-fuzz/fuzz/$* -merge=1 -use_counters=0 -max_len=$(or $(FUZZ_LENGTH_$*),4098) build-fuzz/kept-$* \
-		tests/fuzz/corpus/$* build-fuzz/corpus/$* 2>&1 | tail -n 1
-	@find tests/fuzz/corpus/$* -type f | grep '/[0-9a-f]\{40\}$$' | xargs -r rm; cp build-fuzz/kept-$*/* tests/fuzz/corpus/$*
+		build-fuzz/corpus/$* tests/fuzz/corpus/$* 2>&1 | tail -n 1
+	@rm -rf tests/fuzz/corpus/$* && cp -r build-fuzz/kept-$* tests/fuzz/corpus/$*
 
 .PRECIOUS: $(BUILD)/%.o
 $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/client.o $(BUILD)/libdaemon.a $(BUILD)/libafcap.a
