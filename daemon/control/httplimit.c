@@ -11,6 +11,7 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/listener.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@
 	(16 << 10)     /* kept unread of a connection; more than evhttp's limit of a header */
 #define TICK_MS	  250  /* while there are connections */
 #define REST_MS	  1000 /* while there are none */
-#define SOON_MS	  5
+#define SOON_MS	  1
 #define PAUSE_MS  100 /* when there is no descriptor, no memory */
 #define SECOND_NS UINT64_C(1000000000)
 
@@ -33,13 +34,15 @@
 static const char busy[] =
 	ANSWER("503 Service Unavailable", "too many clients: all places are taken, try again");
 static const char late[] = ANSWER("408 Request Timeout", "the request took too long");
+static const char large[] = ANSWER("413 Content Too Large", "the request is too long");
 
 struct place {
+	struct httplimit *limit;
 	struct bufferevent *stream; /* NULL: free */
 	uint64_t began;		    /* the request under way; 0: none is */
 	uint64_t since;		    /* the last answer was taken */
-	uint64_t leaving;	    /* told to; 0: not */
 	bool spoke;		    /* something of the request is here */
+	bool stuck;		    /* more is here than is kept, and it was not taken */
 };
 
 struct httplimit {
@@ -60,12 +63,15 @@ static void input_cb(struct evbuffer *in, const struct evbuffer_cb_info *info, v
 {
 	struct place *p = arg;
 
-	(void)in;
+	if (info->n_deleted)
+		p->stuck = false;
 	if (info->n_added == 0)
 		return;
 	p->spoke = true;
 	if (!p->began)
 		p->began = clock_mono_ns();
+	if (evbuffer_get_length(in) >= INPUT_BYTES)
+		tick_in(p->limit, 0);
 }
 
 static void output_cb(struct evbuffer *out, const struct evbuffer_cb_info *info, void *arg)
@@ -88,20 +94,40 @@ static bool place_gone(const struct place *p)
 	return !event;
 }
 
-/* evhttp hears of the end of the connection and lets go of it. */
-static void place_leave(struct place *p, uint64_t now)
+/* evhttp would have it, but can make nothing of it, and libevent calls back again and again for
+ * input at its high watermark. Seen twice without anything taken, it is so. */
+static bool place_stuck(struct place *p)
 {
-	int fd = bufferevent_getfd(p->stream);
+	bufferevent_data_cb read;
+	bool stuck = p->stuck;
 
-	if (p->leaving)
+	bufferevent_getcb(p->stream, &read, NULL, NULL, NULL);
+	p->stuck = read && evbuffer_get_length(bufferevent_get_input(p->stream)) >= INPUT_BYTES;
+	if (p->stuck)
+		tick_in(p->limit, SOON_MS);
+	return stuck && p->stuck;
+}
+
+/* Frees the place if evhttp has let go of the connection. */
+static void place_free(struct place *p)
+{
+	if (!place_gone(p))
 		return;
-	p->leaving = now;
-	if (p->spoke && evbuffer_get_length(bufferevent_get_output(p->stream)) == 0) {
-		ssize_t sent = send(fd, late, strlen(late), MSG_DONTWAIT | MSG_NOSIGNAL);
+	bufferevent_decref(p->stream);
+	p->stream = NULL;
+	p->limit->count--;
+}
 
-		(void)sent; /* a courtesy */
-	}
-	shutdown(fd, SHUT_RDWR);
+/* Who has asked for something is told what is wrong with it; evhttp lets go of the connection. */
+static void place_cut(struct place *p, const char *words)
+{
+	bool unanswered = p->spoke && evbuffer_get_length(bufferevent_get_output(p->stream)) == 0;
+	int fd = unanswered ? fcntl(bufferevent_getfd(p->stream), F_DUPFD_CLOEXEC, 0) : -1;
+
+	if (fd >= 0)
+		refuse_tell(p->limit->refuse, fd, words, strlen(words));
+	bufferevent_trigger_event(p->stream, BEV_EVENT_READING | BEV_EVENT_ERROR, 0);
+	place_free(p);
 }
 
 /* Looks at all places: which are free again, whose time is over. */
@@ -112,13 +138,12 @@ static void places_sweep(struct httplimit *l, uint64_t now)
 
 		if (!p->stream)
 			continue;
-		if (place_gone(p)) {
-			bufferevent_decref(p->stream);
-			p->stream = NULL;
-			l->count--;
-		} else if (now - (p->began ? p->began : p->since) >= seconds * SECOND_NS) {
-			place_leave(p, now);
-		}
+		if (place_gone(p))
+			place_free(p);
+		else if (now - (p->began ? p->began : p->since) >= seconds * SECOND_NS)
+			place_cut(p, late);
+		else if (place_stuck(p))
+			place_cut(p, large);
 	}
 }
 
@@ -132,7 +157,7 @@ static struct bufferevent *place_take(struct event_base *base, void *arg)
 		p++;
 	if (!stream || p == l->places + HTTPLIMIT_CLIENTS)
 		return stream;
-	*p = (struct place){ .stream = stream, .began = clock_mono_ns() };
+	*p = (struct place){ .limit = l, .stream = stream, .began = clock_mono_ns() };
 	l->count++;
 	bufferevent_incref(stream);
 	evbuffer_add_cb(bufferevent_get_input(stream), input_cb, p);
@@ -162,43 +187,27 @@ static struct place *place_poorest(struct httplimit *l, uint64_t now)
 	struct place *idle = NULL, *slow = NULL;
 
 	for (struct place *p = l->places; p < l->places + HTTPLIMIT_CLIENTS; p++) {
-		if (p->leaving)
-			continue;
 		if (!p->began)
 			idle = idle && idle->since <= p->since ? idle : p;
 		else if (now - p->began >= HTTPLIMIT_SLOW_SECONDS * SECOND_NS)
 			slow = slow && slow->began <= p->began ? slow : p;
 	}
-	return idle ? idle : slow;
+	return slow ? slow : idle;
 }
 
-static bool someone_leaves(const struct httplimit *l, uint64_t now)
-{
-	for (const struct place *p = l->places; p < l->places + HTTPLIMIT_CLIENTS; p++)
-		if (p->stream && p->leaving && now - p->leaving < SECOND_NS)
-			return true;
-	return false;
-}
-
-/* Is a place free, or about to be? Then nobody is refused. */
-static bool gate_waits(struct httplimit *l)
+/* Is a place free, or can one be made? Then evhttp accepts again. */
+static bool place_find(struct httplimit *l)
 {
 	uint64_t now = clock_mono_ns();
 	struct place *poorest;
 
 	places_sweep(l, now);
-	if (l->count < HTTPLIMIT_CLIENTS) {
-		gate_open(l);
-		return true;
-	}
-	if (!someone_leaves(l, now)) {
-		poorest = place_poorest(l, now);
-		if (!poorest)
-			return false;
-		place_leave(poorest, now);
-	}
-	event_del(l->gate);
-	tick_in(l, SOON_MS);
+	poorest = l->count < HTTPLIMIT_CLIENTS ? NULL : place_poorest(l, now);
+	if (poorest)
+		place_cut(poorest, late);
+	if (l->count == HTTPLIMIT_CLIENTS)
+		return false;
+	gate_open(l);
 	return true;
 }
 
@@ -207,7 +216,7 @@ static void gate_cb(evutil_socket_t listener, short what, void *arg)
 	struct httplimit *l = arg;
 
 	(void)what;
-	for (unsigned i = 0; i < ACCEPTS && !gate_waits(l); i++) {
+	for (unsigned i = 0; i < ACCEPTS && !place_find(l); i++) {
 		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0) {
@@ -227,12 +236,12 @@ static void tick_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	places_sweep(l, clock_mono_ns());
+	tick_in(l, l->count ? TICK_MS : REST_MS);
+	places_sweep(l, clock_mono_ns()); /* which may want the next one sooner */
 	if (l->count < HTTPLIMIT_CLIENTS)
 		gate_open(l);
 	else if (!event_pending(l->gate, EV_READ, NULL))
 		event_add(l->gate, NULL);
-	tick_in(l, l->count ? TICK_MS : REST_MS);
 }
 
 /* It would wake us up again and again: the next tick opens it. */

@@ -13,7 +13,7 @@
 struct httplimit;
 
 /* Limits the connections that come to `server` by its one socket. One too many takes the place of
- * one that is idle or slow, or is answered 503 where there is none. Sets the server's callback for
+ * one that is slow or idle, or is answered 503 where there is none. Sets the server's callback for
  * bufferevents. Returns 0 or -ENOMEM. */
 int httplimit_new(struct httplimit **out, struct event_base *base, struct evhttp *server,
 		  struct evhttp_bound_socket *bound);

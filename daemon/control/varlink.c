@@ -224,6 +224,17 @@ static bool request_serve(struct varlink_call *c, const char *text, size_t lengt
 	return ok;
 }
 
+/* libevent calls back again and again for input at its high watermark that nobody takes. */
+static void input_hold(struct varlink_call *c, bool hold)
+{
+	bool held = !(bufferevent_get_enabled(c->stream) & EV_READ);
+
+	if (hold && !held)
+		bufferevent_disable(c->stream, EV_READ);
+	else if (!hold && held && !c->ended && bufferevent_enable(c->stream, EV_READ))
+		event_add(c->request, &(struct timeval){ 0, 0 }); /* it would never be heard */
+}
+
 /* After whatever happened: is it gone, and what is it waited for? */
 static void client_settle(struct varlink_call *c)
 {
@@ -245,6 +256,7 @@ static void client_settle(struct varlink_call *c)
 		event_add(c->request, &(struct timeval){ VARLINK_REQUEST_SECONDS, 0 });
 	if (whole && !answering && !c->timer)
 		event_add(c->again, &(struct timeval){ 0, 0 });
+	input_hold(c, waiting >= VARLINK_REQUEST_BYTES && (answering || c->timer));
 }
 
 /* One request at most; none while an answer is not taken, or others are to come. */

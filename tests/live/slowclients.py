@@ -10,13 +10,14 @@ import select, signal, socket, sys, time
 STATUS = b'{"method":"org.afcap.control.Status"}\0'
 STREAM = b'{"method":"org.afcap.control.Stats","parameters":{"interval":0.1},"more":true}\0'
 GET = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
-LOT = 1 << 18  # bytes a turn
+LOT = 1 << 16  # bytes a turn
 
 control_kinds = {  # first, again, half-open
     "silent": (b"", b"", False),
     "half a request": (STATUS[:20], b"", False),
     "byte by byte": (b"{", b'"', False),
     "deaf to a stream": (STREAM, b"", False),
+    "a stream, asking on": (STREAM, STATUS * (LOT // len(STATUS)), False),
     "half-open": (STATUS, b"", True),
     "deaf, asking on": (b"", STATUS * (LOT // len(STATUS)), False),
 }
@@ -26,6 +27,7 @@ http_kinds = {
     "half a request": (GET[:-2], b"", False),
     "header flood": (GET[:-2], b"X: y\r\n" * (LOT // 6), False),
     "deaf, asking on": (b"", GET * (LOT // len(GET)), False),
+    "endless chunk": (b"POST /metrics HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", b"0" * LOT, False),
     "half-open": (GET[:-2], b"", True),
 }
 
@@ -42,17 +44,14 @@ class Client:
             self.socket.close()
         self.cut += 1
         self.socket = socket.socket(self.family)
-        self.socket.setblocking(False)
+        self.socket.settimeout(2)
         try:
             self.socket.connect(self.address)
+            self.socket.setblocking(False)
             self.send(self.first)
             if self.half_open:
                 self.socket.shutdown(socket.SHUT_WR)
-        except BlockingIOError:  # all are waited for at the door
-            if self.family == socket.AF_INET:
-                select.select([], [self.socket], [], 1)
-                self.send(self.first)
-        except OSError:
+        except OSError:  # told to go already
             pass
 
     def send(self, what):
