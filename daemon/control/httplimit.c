@@ -113,6 +113,10 @@ static void place_free(struct place *p)
 {
 	if (!place_gone(p))
 		return;
+	/* Where evhttp could not even begin to wait it has closed the socket itself, and its number
+	 * may be another one's now; whoever hung up is not waited for any more. */
+	if (!p->spoke && !p->since && bufferevent_get_enabled(p->stream) & EV_READ)
+		bufferevent_setfd(p->stream, -1);
 	bufferevent_decref(p->stream);
 	p->stream = NULL;
 	p->limit->count--;

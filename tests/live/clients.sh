@@ -468,6 +468,7 @@ t_a_reverse_proxy_adds_tls_and_a_password() {
 # RATE=300000: packets a second, for LONG (9) seconds
 t_slow_clients_at_all_places_while_packets_come() {
 	people
+	export ASAN_OPTIONS=quarantine_size_mb=1:thread_local_quarantine_size_kb=64 # what is freed is no growth
 	rate=${RATE:-100000} seconds=${LONG:-9}
 	# shellcheck disable=SC2086
 	daemon_start -i va -w "$OUT" -j 2 -o ring_size=256M $LIMITS
