@@ -44,7 +44,7 @@ static int timer_collect(const struct event_base *base, const struct event *even
 }
 
 /* One that is freed by another's callback is not active any more. */
-static void timers_due(struct event_base *base)
+void client_timers(struct event_base *base)
 {
 	struct timers timers = { .count = 0 };
 
@@ -80,7 +80,7 @@ static bool piece_send(struct event_base *base, int fd, const uint8_t *data, siz
 		return false;
 	client_turn(base);
 	if (timers)
-		timers_due(base);
+		client_timers(base);
 	return n >= 0;
 }
 

@@ -35,6 +35,9 @@ void client_talk(struct event_base *base, int fd, const struct client_way *way, 
 /* Lets the server do what there is to be done. */
 void client_turn(struct event_base *base);
 
+/* The server's timers come due, once. */
+void client_timers(struct event_base *base);
+
 /* Bytes that are allocated in this process, as the sanitizer counts them. */
 size_t client_memory(void);
 

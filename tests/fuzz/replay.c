@@ -12,8 +12,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CORPUS	   "tests/fuzz/corpus"
-#define PATH_BYTES 1024
+#define CORPUS	      "tests/fuzz/corpus"
+#define PATH_BYTES    1024
+#define INPUT_SECONDS 60
 
 typedef int entry(const uint8_t *data, size_t bytes);
 
@@ -69,6 +70,7 @@ static void corpus_run(const struct target *target, struct progress *progress)
 		if (*names[i]->d_name != '.') {
 			snprintf(progress->path, sizeof(progress->path), "%s/%s", directory,
 				 names[i]->d_name);
+			alarm(INPUT_SECONDS);
 			input_run(target, progress->path);
 			progress->inputs++;
 		}

@@ -19,6 +19,8 @@
 #define REPEATED     48
 #define TIMERS_ALIVE 40 /* pieces with which clocks run */
 
+#define LATE_TIMERS 6 /* until an answer is late */
+
 enum { DEAF = 1, TIMERS = 2, HALF = 4, REPEAT = 8, CROWD = 16 };
 
 static void run_echo(void *owner, struct varlink_call *call, json_t *parameters)
@@ -209,5 +211,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	while (others)
 		close(crowd[--others]);
 	client_turn(base);
+	for (unsigned i = 0; i < LATE_TIMERS; i++) /* then every place is free again */
+		client_timers(base);
 	return 0;
 }
