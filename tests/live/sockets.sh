@@ -53,7 +53,7 @@ t_each_by_its_name() {
 	HANDED="metrics=$DIR/metrics.sock" ARGUMENTS="-o daemon.metrics=unix:$DIR/metrics.sock"
 	start
 	ready_at --unix-socket "$DIR/metrics.sock" http://localhost/-/ready
-	equal "mode of its own" "$(stat -c %a "$SOCK")" 660
+	equal "mode of its own" "$(stat -c %a "$SOCK")" 666
 	daemon_stop
 	equal "warnings" "$(said '^<[0-4]>')" 0
 	[ -S "$DIR/metrics.sock" ] || fail "it removed what it had not made"
