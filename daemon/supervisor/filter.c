@@ -35,6 +35,24 @@ static int handle_error(int status)
 	}
 }
 
+static int handle_activate(pcap_t *pcap, uint32_t snaplen)
+{
+	int status = pcap_set_snaplen(pcap, (int)snaplen);
+
+	if (status == 0)
+		status = pcap_set_promisc(pcap, 0);
+	if (status == 0)
+		status = pcap_set_timeout(pcap, 1000);
+	if (status == 0)
+		status = pcap_set_buffer_size(pcap, HANDLE_BUFFER_BYTES);
+	if (status)
+		return status;
+	privileges_raise();
+	status = pcap_activate(pcap);
+	privileges_lower();
+	return status;
+}
+
 /* A live handle of the interface, for compiling alone. */
 static int handle_open(pcap_t **out, const char *interface, uint32_t snaplen, char *error,
 		       size_t error_size)
@@ -47,13 +65,7 @@ static int handle_open(pcap_t **out, const char *interface, uint32_t snaplen, ch
 		snprintf(error, error_size, "%s", buffer);
 		return -EIO;
 	}
-	pcap_set_snaplen(pcap, (int)snaplen);
-	pcap_set_promisc(pcap, 0);
-	pcap_set_timeout(pcap, 1000);
-	pcap_set_buffer_size(pcap, HANDLE_BUFFER_BYTES);
-	privileges_raise();
-	status = pcap_activate(pcap);
-	privileges_lower();
+	status = handle_activate(pcap, snaplen);
 	if (status < 0) {
 		snprintf(error, error_size, "%s: %s", interface,
 			 *pcap_geterr(pcap) ? pcap_geterr(pcap) : pcap_statustostr(status));

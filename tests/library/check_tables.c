@@ -101,14 +101,15 @@ static void pair_open(const struct row *row)
 	struct afcap_fanout group = { .mode = row->mode,
 				      .flags = row->flags | AFCAP_FANOUT_FLAG_UNIQUEID };
 	bool two_groups = row->flags & AFCAP_FANOUT_FLAG_UNIQUEID;
+	struct afcap_options grouped = options;
 
 	if (row->mode == AFCAP_FANOUT_CBPF)
 		group.program = &program;
 	if (row->mode == AFCAP_FANOUT_EBPF)
 		group.program_fd = lab_ebpf(BYTE_AT, -1);
-	options.fanout = &group;
+	grouped.fanout = &group;
 	for (unsigned i = 0; i < 2; i++) {
-		ck_assert_msg(afcap_open(&pair[i], &options, &error) == 0, "%s", error.text);
+		ck_assert_msg(afcap_open(&pair[i], &grouped, &error) == 0, "%s", error.text);
 		if (!two_groups)
 			afcap_fanout_get(pair[i], &group);
 	}
