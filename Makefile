@@ -8,6 +8,8 @@ CC ?= cc
 CFLAGS ?= -O2 -g
 PKG_CONFIG ?= pkg-config
 Q := $(if $(V),,@)
+# What tests take is built by all CPUs, unless the caller says by how many
+PARALLEL = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 MODULES_DAEMON := libevent libsystemd inih jansson libpcap libseccomp libcap-ng
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef
@@ -161,12 +163,12 @@ check-unit: tests
 
 check:
 	@.ci/deps all
-	@$(MAKE) --no-print-directory tests
+	@$(MAKE) $(PARALLEL) --no-print-directory tests
 	@BUILD=$(BUILD) tests/run
 
 check-asan:
 	@.ci/deps all
-	@$(MAKE) --no-print-directory BUILD=build-asan CFLAGS="$(ASAN)" tests
+	@$(MAKE) $(PARALLEL) --no-print-directory BUILD=build-asan CFLAGS="$(ASAN)" tests
 	@BUILD=build-asan KILLS=40 tests/run unit library fuzz $(filter-out %/lib.sh %/library.sh %/newcomer.sh,$(wildcard tests/live/*.sh))
 	$(call stops,build-asan/)
 
@@ -185,7 +187,7 @@ PARSERS := daemon/base/(channel|config.*|ledger)[.]c daemon/control/(varlink|htt
 	daemon/supervisor/(saved|filter.*)[.]c daemon/worker/(pcapng|inplace|cooked)[.]c lib/(block|packet|frame)[.]c
 coverage:
 	@.ci/deps all
-	@$(MAKE) --no-print-directory BUILD=build-coverage CFLAGS="$(COVERAGE)" tests
+	@$(MAKE) $(PARALLEL) --no-print-directory BUILD=build-coverage CFLAGS="$(COVERAGE)" tests
 	@find build-coverage -name '*.gcda' -delete
 	-@BUILD=build-coverage tests/run unit library fuzz $(filter-out %/lib.sh %/library.sh %/newcomer.sh,$(wildcard tests/live/*.sh))
 	@gcovr -r . --object-directory build-coverage -f 'daemon/' -f 'lib/' -e 'lib/examples/' build-coverage -s --txt build-coverage/all.txt | tail -n 3
@@ -195,7 +197,7 @@ coverage:
 TSAN := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
 check-tsan:
 	@.ci/deps all
-	@$(MAKE) --no-print-directory BUILD=build-tsan CFLAGS="$(TSAN)" build-tsan/tests/library/check
+	@$(MAKE) $(PARALLEL) --no-print-directory BUILD=build-tsan CFLAGS="$(TSAN)" build-tsan/tests/library/check
 	TSAN_OPTIONS=halt_on_error=1 setarch -R build-tsan/tests/library/check
 	$(call stops,TSAN_OPTIONS=halt_on_error=1 setarch -R build-tsan/)
 
@@ -216,7 +218,7 @@ FUZZ_LENGTH_saved := 6000
 fuzz: $(FUZZ_CHOSEN:%=fuzz-%)
 
 fuzz-build: deps
-	@$(MAKE) --no-print-directory BUILD=build-fuzz CC=clang CFLAGS="$(FUZZ)" $(FUZZ_CHOSEN:%=build-fuzz/fuzz/%)
+	@$(MAKE) $(PARALLEL) --no-print-directory BUILD=build-fuzz CC=clang CFLAGS="$(FUZZ)" $(FUZZ_CHOSEN:%=build-fuzz/fuzz/%)
 
 fuzz-%: fuzz-build
 	@echo "  FUZZ $* ($(RUNS) runs, $(SECONDS_EACH) s at most)"; mkdir -p build-fuzz/corpus/$*
@@ -241,12 +243,12 @@ $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/client.o $(BUILD)/l
 
 check-upstream:
 	@.ci/deps all
-	@$(MAKE) --no-print-directory tests
+	@$(MAKE) $(PARALLEL) --no-print-directory tests
 	@BUILD=$(BUILD) tests/upstream/run
 
 check-kernels:
 	@.ci/deps kernels
-	@$(MAKE) --no-print-directory tests
+	@$(MAKE) $(PARALLEL) --no-print-directory tests
 	@BUILD=$(BUILD) tests/kernels/run
 
 # The tests as FILES= and ONLY= choose them (all), in Debian testing: its libc makes other system calls than Debian 12's, its
@@ -269,7 +271,7 @@ check-cross:
 # stands still for 20 s; 1000 kills of workers, 200 of the supervisor, 100 of all; 200 flaps; five minutes of all at once
 check-faults:
 	@.ci/deps all
-	@$(MAKE) --no-print-directory tests
+	@$(MAKE) $(PARALLEL) --no-print-directory tests
 	@BUILD=$(BUILD) NTHS="$$(seq -s ' ' 50)" tests/run tests/faults/inject.sh
 	@BUILD=$(BUILD) SWEEP=$(or $(SWEEP),all) tests/run tests/faults/sweep.sh
 	@BUILD=$(BUILD) FREEZE=20 ONLY=freezes tests/run tests/live/disk.sh
@@ -282,14 +284,14 @@ check-faults:
 
 check-systemd:
 	@.ci/deps all
-	@$(MAKE) --no-print-directory tests
+	@$(MAKE) $(PARALLEL) --no-print-directory tests
 	@BUILD=$(BUILD) tests/systemd/run
 	@BUILD=$(BUILD) tests/systemd/handover.sh
 
 bench:
 	@.ci/deps bench
-	@$(MAKE) --no-print-directory tests $(BUILD)/tests/generate
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/careless CFLAGS="$(CFLAGS) -DWITHOUT_CRASH_PROTOCOL" $(BUILD)/careless/afcapd
+	@$(MAKE) $(PARALLEL) --no-print-directory tests $(BUILD)/tests/generate
+	@$(MAKE) $(PARALLEL) --no-print-directory BUILD=$(BUILD)/careless CFLAGS="$(CFLAGS) -DWITHOUT_CRASH_PROTOCOL" $(BUILD)/careless/afcapd
 	@BUILD=$(BUILD) tests/bench/run
 
 $(BUILD)/tests/reader: $(BUILD)/tests/bench/reader.o $(BUILD)/libafcap.a
@@ -303,7 +305,7 @@ $(BUILD)/tests/reader-go: tests/bench/reader.go
 
 bench-lib:
 	@.ci/deps bench
-	@$(MAKE) --no-print-directory tests $(BUILD)/tests/reader $(BUILD)/tests/reader-go
+	@$(MAKE) $(PARALLEL) --no-print-directory tests $(BUILD)/tests/reader $(BUILD)/tests/reader-go
 	@BUILD=$(BUILD) tests/bench/library
 
 # ---- installation ----
