@@ -100,7 +100,7 @@ documented() {
 verdict "documents" "$(documented)"
 
 pages() {
-	for page in lib/man/*.3 daemon/afcapd.8 daemon/afctl/afctl.1 conf/afcapd.conf.5 "${BUILD:-build}/afcap-counters.7"; do
+	for page in lib/man/*.3 daemon/afcapd.8 daemon/afctl/afctl.1 conf/afcapd.conf.5 "${BUILD:-build}/afcap-counters.7" daemon/afcap-security.7; do
 		man --warnings -E UTF-8 -l -Tutf8 -Z "$page" 2>&1 >/dev/null | sed "s|^|$page: |"
 	done
 }
