@@ -56,15 +56,19 @@ samples() {
 	done
 }
 
+sent_by_vb() { in_lab cat /sys/class/net/vb/statistics/tx_packets; }
+
 t_replayed_captures() {
 	local list count
 	mapfile -t list < <(samples)
 	[ ${#list[@]} -gt 0 ] || skip "no captures here: install sip-tester, golang-github-google-gopacket-dev"
-	count=$(capinfos -cM "${list[@]}" 2>/dev/null | awk '/Number of packets:/ { n += $NF } END { print n }')
-	[ "$count" -gt 300 ] || fail "only $count packets in ${list[*]}"
 	tcpdump_start va
 	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=10ms
+	count=$(sent_by_vb)
 	in_lab tcpreplay -q -i vb --mbps=20 "${list[@]}" >"$DIR/replay" 2>&1 || fail "$(cat "$DIR/replay")"
+	# Of what tcpreplay 4.5 counts, its ring does not send the last ones
+	count=$(($(sent_by_vb) - count))
+	[ "$count" -gt 300 ] || fail "only $count packets of ${list[*]}"
 	wait_for 10 counter_is written "$count"
 	compare
 }
