@@ -32,7 +32,7 @@ skip() {
 # equal WHAT GOT EXPECTED
 equal() { [ "$2" = "$3" ] || fail "$1: $2, expected $3"; }
 
-# contains WHAT TEXT PATTERN (a basic regular expression)
+# contains WHAT TEXT PATTERN (a basic regular expression). No pipe: who writes into it might find grep gone at the first match.
 contains() { grep -q -- "$3" <<<"$2" || fail "$1: no \"$3\" in: $2"; }
 
 # wait_for SECONDS COMMAND...: until it succeeds
