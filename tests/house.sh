@@ -77,6 +77,11 @@ if command -v clang-format >/dev/null; then
 	verdict "format" "$(find lib daemon tests -name '*.[ch]' -print0 | xargs -0 clang-format --dry-run 2>&1 | grep warning | head -20)"
 fi
 
+# A child's list counts only as far as its parent's goes
+calls() { sed -n '/^static const/,/;$/p; /^#define/d' "$@" | grep -o '"[a-z0-9_ ]*"' | tr -d '"' | tr ' ' '\n' | sort -u | grep .; }
+verdict "the supervisor's list has what its children's have" \
+	"$(comm -23 <(calls daemon/worker/sandbox.c daemon/archive/sandbox.c) <(calls daemon/supervisor/sandbox.c))"
+
 # Every config key and every counter is documented; every option of --help is in its man page
 documented() {
 	sed -n 's/^	{ "\([a-z_]*\)", CONFIG_.*/\1/p' daemon/base/config_schema.c | while read -r key; do

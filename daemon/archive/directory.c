@@ -64,8 +64,11 @@ void file_place_open(struct file_place *place, struct message_result *result)
 		return;
 	}
 	result->error = errno;
-	snprintf(result->text, sizeof(result->text), "directory %s is not writable: %s", path,
-		 strerror(errno));
+	snprintf(result->text, sizeof(result->text),
+		 "directory %s is not writable for user %u: %s (also as root, afcapd keeps no "
+		 "power over "
+		 "what is others': give it to that user, or set user = to its owner)",
+		 path, (unsigned)geteuid(), strerror(errno));
 	file_place_close(place);
 }
 

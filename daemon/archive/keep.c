@@ -69,6 +69,16 @@ static int list_add(struct keep *k, const struct kept *file)
 	return 0;
 }
 
+/* A file that is much larger than files are made is as large as what it takes of the disk: a worker
+ * that was taken over can make its own seem large, and others would go for it. */
+static uint64_t size_of(const struct message_capture *c, const struct stat *st)
+{
+	uint64_t size = (uint64_t)st->st_size, on_disk = (uint64_t)st->st_blocks * BLOCK_BYTES;
+
+	return size <= 2 * c->file_bytes || size < on_disk ? size
+							   : larger(on_disk, 2 * c->file_bytes);
+}
+
 /* Counts a file of the directory, if it is one of the capture's. */
 static int file_count(struct keep *k, const char *text)
 {
@@ -81,7 +91,7 @@ static int file_count(struct keep *k, const char *text)
 	    fstatat(k->place->directory, text, &st, AT_SYMLINK_NOFOLLOW) ||
 	    !file_is_ours(k->place, &st))
 		return 0;
-	size = (uint64_t)st.st_size;
+	size = size_of(c, &st);
 	on_disk = (uint64_t)st.st_blocks * BLOCK_BYTES;
 	if (file.name.kind == NAME_PARTIAL || file.name.kind == NAME_SPARE) {
 		/* One that a dead daemon left does not grow, but keeps what was preallocated. */

@@ -7,21 +7,23 @@
 #include "../base/message.h"
 #include "../base/privileges.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
-#define NOT_EXEC (~(uint64_t)(PROT_READ | PROT_WRITE))
+#define DESCRIPTORS 256 /* its directories, and the file in hand */
+#define NOT_EXEC    (~(uint64_t)(PROT_READ | PROT_WRITE))
 
 static const char names[] =
 	/* Names, in the directories that are open */
 	"open openat openat2 close stat lstat fstat fstat64 newfstatat fstatat64 statx faccessat "
 	"faccessat2 getdents64 unlinkat renameat renameat2 linkat "
 	/* Files */
-	"pread64 pwrite64 lseek _llseek fcntl64 flock ftruncate ftruncate64 fallocate fsync "
-	"fdatasync syncfs fchmod fchown fchown32 fstatfs fstatfs64 "
+	"lseek _llseek fcntl64 flock fsync fdatasync syncfs fstatfs fstatfs64 "
 	/* Memory, time, the end; sysinfo is qsort(3)'s */
 	"brk mremap munmap madvise futex futex_time64 getrandom sysinfo uname clock_gettime "
 	"clock_gettime64 gettimeofday poll ppoll ppoll_time64 getpid gettid geteuid geteuid32 "
@@ -29,10 +31,15 @@ static const char names[] =
 	/* To give up more */
 	"landlock_create_ruleset landlock_add_rule landlock_restrict_self";
 
+/* Not with the standard streams */
+static const char *const by_file[] = { "pread64",   "pwrite64", "ftruncate", "ftruncate64",
+				       "fallocate", "fchmod",	"fchown",    "fchown32" };
+
 static const struct confine_call bound[] = {
 	{ "recvmsg", { { 1, CONFINE_FD, CHANNEL_FD } } },
 	{ "sendmsg", { { 1, CONFINE_FD, CHANNEL_FD } } },
 	{ "write", { { 1, CONFINE_FD, STDERR_FILENO } } },
+	{ "writev", { { 1, CONFINE_FD, STDERR_FILENO } } }, /* libc, before it aborts */
 	/* Not the commands that send signals */
 	{ "fcntl", { { 2, CONFINE_FD, F_DUPFD_CLOEXEC } } },
 	{ "fcntl", { { 2, CONFINE_FD, F_GETFL } } },
@@ -48,6 +55,7 @@ static const struct confine_call bound[] = {
 int archive_sandbox(void)
 {
 	const struct confine_call own = { "tgkill", { { 1, CONFINE_FD, (uint64_t)getpid() } } };
+	const struct rlimit descriptors = { DESCRIPTORS, DESCRIPTORS };
 	struct confine *list = confine_new(CONFINE_DIES);
 	int rc = confine_allow_names(list, names);
 
@@ -55,6 +63,11 @@ int archive_sandbox(void)
 		rc = confine_allow(list, bound, sizeof(bound) / sizeof(*bound));
 	if (rc == 0)
 		rc = confine_allow(list, &own, 1);
+	if (rc == 0)
+		rc = confine_allow_from(list, CHANNEL_FD + 1, DESCRIPTORS, by_file,
+					sizeof(by_file) / sizeof(*by_file));
+	if (rc == 0 && setrlimit(RLIMIT_NOFILE, &descriptors))
+		rc = -errno;
 	tzset();     /* gmtime_r(3) would look for /etc/localtime */
 	log_plain(); /* the journal's socket cannot be had from now on */
 	if (rc == 0)

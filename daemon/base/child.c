@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 void child_init(void)
 {
@@ -14,6 +15,17 @@ void child_init(void)
 	};
 	sigset_t none;
 
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	/* From the first moment: who looks into a process of this user could take its descriptors
+	 */
+	prctl(PR_SET_DUMPABLE, 0);
+	/* What whoever started the daemon reads and prints */
+	if (null >= 0) {
+		dup2(null, STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+		close(null);
+	}
 	/* One that was stopped would keep its ring mapped for ever when its supervisor dies: it
 	 * goes on then, sees that, and ends. */
 	prctl(PR_SET_PDEATHSIG, SIGCONT);

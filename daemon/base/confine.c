@@ -49,6 +49,7 @@ struct confine *confine_new(enum confine_otherwise otherwise)
 	/* What a tracer makes of a call that is to be skipped, as strace(1) does to inject faults:
 	 * it does nothing. */
 	if (c->context && seccomp_attr_set(c->context, SCMP_FLTATR_API_TSKIP, 1) == 0 &&
+	    seccomp_attr_set(c->context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) == 0 &&
 	    seccomp_rule_add(c->context, SCMP_ACT_ALLOW, SKIPPED, 0) == 0)
 		return c;
 	if (c->context)
@@ -104,6 +105,22 @@ int confine_allow_names(struct confine *confine, const char *names)
 	return rc;
 }
 
+int confine_allow_from(struct confine *confine, unsigned first, unsigned limit,
+		       const char *const *names, size_t count)
+{
+	int rc = confine ? 0 : -ENOMEM;
+
+	for (uint64_t from = first; from < limit; from *= 2) /* each as long as all before it */
+		for (size_t i = 0; i < count && rc == 0; i++) {
+			const struct confine_call call = {
+				names[i], { { 1, CONFINE_FD & ~(from - 1), from } }
+			};
+
+			rc = confine_allow(confine, &call, 1);
+		}
+	return rc;
+}
+
 int confine_missing(struct confine *confine, const char *name)
 {
 	return rule_add(confine, SCMP_ACT_ERRNO(ENOSYS), name, 0, NULL);
@@ -114,7 +131,7 @@ int confine_apply(struct confine *confine)
 	int rc = confine ? 0 : -ENOMEM;
 
 	if (rc == 0 && confine_possible()) {
-		/* Both threads at once; a call of another architecture's is killed by default. */
+		/* Both threads at once */
 		rc = seccomp_attr_set(confine->context, SCMP_FLTATR_CTL_TSYNC, 1);
 		if (rc == 0)
 			rc = seccomp_attr_set(confine->context, SCMP_FLTATR_API_SYSRAWRC, 1);

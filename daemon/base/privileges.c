@@ -24,13 +24,16 @@ static int find_fail(struct config_error *error, const struct config *config, co
 	return -EINVAL;
 }
 
-static void group_add(struct privileges *p, gid_t gid)
+/* False: there is no room. */
+static bool group_add(struct privileges *p, gid_t gid)
 {
 	for (int i = 0; i < p->count; i++)
 		if (p->groups[i] == gid)
-			return;
-	if (p->count < PRIVILEGES_GROUPS_MAX)
-		p->groups[p->count++] = gid;
+			return true;
+	if (p->count == PRIVILEGES_GROUPS_MAX)
+		return false;
+	p->groups[p->count++] = gid;
+	return true;
 }
 
 static int user_find(struct privileges *p, const struct config *config, struct config_error *error)
@@ -80,8 +83,9 @@ int privileges_find(struct privileges *privileges, const struct config *config,
 		const char *name = config->capture[i].file_group;
 		struct group *group = *name ? getgrnam(name) : NULL;
 
-		if (group)
-			group_add(p, group->gr_gid);
+		if (group && !group_add(p, group->gr_gid))
+			return find_fail(error, config, "user", config->daemon.user,
+					 "is in too many groups");
 	}
 	return 0;
 }

@@ -92,8 +92,6 @@ static void frames_fill(struct message_crashed *m, uintptr_t at)
 	for (int i = 0; i < n && i < SKIP_MAX; i++)
 		if ((uintptr_t)addresses[i] == at)
 			first = i + 1;
-	if (at)
-		frame_fill(&m->frame[m->frames++], at);
 	for (int i = first; i < n && m->frames < TRACE_FRAMES; i++)
 		frame_fill(&m->frame[m->frames++], (uintptr_t)addresses[i]);
 }
@@ -103,6 +101,7 @@ static void fatal_cb(int number, siginfo_t *info, void *context)
 {
 	struct message message = { .type = MESSAGE_CRASHED };
 	struct message_crashed *m = &message.crashed;
+	uintptr_t at = instruction(context);
 
 	if (!told++) {
 		m->signal = number;
@@ -110,7 +109,10 @@ static void fatal_cb(int number, siginfo_t *info, void *context)
 		m->call = number == SIGSYS ? info->si_syscall : 0;
 		m->address = number == SIGSYS || number == SIGABRT ? 0 : (uintptr_t)info->si_addr;
 		m->thread = gettid() != getpid();
-		frames_fill(m, instruction(context));
+		if (at)
+			frame_fill(&m->frame[m->frames++], at);
+		channel_send(CHANNEL_FD, &message, -1); /* should the stack be no stack */
+		frames_fill(m, at);
 		channel_send(CHANNEL_FD, &message, -1);
 	}
 	raise(number);

@@ -6,7 +6,8 @@
 #include "message.h"
 
 /* In a child, before it is confined and has threads: from now on a fatal signal is told over the
- * channel, as MESSAGE_CRASHED, before it does what it always did. */
+ * channel, as MESSAGE_CRASHED (once with the place, then with the stack), before it does what it
+ * always did. */
 void trace_begin(void);
 
 /* In each further thread: a stack of its own for that, so that a stack that overflowed is told,

@@ -39,27 +39,37 @@ static void archive_closed(struct files *f)
 	f->sent = false;
 }
 
-static void crash_tell(const struct message *message, int fd)
+/* What it died of is told when it has. */
+static void crash_note(struct files *f, const struct message *message, int fd)
+{
+	if (fd >= 0)
+		close(fd);
+	f->crashed = message->crashed;
+}
+
+static void crash_tell(struct files *f)
 {
 	char text[1024];
 
-	if (fd >= 0)
-		close(fd);
-	trace_text(&message->crashed, text, sizeof(text));
-	log_error("the archive process dies of %s", text);
+	if (!f->crashed.signal)
+		return;
+	trace_text(&f->crashed, text, sizeof(text));
+	log_error("the archive process died of %s", text);
+	f->crashed.signal = 0;
 }
 
 /* What a dead one still said: an answer is asked for again. */
-static void last_words(const struct files *f)
+static void last_words(struct files *f)
 {
 	struct message message;
 	int fd;
 
 	while (f->channel >= 0 && channel_recv(f->channel, &message, &fd) == 1)
 		if (message.type == MESSAGE_CRASHED)
-			crash_tell(&message, fd);
+			crash_note(f, &message, fd);
 		else if (fd >= 0)
 			close(fd);
+	crash_tell(f);
 }
 
 static void channel_cb(evutil_socket_t fd, short what, void *arg)
@@ -73,7 +83,7 @@ static void channel_cb(evutil_socket_t fd, short what, void *arg)
 	if (rc == -EAGAIN)
 		return;
 	if (rc == 1 && message.type == MESSAGE_CRASHED) {
-		crash_tell(&message, passed);
+		crash_note(f, &message, passed);
 		return;
 	}
 	if (rc <= 0 || !r || !f->sent || !files_request_fits(f, r, &message, passed)) {

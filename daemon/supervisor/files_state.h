@@ -34,6 +34,8 @@ struct files {
 		captures[CONFIG_CAPTURES_MAX]; /* to be told to each new archive process */
 	int directories[CONFIG_CAPTURES_MAX];  /* as the first one opened them; -1: none */
 	unsigned told;
+	struct message_crashed
+		crashed; /* what the process said that it dies of; signal 0: nothing */
 };
 
 /* Sends the head of the queue, if nothing is out. */

@@ -22,8 +22,8 @@ static const char plain[] =
 	"lseek _llseek stat stat64 fstat fstat64 lstat lstat64 newfstatat fstatat64 statx "
 	"access faccessat faccessat2 readlink readlinkat getdents64 fcntl fcntl64 flock dup "
 	"dup2 dup3 pipe pipe2 ioctl unlink unlinkat rename renameat renameat2 link linkat "
-	"mkdir mkdirat chmod fchmod fchmodat chown fchown fchownat umask fsync fdatasync "
-	"ftruncate ftruncate64 fallocate statfs statfs64 fstatfs fstatfs64 getcwd "
+	"mkdir mkdirat chmod fchmod fchmodat chown fchown fchown32 fchownat umask fsync fdatasync "
+	"syncfs ftruncate ftruncate64 fallocate statfs statfs64 fstatfs fstatfs64 getcwd "
 	"memfd_create fadvise64 "
 	/* Memory */
 	"brk mmap mmap2 munmap mprotect mremap madvise mlock mlock2 munlock "
@@ -42,8 +42,10 @@ static const char plain[] =
 	"socketpair bind listen accept accept4 connect getsockname getpeername getsockopt "
 	"setsockopt sendto recvfrom sendmsg recvmsg sendmmsg recvmmsg shutdown epoll_create1 "
 	"epoll_ctl epoll_wait epoll_pwait epoll_pwait2 poll ppoll ppoll_time64 select "
-	"pselect6 eventfd2 timerfd_create timerfd_settime timerfd_gettime signalfd4 "
-	"nanosleep clock_nanosleep clock_gettime clock_gettime64 clock_getres gettimeofday "
+	"pselect6 eventfd2 timerfd_create timerfd_settime timerfd_settime64 timerfd_gettime "
+	"signalfd4 "
+	"nanosleep clock_nanosleep clock_nanosleep_time64 clock_gettime clock_gettime64 "
+	"clock_getres gettimeofday "
 	"time times uname sysinfo getrandom ";
 
 static const struct confine_call bound[] = {

@@ -9,7 +9,6 @@
 #include "../base/child.h"
 #include "../base/clock.h"
 #include "../base/log.h"
-#include "../base/trace.h"
 #include "../../lib/afcap.h"
 
 #include <errno.h>
@@ -19,8 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define LAST_WORDS 2
 
 void slot_go_on(struct slot *slot)
 {
@@ -195,16 +192,11 @@ static void on_joined(struct slot *slot, const struct message *message, int fd)
 	slotfiles_offer(slot);
 }
 
-/* A reason to end, and how it ended: more than that is a flood. */
-static bool last_word(struct slot *slot)
-{
-	return slot->last_words++ < LAST_WORDS;
-}
-
 static void on_failed(struct slot *slot, struct message *message)
 {
-	if (!last_word(slot))
+	if (slot->has_failed) /* it said why; more of that is a flood */
 		return;
+	slot->has_failed = true;
 	message->failed.text[sizeof(message->failed.text) - 1] = '\0';
 	if (slot->state == SLOT_STARTING)
 		capture_start_failed(slot->capture, (int)message->failed.exit_code,
@@ -212,16 +204,6 @@ static void on_failed(struct slot *slot, struct message *message)
 	else
 		log_error("%s/%u: %s", slot->capture->config->name, slot->index,
 			  message->failed.text);
-}
-
-static void on_crashed(struct slot *slot, const struct message *message)
-{
-	char text[1024];
-
-	if (!last_word(slot))
-		return;
-	trace_text(&message->crashed, text, sizeof(text));
-	log_error("%s/%u: the worker dies of %s", slot->capture->config->name, slot->index, text);
 }
 
 static void on_ready(struct slot *slot)
@@ -255,7 +237,7 @@ static void slot_handle(struct slot *slot, struct message *message, int fd)
 		else if (message->type == MESSAGE_FAILED)
 			on_failed(slot, message);
 		else if (message->type == MESSAGE_CRASHED)
-			on_crashed(slot, message);
+			slot->crashed = message->crashed; /* told when it has died */
 		else
 			slot_condemn(slot);
 	}
@@ -339,7 +321,8 @@ int slot_spawn(struct slot *slot)
 	slot->channel = ends[0];
 	slot->started_ns = slot->heard_ns = clock_mono_ns();
 	slot->hung = false;
-	slot->last_words = 0;
+	slot->has_failed = false;
+	slot->crashed.signal = 0;
 	slot->started_real_ns = clock_real_ns();
 	slot->received_before = ledger_totals(slot->ledger).received;
 	slot->progress = slot->ring_fd >= 0 ? PROGRESS_JOINED : PROGRESS_NONE;

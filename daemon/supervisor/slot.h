@@ -39,18 +39,19 @@ struct slot {
 	struct ledger *ledger;
 	int ring_fd; /* a duplicate, never mapped; -1 until the worker joined */
 	struct output_file *current, *spare;
-	bool gone;	     /* its interface is, as the worker says */
-	bool draining;	     /* told to, or will be told as soon as it can be */
-	bool no_space;	     /* its last write found none, as the worker says */
-	bool no_room;	     /* a file could not be made for want of it */
-	bool suspended;	     /* as the worker was told */
-	bool hung;	     /* killed since it was silent */
-	unsigned last_words; /* why it ends and how: heard so many times of this process */
-	bool given_up;	     /* its workers only die */
-	bool awaits_file;    /* its worker comes when the file that it goes on in is found */
-	int open_error;	     /* errno of making a file, told last */
-	uint64_t retry_ns;   /* monotonic: files that failed are not tried before */
-	uint64_t rotating;   /* the serial that its file has when that is done; 0: no need */
+	bool gone;			/* its interface is, as the worker says */
+	bool draining;			/* told to, or will be told as soon as it can be */
+	bool no_space;			/* its last write found none, as the worker says */
+	bool no_room;			/* a file could not be made for want of it */
+	bool suspended;			/* as the worker was told */
+	bool hung;			/* killed since it was silent */
+	bool has_failed;		/* and said why */
+	struct message_crashed crashed; /* what it said that it dies of; signal 0: nothing */
+	bool given_up;			/* its workers only die */
+	bool awaits_file;  /* its worker comes when the file that it goes on in is found */
+	int open_error;	   /* errno of making a file, told last */
+	uint64_t retry_ns; /* monotonic: files that failed are not tried before */
+	uint64_t rotating; /* the serial that its file has when that is done; 0: no need */
 
 	struct counters reported;  /* by the worker, absolute */
 	struct ledger_file record; /* its file, as it was reported last */

@@ -6,6 +6,7 @@
 
 #include "../base/clock.h"
 #include "../base/log.h"
+#include "../base/trace.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -227,6 +228,14 @@ static void worker_buried(struct slot *slot, int status)
 		slot_respawn(slot, status);
 }
 
+static void crash_tell(const struct slot *slot)
+{
+	char text[1024];
+
+	trace_text(&slot->crashed, text, sizeof(text));
+	log_error("%s/%u: the worker died of %s", slot->capture->config->name, slot->index, text);
+}
+
 bool slot_reaped(struct slot *slot, pid_t pid, int status)
 {
 	if (pid != slot->pid)
@@ -236,6 +245,8 @@ bool slot_reaped(struct slot *slot, pid_t pid, int status)
 	/* What it still said: a reason for its end, and a descriptor perhaps. Reports are in the
 	 * ledger. */
 	slot_channel_finish(slot);
+	if (slot->crashed.signal)
+		crash_tell(slot);
 	worker_buried(slot, status);
 	return true;
 }

@@ -392,9 +392,13 @@ static void file_count(struct slot *slot, const struct output_file *file)
 /* A file came into use: it gets its name, once. */
 static void file_used(struct slot *slot, const struct ledger_file *record)
 {
+	struct ledger_file named = *record;
+
 	if (slot->current->named || slot->current->fd < 0 || !record->since_ns)
 		return;
-	files_name(slot_files(slot), slot->capture->index, slot->index, slot->current, record,
+	if (named.since_ns > clock_real_ns()) /* what is of tomorrow would be kept for ever */
+		named.since_ns = clock_real_ns();
+	files_name(slot_files(slot), slot->capture->index, slot->index, slot->current, &named,
 		   slot);
 	file_count(slot, slot->current);
 }

@@ -18,7 +18,7 @@
 
 #define DESCRIPTORS 64
 #define FILES_FROM  8
-#define LATE_FILES  16
+#define LATE_FILES  4
 #define SLACK_BYTES (UINT64_C(1) << 30)
 #define NOT_EXEC    (~(uint64_t)(PROT_READ | PROT_WRITE))
 
@@ -70,13 +70,14 @@ static const struct confine_call bound[] = {
 	{ "recvmsg", { FD(CHANNEL_FD) } },
 	{ "sendmsg", { FD(CHANNEL_FD) } },
 	{ "write", { FD(STDERR_FILENO) } },
+	{ "writev", { FD(STDERR_FILENO) } }, /* libc, before it aborts */
 	/* The ring: its statistics, its link, why it woke. Whatever sends or changes it is not
 	   here. */
 	{ "getsockopt", { FD(RING_FD), IS(2, SOL_PACKET), IS(3, PACKET_STATISTICS) } },
 	{ "getsockname", { FD(RING_FD) } },
 	{ "ioctl", { FD(RING_FD), IS(2, SIOCGIFNAME) } },
 	{ "ioctl", { FD(RING_FD), IS(2, SIOCGIFFLAGS) } },
-	{ "recvfrom", { FD(RING_FD), IS(3, 0), IS(4, MSG_PEEK | MSG_DONTWAIT) } },
+	{ "recvfrom", { FD(RING_FD), { 3, ~UINT64_C(0), 0 }, IS(4, MSG_PEEK | MSG_DONTWAIT) } },
 	/* Memory that is no file's, and not to be executed */
 	{ "mmap", { { 3, NOT_EXEC, 0 }, { 4, MAP_ANONYMOUS, MAP_ANONYMOUS } } },
 	{ "mmap2", { { 3, NOT_EXEC, 0 }, { 4, MAP_ANONYMOUS, MAP_ANONYMOUS } } },
@@ -85,7 +86,7 @@ static const struct confine_call bound[] = {
 
 };
 
-/* With a file's descriptor: from FILES_FROM on, by which each power of two is a rule. */
+/* With a file's descriptor */
 static const char *const by_file[] = { "pwrite64", "pread64", "ftruncate", "ftruncate64",
 				       "fallocate" };
 
@@ -106,30 +107,21 @@ static int kind_of(int fd)
 	return -1;
 }
 
+/* No more than that, or than there was. */
 static int limit(int resource, rlim_t value)
 {
-	const struct rlimit l = { value, value };
+	struct rlimit l;
 
+	if (getrlimit(resource, &l))
+		return -errno;
+	if (l.rlim_max != RLIM_INFINITY && l.rlim_max < value)
+		value = l.rlim_max;
+	l = (struct rlimit){ value, value };
 	return setrlimit(resource, &l) ? -errno : 0;
 }
 
 /* Which descriptors are events, timers, epolls is looked up while that can be. */
 static struct confine *list;
-
-static int files_allow(void)
-{
-	int rc = 0;
-
-	for (uint64_t from = FILES_FROM; from < DESCRIPTORS && rc == 0; from *= 2)
-		for (size_t i = 0; i < sizeof(by_file) / sizeof(*by_file) && rc == 0; i++) {
-			const struct confine_call call = {
-				by_file[i], { { 1, CONFINE_FD & ~(from - 1), from } }
-			};
-
-			rc = confine_allow(list, &call, 1);
-		}
-	return rc;
-}
 
 static int kind_allow(int fd, int kind)
 {
@@ -156,7 +148,8 @@ static int list_make(void)
 	if (rc == 0)
 		rc = confine_allow(list, &own, 1);
 	if (rc == 0)
-		rc = files_allow();
+		rc = confine_allow_from(list, FILES_FROM, DESCRIPTORS, by_file,
+					sizeof(by_file) / sizeof(*by_file));
 	for (int fd = RING_FD + 1; fd < DESCRIPTORS && rc == 0; fd++)
 		rc = kind_allow(fd, kind_of(fd));
 	return rc;

@@ -44,8 +44,9 @@ static struct sigaction action;
 static uint32_t how[6];
 
 static pid_t parent;
-#define A(x)   ((long)(uintptr_t)(x))
-#define PARENT -99 /* the supervisor's pid, once it is known */
+#define A(x)	((long)(uintptr_t)(x))
+#define NOWHERE "/afcap-red/nowhere" /* none of these does harm, should it come through */
+#define PARENT	-99		     /* the supervisor's pid, once it is known */
 
 /* What it is called in the log; the arguments. */
 static const struct attack {
@@ -56,12 +57,12 @@ static const struct attack {
 	{ "openat", SYS_openat, { AT_FDCWD, A("/etc/passwd"), O_RDONLY } },
 	{ "openat", SYS_openat, { AT_FDCWD, A("/proc/self/mem"), O_RDWR } },
 	{ "openat2", SYS_openat2, { AT_FDCWD, A("/etc/passwd"), A(how), 24 } },
-	{ "unlinkat", SYS_unlinkat, { AT_FDCWD, A("/etc/passwd"), 0 } },
-	{ "renameat2", SYS_renameat2, { AT_FDCWD, A("/a"), AT_FDCWD, A("/b"), 0 } },
-	{ "mkdirat", SYS_mkdirat, { AT_FDCWD, A("/tmp/red"), 0777 } },
+	{ "unlinkat", SYS_unlinkat, { AT_FDCWD, A(NOWHERE), 0 } },
+	{ "renameat2", SYS_renameat2, { AT_FDCWD, A(NOWHERE), AT_FDCWD, A(NOWHERE), 0 } },
+	{ "mkdirat", SYS_mkdirat, { AT_FDCWD, A("/"), 0777 } },
 	{ "memfd_create", SYS_memfd_create, { A("x"), 0 } },
 	{ "getdents64", SYS_getdents64, { FILE_FD, A(buffer), sizeof(buffer) } },
-	{ "mount", SYS_mount, { A("a"), A("/"), A("tmpfs"), 0, 0 } },
+	{ "mount", SYS_mount, { A("a"), A(NOWHERE), A("tmpfs"), 0, 0 } },
 	{ "chroot", SYS_chroot, { A("/") } },
 	/* Sockets */
 	{ "socket", SYS_socket, { AF_INET, SOCK_STREAM, 0 } },
@@ -102,14 +103,12 @@ static const struct attack {
 	{ "write", SYS_write, { LEDGER_FD, A(buffer), 64 } },
 	{ "ftruncate", SYS_ftruncate, { LEDGER_FD, 0 } },
 	/* Programs and processes */
-	{ "execve", SYS_execve, { A("/bin/sh"), A(no_arguments), A(no_arguments) } },
-	{ "execveat",
-	  SYS_execveat,
-	  { FILE_FD, A(""), A(no_arguments), A(no_arguments), AT_EMPTY_PATH } },
+	{ "execve", SYS_execve, { A(NOWHERE), A(no_arguments), A(no_arguments) } },
+	{ "execveat", SYS_execveat, { FILE_FD, A(""), A(no_arguments), A(no_arguments), 0 } },
 	{ "clone", SYS_clone, { SIGCHLD, 0, 0, 0, 0 } },
-	{ "kill", SYS_kill, { PARENT, SIGKILL } },
-	{ "kill", SYS_kill, { 0, SIGTERM } },
-	{ "tgkill", SYS_tgkill, { PARENT, PARENT, SIGKILL } },
+	{ "kill", SYS_kill, { PARENT, 0 } },
+	{ "kill", SYS_kill, { 0, 0 } },
+	{ "tgkill", SYS_tgkill, { PARENT, PARENT, 0 } },
 	{ "ptrace", SYS_ptrace, { PTRACE_ATTACH, PARENT, 0, 0 } },
 	{ "process_vm_readv", SYS_process_vm_readv, { PARENT, A(&io), 1, A(&io), 1, 0 } },
 	{ "pidfd_open", SYS_pidfd_open, { PARENT, 0 } },

@@ -5,6 +5,7 @@
 #include "../../daemon/base/confine.h"
 #include "../../daemon/base/privileges.h"
 #include "../../daemon/base/trace.h"
+#include "../../daemon/supervisor/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -309,6 +310,39 @@ START_TEST(users_are_found)
 }
 END_TEST
 
+/* The supervisor's own list, as root without a user */
+static void supervises(void)
+{
+	static const long numbers[] = {
+		SYS_unshare,   SYS_setns,	SYS_mount,	     SYS_ptrace,
+		SYS_bpf,       SYS_keyctl,	SYS_io_uring_setup,  SYS_chroot,
+		SYS_setresuid, SYS_init_module, SYS_perf_event_open, SYS_process_vm_readv
+	};
+	const struct privileges p = { .root = true };
+
+	if (supervisor_sandbox(&p))
+		_exit(99);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+		if (syscall(numbers[i], -1L, -1L, -1L, -1L, -1L) != -1 || errno != EPERM)
+			_exit((int)i + 1);
+	if (syscall(SYS_clone, 0x10000000L | SIGCHLD, 0, 0, 0, 0) != -1 || errno != EPERM)
+		_exit(50); /* CLONE_NEWUSER */
+	if (syscall(SYS_clone3, 0, 0) != -1 || errno != ENOSYS)
+		_exit(51);
+	if (socket(AF_ALG, SOCK_SEQPACKET, 0) != -1 || errno != EPERM)
+		_exit(52);
+	if (child_status(call_allowed) != 7 << 8) /* its children can still be */
+		_exit(53);
+}
+
+START_TEST(the_supervisor_has_a_list_too)
+{
+	int status = child_status(supervises);
+
+	ck_assert_msg(status == 0, "step %d", WEXITSTATUS(status));
+}
+END_TEST
+
 static struct message told;
 static uintptr_t nowhere = 0x123;
 
@@ -334,8 +368,13 @@ static void faults(int fault)
 	}
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == fault, "status %x", status);
-	ck_assert_int_eq(channel_recv(ends[0], &told, &passed), 1);
-	ck_assert_uint_eq(told.type, MESSAGE_CRASHED);
+	/* Where it was, then how it came there */
+	for (unsigned frames = 1; frames <= 2; frames++) {
+		ck_assert_int_eq(channel_recv(ends[0], &told, &passed), 1);
+		ck_assert_uint_eq(told.type, MESSAGE_CRASHED);
+		ck_assert_int_eq(told.crashed.signal, fault);
+		ck_assert_uint_ge(told.crashed.frames, frames);
+	}
 	close(ends[0]);
 	close(ends[1]);
 }
@@ -390,6 +429,7 @@ Suite *suite_confine(void)
 	if (confine_possible()) {
 		tcase_add_test(t, other_calls_end_the_process);
 		tcase_add_test(t, or_they_are_refused);
+		tcase_add_test(t, the_supervisor_has_a_list_too);
 		tcase_add_test(t, rules_look_at_what_the_kernel_looks_at);
 	}
 	tcase_add_test(t, no_file_can_be_had);
