@@ -107,6 +107,25 @@ START_TEST(what_is_written_counts_as_what_it_may_grow_to)
 }
 END_TEST
 
+/* A worker that was taken over makes its own large, so that the others' have to go */
+START_TEST(a_hole_drives_nobody_out)
+{
+	int partial = held(named(NAME_PARTIAL, 0, START_US + 50), 10),
+	    finished = held(named(NAME_FINISHED, 0, START_US + 49), 10);
+
+	for (unsigned i = 0; i < 4; i++)
+		place_file(named(NAME_FINISHED, 1, START_US + i), NULL, 1000);
+	ck_assert_int_eq(ftruncate(partial, INT64_C(1) << 34), 0);
+	ck_assert_int_eq(ftruncate(finished, INT64_C(1) << 34), 0);
+	place.capture.disk_budget =
+		2 * 1000000 + 2 * 1000000 + 4000; /* two files' sizes, no more */
+	ck_assert(enforce(0));
+	ck_assert_uint_eq(result.removed, 0);
+	close(partial);
+	close(finished);
+}
+END_TEST
+
 START_TEST(what_a_dead_daemon_left_counts_as_what_it_takes)
 {
 	const char *partial = named(NAME_PARTIAL, 0, START_US);
@@ -410,6 +429,7 @@ Suite *suite_keep(void)
 	tcase_add_checked_fixture(t, place_setup, place_teardown);
 	tcase_add_test(t, the_oldest_go_until_the_budget_is_kept);
 	tcase_add_test(t, what_is_written_counts_as_what_it_may_grow_to);
+	tcase_add_test(t, a_hole_drives_nobody_out);
 	tcase_add_test(t, what_a_dead_daemon_left_counts_as_what_it_takes);
 	tcase_add_test(t, files_older_than_max_age_go);
 	tcase_add_test(t, the_oldest_go_until_the_reserve_is_available);
