@@ -78,7 +78,8 @@ run:
 	@mkdir -p captures
 	@iface=$(IFACE); iface=$${iface:-lo}; \
 	echo "recording $$iface into ./captures, metrics at http://127.0.0.1:9749/metrics; Ctrl-C ends it"; \
-	$(BUILD)/afcapd -c conf/quickstart.conf -o interface=$$iface & daemon=$$!; \
+	owner=$$(stat -c %U captures); user=; [ "$$(id -u)$$owner" = 0root ] || [ "$$(id -u)" != 0 ] || user="-o daemon.user=$$owner"; \
+	$(BUILD)/afcapd -c conf/quickstart.conf -o interface=$$iface $$user & daemon=$$!; \
 	trap : INT; trap 'kill $$daemon' TERM; \
 	until $(BUILD)/afctl -s captures/control.sock status >/dev/null 2>&1 || ! kill -0 $$daemon 2>/dev/null; \
 		do sleep 0.1; done; \

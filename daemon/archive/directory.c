@@ -44,6 +44,10 @@ static void others_tell(const struct file_place *place)
 			    c->name, c->directory);
 }
 
+static const char powerless[] =
+	" (afcapd keeps none of root's power over what is others': give the "
+	"directory to root, or set user = to its owner)";
+
 void file_place_open(struct file_place *place, struct message_result *result)
 {
 	const char *path = place->capture.directory;
@@ -64,11 +68,8 @@ void file_place_open(struct file_place *place, struct message_result *result)
 		return;
 	}
 	result->error = errno;
-	snprintf(result->text, sizeof(result->text),
-		 "directory %s is not writable for user %u: %s (also as root, afcapd keeps no "
-		 "power over "
-		 "what is others': give it to that user, or set user = to its owner)",
-		 path, (unsigned)geteuid(), strerror(errno));
+	snprintf(result->text, sizeof(result->text), "directory %s is not writable: %s%s", path,
+		 strerror(errno), geteuid() ? "" : powerless);
 	file_place_close(place);
 }
 

@@ -108,6 +108,11 @@ t_directory_not_writable() {
 		"$DIR/afcapd" -o daemon.control="/tmp/$NS.sock" -i va -w "$DIR/other" >"$DIR/out" 2>"$DIR/err" || rc=$?
 	equal "exit code" $rc 77
 	contains message "$(cat "$DIR/err")" "directory $DIR/other is not writable: Permission denied"
+	# Root keeps nothing of what would help
+	chown 65534 "$DIR/other"
+	chmod 755 "$DIR/other"
+	refused 77 "is not writable: Permission denied (afcapd keeps none of root's power" -i va -w "$DIR/other"
+	contains advice "$(cat "$DIR/err")" 'set user = to its owner'
 }
 
 t_metrics_port_taken() {
