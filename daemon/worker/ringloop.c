@@ -13,11 +13,14 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-#define IDLE_WAIT_NS  INT64_C(1000000000)
-#define PROBE_WAIT_NS INT64_C(250000000) /* a full disk is looked at so often */
-#define INPLACE_MEAN  512 /* bytes of slot a packet: measured, `make bench` --layouts */
+#define IDLE_WAIT_NS	 INT64_C(1000000000)
+#define PROBE_WAIT_NS	 INT64_C(250000000) /* a full disk is looked at so often */
+#define ROTATION_REST_NS 50000
+#define ROTATION_RESTS	 400
+#define INPLACE_MEAN	 512 /* bytes of slot a packet: measured, `make bench` --layouts */
 
 struct ringloop {
 	struct afcap *ring;
@@ -31,6 +34,7 @@ struct ringloop {
 	atomic_int link, fatal;	       /* the news */
 	atomic_bool statistics_wanted; /* the kernel's, read anew by the main thread */
 	bool statistics_asked;
+	unsigned rested; /* for that, in a row */
 
 	struct writer writer;
 	struct ledger_totals totals; /* as committed last */
@@ -303,24 +307,43 @@ static bool statistics_fresh(struct ringloop *loop)
 	return true;
 }
 
-/* A file whose time is over ends with what came before. */
-static void file_rotate(struct ringloop *loop)
+/* A file whose time is over ends with what came before. True while that waits for the statistics.
+ */
+static bool file_rotate(struct ringloop *loop)
 {
 	struct ledger_totals t;
 
 	writer_look(&loop->writer, &loop->totals);
 	if (writer_due(&loop->writer, &loop->totals) != 0) {
 		loop->statistics_asked = false;
-		return;
+		return false;
 	}
 	if (!statistics_fresh(loop))
-		return;
+		return true;
 	held_flush(loop);
 	if (writer_due(&loop->writer, &loop->totals) != 0)
-		return; /* by its size meanwhile */
+		return false; /* by its size meanwhile */
 	t = loop->totals;
 	if (writer_rotate(&loop->writer, &t))
 		commit(loop, &t);
+	return false;
+}
+
+/* What comes meanwhile is the next file's. The main thread takes some microseconds; where it takes
+ * long, the ring is worth more. */
+static bool rotation_waits(struct ringloop *loop)
+{
+	const struct timespec rest = { .tv_nsec = ROTATION_REST_NS };
+
+	if (!file_rotate(loop)) {
+		loop->rested = 0;
+		return false;
+	}
+	if (loop->rested == ROTATION_RESTS)
+		return false;
+	loop->rested++;
+	nanosleep(&rest, NULL);
+	return true;
 }
 
 static int64_t least(int64_t a, int64_t b)
@@ -388,8 +411,8 @@ static void *ringloop_run(void *arg)
 	       !atomic_load_explicit(&loop->stopping, memory_order_relaxed)) {
 		int64_t timeout_ns;
 
-		if (writes(loop))
-			file_rotate(loop);
+		if (writes(loop) && rotation_waits(loop))
+			continue;
 		if (afcap_block_acquire(loop->ring, &block) == 0) {
 			block_take(loop, &block);
 			continue;
