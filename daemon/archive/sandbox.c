@@ -7,7 +7,6 @@
 #include "../base/message.h"
 #include "../base/privileges.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -55,7 +54,6 @@ static const struct confine_call bound[] = {
 int archive_sandbox(void)
 {
 	const struct confine_call own = { "tgkill", { { 1, CONFINE_FD, (uint64_t)getpid() } } };
-	const struct rlimit descriptors = { DESCRIPTORS, DESCRIPTORS };
 	struct confine *list = confine_new(CONFINE_DIES);
 	int rc = confine_allow_names(list, names);
 
@@ -66,8 +64,8 @@ int archive_sandbox(void)
 	if (rc == 0)
 		rc = confine_allow_from(list, CHANNEL_FD + 1, DESCRIPTORS, by_file,
 					sizeof(by_file) / sizeof(*by_file));
-	if (rc == 0 && setrlimit(RLIMIT_NOFILE, &descriptors))
-		rc = -errno;
+	if (rc == 0)
+		rc = privileges_limit(RLIMIT_NOFILE, DESCRIPTORS);
 	tzset();     /* gmtime_r(3) would look for /etc/localtime */
 	log_plain(); /* the journal's socket cannot be had from now on */
 	if (rc == 0)

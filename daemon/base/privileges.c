@@ -180,6 +180,18 @@ int privileges_pass(bool net_raw)
 	return net_raw ? keep(CAPNG_PERMITTED | CAPNG_INHERITABLE, true) : keep(0, false);
 }
 
+int privileges_limit(int resource, uint64_t value)
+{
+	struct rlimit limit;
+
+	if (getrlimit(resource, &limit))
+		return -errno;
+	if (limit.rlim_max == RLIM_INFINITY || limit.rlim_max > value)
+		limit.rlim_max = value;
+	limit.rlim_cur = limit.rlim_max;
+	return setrlimit(resource, &limit) ? -errno : 0;
+}
+
 int privileges_drop(void)
 {
 	int rc;

@@ -35,6 +35,10 @@ void privileges_lower(void);
  * Returns 0 or -errno. */
 int privileges_pass(bool net_raw);
 
+/* RLIMIT_* `resource`, soft and hard, to `value` or what it was already limited to, if that is
+ * less. Returns 0 or -errno. */
+int privileges_limit(int resource, uint64_t value);
+
 /* For good: no capability in any set, no_new_privs, not dumpable (no core file, and nobody but root
  * may look into it). Of the calling thread and those it makes. Returns 0 or -errno. */
 int privileges_drop(void);

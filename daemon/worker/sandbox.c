@@ -82,8 +82,6 @@ static const struct confine_call bound[] = {
 	{ "mmap", { { 3, NOT_EXEC, 0 }, { 4, MAP_ANONYMOUS, MAP_ANONYMOUS } } },
 	{ "mmap2", { { 3, NOT_EXEC, 0 }, { 4, MAP_ANONYMOUS, MAP_ANONYMOUS } } },
 	{ "mprotect", { { 3, NOT_EXEC, 0 } } },
-	/* Time, threads, the end */
-
 };
 
 /* With a file's descriptor */
@@ -105,19 +103,6 @@ static int kind_of(int fd)
 		if (strcmp(target, kinds[i]) == 0)
 			return (int)i;
 	return -1;
-}
-
-/* No more than that, or than there was. */
-static int limit(int resource, rlim_t value)
-{
-	struct rlimit l;
-
-	if (getrlimit(resource, &l))
-		return -errno;
-	if (l.rlim_max != RLIM_INFINITY && l.rlim_max < value)
-		value = l.rlim_max;
-	l = (struct rlimit){ value, value };
-	return setrlimit(resource, &l) ? -errno : 0;
 }
 
 /* Which descriptors are events, timers, epolls is looked up while that can be. */
@@ -164,9 +149,9 @@ int sandbox_begin(const struct message_worker *what)
 
 	log_plain(); /* the journal's socket cannot be had from now on */
 	if (rc == 0)
-		rc = limit(RLIMIT_FSIZE, most);
+		rc = privileges_limit(RLIMIT_FSIZE, most);
 	if (rc == 0)
-		rc = limit(RLIMIT_NOFILE, DESCRIPTORS);
+		rc = privileges_limit(RLIMIT_NOFILE, DESCRIPTORS);
 	if (rc == 0)
 		rc = privileges_drop();
 	if (rc)

@@ -48,6 +48,21 @@ t_processes_have_nothing_they_do_not_need() {
 	frames_check 20000 || fail "frames differ"
 }
 
+# Whoever starts it may have set limits that are lower than its own
+t_lower_limits_are_kept() {
+	(
+		ulimit -n 200 -f 100000
+		# shellcheck disable=SC2086
+		daemon_start -i va -w "$OUT" -j 1 $ROOM
+		in_lab "$FRAMES" send vb 1000 >/dev/null
+		wait_for 5 counter_is received 1000
+		contains "size of files" "$(grep 'Max file size' "/proc/$(worker_pid 0)/limits")" ' 102400000 '
+		contains descriptors "$(grep 'Max open files' "/proc/$(archive_pid)/limits")" ' 200 '
+		daemon_stop
+	) || exit 1
+	frames_check 1000 || fail "frames differ"
+}
+
 # What whoever started the daemon left open goes to no child
 t_descriptors_left_open_are_nobodys() {
 	exec 77</etc/passwd
