@@ -4,6 +4,8 @@
 
 NTHS=${NTHS:-2 9} # which call of each kind fails; `make check-faults`: the first 50, one after the other
 
+accounted() { [ "$(ctl --json stats | jq '[.captures[].total | .written, .discarded_no_space, .discarded_io_error, .discarded_abandoned] | add')" = "$1" ]; }
+
 # once WHO CALLS ERROR N LAYOUT
 once() {
 	local in_files line lost
@@ -16,6 +18,11 @@ once() {
 	esac
 	in_lab "$FRAMES" send vb 3000 size=700-1400 rate=6000 >/dev/null
 	wait_for 10 counter_is received 3000
+	wait_for 10 accounted 3000
+	case $1/$3 in
+	worker/EIO) equal "$* for want of space" "$(counter discarded_no_space)" 0 ;;
+	worker/*) equal "$* for an error" "$(counter discarded_io_error)" 0 ;;
+	esac
 	daemon_stop
 	equal "$* seen" "$(account seen)" 3000
 	equal "$* received = written + discarded" 3000 $(($(account written) + $(account discarded)))
@@ -55,11 +62,15 @@ sweep() { # WHO CALLS ERROR LAYOUT
 
 t_pwrite_enospc_compact() { sweep worker pwrite64 ENOSPC compact; }
 t_pwrite_enospc_inplace() { sweep worker pwrite64 ENOSPC inplace; }
+t_pwrite_edquot_compact() { sweep worker pwrite64 EDQUOT compact; }
+t_pwrite_edquot_inplace() { sweep worker pwrite64 EDQUOT inplace; }
 t_pwrite_eio_compact() { sweep worker pwrite64 EIO compact; }
 t_pwrite_eio_inplace() { sweep worker pwrite64 EIO inplace; }
 t_archive_pwrite_enospc() { sweep archive pwrite64 ENOSPC auto; }
 t_archive_pwrite_eio() { sweep archive pwrite64 EIO auto; }
+t_archive_pwrite_edquot() { sweep archive pwrite64 EDQUOT auto; }
 t_fallocate_enospc() { sweep archive fallocate ENOSPC auto; }
+t_fallocate_edquot() { sweep archive fallocate EDQUOT auto; }
 t_fdatasync_eio() { sweep archive fdatasync,fsync EIO auto; }
 t_fdatasync_enospc() { sweep archive fdatasync,fsync ENOSPC auto; }
 

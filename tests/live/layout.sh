@@ -61,7 +61,7 @@ for n in range(int(sys.argv[2])):
 P
 }
 
-AUTO="-o layout=auto -o block_size=64K -o ring_size=8M -o block_timeout=10ms"
+AUTO="-o layout=auto -o block_size=64K -o ring_size=16M -o block_timeout=10ms"
 
 record_and_compare() { # DEVICE COMMAND... : what the command sends is recorded twice
 	local device=$1

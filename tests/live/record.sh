@@ -2,8 +2,8 @@
 # What is sent is what is seen, received, written, and in the files.
 . "$(dirname "$0")/lib.sh"
 
-# Small frames into small rings: nothing may be lost, the sender waits for no one.
-RING="-o ring_size=16M -o block_size=256K -o block_timeout=10ms -o write_delay=50ms -o file_size=64M"
+# All that is sent fits into one ring: nothing may be lost, however late a worker is, and the sender waits for no one.
+RING="-o ring_size=32M -o block_size=256K -o block_timeout=10ms -o write_delay=50ms -o file_size=64M"
 
 # mode workers: 20 000 frames of 60 to 1514 bytes, 64 flows, both directions
 record() {

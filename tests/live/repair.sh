@@ -2,7 +2,7 @@
 # Files that a daemon left when it died: cut to the last whole chunk, finished, named; nothing else is touched.
 . "$(dirname "$0")/lib.sh"
 
-FAST="-o block_timeout=10ms -o write_delay=20ms -o ring_size=4M -o block_size=64K"
+FAST="-o block_timeout=10ms -o write_delay=20ms -o ring_size=16M -o block_size=64K"
 
 # All processes of the daemon die at once, as with the machine
 kill_all() {

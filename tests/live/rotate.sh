@@ -2,7 +2,7 @@
 # The next file: by the clock, by signal, by afctl; nothing is lost between two.
 . "$(dirname "$0")/lib.sh"
 
-FAST="-o block_timeout=10ms -o write_delay=20ms -o ring_size=4M -o block_size=64K"
+FAST="-o block_timeout=10ms -o write_delay=20ms -o ring_size=16M -o block_size=64K"
 
 # files_are N: so many finished ones
 files_are() { [ "$(files | wc -l)" -eq "$1" ]; }

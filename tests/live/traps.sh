@@ -3,7 +3,7 @@
 # hurt; the directory itself swapped. Nothing outside is touched, the account stays exact, no line of the log is forged.
 . "$(dirname "$0")/lib.sh"
 
-FAST="-o block_timeout=10ms -o write_delay=20ms -o ring_size=4M -o block_size=64K -o disk_reserve=0"
+FAST="-o block_timeout=10ms -o write_delay=20ms -o ring_size=16M -o block_size=64K -o disk_reserve=0"
 VANDAL=1234
 OLD=va-w0-20200101T000000
 
