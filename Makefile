@@ -296,6 +296,7 @@ bench:
 	@.ci/deps bench
 	@$(MAKE) $(PARALLEL) --no-print-directory tests $(BUILD)/tests/generate
 	@$(MAKE) $(PARALLEL) --no-print-directory BUILD=$(BUILD)/careless CFLAGS="$(CFLAGS) -DWITHOUT_CRASH_PROTOCOL" $(BUILD)/careless/afcapd
+	@$(MAKE) $(PARALLEL) --no-print-directory BUILD=$(BUILD)/unconfined CFLAGS="$(CFLAGS) -DWITHOUT_CONFINEMENT" $(BUILD)/unconfined/afcapd
 	@BUILD=$(BUILD) tests/bench/run
 
 $(BUILD)/tests/reader: $(BUILD)/tests/bench/reader.o $(BUILD)/libafcap.a
