@@ -106,7 +106,7 @@ static int arguments_parse(struct arguments *a, int argc, char **argv)
 			return EXIT_USAGE; /* getopt told */
 	}
 	if (optind < argc)
-		return usage_error("unexpected argument");
+		return usage_error("unexpected argument: all have a letter");
 	if (a->interface && a->file)
 		return usage_error("-c and -i exclude each other");
 	if (!a->interface && (a->directory || a->workers || a->filter))
@@ -128,7 +128,8 @@ static int capture_for(struct config *config, const char *interface, struct conf
 	return config_add(config, name, 0, "-i", error) ? 0 : -EINVAL;
 }
 
-static int option_set(struct config *config, const char *key, const char *value,
+/* `option` is what the user wrote. */
+static int option_set(struct config *config, const char *option, const char *key, const char *value,
 		      struct config_error *error)
 {
 	char *assignment = NULL;
@@ -138,7 +139,7 @@ static int option_set(struct config *config, const char *key, const char *value,
 		return 0;
 	if (asprintf(&assignment, "%s=%s", key, value) < 0)
 		return -ENOMEM;
-	rc = config_override(config, assignment, error);
+	rc = config_option(config, option, assignment, error);
 	free(assignment);
 	return rc;
 }
@@ -151,18 +152,18 @@ static int config_make(struct config *config, const struct arguments *a, struct 
 	if (a->interface) {
 		rc = capture_for(config, a->interface, error);
 		if (rc == 0)
-			rc = option_set(config, "interface", a->interface, error);
+			rc = option_set(config, "-i", "interface", a->interface, error);
 	} else {
 		rc = config_read(config, a->file ? a->file : CONFIG_DEFAULT, error);
 	}
 	if (rc == 0)
-		rc = option_set(config, "directory", a->directory, error);
+		rc = option_set(config, "-w", "directory", a->directory, error);
 	if (rc == 0)
-		rc = option_set(config, "workers", a->workers, error);
+		rc = option_set(config, "-j", "workers", a->workers, error);
 	if (rc == 0)
-		rc = option_set(config, "filter", a->filter, error);
+		rc = option_set(config, "-f", "filter", a->filter, error);
 	if (rc == 0)
-		rc = option_set(config, "daemon.log_level", a->log_level, error);
+		rc = option_set(config, "-l", "daemon.log_level", a->log_level, error);
 	for (unsigned i = 0; i < a->override_count && rc == 0; i++)
 		rc = config_override(config, a->overrides[i], error);
 	return rc ? rc : config_finish(config, error);
@@ -245,6 +246,7 @@ int main(int argc, char **argv)
 		return rc;
 	}
 	if (arguments.check) {
+		supervisor_foresee(&config);
 		config_print(&config, stdout);
 		return fflush(stdout) || ferror(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
 	}

@@ -11,7 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LINE_OVERRIDE (~0u) /* in lines[]: set by -o */
+#define LINE_OVERRIDE	(~0u) /* in lines[]: set by -o */
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
 struct reading {
 	struct config *config;
@@ -61,7 +62,7 @@ bool config_name_valid(const char *name)
 	size_t n =
 		strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
 
-	return n > 0 && n < CAPTURE_NAME_BYTES && !name[n];
+	return n > 0 && n < CAPTURE_NAME_BYTES && !name[n] && *name != '.';
 }
 
 static struct config_capture *capture_find(struct config *config, const char *name)
@@ -139,17 +140,35 @@ static void reading_section(struct reading *r, const char *line)
 	r->section = &config_capture_section;
 }
 
+/* fgets(), but how much it was is told. */
+static size_t line_get(char *buffer, size_t size, FILE *file)
+{
+	size_t n = 0;
+	int c = 0;
+
+	while (n + 1 < size && c != '\n' && (c = getc(file)) != EOF)
+		buffer[n++] = (char)c;
+	buffer[n] = '\0';
+	return n;
+}
+
 /* inih's reader: like fgets. */
 static char *reading_line(char *buffer, int size, void *context)
 {
 	struct reading *r = context;
-	const char *text;
+	const char *text = buffer;
 	size_t n;
 
-	if (r->failed || !fgets(buffer, size, r->file))
+	if (r->failed)
+		return NULL;
+	n = line_get(buffer, (size_t)size, r->file);
+	if (n == 0)
 		return NULL;
 	r->line++;
-	n = strlen(buffer);
+	if (strlen(buffer) != n) {
+		reading_fail(r, "a NUL byte: must be text");
+		return NULL;
+	}
 	if (n + 1 == (size_t)size && buffer[n - 1] != '\n' && !feof(r->file)) {
 		reading_fail(r,
 			     "line longer than %d characters: go on in the next line, which must "
@@ -157,7 +176,9 @@ static char *reading_line(char *buffer, int size, void *context)
 			     size - 2);
 		return NULL;
 	}
-	text = buffer + strspn(buffer, " \t");
+	if (r->line == 1 && strncmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
+		text += strlen(BYTE_ORDER_MARK); /* inih leaves it out, too */
+	text += strspn(text, " \t");
 	r->continued = text != buffer && *text && !strchr(";#\r\n", *text);
 	if (*text == '[' && !(r->continued && *r->key)) {
 		r->continued = false;
@@ -235,9 +256,12 @@ int config_read(struct config *config, const char *name, struct config_error *er
 		return -saved;
 	}
 	line = ini_parse_stream(reading_line, &r, reading_value, &r);
-	if (ferror(r.file))
-		reading_fail(&r, "%s", strerror(errno));
+	saved = ferror(r.file) ? errno : 0;
 	fclose(r.file);
+	if (saved) {
+		config_fail(error, "%s: %s", name, strerror(saved));
+		return -saved;
+	}
 	if (!r.failed && line) {
 		r.line = (unsigned)line;
 		reading_fail(&r, "must be KEY = VALUE, a [section], or a comment");
@@ -259,6 +283,15 @@ static void value_trim(const char *text, char *value, size_t size)
 
 int config_override(struct config *config, const char *assignment, struct config_error *error)
 {
+	char where[80];
+
+	snprintf(where, sizeof(where), "-o %.64s", assignment);
+	return config_option(config, where, assignment, error);
+}
+
+int config_option(struct config *config, const char *where, const char *assignment,
+		  struct config_error *error)
+{
 	const char *equals = strchr(assignment, '='), *dot;
 	const struct config_section *section = &config_capture_section;
 	char name[128], why[384], value[FILTER_BYTES + 256];
@@ -267,13 +300,12 @@ int config_override(struct config *config, const char *assignment, struct config
 	int row;
 
 	if (!equals || equals == assignment || equals - assignment >= (int)sizeof(name))
-		return config_fail(error, "-o %s: must be [SECTION.]KEY=VALUE", assignment);
+		return config_fail(error, "%s: must be [SECTION.]KEY=VALUE", where);
 	snprintf(name, sizeof(name), "%.*s", (int)(equals - assignment), assignment);
 	dot = strrchr(name, '.');
 	if (!dot) {
 		if (config->captures != 1)
-			return config_fail(error, "-o %s: which capture? write NAME.%s", assignment,
-					   name);
+			return config_fail(error, "%s: which capture? write NAME.%s", where, name);
 		c = &config->capture[0];
 	} else if (strncmp(name, "daemon.", 7) == 0) {
 		section = &config_daemon_section;
@@ -282,15 +314,14 @@ int config_override(struct config *config, const char *assignment, struct config
 		c = capture_find(config, name);
 		if (!c)
 			return config_fail(
-				error,
-				"-o %s: no section \"%s\": must be daemon or a capture's name",
-				assignment, name);
+				error, "%s: no section \"%s\": must be daemon or a capture's name",
+				where, name);
 	}
 	base = c ? (void *)c : (void *)&config->daemon;
 	value_trim(equals + 1, value, sizeof(value));
 	row = section_set(section, base, dot ? dot + 1 : name, value, why, sizeof(why));
 	if (row < 0)
-		return config_fail(error, "-o %s: %s", assignment, why);
+		return config_fail(error, "%s: %s", where, why);
 	(c ? c->lines : config->daemon.lines)[row] = LINE_OVERRIDE;
 	return 0;
 }

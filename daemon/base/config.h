@@ -90,6 +90,9 @@ struct config_capture *config_add(struct config *config, const char *name, unsig
  * be left out where there is one capture only. It takes precedence over a file's. Returns 0 or
  * -EINVAL. */
 int config_override(struct config *config, const char *assignment, struct config_error *error);
+/* Likewise, for an option that has its own letter: `where` stands before the message. */
+int config_option(struct config *config, const char *where, const char *assignment,
+		  struct config_error *error);
 
 /* After the last change: defaults that depend on other keys, and the rules between keys. Returns 0
  * or -EINVAL. */

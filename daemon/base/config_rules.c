@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define INTERFACE_LOOPBACK "lo"
@@ -161,6 +162,19 @@ static bool metrics_valid(const char *text)
 	return inet_pton(AF_INET, address, unused) == 1;
 }
 
+/* The same group would share the packets between the two. */
+static int groups_rules(const struct config *config, const struct config_capture *c,
+			struct config_error *error)
+{
+	for (const struct config_capture *other = config->capture; other < c; other++)
+		if (c->fanout_id != CONFIG_AUTO && other->fanout_id == c->fanout_id)
+			return rule_broken(error, config, c, "fanout_id",
+					   "must be another one than that of capture %s: each "
+					   "needs a group for itself (auto: one that is free)",
+					   other->name);
+	return 0;
+}
+
 int config_finish(struct config *config, struct config_error *error)
 {
 	char where[256];
@@ -170,12 +184,20 @@ int config_finish(struct config *config, struct config_error *error)
 				   "%s: metrics = %s: must be ADDRESS:PORT, unix:PATH or off",
 				   config_where_daemon(config, "metrics", where, sizeof(where)),
 				   config->daemon.metrics);
+	if (strncmp(config->daemon.metrics, "unix:", 5) == 0 &&
+	    strlen(config->daemon.metrics + 5) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		return config_fail(error,
+				   "%s: metrics = %s: path too long for a socket (107 characters)",
+				   config_where_daemon(config, "metrics", where, sizeof(where)),
+				   config->daemon.metrics);
 	if (config->captures == 0)
 		return config_fail(error, "%s: no [capture NAME] section: nothing to record",
 				   config->source);
 	for (unsigned i = 0; i < config->captures; i++) {
 		int rc = capture_finish(config, &config->capture[i], error);
 
+		if (rc == 0)
+			rc = groups_rules(config, &config->capture[i], error);
 		if (rc)
 			return rc;
 		loopback_finish(&config->capture[i]);

@@ -10,6 +10,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define TEN "1234567890"
+
 static struct config config, again;
 static struct config_error error;
 static char path[64];
@@ -130,6 +132,13 @@ static const struct {
 	  ":2: metrics = 127.0.0.1:99999: must be ADDRESS:PORT" },
 	{ "[daemon]\nmetrics = localhost\n[capture x]\n", "must be ADDRESS:PORT" },
 	{ "[capture abcdefghijabcdefghijabcdefghijabc]\n", "must be 1 to 32" },
+	{ "[capture .x]\n",
+	  ":1: capture name \".x\": must be 1 to 32 of [A-Za-z0-9_.-], not beginning" },
+	{ "[capture x]\nfanout_id = 7\n[capture y]\n[capture z]\nfanout_id = 7\n",
+	  ":5: fanout_id = 7: must be another one than that of capture x" },
+	{ "[daemon]\nmetrics = unix:/" TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+	  "1234567\n[capture x]\n",
+	  ":2: metrics = unix:/1234567890" },
 	{ "workers = 1\n", ":1: workers: before the first section" },
 	{ "[capture x]\nworkers\n", ":2: must be KEY = VALUE" },
 	{ "[capture x]\nworkers = 0\n", ":2: workers = 0: must be a number, 1 to 64, or auto" },
@@ -167,6 +176,31 @@ START_TEST(bad_input_is_told_with_its_place_and_rule)
 	ck_assert_msg(strstr(error.text, bad[_i].says), "\"%s\" does not say \"%s\"", error.text,
 		      bad[_i].says);
 	ck_assert_msg(strncmp(error.text, path, strlen(path)) == 0, "%s", error.text);
+}
+END_TEST
+
+/* As editors of other systems begin a file. */
+START_TEST(a_byte_order_mark_hides_no_section)
+{
+	ck_assert_int_eq(read_text("\xef\xbb\xbf[capture x]\nworkers = 3\n[capture y]\n"), 0);
+	ck_assert_uint_eq(config.captures, 2);
+	ck_assert_str_eq(config.capture[0].name, "x");
+	ck_assert_int_eq(config.capture[0].workers, 3);
+	config_init(&config);
+	ck_assert_int_ne(read_text("[capture x]\n\xef\xbb\xbf[capture y]\n"),
+			 0); /* elsewhere it is none */
+}
+END_TEST
+
+START_TEST(a_nul_byte_is_refused)
+{
+	static const char text[] = "[capture x]\nfilter = tcp\0 or not\n";
+	FILE *f = fopen(path, "w");
+
+	fwrite(text, 1, sizeof(text) - 1, f);
+	fclose(f);
+	ck_assert_int_ne(config_read(&config, path, &error), 0);
+	ck_assert_msg(strstr(error.text, ":2: a NUL byte"), "%s", error.text);
 }
 END_TEST
 
@@ -291,6 +325,8 @@ Suite *suite_config(void)
 	tcase_add_test(t, a_long_value_goes_on_in_indented_lines);
 	tcase_add_loop_test(t, bad_input_is_told_with_its_place_and_rule, 0,
 			    sizeof(bad) / sizeof(*bad));
+	tcase_add_test(t, a_byte_order_mark_hides_no_section);
+	tcase_add_test(t, a_nul_byte_is_refused);
 	tcase_add_test(t, a_line_that_is_too_long_is_refused);
 	tcase_add_test(t, a_file_that_is_not_there_is_told);
 	tcase_add_test(t, what_is_printed_parses_back_to_itself);
