@@ -114,8 +114,10 @@ static int run_stats(const struct options *o, int argc, char **argv)
 		json_decref(parameters);
 		return usage_error("stats takes one capture: %s", argv[2]);
 	}
-	if (argc == 2)
-		json_object_set_new(parameters, "capture", json_string(argv[1]));
+	if (argc == 2 && json_object_set_new(parameters, "capture", json_string(argv[1]))) {
+		json_decref(parameters);
+		return usage_error("a capture's name is ASCII: %s", argv[1]);
+	}
 	if (o->watch > 0)
 		return stats_watch(o, parameters);
 	rc = ask(o, CONTROL ".Stats", parameters, &answer);
@@ -257,7 +259,12 @@ int main(int argc, char **argv)
 			if (o.watch > 0 && verbs[i].run != run_stats)
 				return usage_error("--watch is for stats, not for %s",
 						   argv[optind]);
-			return verbs[i].run(&o, argc - optind, argv + optind);
+			rc = verbs[i].run(&o, argc - optind, argv + optind);
+			if (rc == 0 && (fflush(stdout) || ferror(stdout))) {
+				perror("afctl: standard output");
+				rc = AFCTL_FAILED;
+			}
+			return rc;
 		}
 	return usage_error("unknown verb %s", argv[optind]);
 }

@@ -176,6 +176,14 @@ static bool name_valid(const struct file_place *place, const struct message *req
 	}
 }
 
+/* Asked for while the answer to its opening, which failed, was still to come: that was told. */
+static bool never_opened(const struct message *request)
+{
+	return !*request->archive.name &&
+	       (request->type == MESSAGE_NAME || request->type == MESSAGE_FINISH ||
+		request->type == MESSAGE_DISCARD || request->type == MESSAGE_SYNC);
+}
+
 /* Fills in the answer; returns a descriptor to be sent along (closed after that), or -1. */
 static int request_serve(struct message *request, int fd, struct message *answer)
 {
@@ -190,8 +198,10 @@ static int request_serve(struct message *request, int fd, struct message *answer
 	result->worker = r->worker;
 	result->serial = r->file.serial;
 	place = &places[r->capture % CONFIG_CAPTURES_MAX];
-	if (r->capture >= CONFIG_CAPTURES_MAX || !*place->capture.name ||
-	    !name_valid(place, request))
+	if (never_opened(request))
+		result->error = EBADMSG;
+	else if (r->capture >= CONFIG_CAPTURES_MAX || !*place->capture.name ||
+		 !name_valid(place, request))
 		nonsense(result);
 	else if (request->type == MESSAGE_OPEN)
 		return open_serve(place, r, result);

@@ -168,8 +168,8 @@ static void states_print(const struct supervisor *s, FILE *out)
 
 static void links_print(const struct supervisor *s, FILE *out)
 {
-	family_print("afcap_interface_up", "Whether the interface is there, up, and has a carrier.",
-		     "gauge", out);
+	family_print("afcap_interface_up",
+		     "Whether it is recorded from, and is up and has a carrier.", "gauge", out);
 	for (unsigned i = 0; i < view_captures(s); i++) {
 		struct capture_view c;
 

@@ -22,7 +22,7 @@ static bool line_print(const struct counters *c, enum output output, FILE *out)
 	return balanced;
 }
 
-bool account_print(const struct capture *capture, FILE *out)
+static bool account_print(const struct capture *capture, FILE *out)
 {
 	enum output output = (enum output)capture->config->output;
 	struct counters counters;
@@ -35,6 +35,18 @@ bool account_print(const struct capture *capture, FILE *out)
 		slot_counters(&capture->slots[i], &counters);
 		fprintf(out, "%s worker %u: ", capture->config->name, i);
 		balanced &= line_print(&counters, output, out);
+	}
+	return balanced;
+}
+
+bool account_all(const struct capture *captures, unsigned count, bool begun, FILE *out)
+{
+	bool balanced = true;
+
+	for (unsigned i = 0; i < count; i++) {
+		if (captures[i].since_real_ns || !begun)
+			balanced &= account_print(&captures[i], out);
+		balanced &= !captures[i].failed;
 	}
 	return balanced;
 }

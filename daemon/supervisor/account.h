@@ -8,7 +8,8 @@
  * discarded. */
 bool account_balanced(const struct counters *counters, enum output output);
 
-/* One line for the capture, one for each worker. Returns whether all of them balance. */
-bool account_print(const struct capture *capture, FILE *out);
+/* One line for each capture, one for each of its workers; `begun`: not of captures that never
+ * began. Returns whether all of them balance and none failed. */
+bool account_all(const struct capture *captures, unsigned count, bool begun, FILE *out);
 
 #endif

@@ -79,6 +79,15 @@ struct capture_error {
 int capture_check(const struct config *config, const struct config_capture *capture,
 		  struct capture_error *error);
 
+/* Whether there is a directory for its files; that it can be written to is seen as it is opened.
+ * Returns 0 or -1. */
+int capture_directory(const struct config *config, const struct config_capture *capture,
+		      struct capture_error *error);
+
+/* Whether it has not to wait for its interface in vain (on_missing = fail). Returns 0 or -1. */
+int capture_interface(const struct config *config, const struct config_capture *capture,
+		      struct capture_error *error);
+
 /* The group of its files; -1: as files come. Asks the name service, which may take its time: at the
  * start alone. Returns 0 or -1. */
 int capture_group(const struct config *config, const struct config_capture *capture, int64_t *group,

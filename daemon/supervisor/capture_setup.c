@@ -6,11 +6,13 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <net/if.h>
 #include <net/if_arp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 
 #define SNAPLEN_SPARE                                                                              \
@@ -85,7 +87,7 @@ int capture_check(const struct config *config, const struct config_capture *c,
 	char where[256], words[256];
 
 	if (capture_ring(c, &ring, &why))
-		return capture_error(error, EX_CONFIG, "%s: %s",
+		return capture_error(error, EX_CONFIG, "%s: ring_size: %s",
 				     config_where(config, c, "ring_size", where, sizeof(where)),
 				     why.text);
 	if (*c->filter &&
@@ -94,6 +96,43 @@ int capture_check(const struct config *config, const struct config_capture *c,
 				     config_where(config, c, "filter", where, sizeof(where)),
 				     c->filter, words);
 	return 0;
+}
+
+int capture_directory(const struct config *config, const struct config_capture *c,
+		      struct capture_error *error)
+{
+	char where[256];
+	struct stat st;
+	int rc = 0;
+
+	if (c->output != OUTPUT_PCAPNG)
+		return 0;
+	if (stat(c->directory, &st))
+		rc = errno == ENOENT || errno == ENOTDIR ? errno
+							 : 0; /* more is told when it is opened */
+	else if (!S_ISDIR(st.st_mode))
+		rc = ENOTDIR;
+	if (rc)
+		return capture_error(
+			error, EX_CONFIG,
+			"%s: directory %s: %s (make it first, owned by the user who runs afcapd)",
+			config_where(config, c, "directory", where, sizeof(where)), c->directory,
+			strerror(rc));
+	return 0;
+}
+
+int capture_interface(const struct config *config, const struct config_capture *c,
+		      struct capture_error *error)
+{
+	char where[256];
+
+	if (capture_any(c) || c->on_missing != ON_MISSING_FAIL || if_nametoindex(c->interface))
+		return 0;
+	return capture_error(error, EX_CONFIG,
+			     "%s: no such interface: %s (ip link shows those there are; on_missing "
+			     "= wait lets it come later)",
+			     config_where(config, c, "interface", where, sizeof(where)),
+			     c->interface);
 }
 
 bool capture_link_type_known(const struct config_capture *c, uint32_t link_type)

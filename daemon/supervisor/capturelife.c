@@ -102,18 +102,6 @@ static bool link_ready(struct capture *capture, struct link *link)
 	return false;
 }
 
-static int missing_fail(const struct capture *capture, struct capture_error *error)
-{
-	const struct config_capture *c = capture->config;
-	char where[256];
-
-	return capture_error(error, EX_CONFIG,
-			     "%s: no such interface: %s (ip link shows those there are; on_missing "
-			     "= wait lets it come later)",
-			     config_where(capture->source, c, "interface", where, sizeof(where)),
-			     c->interface);
-}
-
 int capture_start(struct capture *capture, struct capture_error *error)
 {
 	struct link link = { 0 };
@@ -122,11 +110,13 @@ int capture_start(struct capture *capture, struct capture_error *error)
 		resume_start(capture);
 		return 0;
 	}
+	if (capture_directory(capture->source, capture->config, error))
+		return -1;
 	if (link_ready(capture, &link))
 		return capture_begin(capture, capture_any(capture->config) ? NULL : &link, error);
-	if (!links_by_name(capture->links, capture->config->interface, &link) &&
-	    capture->config->on_missing == ON_MISSING_FAIL && !capture->left)
-		return missing_fail(capture, error);
+	if (!links_by_name(capture->links, capture->config->interface, &link) && !capture->left &&
+	    capture_interface(capture->source, capture->config, error))
+		return -1;
 	log_notice("%s: %s: waiting for it", capture->config->name, capture->reason);
 	capture->state = CAPTURE_WAITING;
 	capture_tell(capture);
@@ -177,6 +167,7 @@ static void capture_arm(struct capture *capture)
 		}
 	}
 	capture->state = CAPTURE_RUNNING;
+	capture->retry_ns = 0;
 	if (!capture->since_real_ns)
 		capture->since_real_ns = clock_real_ns();
 	capture->saved->group = capture->group;
@@ -227,7 +218,7 @@ void capture_start_failed(struct capture *capture, int exit_code, const char *te
 		supervisor_failed(capture->supervisor, exit_code, error.text);
 	else if (capture->state == CAPTURE_STARTING || capture->state == CAPTURE_WAITING)
 		begin_failed(capture, &error);
-	else
+	else if (strcmp(capture->reason, error.text) != 0) /* else it is told already */
 		log_error("%s", error.text);
 }
 
@@ -281,7 +272,11 @@ static void link_begin(struct capture *capture)
 	struct capture_error error;
 	struct link link = { 0 };
 
-	if (clock_mono_ns() < capture->retry_ns || !link_ready(capture, &link))
+	if (!link_ready(capture, &link)) {
+		capture->retry_ns = 0;
+		return;
+	}
+	if (clock_mono_ns() < capture->retry_ns)
 		return;
 	if (capture_begin(capture, capture_any(capture->config) ? NULL : &link, &error))
 		begin_failed(capture, &error);

@@ -168,7 +168,7 @@ void files_answered(struct files *f, struct request *r, const struct message_res
 		f->events->failed(r->owner, file, result->error, result->text);
 		return;
 	}
-	if (result->error)
+	if (result->error && *result->text)
 		log_error("%s", result->text);
 	if (r->type == MESSAGE_SYNC)
 		f->events->synced(r->owner, file, result->error);

@@ -24,6 +24,7 @@
 
 #define SIGNALS		 5
 #define TICK_MS		 500
+#define TWICE_NS	 UINT64_C(1000000)    /* two signals in a row are meant as one */
 #define STALL_NS	 UINT64_C(1500000000) /* between two ticks: the supervisor stood still */
 #define HANDOVER_SECONDS 5
 
@@ -34,6 +35,7 @@ struct supervisor {
 	struct links *links;
 	struct event *signals[SIGNALS], *tick, *watchdog, *deadline;
 	uint64_t ticked_ns; /* monotonic */
+	uint64_t stop_ns;   /* likewise: when the first signal to stop was served */
 	bool handing_over, at_once;
 	bool stopping, abandoning, failing;
 	bool started, ready;
@@ -70,6 +72,18 @@ int supervisor_check(const struct config *config, char *error, size_t size)
 			return why.exit_code;
 		}
 	return 0;
+}
+
+void supervisor_foresee(const struct config *config)
+{
+	struct capture_error why;
+
+	for (unsigned i = 0; i < config->captures; i++) {
+		if (capture_interface(config, &config->capture[i], &why))
+			log_warning("%s", why.text);
+		if (capture_directory(config, &config->capture[i], &why))
+			log_warning("%s", why.text);
+	}
 }
 
 int supervisor_privileged(void)
@@ -217,10 +231,13 @@ static void stop_cb(evutil_socket_t signal, short what, void *arg)
 		return;
 	if (s->failing && !s->abandoning) {
 		supervisor_stop(s, true);
+	} else if (s->stopping && clock_mono_ns() - s->stop_ns < TWICE_NS) {
+		log_debug("the same signal once more: timeout(1) sends it twice");
 	} else if (!s->stopping) {
 		log_info("stopping: writing what the rings hold");
 		notify_stopping();
 		supervisor_stop(s, false);
+		s->stop_ns = clock_mono_ns();
 	} else if (!s->abandoning) {
 		log_warning("stopping at once: what the rings hold is abandoned");
 		supervisor_stop(s, true);
@@ -439,16 +456,17 @@ int supervisor_new(struct supervisor **out, struct event_base *base, const struc
 
 int supervisor_account(struct supervisor *s)
 {
-	bool balanced = true;
+	bool balanced;
 
 	if (s->handing_over) /* the account is the next one's */
 		return EXIT_SUCCESS;
-	for (unsigned i = 0; i < s->captures; i++) {
-		if (s->capture[i].since_real_ns)
-			balanced &= account_print(&s->capture[i], stdout);
-		balanced &= !s->capture[i].failed;
+	balanced = account_all(s->capture, s->captures, s->failing, stdout);
+	if (fflush(stdout) || ferror(stdout)) {
+		log_error("the account cannot be written to standard output: %s; it is:",
+			  strerror(errno));
+		account_all(s->capture, s->captures, s->failing, stderr);
+		balanced = false;
 	}
-	fflush(stdout);
 	return s->failing ? s->exit_code : balanced ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

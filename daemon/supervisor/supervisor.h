@@ -13,6 +13,10 @@ struct supervisor;
  * `size`) says what is wrong and the exit code is returned, else 0. */
 int supervisor_check(const struct config *config, char *error, size_t size);
 
+/* Warns of what a start would fail of here and now, and another time perhaps not: a directory or an
+ * interface that is not there. */
+void supervisor_foresee(const struct config *config);
+
 /* Whether packet sockets can be made. Returns 0, or the exit code, the reason logged. */
 int supervisor_privileged(void);
 

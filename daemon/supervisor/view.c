@@ -104,7 +104,9 @@ void view_capture(const struct supervisor *supervisor, unsigned capture, struct 
 			view->reason = "a worker is being replaced";
 	if (*c->reason)
 		view->reason = c->reason;
-	view->ready = !c->failed && (c->state == CAPTURE_RUNNING || c->state == CAPTURE_WAITING);
+	/* What waits for its interface is; what waits for another reason, with retry_ns, is not. */
+	view->ready = !c->failed && (c->state == CAPTURE_RUNNING ||
+				     (c->state == CAPTURE_WAITING && !c->retry_ns));
 	view->link_up = c->state == CAPTURE_RUNNING && c->link_up;
 	view->degraded = view->reason != NULL;
 	capture_counters(c, &view->total);

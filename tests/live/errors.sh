@@ -86,6 +86,83 @@ t_directory() {
 	umount "$DIR/readonly"
 }
 
+# A directory that is not there is said at once, also where the interface is waited for, and in one line
+t_a_directory_is_not_waited_for() {
+	refused 78 "directory $DIR/none: No such file or directory (make it first" -i later0 -w "$DIR/none" -o on_missing=wait
+	refused 78 "directory $DIR/none: No such file or directory (make it first" -i va -j 3 -w "$DIR/none"
+	equal "errors told" "$(grep -c '^<3>' "$DIR/err")" 1
+	mkdir "$DIR/other"
+	chmod 555 "$DIR/other"
+	chown 65534 "$DIR/other"
+	refused 77 "is not writable" -i va -j 3 -w "$DIR/other"
+	! grep -E '^<3>$|cannot be' "$DIR/err" || fail "lines that say nothing"
+}
+
+# It was there at the start: not ready then, and said once, however often it is tried again
+t_a_directory_that_went_is_waited_for() {
+	mkdir "$DIR/goes"
+	ready_is() { [ "$(in_lab curl -so /dev/null -w '%{http_code}' http://127.0.0.1:9748/-/ready)" = "$1" ]; }
+	daemon_begin -i later0 -w "$DIR/goes" -j 1 -o on_missing=wait
+	wait_for 10 ready_is 200
+	rmdir "$DIR/goes"
+	ip -n "$NS" link add later0 type veth peer name later1
+	ip -n "$NS" link set later1 up
+	ip -n "$NS" link set later0 up
+	wait_for 10 ready_is 503
+	tried_again() { [ "$(grep -c 'is not the directory any more' "$DIR/err")" -ge 3 ]; }
+	for ((n = 0; n < 1000; n++)); do
+		ready_is 503 || fail "ready without its directory"
+		! tried_again || break
+	done
+	[ $n -lt 1000 ] || fail "not tried again"
+	equal "told" "$(grep -c '^<[34]>capture later0: making a file in' "$DIR/err")" 1
+	daemon_stop
+	! grep '^<3>$' "$DIR/err" || fail "lines that say nothing"
+}
+
+# -n says it, too, but it may be there when afcapd starts
+t_check_foresees() {
+	in_lab "$AFCAPD" -n -i nowhere0 -w "$DIR/none" >"$DIR/out" 2>"$DIR/err" || fail "exit code $?"
+	contains interface "$(cat "$DIR/err")" '^<4>-o nowhere0.interface: no such interface: nowhere0'
+	contains directory "$(cat "$DIR/err")" "^<4>-o nowhere0.directory: directory $DIR/none: No such file or directory"
+	in_lab "$AFCAPD" -n -i va -w "$OUT" >"$DIR/out" 2>"$DIR/err" || fail "exit code $?"
+	equal "what is to be said where all is there" "$(cat "$DIR/err")" ""
+}
+
+t_values_are_blamed_on_what_was_typed() {
+	refused 78 "^<3>-j: workers = 0: must be" -i va -w "$OUT" -j 0
+	refused 78 "^<3>-l: log_level = bogus: must be" -i va -w "$OUT" -l bogus
+	refused 78 "^<3>-o file_size=5x: file_size = 5x: must be" -i va -w "$OUT" -o file_size=5x
+	refused 78 "^<3>-f: filter = port 1 or .*: must have 0 to 2048 characters" -i va -w "$OUT" \
+		-f "$(printf 'port 1 or %.0s' $(seq 300)) port 2"
+	refused 78 "path too long for a socket" -i va -w "$OUT" -o daemon.metrics="unix:/$(printf 'y%.0s' $(seq 120))"
+	refused 78 "^<3>/tmp: Is a directory" -c /tmp
+	refused 2 "unexpected argument" -i va extra
+}
+
+t_two_captures_of_one_group() {
+	printf '[capture a]\ninterface = va\nfanout_id = 5\n[capture b]\ninterface = va\nfanout_id = 5\n' >"$DIR/conf"
+	refused 78 "$DIR/conf:6: fanout_id = 5: must be another one than that of capture a" -c "$DIR/conf"
+}
+
+t_an_account_that_cannot_be_printed() {
+	local rc=0
+	ip netns exec "$NS" "$AFCAPD" -o daemon.control="$SOCK" -o daemon.metrics=off -i va -w "$OUT" -j 1 >/dev/full 2>"$DIR/err" &
+	DAEMON=$!
+	PIDS="$PIDS $DAEMON"
+	wait_for 20 daemon_running
+	in_lab "$FRAMES" send vb 100
+	wait_for 5 counter_at_least written 100
+	"$AFCTL" -s "$SOCK" status >/dev/full 2>"$DIR/said" || rc=$?
+	equal "exit code of afctl" $rc 1
+	contains "what afctl says" "$(cat "$DIR/said")" "standard output: No space left"
+	rc=0
+	kill "$DAEMON"
+	wait "$DAEMON" || rc=$?
+	equal "exit code" $rc 1
+	contains "the account" "$(cat "$DIR/err")" '^va: [0-9]* packets seen'
+}
+
 t_no_such_group() {
 	local group
 	refused 78 "file_group = nonesuch: no such group" -i va -w "$OUT" -o file_group=nonesuch
