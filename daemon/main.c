@@ -106,7 +106,7 @@ static int arguments_parse(struct arguments *a, int argc, char **argv)
 			return EXIT_USAGE; /* getopt told */
 	}
 	if (optind < argc)
-		return usage_error("unexpected argument: all have a letter");
+		return usage_error("unexpected argument: an interface is given by -i");
 	if (a->interface && a->file)
 		return usage_error("-c and -i exclude each other");
 	if (!a->interface && (a->directory || a->workers || a->filter))
