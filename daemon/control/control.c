@@ -96,12 +96,6 @@ static json_t *stats_next(void *owner, json_t *parameters)
 			    json_string_value(json_object_get(parameters, "capture")));
 }
 
-static void parameter_invalid(struct varlink_call *call, const char *name)
-{
-	varlink_error(call, "org.varlink.service.InvalidParameter",
-		      json_pack("{s:s}", "parameter", name));
-}
-
 static void run_stats(void *owner, struct varlink_call *call, json_t *parameters)
 {
 	json_t *capture = json_object_get(parameters, "capture"),
@@ -109,13 +103,8 @@ static void run_stats(void *owner, struct varlink_call *call, json_t *parameters
 	double seconds = json_is_number(interval) ? json_number_value(interval) : STREAM_SECONDS;
 	json_t *stats;
 
-	if (capture && !json_is_string(capture) && !json_is_null(capture)) {
-		parameter_invalid(call, "capture");
-		return;
-	}
-	if ((interval && !json_is_number(interval) && !json_is_null(interval)) ||
-	    !(seconds >= STREAM_SECONDS_MIN && seconds <= STREAM_SECONDS_MAX)) {
-		parameter_invalid(call, "interval");
+	if (!(seconds >= STREAM_SECONDS_MIN && seconds <= STREAM_SECONDS_MAX)) {
+		varlink_invalid(call, "interval");
 		return;
 	}
 	stats = stats_next(owner, parameters);
@@ -145,9 +134,7 @@ static void run_rotate(void *owner, struct varlink_call *call, json_t *parameter
 	struct control *control = owner;
 	json_t *capture = json_object_get(parameters, "capture");
 
-	if (capture && !json_is_string(capture) && !json_is_null(capture))
-		parameter_invalid(call, "capture");
-	else if (peer_rights(varlink_socket(call), control->askers, control->admins) != PEER_CHANGE)
+	if (peer_rights(varlink_socket(call), control->askers, control->admins) != PEER_CHANGE)
 		varlink_refuse(call, &change_denied);
 	else if (!supervisor_rotate(control->supervisor, json_string_value(capture)))
 		varlink_error(call, INTERFACE ".NoSuchCapture",
@@ -156,11 +143,18 @@ static void run_rotate(void *owner, struct varlink_call *call, json_t *parameter
 		varlink_later(call, ROTATE_SECONDS, &rotate_late, rotate_ready, parameters);
 }
 
+static const struct varlink_parameter no_parameters[] = { VARLINK_PARAMETERS_END };
+static const struct varlink_parameter one_or_all[] = { { "capture", VARLINK_STRING, true },
+						       VARLINK_PARAMETERS_END };
+static const struct varlink_parameter of_stats[] = { { "capture", VARLINK_STRING, true },
+						     { "interval", VARLINK_NUMBER, true },
+						     VARLINK_PARAMETERS_END };
+
 static const struct varlink_method methods[] = {
-	{ INTERFACE ".Rotate", run_rotate },
-	{ INTERFACE ".Status", run_status },
-	{ INTERFACE ".Stats", run_stats },
-	{ NULL, NULL },
+	{ INTERFACE ".Rotate", one_or_all, run_rotate },
+	{ INTERFACE ".Status", no_parameters, run_status },
+	{ INTERFACE ".Stats", of_stats, run_stats },
+	{ NULL, NULL, NULL },
 };
 
 /* Who could stop the captures is not kept out by who can only watch them. */

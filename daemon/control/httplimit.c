@@ -230,7 +230,7 @@ static void gate_cb(evutil_socket_t listener, short what, void *arg)
 			}
 			return;
 		}
-		refuse_tell(l->refuse, fd, busy, strlen(busy));
+		refuse_asking(l->refuse, fd, busy, strlen(busy));
 	}
 }
 

@@ -4,18 +4,22 @@
 #include "../base/clock.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PLACES	     16
-#define LINGER_NS    1000000000u
+#define PLACES	     32
+#define LINGER_NS    1000000000u /* told */
+#define ASKING_NS    5000000000u /* until something of the request is here */
 #define READ_BYTES   4096
 #define LISTEN_BYTES (128 << 10) /* more than any request: who sends more does not listen */
 
 struct refused {
 	struct event *event; /* NULL: nobody here */
 	int fd;
+	const void *text; /* what it is told when it asks; NULL: it was */
+	size_t text_bytes;
 	size_t bytes; /* read and thrown away */
 	uint64_t since;
 };
@@ -35,7 +39,16 @@ static void refused_end(struct refused *r)
 	close(r->fd);
 }
 
-/* It sends what it had to say, closes, or does neither for a second. */
+static bool refused_tell(struct refused *r, const void *text, size_t bytes)
+{
+	r->text = NULL;
+	r->since = clock_mono_ns();
+	/* A socket that takes not even this is of somebody who does not read */
+	return send(r->fd, text, bytes, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)bytes &&
+	       shutdown(r->fd, SHUT_WR) == 0;
+}
+
+/* It sends what it had to say, closes, or does neither for a while. */
 static void heard_cb(evutil_socket_t fd, short what, void *arg)
 {
 	char unread[READ_BYTES];
@@ -46,24 +59,44 @@ static void heard_cb(evutil_socket_t fd, short what, void *arg)
 		return;
 	if (n > 0)
 		r->bytes += (size_t)n;
+	if (n > 0 && r->text &&
+	    (!refused_tell(r, r->text, r->text_bytes) ||
+	     event_add(r->event, &(struct timeval){ LINGER_NS / 1000000000u, 0 })))
+		n = 0;
 	if (n <= 0 || r->bytes > LISTEN_BYTES || clock_mono_ns() - r->since > LINGER_NS)
+		refused_end(r);
+}
+
+static void refused_begin(struct refuse *refuse, const struct refused *how, uint64_t ns)
+{
+	struct refused *r = &refuse->places[refuse->next++ % PLACES];
+
+	refused_end(r);
+	*r = *how;
+	r->event = event_new(refuse->base, r->fd, EV_READ | EV_PERSIST, heard_cb, r);
+	if (!r->event)
+		close(r->fd);
+	else if (event_add(r->event, &(struct timeval){ (time_t)(ns / 1000000000u), 0 }))
 		refused_end(r);
 }
 
 void refuse_tell(struct refuse *refuse, int fd, const void *text, size_t bytes)
 {
-	struct refused *r = &refuse->places[refuse->next++ % PLACES];
+	struct refused r = { .fd = fd };
 
-	refused_end(r);
-	*r = (struct refused){ .fd = fd, .since = clock_mono_ns() };
-	/* A socket that takes not even this is of somebody who does not read */
-	if (send(fd, text, bytes, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)bytes &&
-	    shutdown(fd, SHUT_WR) == 0)
-		r->event = event_new(refuse->base, fd, EV_READ | EV_PERSIST, heard_cb, r);
-	if (!r->event)
+	if (refused_tell(&r, text, bytes))
+		refused_begin(refuse, &r, LINGER_NS);
+	else
 		close(fd);
-	else if (event_add(r->event, &(struct timeval){ 1, 0 }))
-		refused_end(r);
+}
+
+void refuse_asking(struct refuse *refuse, int fd, const void *text, size_t bytes)
+{
+	const struct refused r = {
+		.fd = fd, .text = text, .text_bytes = bytes, .since = clock_mono_ns()
+	};
+
+	refused_begin(refuse, &r, ASKING_NS);
 }
 
 int refuse_new(struct refuse **out, struct event_base *base)

@@ -15,7 +15,11 @@ void refuse_free(struct refuse *refuse);
 
 /* Sends `text` without waiting and takes the socket over. It stays open until the client closes,
  * for a second at most, so that what the client is just sending does not take the words away from
- * it; with more than 16 such clients the oldest goes at once. */
+ * it; with more than 32 such clients the oldest goes at once. */
 void refuse_tell(struct refuse *refuse, int fd, const void *text, size_t bytes);
+
+/* The same once something of its request is here: an answer to no request is a broken protocol to
+ * a client. It has 5 s for that. `text` is borrowed. */
+void refuse_asking(struct refuse *refuse, int fd, const void *text, size_t bytes);
 
 #endif

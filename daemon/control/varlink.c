@@ -1,6 +1,5 @@
 /* Clients, requests, answers. */
 #include "varlink.h"
-#include "refuse.h"
 #include "varlink_builtin.h"
 
 #include "../base/clock.h"
@@ -19,8 +18,11 @@
 #define ACCEPTS		16  /* a wake-up */
 #define ACCEPT_PAUSE_MS 100 /* when there is no descriptor, no memory */
 
+TAILQ_HEAD(clients, varlink_call);
+
 struct varlink_call {
 	struct varlink *varlink;
+	const struct varlink_refusal *refused; /* answers its first request, which is its last */
 	struct bufferevent *stream;
 	struct event *request, *answer; /* deadlines: to finish the one, to take the other */
 	struct event *again;		/* what it has asked already is served after the others */
@@ -45,18 +47,30 @@ struct varlink {
 	struct event *door, *pause;
 	const struct varlink_service *service;
 	void *owner;
-	struct refuse *refuse;
-	TAILQ_HEAD(, varlink_call) clients;
-	unsigned count, ordinary;
+	struct clients clients, refused; /* the latter without a slot */
+	unsigned count, ordinary, refused_count;
 };
+
+static struct clients *client_list(struct varlink_call *c)
+{
+	return c->refused ? &c->varlink->refused : &c->varlink->clients;
+}
+
+static void client_count(struct varlink_call *c, int by)
+{
+	struct varlink *v = c->varlink;
+
+	*(c->refused ? &v->refused_count : &v->count) += (unsigned)by;
+	if (!c->refused && c->rank == VARLINK_ORDINARY)
+		v->ordinary += (unsigned)by;
+}
 
 static void client_free(struct varlink_call *c)
 {
 	struct event *const events[] = { c->timer, c->request, c->answer, c->again };
 
-	TAILQ_REMOVE(&c->varlink->clients, c, link);
-	c->varlink->count--;
-	c->varlink->ordinary -= c->rank == VARLINK_ORDINARY;
+	TAILQ_REMOVE(client_list(c), c, link);
+	client_count(c, -1);
 	for (unsigned i = 0; i < sizeof(events) / sizeof(*events); i++)
 		if (events[i])
 			event_free(events[i]);
@@ -109,6 +123,12 @@ void varlink_error(struct varlink_call *call, const char *name, json_t *paramete
 {
 	answer_send(call, json_pack("{s:s,s:o}", "error", name, "parameters",
 				    parameters ? parameters : json_object()));
+}
+
+void varlink_invalid(struct varlink_call *call, const char *parameter)
+{
+	varlink_error(call, "org.varlink.service.InvalidParameter",
+		      json_pack("{s:s}", "parameter", parameter));
 }
 
 void varlink_refuse(struct varlink_call *call, const struct varlink_refusal *refusal)
@@ -192,18 +212,6 @@ int varlink_socket(const struct varlink_call *call)
 	return bufferevent_getfd(call->stream);
 }
 
-static void method_run(struct varlink_call *c, const char *method, json_t *parameters)
-{
-	const struct varlink_service *service = c->varlink->service;
-
-	for (const struct varlink_method *m = service->methods; m->name; m++)
-		if (strcmp(m->name, method) == 0) {
-			m->run(c->varlink->owner, c, parameters);
-			return;
-		}
-	varlink_builtin_run(service, c, method, parameters);
-}
-
 /* One request. False: it is none, and the client is not worth more words. */
 static bool request_serve(struct varlink_call *c, const char *text, size_t length)
 {
@@ -217,7 +225,12 @@ static bool request_serve(struct varlink_call *c, const char *text, size_t lengt
 
 		c->more = json_is_true(json_object_get(request, "more"));
 		c->oneway = json_is_true(json_object_get(request, "oneway"));
-		method_run(c, method, none ? none : parameters);
+		if (c->refused)
+			varlink_refuse(c, c->refused);
+		else
+			varlink_method_run(c->varlink->service, c->varlink->owner, c, method,
+					   none ? none : parameters);
+		c->closing |= c->refused != NULL;
 		json_decref(none);
 	}
 	json_decref(request);
@@ -250,7 +263,7 @@ static void client_settle(struct varlink_call *c)
 		client_free(c);
 		return;
 	}
-	if (!waiting || whole || answering || c->timer)
+	if ((!waiting && !c->refused) || whole || answering || c->timer)
 		event_del(c->request);
 	else if (!event_pending(c->request, EV_TIMEOUT, NULL))
 		event_add(c->request, &(struct timeval){ VARLINK_REQUEST_SECONDS, 0 });
@@ -321,17 +334,6 @@ static void deadline_cb(evutil_socket_t fd, short what, void *arg)
 	client_free(arg);
 }
 
-/* Told so, without a place of its own. */
-static void client_refuse(struct varlink *v, int fd, const struct varlink_refusal *why)
-{
-	char text[256];
-	int n = snprintf(text, sizeof(text),
-			 "{\"error\":\"%s\",\"parameters\":{\"reason\":\"%s\"}}", why->error,
-			 why->reason);
-
-	refuse_tell(v->refuse, fd, text, (size_t)n + 1);
-}
-
 static bool client_idle(const struct varlink_call *c, uint64_t now)
 {
 	return !c->timer && output_length(c) == 0 &&
@@ -358,7 +360,9 @@ static bool place_find(struct varlink *v, enum varlink_rank rank)
 	return idle;
 }
 
-static void client_begin(struct varlink *v, int fd, enum varlink_rank rank)
+/* `refused`: why it has no slot, or NULL. It may ask once, within VARLINK_REQUEST_SECONDS. */
+static void client_begin(struct varlink *v, int fd, enum varlink_rank rank,
+			 const struct varlink_refusal *refused)
 {
 	struct varlink_call *c = calloc(1, sizeof(*c));
 
@@ -367,11 +371,11 @@ static void client_begin(struct varlink *v, int fd, enum varlink_rank rank)
 		return;
 	}
 	c->varlink = v;
+	c->refused = refused;
 	c->rank = rank;
 	c->since = clock_mono_ns();
-	TAILQ_INSERT_TAIL(&v->clients, c, link);
-	v->count++;
-	v->ordinary += rank == VARLINK_ORDINARY;
+	TAILQ_INSERT_TAIL(client_list(c), c, link);
+	client_count(c, 1);
 	c->stream = bufferevent_socket_new(v->base, fd, BEV_OPT_CLOSE_ON_FREE);
 	c->request = event_new(v->base, -1, 0, deadline_cb, c);
 	c->answer = event_new(v->base, -1, 0, deadline_cb, c);
@@ -386,18 +390,24 @@ static void client_begin(struct varlink *v, int fd, enum varlink_rank rank)
 	bufferevent_setwatermark(c->stream, EV_READ, 0, VARLINK_REQUEST_BYTES);
 	if (bufferevent_enable(c->stream, EV_READ | EV_WRITE))
 		client_free(c); /* it would never be heard */
+	else
+		client_settle(c);
 }
 
+/* No error before a request: a client that waits for its answer would take it for a broken
+ * protocol. The newest of those without a slot are served. */
 static void client_come(struct varlink *v, int fd)
 {
 	enum varlink_rank rank = v->service->rank(v->owner, fd);
+	const struct varlink_refusal *refused = NULL;
 
 	if (rank == VARLINK_DENIED)
-		client_refuse(v, fd, &v->service->denied);
+		refused = &v->service->denied;
 	else if (!place_find(v, rank))
-		client_refuse(v, fd, &v->service->busy);
-	else
-		client_begin(v, fd, rank);
+		refused = &v->service->busy;
+	if (refused && v->refused_count == VARLINK_REFUSED)
+		client_free(TAILQ_FIRST(&v->refused));
+	client_begin(v, fd, rank, refused);
 }
 
 /* Not for ever without: who waits at the door would have us wake up again and again for nothing. */
@@ -446,9 +456,10 @@ int varlink_new(struct varlink **out, struct event_base *base, int listener,
 		.base = base, .listener = listener, .service = service, .owner = owner
 	};
 	TAILQ_INIT(&v->clients);
+	TAILQ_INIT(&v->refused);
 	v->door = event_new(base, listener, EV_READ | EV_PERSIST, door_cb, v);
 	v->pause = event_new(base, -1, 0, pause_cb, v);
-	if (!v->door || !v->pause || refuse_new(&v->refuse, base) || event_add(v->door, NULL)) {
+	if (!v->door || !v->pause || event_add(v->door, NULL)) {
 		v->listener = -1; /* still its maker's */
 		varlink_free(v);
 		return -ENOMEM;
@@ -463,9 +474,8 @@ void varlink_free(struct varlink *varlink)
 
 	if (!varlink)
 		return;
-	while ((c = TAILQ_FIRST(&varlink->clients)))
+	while ((c = TAILQ_FIRST(&varlink->clients)) || (c = TAILQ_FIRST(&varlink->refused)))
 		client_free(c);
-	refuse_free(varlink->refuse);
 	if (varlink->door)
 		event_free(varlink->door);
 	if (varlink->pause)

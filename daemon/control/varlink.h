@@ -13,16 +13,31 @@
 
 #define VARLINK_REQUEST_BYTES	(64 << 10)
 #define VARLINK_CLIENTS		32
-#define VARLINK_RESERVED	8  /* of them for VARLINK_PREFERRED alone */
-#define VARLINK_REQUEST_SECONDS 5  /* to finish a request once begun */
-#define VARLINK_ANSWER_SECONDS	10 /* to take an answer */
-#define VARLINK_IDLE_SECONDS	10 /* without a request: the place goes to who needs it */
+#define VARLINK_RESERVED	8   /* of them for VARLINK_PREFERRED alone */
+#define VARLINK_REFUSED		128 /* clients without a slot, until their first request */
+#define VARLINK_REQUEST_SECONDS 5   /* to finish a request once begun; without a slot: to send it */
+#define VARLINK_ANSWER_SECONDS	10  /* to take an answer */
+#define VARLINK_IDLE_SECONDS	10  /* without a request: the place goes to who needs it */
 
 struct varlink;
 struct varlink_call; /* one call of one client; gone after its last answer or with its client */
 
+enum varlink_type { VARLINK_STRING, VARLINK_NUMBER };
+
+struct varlink_parameter {
+	const char *name;
+	enum varlink_type type;
+	bool optional; /* may be left out, or null */
+};
+#define VARLINK_PARAMETERS_END                                                                     \
+	{                                                                                          \
+		NULL, VARLINK_STRING, false                                                        \
+	}
+
 struct varlink_method {
 	const char *name; /* with its interface: "org.afcap.control.Stats" */
+	const struct varlink_parameter *parameters; /* ended by the above; others, and those of
+						       another type, are InvalidParameter */
 	/* `parameters` is an object, borrowed. Answers by varlink_reply(), varlink_error(),
 	 * varlink_later() or varlink_stream(). */
 	void (*run)(void *owner, struct varlink_call *call, json_t *parameters);
@@ -46,7 +61,7 @@ struct varlink_service {
 		*interfaces; /* ended by a NULL name; org.varlink.service is added */
 	const struct varlink_method *methods; /* ended by a NULL name; likewise */
 	enum varlink_rank (*rank)(void *owner, int socket);
-	struct varlink_refusal denied, busy; /* told at once to who gets no place */
+	struct varlink_refusal denied, busy; /* answers the first request of who gets no slot */
 };
 
 /* Serves a listening socket, which it owns then. `service` is borrowed. Returns 0 or -errno. */
@@ -62,6 +77,8 @@ void varlink_reply(struct varlink_call *call, json_t *parameters);
 
 /* An error as answer: its full name, and parameters (reference taken, may be NULL). */
 void varlink_error(struct varlink_call *call, const char *name, json_t *parameters);
+/* org.varlink.service.InvalidParameter, with the parameter's name. */
+void varlink_invalid(struct varlink_call *call, const char *parameter);
 void varlink_refuse(struct varlink_call *call, const struct varlink_refusal *refusal);
 
 /* Answers later: `ready` is asked every few milliseconds and makes the parameters, or is NULL.

@@ -1,12 +1,12 @@
-/* org.varlink.service, which every varlink service has. */
+/* Methods and their parameters, and org.varlink.service, which every varlink service has. */
 #ifndef VARLINK_BUILTIN_H
 #define VARLINK_BUILTIN_H
 
 #include "varlink.h"
 
-/* Answers what `service` has no method for: its own description, or which part of the name is
- * unknown. */
-void varlink_builtin_run(const struct varlink_service *service, struct varlink_call *call,
-			 const char *method, json_t *parameters);
+/* Calls the method, of `service` (whose `owner` is passed to it) or of org.varlink.service, where
+ * its parameters are right; else answers what is wrong. */
+void varlink_method_run(const struct varlink_service *service, void *owner,
+			struct varlink_call *call, const char *method, json_t *parameters);
 
 #endif

@@ -77,9 +77,19 @@ static enum varlink_rank rank(void *owner, int socket)
 	return socket < 0 ? VARLINK_DENIED : VARLINK_PREFERRED;
 }
 
+static const struct varlink_parameter parameters[] = {
+	{ "big", VARLINK_NUMBER, true },
+	{ "bare", VARLINK_NUMBER, true },
+	{ "never", VARLINK_NUMBER, true },
+	{ "text", VARLINK_STRING, true },
+	VARLINK_PARAMETERS_END,
+};
+static const struct varlink_parameter needed[] = { { "text", VARLINK_STRING, false },
+						   VARLINK_PARAMETERS_END };
 static const struct varlink_method methods[] = {
-	{ "t.Echo", run_echo },	  { "t.Fail", run_fail }, { "t.Stream", run_stream },
-	{ "t.Later", run_later }, { NULL, NULL },
+	{ "t.Echo", parameters, run_echo },	{ "t.Fail", parameters, run_fail },
+	{ "t.Stream", parameters, run_stream }, { "t.Later", parameters, run_later },
+	{ "t.Needs", needed, run_echo },	{ NULL, NULL, NULL },
 };
 static const struct varlink_interface interfaces[] = { { "t", "interface t\n" }, { NULL, NULL } };
 static const struct varlink_service service = { .vendor = "v",
@@ -161,18 +171,24 @@ static unsigned crowd_come(int fds[VARLINK_CLIENTS], unsigned count)
 	return count;
 }
 
-static void crowd_check(unsigned count, int fd)
+/* Whether there is a slot for it or not, nothing is said before it asks. */
+static void silence_check(int fd)
+{
+	char text[128];
+
+	client_turn(base);
+	if (recv(fd, text, sizeof(text), MSG_DONTWAIT) >= 0)
+		abort();
+}
+
+/* Who has no slot is answered once, if at all. */
+static void refusal_check(const struct client_text *text)
 {
 	static const char busy[] =
 		"{\"error\":\"t.Busy\",\"parameters\":{\"reason\":\"too many\"}}";
-	char text[128];
-	ssize_t n;
 
-	client_turn(base);
-	n = recv(fd, text, sizeof(text), MSG_DONTWAIT);
-	if (count == VARLINK_CLIENTS && (n != sizeof(busy) || memcmp(text, busy, sizeof(busy))))
-		abort();
-	if (count < VARLINK_CLIENTS && n >= 0)
+	if (text->length &&
+	    (text->length != sizeof(busy) || memcmp(text->bytes, busy, sizeof(busy))))
 		abort();
 }
 
@@ -200,11 +216,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		others = crowd_come(crowd, VARLINK_CLIENTS - data[0] / 128);
 	fd = connected();
 	if (others)
-		crowd_check(others, fd);
+		silence_check(fd);
 	client_talk(base, fd, &way, data + 2, bytes - 2, &text);
 	if (client_memory() > before + text.length + MEMORY_MOST)
 		abort();
-	if (others < VARLINK_CLIENTS)
+	if (others == VARLINK_CLIENTS)
+		refusal_check(&text);
+	else
 		answers_check(&text, way.times * requests_in(data + 2, bytes - 2));
 	free(text.bytes);
 	close(fd);

@@ -133,11 +133,20 @@ t_varlink() {
 		jq -r .parameters.description >"$DIR/org.afcap.control.varlink"
 	contains description "$(cat "$DIR/org.afcap.control.varlink")" "^method Stats"
 	contains description "$(cat "$DIR/org.afcap.control.varlink")" "  poll_timeouts: int"
-	if command -v varlink-go-interface-generator >/dev/null; then
+	varlink '{"method":"org.varlink.service.GetInterfaceDescription","parameters":{"interface":"org.varlink.service"}}' |
+		jq -r .parameters.description >"$DIR/org.varlink.service.varlink"
+	for name in org.afcap.control org.varlink.service; do
+		python3 "$TOP/tests/live/idl.py" "$DIR/$name.varlink" >"$DIR/$name.methods" || fail "$name is not read by every client"
+		command -v varlink-go-interface-generator >/dev/null || continue
 		mkdir "$DIR/go"
-		cp "$DIR/org.afcap.control.varlink" "$DIR/go"
-		varlink-go-interface-generator "$DIR/go/org.afcap.control.varlink" || fail "not varlink's language"
-	fi
+		cp "$DIR/$name.varlink" "$DIR/go"
+		varlink-go-interface-generator "$DIR/go/$name.varlink" || fail "not varlink's language"
+		while read -r method; do
+			grep -q "func $method() ${method}_methods" "$DIR/go"/*.go || fail "varlink-go does not see $method of $name"
+		done <"$DIR/$name.methods"
+		rm -r "$DIR/go"
+	done
+	equal methods "$(paste -sd ' ' "$DIR/org.afcap.control.methods")" "Status Stats Rotate"
 	# Several calls on one connection, in order
 	answers=$(varlink '{"method":"org.afcap.control.Status"}' '{"method":"org.afcap.control.Stats","parameters":{}}')
 	equal "both answered" "$(jq -s 'map(.parameters.captures | length)' -c <<<"$answers")" "[1,1]"
@@ -152,11 +161,46 @@ t_varlink() {
 		'{"error":"org.varlink.service.InvalidParameter","parameters":{"parameter":"interval"}}'
 	equal "no such capture" "$(varlink '{"method":"org.afcap.control.Stats","parameters":{"capture":"x"}}')" \
 		'{"error":"org.afcap.control.NoSuchCapture","parameters":{"capture":"x"}}'
+	# Each with each method that has no such parameter, or one of another type
+	while read -r method parameters wrong; do
+		equal "$method with $parameters" "$(varlink "{\"method\":\"org.$method\",\"parameters\":$parameters}")" \
+			"{\"error\":\"org.varlink.service.InvalidParameter\",\"parameters\":{\"parameter\":\"$wrong\"}}"
+	done <<-'P'
+		afcap.control.Rotate {"captrue":"va"} captrue
+		afcap.control.Rotate {"capture":["va"]} capture
+		afcap.control.Rotate {"capture":"va","interval":1} interval
+		afcap.control.Status {"bogus":1} bogus
+		afcap.control.Status {"capture":"va"} capture
+		afcap.control.Stats {"Capture":"va"} Capture
+		afcap.control.Stats {"capture":1} capture
+		afcap.control.Stats {"capture":"va","interval":true} interval
+		afcap.control.Stats {"interval":0.01} interval
+		varlink.service.GetInfo {"interface":"x"} interface
+		varlink.service.GetInterfaceDescription {} interface
+		varlink.service.GetInterfaceDescription {"interface":null} interface
+		varlink.service.GetInterfaceDescription {"interface":1} interface
+		varlink.service.GetInterfaceDescription {"interface":"x","y":null} y
+	P
+	equal "null is none" "$(varlink '{"method":"org.afcap.control.Stats","parameters":{"capture":null,"interval":null}}' |
+		jq '.parameters.captures | length')" 1
 	equal "no JSON" "$(varlink 'hello')" closed
 	equal "no method" "$(varlink '{}')" closed
 	equal "too long" "$(varlink "{\"method\":\"$(head -c 70000 /dev/zero | tr '\0' x)\"}")" closed
 	ctl status >/dev/null || fail "the daemon did not survive"
 	daemon_stop
+}
+
+t_a_misspelt_parameter_rotates_nothing() {
+	daemon_start -i va -w "$OUT" -j 1 -o block_timeout=10ms -o write_delay=20ms
+	in_lab "$FRAMES" send vb 100
+	wait_for 10 counter_is written 100
+	contains answer "$(varlink '{"method":"org.afcap.control.Rotate","parameters":{"captrue":"va"}}')" InvalidParameter
+	in_lab "$FRAMES" send vb 100 first=100
+	wait_for 10 counter_is written 200 # into the same file
+	equal "answer" "$(varlink '{"method":"org.afcap.control.Rotate","parameters":{"capture":"va"}}')" '{"parameters":{}}'
+	equal "finished" "$(files | wc -l)" 1
+	daemon_stop
+	equal files "$(account files)" 1
 }
 
 t_a_client_too_many_and_a_slow_one() {
@@ -169,6 +213,7 @@ for i in range(33):
     s.settimeout(10)
     s.connect(sys.argv[1])
     clients.append(s)
+clients[32].sendall(b'{"method":"org.afcap.control.Status"}\0')
 assert b"org.afcap.control.Busy" in clients[32].recv(4096), "not refused in words"
 clients[0].sendall(b'{"method":')          # begun, never finished
 begin = time.time()
