@@ -35,7 +35,7 @@ void capture_tell(struct capture *capture)
 		.snaplen = capture->snaplen + head,
 		.direct = (uint32_t)c->direct,
 		.file_mode = (uint32_t)c->file_mode,
-		.workers = config_workers(c),
+		.workers = capture->workers,
 		.sync = c->sync != CONFIG_SYNC_NONE,
 		.file_bytes = (uint64_t)c->file_size,
 		.disk_budget = (uint64_t)c->disk_budget,
@@ -67,19 +67,20 @@ void capture_keep(struct capture *capture)
 
 static int slots_make(struct capture *capture, bool resumed)
 {
-	unsigned workers = config_workers(capture->config);
-	int rc = 0;
+	int result = 0;
 
-	capture->slots = calloc(workers, sizeof(*capture->slots));
-	if (!capture->slots)
+	capture->slots = calloc(capture->workers, sizeof(*capture->slots));
+	if (!capture->slots) {
+		capture->workers = 0;
 		return -ENOMEM;
-	while (rc == 0 && capture->workers < workers) {
-		int fd = resumed ? resume_ledger(capture, capture->workers) : -1;
-
-		rc = slot_init(&capture->slots[capture->workers], capture, capture->workers, fd);
-		capture->workers++;
 	}
-	return rc;
+	for (unsigned i = 0; i < capture->workers; i++) { /* all, so that all can be freed */
+		int fd = resumed ? resume_ledger(capture, i) : -1;
+		int rc = slot_init(&capture->slots[i], capture, i, fd);
+
+		result = result ? result : rc;
+	}
+	return result;
 }
 
 /* A new record for the next daemon. */
@@ -126,6 +127,8 @@ int capture_init(struct capture *capture, struct supervisor *supervisor, struct 
 		return rc;
 	capture_ring(c, &capture->ring, NULL);
 	resumed = resume_take(capture);
+	if (!capture->workers)
+		capture->workers = config_workers(c);
 	rc = capture_events(capture);
 	if (rc == 0 && !resumed)
 		rc = saved_make(capture);

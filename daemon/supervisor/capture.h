@@ -64,7 +64,7 @@ struct capture {
 	bool keeping;	     /* files_keep() is asked for */
 	uint64_t available;  /* bytes of the file system; UINT64_MAX: not known */
 	uint64_t sync_at_ns; /* monotonic; when files are synced next */
-	unsigned workers;
+	unsigned workers;    /* decided once: what `auto` means is asked by nobody else */
 	struct slot *slots;
 };
 

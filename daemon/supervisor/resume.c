@@ -32,7 +32,7 @@ struct saved_shape resume_shape(const struct capture *capture)
 	struct saved_shape shape;
 
 	memset(&shape, 0, sizeof(shape)); /* it is compared as bytes */
-	shape.workers = config_workers(c);
+	shape.workers = capture->workers;
 	shape.block_bytes = capture->ring.block_bytes;
 	shape.blocks = capture->ring.blocks;
 	shape.block_timeout_ms = capture->ring.block_timeout_ms;
@@ -119,13 +119,24 @@ static const char *shape_problem(const struct capture *capture, const struct sav
 	return NULL;
 }
 
+/* `auto` was decided when the capture began: the CPUs that this process may use by now change
+ * nothing of that. */
+static unsigned workers_of(const struct config_capture *config, const struct saved *saved)
+{
+	uint32_t workers = saved->shape.workers;
+
+	if (config->workers != CONFIG_AUTO || workers < 1 || workers > CONFIG_WORKERS_MAX)
+		return config_workers(config);
+	return workers;
+}
+
 /* A clean start: nothing is misread, and what it costs is told. */
 static void resume_refuse(struct capture *capture, struct left *list, unsigned count,
 			  const char *why)
 {
 	char when[CLOCK_TEXT_BYTES];
 	uint64_t unread = 0;
-	bool known = count == config_workers(capture->config);
+	bool known = count && count == capture->workers;
 
 	for (unsigned i = 0; i < count; i++) {
 		known = known && list[i].ledger && list[i].ring_fd >= 0;
@@ -157,21 +168,25 @@ static void resume_refuse(struct capture *capture, struct left *list, unsigned c
 bool resume_take(struct capture *capture)
 {
 	struct handover_key key = key_of(capture, HANDOVER_CAPTURE, 0, 0);
-	unsigned workers = config_workers(capture->config), count = 0;
-	struct left *list;
+	struct left *list = NULL;
+	unsigned count = 0;
 	const char *why;
 
 	capture->saved_fd = handover_take(&key);
 	if (capture->saved_fd < 0)
 		return false;
 	capture->saved = saved_map(capture->saved_fd, &capture->gap_ns);
-	why = capture->saved	? shape_problem(capture, capture->saved)
+	why = capture->saved	? NULL
 	      : errno == EPROTO ? "it was of another version"
 				: strerror(errno);
-	list = calloc(workers, sizeof(*list));
-	if (!list)
-		why = "no memory";
-	while (list && count < workers && !(why && !capture->saved)) {
+	if (!why) {
+		capture->workers = workers_of(capture->config, capture->saved);
+		why = shape_problem(capture, capture->saved);
+		list = calloc(capture->workers, sizeof(*list));
+		if (!list)
+			why = "no memory";
+	}
+	while (list && count < capture->workers) {
 		const char *problem = left_take(capture, count, &list[count]);
 
 		why = why ? why : problem;

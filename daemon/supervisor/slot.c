@@ -175,13 +175,32 @@ static void on_report(struct slot *slot, const struct message *message)
 		capture_link(slot->capture);
 }
 
+/* A starting worker's steps come one after the other, each once, each when it was asked for. */
+static bool step_fits(const struct slot *slot, uint32_t type)
+{
+	bool starting = slot->state == SLOT_STARTING;
+
+	switch (type) {
+	case MESSAGE_SOCKET_MADE:
+		return starting && slot->progress == PROGRESS_NONE &&
+		       slot->capture->sockets_asked > slot->index;
+	case MESSAGE_RING_MADE:
+		return starting && slot->progress == PROGRESS_SOCKET;
+	case MESSAGE_JOINED:
+		return starting && slot->progress == PROGRESS_RING &&
+		       slot->capture->joins_asked > slot->index;
+	case MESSAGE_READY:
+		return slot->progress == PROGRESS_JOINED;
+	default:
+		return true;
+	}
+}
+
 static void on_joined(struct slot *slot, const struct message *message, int fd)
 {
-	if (slot->ring_fd >= 0 || fd < 0) {
-		log_error("%s/%u: the worker joined without a ring, or twice",
-			  slot->capture->config->name, slot->index);
-		if (fd >= 0)
-			close(fd);
+	if (fd < 0) {
+		log_error("%s/%u: the worker joined without a ring", slot->capture->config->name,
+			  slot->index);
 		slot_condemn(slot);
 		return;
 	}
@@ -221,6 +240,14 @@ static void on_ready(struct slot *slot)
 static void slot_handle(struct slot *slot, struct message *message, int fd)
 {
 	slot->heard_ns = clock_mono_ns();
+	if (!step_fits(slot, message->type)) {
+		log_error("%s/%u: the worker says %s out of turn; it is replaced",
+			  slot->capture->config->name, slot->index, message_name(message->type));
+		if (fd >= 0)
+			close(fd);
+		slot_condemn(slot);
+		return;
+	}
 	if (message->type == MESSAGE_JOINED) {
 		on_joined(slot, message, fd);
 	} else {

@@ -34,7 +34,8 @@ struct slot {
 	unsigned index;
 	enum slot_state state;
 	enum slot_progress progress;
-	pid_t pid; /* -1: none */
+	pid_t pid;     /* -1: none */
+	bool unjudged; /* its worker is dead, whether the ledger can be used is not known yet */
 	int channel;
 	struct event *channel_event, *respawn;
 	int ledger_fd;

@@ -67,6 +67,8 @@ void slot_settle(struct slot *slot)
 
 	if (slot->state == SLOT_ENDED || slot->state == SLOT_IDLE)
 		return;
+	if (slot->unjudged) /* by what a dead worker still said: worker_buried() comes to it */
+		return;
 	totals = ledger_totals(slot->ledger);
 	if (slot->ring_fd >= 0)
 		ledger_take(slot->ledger, afcap_stats_take, slot->ring_fd);
@@ -210,6 +212,7 @@ static void worker_buried(struct slot *slot, int status)
 	struct capture *capture = slot->capture;
 	bool starting = slot->state == SLOT_STARTING, usable = ledger_usable(slot);
 
+	slot->unjudged = false;
 	totals_report(slot);
 	if (starting && !capture_abandoned(capture)) {
 		char text[64];
@@ -241,6 +244,7 @@ bool slot_reaped(struct slot *slot, pid_t pid, int status)
 	if (pid != slot->pid)
 		return false;
 	slot->pid = -1;
+	slot->unjudged = true;
 	slot->died_ns = clock_mono_ns();
 	/* What it still said: a reason for its end, and a descriptor perhaps. Reports are in the
 	 * ledger. */

@@ -286,6 +286,67 @@ nonsense() { # LOG OFFSET LENGTH BYTE
 t_a_ledger_of_no_use_is_replaced() { nonsense "the ledger is of no use (its head is overwritten)" 0 32 255; }
 t_a_report_that_cannot_be_ends_its_worker() { nonsense "the worker reports what cannot be; it is replaced" 32 1200 0; }
 
+# A message without a body, as if worker PID had said it: say_as PID MESSAGE_TYPE
+say_as() {
+	local type
+	type=$(awk -v want="$2" '/^enum message_type/ { on = 1 } on && /^\tMESSAGE_/ { n++; sub(/[, ].*/, "", $1); if ($1 == want) { print n; exit } }' \
+		"$TOP/daemon/base/message.h")
+	python3 - "$1" "$type" <<'P'
+import ctypes, os, socket, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+process = libc.syscall(434, int(sys.argv[1]), 0)  # pidfd_open
+channel = libc.syscall(438, process, 3, 0)        # pidfd_getfd
+socket.socket(fileno=channel).send(struct.pack("<II", int(sys.argv[2]), 0))
+P
+}
+
+# What a dead worker said last settles nothing before its ledger was looked at
+t_the_ledger_of_a_dead_worker_is_judged_first() {
+	daemon_start -i va -w "$OUT" -j 1 -o block_timeout=10ms -o write_delay=60s -o worker_timeout=60s
+	in_lab "$FRAMES" send vb 1000 rate=50000
+	wait_for 5 counter_is packets 1000
+	pid=$(worker_pid 0)
+	kill -STOP "$pid" # from here on what the ring holds stays there
+	kill -TERM "$DAEMON"
+	stopping() { grep -q "stopping: writing what the rings hold" "$DIR/err"; }
+	wait_for 5 stopping
+	kill -STOP "$DAEMON"
+	stopped() { grep -q '^State:.T' "/proc/$DAEMON/status"; }
+	wait_for 5 stopped
+	scribble "$pid" 32 1200 0
+	say_as "$pid" MESSAGE_READY
+	kill -KILL "$pid"
+	kill -TERM "$DAEMON" # abandoned: served after the worker's death is, or before it
+	kill -CONT "$DAEMON"
+	rc=0
+	wait "$DAEMON" || rc=$?
+	contains "it was judged" "$(cat "$DIR/err")" "va/0: the ledger is of no use"
+	equal "exit code" "$rc" 0
+	equal seen "$(account seen)" 1000
+	equal "packets = drops + received" 1000 $(($(account dropped) + $(account received)))
+	equal "received = written + discarded" "$(account received)" $(($(account written) + $(account discarded)))
+}
+
+# A worker that reads says no step of its start again
+t_a_step_out_of_turn_ends_its_worker() {
+	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=10ms -o write_delay=20ms
+	up() { [ "$(ctl --json status | jq -r '.captures[0].workers[0].state')" = running ]; }
+	n=0
+	for step in SOCKET_MADE RING_MADE READY; do
+		wait_for 5 up
+		say_as "$(worker_pid 0)" MESSAGE_$step
+		n=$((n + 1))
+		wait_for 5 counter_is restarts $n
+		equal "out of turn" "$(grep -c 'va/0: the worker says .* out of turn; it is replaced' "$DIR/err")" $n
+	done
+	wait_for 5 up
+	in_lab "$FRAMES" send vb 1000 rate=50000
+	wait_for 5 counter_is written 1000
+	daemon_stop
+	frames_check 1000 || fail "frames differ"
+	balance
+}
+
 # SIGSTOP for 80 % of what the ring holds at this rate (blocks / (rate / block size + 1 / timeout)) costs nothing; for longer,
 # what is counted
 stopped_for() { # SECONDS

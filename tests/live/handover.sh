@@ -171,6 +171,38 @@ t_another_configuration_begins_anew() {
 	whole 2000
 }
 
+# `auto` is decided when the capture begins; the CPUs that are allowed later change nothing of it, whatever begins anew
+t_fewer_cpus_leave_the_number_of_workers() {
+	local before
+	[ "$(nproc)" -ge 2 ] || skip "one CPU"
+	# shellcheck disable=SC2086
+	managed_start -i va -w "$OUT" $SMALL
+	before=$(ctl --json stats | jq '.captures[0].workers | length')
+	[ "$before" -ge 2 ] || fail "$before workers"
+	in_lab "$FRAMES" send vb 1000 rate=50000
+	wait_for 5 counter_is written 1000
+	taskset -pc 0 "$DAEMON" >/dev/null
+	ip -n "$NS" link del va
+	state_is() { [ "$( (ctl --json status || true) | jq -r '.captures[0].state')" = "$1" ]; }
+	wait_for 5 state_is down
+	ip -n "$NS" link add va type veth peer name vb
+	ip -n "$NS" link set va up
+	ip -n "$NS" link set vb up
+	wait_for 10 state_is running
+	in_lab "$FRAMES" send vb 1000 first=1000 rate=50000
+	wait_for 5 counter_is written 2000
+	taskset -pc 0 $MANAGER >/dev/null # and the next daemon has one CPU from the beginning
+	again USR2
+	equal "packets after it" "$(counter packets)" 2000
+	equal "workers after it" "$(ctl --json stats | jq '.captures[0].workers | length')" "$before"
+	in_lab "$FRAMES" send vb 1000 first=2000 rate=50000
+	wait_for 5 counter_is written 3000
+	equal "rings that nobody wanted" "$(grep -c 'is of no use any more' "$DIR/err")" 0
+	managed_stop
+	frames_check 3000 || fail "frames differ"
+	whole 3000
+}
+
 # Rings of a device that is another one by now: what they hold is written, then it begins anew
 t_the_interface_went_meanwhile() {
 	RESTART_SEC=1 managed_start -i va -w "$OUT" -j 2 -o block_timeout=1s -o write_delay=1s
