@@ -47,8 +47,10 @@ void capture_tell(struct capture *capture)
 		.token = supervisor_token(capture->supervisor),
 	};
 
-	if (c->output != OUTPUT_PCAPNG)
+	if (c->output != OUTPUT_PCAPNG) {
+		capture->placed = true;
 		return;
+	}
 	memcpy(m.name, c->name, sizeof(m.name));
 	memcpy(m.interface, c->interface, sizeof(m.interface));
 	memcpy(m.filter, c->filter, sizeof(m.filter));

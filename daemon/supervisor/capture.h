@@ -61,6 +61,7 @@ struct capture {
 	bool handing_over;
 	bool full;	     /* disk_reserve cannot be kept: nothing is written */
 	bool told;	     /* the archive knows of it */
+	bool placed;	     /* ... and has its directory open, or needs none */
 	bool keeping;	     /* files_keep() is asked for */
 	uint64_t available;  /* bytes of the file system; UINT64_MAX: not known */
 	uint64_t sync_at_ns; /* monotonic; when files are synced next */
@@ -163,6 +164,8 @@ void capture_keep(struct capture *capture);
 void capture_advance(struct capture *capture);
 void capture_joined(struct capture *capture, const struct message_group *group);
 void capture_start_failed(struct capture *capture, int exit_code, const char *text);
+/* The archive process has its directory open. */
+void capture_placed(struct capture *capture);
 /* `retried`: the capture goes on without that file and it is tried again. */
 void capture_files_failed(struct capture *capture, bool retried, int error, const char *text);
 /* What the archive did; `last`: it is done with what it was asked for. */

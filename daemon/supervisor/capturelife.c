@@ -196,6 +196,18 @@ void capture_advance(struct capture *capture)
 	capture_arm(capture);
 }
 
+void capture_placed(struct capture *capture)
+{
+	if (capture->placed)
+		return;
+	capture->placed = true;
+	if (capture->state != CAPTURE_WAITING)
+		return;
+	capture->retry_ns = 0;
+	supervisor_armed(capture->supervisor);
+	capture_link(capture);
+}
+
 void capture_joined(struct capture *capture, const struct message_group *group)
 {
 	struct capture_error error;
@@ -267,11 +279,24 @@ static bool slot_gone(const struct capture *capture)
 	return false;
 }
 
+/* The directory comes before the interface: without it the capture is not ready. */
+static void directory_again(struct capture *capture)
+{
+	if (!capture->retry_ns || clock_mono_ns() < capture->retry_ns)
+		return;
+	capture->retry_ns = UINT64_MAX; /* until the archive process has answered */
+	capture_tell(capture);
+}
+
 static void link_begin(struct capture *capture)
 {
 	struct capture_error error;
 	struct link link = { 0 };
 
+	if (!capture->placed) {
+		directory_again(capture);
+		return;
+	}
 	if (!link_ready(capture, &link)) {
 		capture->retry_ns = 0;
 		return;

@@ -150,8 +150,12 @@ void files_answered(struct files *f, struct request *r, const struct message_res
 		memcpy(file->name, result->name, sizeof(file->name));
 	if (r->type == MESSAGE_OPEN || r->type == MESSAGE_KEEP)
 		f->events->cared(r->owner, result, r->type == MESSAGE_KEEP);
-	if (r->type == MESSAGE_CAPTURE && !result->error && fd >= 0)
-		files_directory_set(f, r->capture, fd);
+	if (r->type == MESSAGE_CAPTURE && !result->error) {
+		if (fd >= 0)
+			files_directory_set(f, r->capture, fd);
+		if (r->owner)
+			f->events->placed(r->owner);
+	}
 	if (opens(r->type) && !result->error) {
 		file->fd = fd;
 		file->align = result->align;

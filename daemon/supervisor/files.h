@@ -31,6 +31,7 @@ struct output_file {
 
 /* What the answers are told to. `owner` is what the request was made with. */
 struct files_events {
+	void (*placed)(void *owner);			       /* the capture's directory is open */
 	void (*opened)(void *owner, struct output_file *file); /* file->fd is there */
 	/* `spoiled`: by a write or sync before that, which is counted already */
 	void (*finished)(void *owner, const struct ledger_file *record, bool spoiled, bool ok);

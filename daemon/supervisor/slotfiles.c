@@ -222,10 +222,18 @@ static void old_finish(struct slot *slot, struct output_file *file)
 		files_forget(file);
 }
 
+static void event_placed(void *owner)
+{
+	struct slot *slot = owner;
+
+	capture_placed(slot->capture);
+}
+
 static void event_opened(void *owner, struct output_file *file)
 {
 	struct slot *slot = owner;
 
+	capture_placed(slot->capture);
 	if (file != slot->current && file != slot->spare) {
 		if (file->reopen)
 			old_finish(slot, file);
@@ -316,6 +324,8 @@ static void event_failed(void *owner, struct output_file *file, int error, const
 	struct slot *slot = owner;
 
 	slot->retry_ns = clock_mono_ns() + RETRY_NS;
+	if (!file)
+		slot->capture->placed = false;
 	if (file && file->reopen) {
 		if (!passing(error) || (file != slot->current && file != slot->spare))
 			file_not_found(slot, file, error, text);
@@ -336,6 +346,7 @@ static void event_failed(void *owner, struct output_file *file, int error, const
 }
 
 const struct files_events slotfiles_events = {
+	.placed = event_placed,
 	.opened = event_opened,
 	.finished = event_finished,
 	.synced = event_synced,

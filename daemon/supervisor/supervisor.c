@@ -150,13 +150,20 @@ static void archive_watch(struct supervisor *s)
 	event_base_loopbreak(s->base);
 }
 
+/* Whether it has begun, or waits for nothing but its interface. */
+static bool capture_armed(const struct capture *capture)
+{
+	return capture->state != CAPTURE_STARTING &&
+	       (capture->state != CAPTURE_WAITING || capture->placed);
+}
+
 void supervisor_armed(struct supervisor *s)
 {
-	for (unsigned i = 0; i < s->captures; i++)
-		if (s->capture[i].state == CAPTURE_STARTING || !s->started)
-			return;
-	if (s->ready)
+	if (s->ready || !s->started)
 		return;
+	for (unsigned i = 0; i < s->captures; i++)
+		if (!capture_armed(&s->capture[i]))
+			return;
 	s->ready = true;
 	for (unsigned i = 0; i < s->captures; i++)
 		s->capture[i].initial = false;

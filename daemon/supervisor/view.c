@@ -104,9 +104,13 @@ void view_capture(const struct supervisor *supervisor, unsigned capture, struct 
 			view->reason = "a worker is being replaced";
 	if (*c->reason)
 		view->reason = c->reason;
+	if ((c->state == CAPTURE_WAITING || c->state == CAPTURE_RUNNING) && !c->placed &&
+	    !c->retry_ns)
+		view->reason = "its directory is not open yet";
 	/* What waits for its interface is; what waits for another reason, with retry_ns, is not. */
-	view->ready = !c->failed && (c->state == CAPTURE_RUNNING ||
-				     (c->state == CAPTURE_WAITING && !c->retry_ns));
+	view->ready =
+		!c->failed && c->placed &&
+		(c->state == CAPTURE_RUNNING || (c->state == CAPTURE_WAITING && !c->retry_ns));
 	view->link_up = c->state == CAPTURE_RUNNING && c->link_up;
 	view->degraded = view->reason != NULL;
 	capture_counters(c, &view->total);

@@ -1,5 +1,5 @@
-/* For sweep.sh, to be preloaded: the first process that is called $HOLD_NAME writes its pid into
- * $HOLD_FILE and stops before its main(), so that a tracer may come. */
+/* To be preloaded: the first process that is called $HOLD_NAME writes its pid into $HOLD_FILE and
+ * stops before its main(), so that a tracer may come; with $HOLD_EXIT each of them ends there. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,7 +12,11 @@ __attribute__((constructor)) static void hold(int argc, char **argv)
 	const char *name = getenv("HOLD_NAME"), *file = getenv("HOLD_FILE");
 	int fd;
 
-	if (!name || !file || argc < 1 || strcmp(argv[0], name) != 0)
+	if (!name || argc < 1 || strcmp(argv[0], name) != 0)
+		return;
+	if (getenv("HOLD_EXIT"))
+		_exit(EXIT_FAILURE);
+	if (!file)
 		return;
 	fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)

@@ -95,13 +95,43 @@ t_a_directory_is_not_waited_for() {
 	chmod 555 "$DIR/other"
 	chown 65534 "$DIR/other"
 	refused 77 "is not writable" -i va -j 3 -w "$DIR/other"
+	# Only the archive process sees this one, and its answer is waited for
+	refused 77 "is not writable" -i later0 -w "$DIR/other" -o on_missing=wait
 	! grep -E '^<3>$|cannot be' "$DIR/err" || fail "lines that say nothing"
+}
+
+ready_is() { [ "$(in_lab curl -so /dev/null -w '%{http_code}' http://127.0.0.1:9748/-/ready)" = "$1" ]; }
+
+# Held before its main() is the archive process, which opens the directory
+t_ready_waits_for_the_directory() {
+	mkdir "$DIR/manager"
+	HOLD_NAME="afcapd: archive" HOLD_FILE=$DIR/held LD_PRELOAD=$BUILD/tests/hold.so ip netns exec "$NS" \
+		python3 "$TOP/tests/live/manager.py" "$DIR/manager" "$AFCAPD" -o daemon.control="$SOCK" \
+		-o daemon.metrics=127.0.0.1:9748 -i later0 -w "$OUT" -j 1 -o on_missing=wait >"$DIR/out" 2>"$DIR/err" &
+	MANAGER=$!
+	PIDS="$PIDS $MANAGER"
+	said() { grep -qs "$1" "$DIR/manager/notified"; }
+	wait_for 10 test -s "$DIR/held"
+	wait_for 10 said STATUS= # it has looked at its captures
+	ready_is 503 || fail "ready, and no directory is open"
+	! said READY=1 || fail "READY=1, and no directory is open"
+	contains "why not" "$(in_lab curl -s http://127.0.0.1:9748/-/ready)" "later0: .*its directory is not open yet"
+	kill -CONT "$(cat "$DIR/held")"
+	wait_for 10 said READY=1
+	wait_for 10 ready_is 200
+	kill "$MANAGER"
+	wait "$MANAGER" || fail "exit code $?"
+}
+
+t_no_archive_process() {
+	export LD_PRELOAD=$BUILD/tests/hold.so HOLD_NAME="afcapd: archive" HOLD_EXIT=1
+	refused 1 "no archive process comes up" -i va -w "$OUT"
+	refused 1 "no archive process comes up" -i later0 -w "$OUT" -o on_missing=wait
 }
 
 # It was there at the start: not ready then, and said once, however often it is tried again
 t_a_directory_that_went_is_waited_for() {
 	mkdir "$DIR/goes"
-	ready_is() { [ "$(in_lab curl -so /dev/null -w '%{http_code}' http://127.0.0.1:9748/-/ready)" = "$1" ]; }
 	daemon_begin -i later0 -w "$DIR/goes" -j 1 -o on_missing=wait
 	wait_for 10 ready_is 200
 	rmdir "$DIR/goes"
