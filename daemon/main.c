@@ -224,8 +224,11 @@ int main(int argc, char **argv)
 	streams_check();
 	if (argc == 3 &&
 	    (strcmp(argv[0], CHILD_WORKER) == 0 || strcmp(argv[0], CHILD_ARCHIVE) == 0)) {
+		bool is_worker = strcmp(argv[0], CHILD_WORKER) == 0;
+
 		log_open(atoi(argv[2]), argv[1]);
-		return strcmp(argv[0], CHILD_WORKER) == 0 ? worker_main() : archive_main();
+		child_name(argv);
+		return is_worker ? worker_main() : archive_main();
 	}
 	log_open(LOG_INFO, "");
 	rc = arguments_parse(&arguments, argc, argv);

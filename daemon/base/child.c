@@ -5,8 +5,26 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
+
+#define NAME_BYTES 16 /* the kernel's TASK_COMM_LEN */
+
+void child_name(char **argv)
+{
+	static const char prefix[] = "afcapd: ";
+	const char *what = *argv[1] ? argv[1] : argv[0] + sizeof(prefix) - 1;
+	size_t length = strlen(what), space = NAME_BYTES - sizeof(prefix);
+	char name[NAME_BYTES];
+
+	snprintf(name, sizeof(name), "%s%s", prefix, what + (length > space ? length - space : 0));
+	prctl(PR_SET_NAME, name);
+	memset(argv[2], 0, strlen(argv[2]));
+	if (*argv[1] && argv[0] + strlen(argv[0]) + 1 == argv[1]) /* as the kernel lays them out */
+		argv[1][-1] = ' ';
+}
 
 void child_init(void)
 {

@@ -113,7 +113,7 @@ static int archive_start(struct files *f)
 
 	if (rc)
 		return rc;
-	pid = spawn_child(CHILD_ARCHIVE, "output files", &ends[1], 1, false);
+	pid = spawn_child(CHILD_ARCHIVE, "", &ends[1], 1, false);
 	close(ends[1]);
 	if (pid < 0) {
 		close(ends[0]);

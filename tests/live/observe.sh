@@ -124,6 +124,30 @@ t_version() {
 	daemon_stop
 }
 
+# As ps and top show them; of a long name the end, where interfaces and workers differ
+t_processes_have_names() {
+	called() { ps -ww -o comm=,args= -p "$1" | sed 's/  */ /g; s/ *$//'; }
+	printf '[daemon]\ncontrol = %s\nmetrics = off\n' "$SOCK" >"$DIR/conf"
+	printf '[capture %s]\ninterface = va\nworkers = 2\noutput = none\n' va a-long-name-of-thirty-two-letter >>"$DIR/conf"
+	ip netns exec "$NS" "$AFCAPD" -c "$DIR/conf" >"$DIR/out" 2>"$DIR/err" &
+	DAEMON=$!
+	PIDS="$PIDS $DAEMON"
+	wait_for 20 ctl status
+	equal supervisor "$(called "$DAEMON")" "afcapd $AFCAPD -c $DIR/conf"
+	equal archive "$(called "$(archive_pid)")" "afcapd: archive afcapd: archive"
+	kill -KILL "$(worker_pid 1)" # the next one, too
+	replaced() { [ "$(counter restarts)" = 1 ] && ctl status; }
+	wait_for 10 replaced
+	equal "va/1" "$(called "$(worker_pid 1)")" "afcapd: va/1 afcapd: worker va/1"
+	equal "workers" "$(workers | wc -l)" 4
+	equal "long" "$(called "$(ctl --json status | jq '.captures[1].workers[0].pid')")" \
+		"afcapd: etter/0 afcapd: worker a-long-name-of-thirty-two-letter/0"
+	for pid in "$(archive_pid)" $(workers); do
+		[ "$(cat "/proc/$pid/comm")" != exe ] || fail "one is called exe"
+	done
+	daemon_stop
+}
+
 t_varlink() {
 	daemon_start -i va -w "$OUT" -j 1
 	answer=$(varlink '{"method":"org.varlink.service.GetInfo"}')
