@@ -8,12 +8,13 @@
 #include "link.h"
 #include "notify.h"
 #include "slotfiles.h"
+#include "status.h"
+#include "view.h"
 
 #include "../base/clock.h"
 #include "../base/log.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -295,28 +296,20 @@ static void rotate_cb(evutil_socket_t signal, short what, void *arg)
 	supervisor_rotate(arg, NULL);
 }
 
-static void status_tell(const struct supervisor *s)
+static void status_tell(const struct supervisor *s, const char *prefix)
 {
-	char text[400] = "";
-	size_t n = 0;
+	static struct status_item items[CONFIG_CAPTURES_MAX];
+	char text[STATUS_BYTES];
 
-	for (unsigned i = 0; i < s->captures && n < sizeof(text); i++) {
+	for (unsigned i = 0; i < s->captures; i++) {
 		const struct capture *c = &s->capture[i];
-		struct counters sum;
-		unsigned up = 0;
 
+		items[i].up = 0;
+		view_capture(s, i, &items[i].view);
 		for (unsigned w = 0; w < c->workers; w++)
-			up += c->slots[w].state == SLOT_RUNNING;
-		capture_counters(c, &sum);
-		n += (size_t)snprintf(
-			text + n, sizeof(text) - n,
-			"%s%s: %s%s%s%u of %u workers, %" PRIu64 " packets, %" PRIu64
-			" dropped (%.3f %%)",
-			i ? "; " : "", c->config->name, capture_suspended(c) ? "disk full, " : "",
-			c->failed ? "failed, " : c->reason, !c->failed && *c->reason ? ", " : "",
-			up, c->workers, sum.packets, sum.drops,
-			sum.packets ? 100.0 * (double)sum.drops / (double)sum.packets : 0.0);
+			items[i].up += c->slots[w].state == SLOT_RUNNING;
 	}
+	status_text(text, prefix, items, s->captures);
 	notify_status("%s", text);
 }
 
@@ -334,7 +327,7 @@ static void tick_cb(evutil_socket_t fd, short what, void *arg)
 	}
 	s->ticked_ns = now;
 	archive_watch(s);
-	status_tell(s);
+	status_tell(s, s->handing_over ? "handing over: " : s->stopping ? "stopping: " : "");
 }
 
 static void links_changed(void *context)
@@ -467,6 +460,7 @@ int supervisor_account(struct supervisor *s)
 
 	if (s->handing_over) /* the account is the next one's */
 		return EXIT_SUCCESS;
+	status_tell(s, "ended: ");
 	balanced = account_all(s->capture, s->captures, s->failing, stdout);
 	if (fflush(stdout) || ferror(stdout)) {
 		log_error("the account cannot be written to standard output: %s; it is:",

@@ -27,6 +27,7 @@ int main(void)
 	srunner_add_suite(runner, suite_beneath());
 	srunner_add_suite(runner, suite_unixsocket());
 	srunner_add_suite(runner, suite_confine());
+	srunner_add_suite(runner, suite_status());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

@@ -24,5 +24,6 @@ Suite *suite_log(void);
 Suite *suite_beneath(void);
 Suite *suite_unixsocket(void);
 Suite *suite_confine(void);
+Suite *suite_status(void);
 
 #endif

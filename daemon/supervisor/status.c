@@ -1,0 +1,103 @@
+/* Which capture is the worst, and what of each fits into the line. */
+#include "status.h"
+
+#include "../base/printable.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MORE_BYTES   sizeof("; and 4294967295 more")
+#define REASON_BYTES 100 /* so that the counts still fit behind it */
+
+/* The states that are wrong, the worst first; all others are below a capture that is degraded. */
+static const char *const wrong[] = { "failed", "suspended", "down" };
+#define WRONG (sizeof(wrong) / sizeof(*wrong))
+
+static unsigned severity(const struct status_item *item)
+{
+	for (unsigned i = 0; i < WRONG; i++)
+		if (strcmp(item->view.state, wrong[i]) == 0)
+			return (unsigned)(WRONG - i) + 1;
+	return item->view.degraded || item->up < item->view.workers;
+}
+
+static double loss(const struct counters *c)
+{
+	return c->packets ? (double)(c->drops + counters_discarded(c)) / (double)c->packets : 0.0;
+}
+
+static bool worse(const struct status_item *a, const struct status_item *b)
+{
+	unsigned of_a = severity(a), of_b = severity(b);
+
+	return of_a != of_b ? of_a > of_b : loss(&a->view.total) > loss(&b->view.total);
+}
+
+static void sort(struct status_item *items, unsigned count)
+{
+	for (unsigned i = 1; i < count; i++)
+		for (unsigned k = i; k > 0 && worse(&items[k], &items[k - 1]); k--) {
+			struct status_item between = items[k];
+
+			items[k] = items[k - 1];
+			items[k - 1] = between;
+		}
+}
+
+/* As much of it as there is space for; what is left out is seen to be. */
+static void reason_print(char out[REASON_BYTES], const char *reason)
+{
+	size_t end = REASON_BYTES - sizeof("...");
+
+	printable(out, REASON_BYTES, reason);
+	if (strlen(out) <= end)
+		return;
+	while (((unsigned char)out[end] & 0xc0) == 0x80) /* within a character */
+		end--;
+	strcpy(out + end, "...");
+}
+
+static void item_print(char *text, size_t size, const struct status_item *item)
+{
+	const struct capture_view *v = &item->view;
+	const struct counters *c = &v->total;
+	char reason[REASON_BYTES] = "", discarded[48] = "";
+	bool running = strcmp(v->state, "running") == 0;
+
+	if (v->reason)
+		reason_print(reason, v->reason);
+	if (counters_discarded(c))
+		snprintf(discarded, sizeof(discarded), ", %" PRIu64 " discarded",
+			 counters_discarded(c));
+	snprintf(text, size,
+		 "%s: %s%s%s%s%u of %u worker%s, %" PRIu64 " packets, %" PRIu64
+		 " dropped%s (%.3f %%)",
+		 v->name, running ? "" : v->state, running ? "" : ", ", reason, *reason ? ", " : "",
+		 item->up, v->workers, v->workers == 1 ? "" : "s", c->packets, c->drops, discarded,
+		 100.0 * loss(c));
+}
+
+void status_text(char text[STATUS_BYTES], const char *prefix, struct status_item *items,
+		 unsigned count)
+{
+	int used = snprintf(text, STATUS_BYTES, "%s", prefix);
+	size_t n = (size_t)used;
+
+	sort(items, count);
+	for (unsigned i = 0; i < count; i++) {
+		size_t space = STATUS_BYTES - n - (i + 1 < count ? MORE_BYTES : 0);
+		char one[2 * STATUS_BYTES];
+		size_t length;
+
+		item_print(one, sizeof(one), &items[i]);
+		length = strlen(one) + (i ? strlen("; ") : 0);
+		if (i && length >= space) {
+			snprintf(text + n, STATUS_BYTES - n, "; and %u more", count - i);
+			return;
+		}
+		snprintf(text + n, space, "%s%s", i ? "; " : "", one);
+		n += strlen(text + n);
+	}
+}
