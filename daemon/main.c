@@ -52,8 +52,8 @@ static const char usage_text[] =
 	"\n"
 	"SIGTERM and SIGINT: write what the rings hold, print the account, exit 0.\n"
 	"SIGUSR1: go on in the next files. SIGUSR2: hand the rings over to the next process.\n"
-	"Exit codes: 0 ok, 1 failed while running, 2 usage, 77 permission missing, 78 "
-	"configuration.\n";
+	"Exit codes: 0 ok, 1 failed while running, 2 usage, 75 handed over, 77 permission "
+	"missing, 78 configuration.\n";
 
 static const struct option long_options[] = {
 	{ "config", required_argument, NULL, 'c' },

@@ -458,8 +458,8 @@ int supervisor_account(struct supervisor *s)
 {
 	bool balanced;
 
-	if (s->handing_over) /* the account is the next one's */
-		return EXIT_SUCCESS;
+	if (s->handing_over) /* the account is the next one's, which the manager must start */
+		return EX_TEMPFAIL;
 	status_tell(s, "ended: ");
 	balanced = account_all(s->capture, s->captures, s->failing, stdout);
 	if (fflush(stdout) || ferror(stdout)) {

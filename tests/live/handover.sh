@@ -102,6 +102,23 @@ t_restarts_hand_over() {
 	all_there "$count"
 }
 
+# Nobody asked the manager for a restart: it is one all the same, and costs no packet
+t_a_hand_over_by_itself_is_a_restart() {
+	# shellcheck disable=SC2086
+	managed_start -i va -w "$OUT" -j 2 $SMALL
+	send 100000000 rate=30000
+	wait_for 5 counter_at_least received 1000
+	n=$(starts)
+	kill -USR2 "$DAEMON"
+	wait_for 10 started_and_running $((n + 1))
+	kill "$SENDER"
+	equal "gone on" "$(grep -c 'goes on with the rings' "$DIR/err")" 1
+	wait_quiet
+	count=$(counter packets)
+	managed_stop
+	all_there "$count"
+}
+
 again() { # SIGNAL of the restart
 	n=$(starts)
 	case $1 in

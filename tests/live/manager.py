@@ -4,7 +4,7 @@
     manager.py DIR COMMAND...
 
 SIGUSR2 restarts the service (SIGUSR2 to it, then the next), SIGTERM stops it and ends with its exit code. A service that
-dies by a signal is started again; what it leaves behind of processes is killed first. DIR/pid is the service's process,
+dies by a signal, or ends with 75 (RestartForceExitStatus=), is started again; what it leaves behind of processes is killed first. DIR/pid is the service's process,
 DIR/starts counts, DIR/notified has what it said, DIR/kept the names of the descriptors that are kept."""
 import array, ctypes, os, select, signal, socket, sys, time
 
@@ -107,7 +107,7 @@ while True:
     status = bury(main)
     if status is None:
         continue
-    if asked == "stop" or (asked != "restart" and os.WIFEXITED(status)):
+    if asked == "stop" or (asked != "restart" and os.WIFEXITED(status) and os.WEXITSTATUS(status) != 75):
         sys.exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
     asked, wanted["restart"] = None, False
     time.sleep(float(os.environ.get("RESTART_SEC", "0.1")))

@@ -274,6 +274,24 @@ t_restarts() {
 	all_there "$COUNT"
 }
 
+# A hand-over without a restart: the rings would be lost if nobody came
+t_a_hand_over_by_itself_is_a_restart() {
+	unit_start
+	send 100000000 rate=20000
+	sleep 0.5
+	old=$(show MainPID)
+	inside systemctl kill -s USR2 --kill-whom=main afcapd
+	wait_for 10 main_is_not "$old"
+	running_whole
+	equal "handed over" "$(told 'handing over')" 1
+	equal "gone on" "$(told 'goes on with the rings')" 1
+	send_stop
+	spares_are() { [ "$(find "$OUT" -name '.*.spare' | wc -l)" = "$1" ]; }
+	wait_for 10 spares_are $WORKERS # one more may have been in the making; its successor removes it
+	unit_stop
+	all_there "$COUNT"
+}
+
 # What comes while there is no daemon: exactly so much
 meanwhile() { dropin "ExecStartPre=+/usr/bin/frames send veth-b $1 first=$2 size=$SIZE"; }
 
