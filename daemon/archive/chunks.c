@@ -191,6 +191,8 @@ int chunks_walk(const struct chunks_source *source, struct chunks *chunks)
 			break;
 		}
 		at += pad;
+		if (found.count) /* a reader may have passed over it */
+			found.end = at;
 	}
 	if (!w.error)
 		found.cut_short = cut_short(&w, at);

@@ -36,7 +36,7 @@ struct chunks_source {
 };
 
 struct chunks {
-	uint64_t end; /* behind the last whole chunk; HEAD_BYTES: there is none */
+	uint64_t end; /* behind the last whole chunk and its pads; HEAD_BYTES: there is none */
 	uint64_t count, packets;
 	uint64_t first_ns, last_ns;	  /* times of the first and the last packet */
 	uint64_t first_drops, last_drops; /* the first and the last chunk's */

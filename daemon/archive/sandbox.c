@@ -31,8 +31,11 @@ static const char names[] =
 	"landlock_create_ruleset landlock_add_rule landlock_restrict_self";
 
 /* Not with the standard streams */
-static const char *const by_file[] = { "pread64",   "pwrite64", "ftruncate", "ftruncate64",
-				       "fallocate", "fchmod",	"fchown",    "fchown32" };
+static const struct confine_call by_file[] = {
+	{ .name = "pread64" },	   { .name = "pwrite64" },  { .name = "ftruncate" },
+	{ .name = "ftruncate64" }, { .name = "fallocate" }, { .name = "fchmod" },
+	{ .name = "fchown" },	   { .name = "fchown32" },
+};
 
 static const struct confine_call bound[] = {
 	{ "recvmsg", { { 1, CONFINE_FD, CHANNEL_FD } } },

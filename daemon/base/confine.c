@@ -107,16 +107,16 @@ int confine_allow_names(struct confine *confine, const char *names)
 }
 
 int confine_allow_from(struct confine *confine, unsigned first, unsigned limit,
-		       const char *const *names, size_t count)
+		       const struct confine_call *calls, size_t count)
 {
 	int rc = confine ? 0 : -ENOMEM;
 
 	for (uint64_t from = first; from < limit; from *= 2) /* each as long as all before it */
 		for (size_t i = 0; i < count && rc == 0; i++) {
-			const struct confine_call call = {
-				names[i], { { 1, CONFINE_FD & ~(from - 1), from } }
-			};
+			struct confine_call call = calls[i];
 
+			call.arguments[0] =
+				(struct confine_argument){ 1, CONFINE_FD & ~(from - 1), from };
 			rc = confine_allow(confine, &call, 1);
 		}
 	return rc;

@@ -37,9 +37,10 @@ int confine_allow(struct confine *confine, const struct confine_call *calls, siz
 /* The same with any arguments: names with a space between. */
 int confine_allow_names(struct confine *confine, const char *names);
 
-/* The same with a descriptor as first argument, from `first` to `limit` - 1, powers of two. */
+/* The same with a descriptor as first argument, from `first` to `limit` - 1, powers of two: the
+ * first one of `arguments` is left free. */
 int confine_allow_from(struct confine *confine, unsigned first, unsigned limit,
-		       const char *const *names, size_t count);
+		       const struct confine_call *calls, size_t count);
 
 /* A call that fails as if the kernel did not have it (ENOSYS): who asks for it has another way. */
 int confine_missing(struct confine *confine, const char *name);

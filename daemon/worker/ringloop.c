@@ -406,7 +406,6 @@ static void *ringloop_run(void *arg)
 	trace_thread();
 	sem_post(&loop->made);
 	wait_for(&loop->go);
-	writer_start(&loop->writer, &loop->totals);
 	while (rc >= 0 && rc != AFCAP_STOPPED &&
 	       !atomic_load_explicit(&loop->stopping, memory_order_relaxed)) {
 		int64_t timeout_ns;

@@ -6,6 +6,7 @@
 #include "../base/privileges.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_packet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,9 +85,19 @@ static const struct confine_call bound[] = {
 	{ "mprotect", { { 3, NOT_EXEC, 0 } } },
 };
 
-/* With a file's descriptor */
-static const char *const by_file[] = { "pwrite64", "pread64", "ftruncate", "ftruncate64",
-				       "fallocate" };
+/* With a file's descriptor. F_SETFL sets or takes away O_DIRECT, and nothing else. */
+static const struct confine_call by_file[] = {
+	{ .name = "pwrite64" },
+	{ .name = "ftruncate" },
+	{ .name = "ftruncate64" },
+	{ .name = "fallocate" },
+	{ .name = "sync_file_range" },
+	{ .name = "sync_file_range2" },
+	{ "fcntl", { { 0 }, IS(2, F_SETFL), IS(3, 0) } },
+	{ "fcntl", { { 0 }, IS(2, F_SETFL), IS(3, O_DIRECT) } },
+	{ "fcntl64", { { 0 }, IS(2, F_SETFL), IS(3, 0) } },
+	{ "fcntl64", { { 0 }, IS(2, F_SETFL), IS(3, O_DIRECT) } },
+};
 
 /* One of the kinds, or -1. */
 static int kind_of(int fd)

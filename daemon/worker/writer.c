@@ -10,7 +10,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define ALIGN_LEAST   4u
 #define ALIGN_MOST    4096u
+#define PAD_MOST      (ALIGN_MOST + PCAPNG_PAD_LEAST)
+#define PADDING_PART  16 /* of a chunk at most is padding: else it is written plain */
 #define PROBE_BYTES   65536
 #define AGAIN_NS      UINT64_C(1000000000)
 #define FAILURES_MOST 6
@@ -32,6 +35,11 @@ static uint8_t *staging_make(size_t bytes)
 	return p;
 }
 
+static void chunk_begin(struct writer *w)
+{
+	pcapng_chunk_begin(&w->chunk, w->staging, w->chunk_bytes);
+}
+
 int writer_init(struct writer *w, const struct message_worker *what, struct ledger *ledger,
 		uint32_t bytes)
 {
@@ -39,19 +47,20 @@ int writer_init(struct writer *w, const struct message_worker *what, struct ledg
 		.what = what, .ledger = ledger, .current.fd = -1, .spare.fd = -1, .late.fd = -1
 	};
 	w->chunk_bytes = pcapng_chunk_bytes_max(bytes);
-	w->staging = staging_make(ALIGN_MOST + w->chunk_bytes + ALIGN_MOST + PCAPNG_PAD_LEAST);
+	w->staging = staging_make(w->chunk_bytes + 2 * PAD_MOST);
 	if (!w->staging)
 		return -ENOMEM;
-	pcapng_chunk_begin(&w->chunk, w->staging, w->chunk_bytes);
+	w->lead = w->staging + w->chunk_bytes + PAD_MOST;
+	chunk_begin(w);
 	return 0;
 }
 
 int writer_file(struct writer *w, const struct ledger_totals *totals,
 		const struct message_file *file, int fd, bool running)
 {
-	struct writer_file f = { file->serial, fd, file->align };
+	struct writer_file f = { file->serial, fd, file->align, WRITER_UNKNOWN };
 
-	if (fd < 0 || f.align < 4 || f.align > ALIGN_MOST || (f.align & (f.align - 1)))
+	if (fd < 0 || f.align < ALIGN_LEAST || f.align > ALIGN_MOST || (f.align & (f.align - 1)))
 		return -EINVAL;
 	if (!running && w->current.fd < 0 && f.serial == totals->current.serial) {
 		w->current = f;
@@ -71,36 +80,6 @@ int writer_file(struct writer *w, const struct ledger_totals *totals,
 	/* Pairs with the acquire in spare_take(). */
 	atomic_store_explicit(&w->spare_ready, true, memory_order_release);
 	return 0;
-}
-
-/* Of the unit in which the file ends, what stands before its end. */
-static uint32_t prefix_of(const struct writer *w, const struct ledger_totals *t)
-{
-	return w->current.fd < 0 ? 0 : (uint32_t)(t->current.end & (w->current.align - 1));
-}
-
-static void chunk_begin(struct writer *w, const struct ledger_totals *t)
-{
-	pcapng_chunk_begin(&w->chunk, w->staging + prefix_of(w, t), w->chunk_bytes);
-}
-
-/* Before the file's end its bytes are the same in what was committed and in what a killed worker
- * wrote over it. */
-void writer_start(struct writer *w, struct ledger_totals *t)
-{
-	uint32_t prefix = prefix_of(w, t);
-	ssize_t n;
-
-	w->unpadded = true;
-	if (prefix) {
-		do
-			n = pread(w->current.fd, w->staging, w->current.align,
-				  (off_t)(t->current.end - prefix));
-		while (n < 0 && errno == EINTR);
-		if (n < (ssize_t)prefix)
-			t->current.error = (uint64_t)(n < 0 ? errno : EIO);
-	}
-	chunk_begin(w, t);
 }
 
 static bool spare_take(struct writer *w, uint64_t serial)
@@ -155,63 +134,106 @@ static int write_all(int fd, const uint8_t *data, uint32_t bytes, uint64_t offse
 	return 0;
 }
 
-/* The chunk under construction, padded, behind what stands before it in its unit. */
-static int compact_put(struct writer *w, struct ledger_totals *t)
+/* Sets or takes away O_DIRECT, which is all that F_SETFL changes here. A file system that gives it
+ * at open() only gets the rest of the file without. Returns 0 or errno. */
+static int mode_set(struct writer_file *f, bool direct)
 {
-	uint32_t prefix = prefix_of(w, t), used = w->chunk.used, pad, kept;
-	uint64_t end = t->current.end + used;
-	int error;
+	enum writer_mode mode = direct ? WRITER_DIRECT : WRITER_PLAIN;
 
-	if (w->chunk.buffer != w->staging + prefix) /* begun for another file */
-		w->chunk.buffer = memmove(w->staging + prefix, w->chunk.buffer, used);
-	pad = pcapng_pad_bytes(end, w->current.align);
-	pcapng_pad(w->staging + prefix + used, pad);
-	error = write_all(w->current.fd, w->staging, prefix + used + pad, t->current.end - prefix);
-	if (error)
-		return error;
-	t->current.end = end;
-	kept = prefix_of(w, t);
-	memmove(w->staging, w->staging + prefix + used - kept, kept);
+	if (f->align <= ALIGN_LEAST || f->mode == mode)
+		return 0;
+	if (fcntl(f->fd, F_SETFL, direct ? O_DIRECT : 0)) {
+		if (errno != EINVAL || !direct)
+			return errno;
+		f->align = ALIGN_LEAST;
+		mode = WRITER_PLAIN;
+	}
+	f->mode = mode;
 	return 0;
 }
 
-/* A failed write was cut away with the pad that it wrote over; what a killed one left there is not
- * known. */
-static int pad_put(struct writer *w, const struct ledger_totals *t, uint32_t pad)
+/* Brings it to the disk, as O_DIRECT does, so that an error is noticed here. Returns 0 or errno; 0
+ * also where the kernel or a filter of system calls does not have it: then it gets there later. */
+static int written_sync(int fd, uint32_t bytes, uint64_t offset)
 {
-	uint32_t prefix = prefix_of(w, t);
-
-	pcapng_pad(w->staging + prefix, pad);
-	return write_all(w->current.fd, w->staging, prefix + pad, t->current.end - prefix);
+	if (sync_file_range(fd, (off_t)offset, bytes,
+			    SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER) == 0)
+		return 0;
+	return errno == ENOSYS || errno == EPERM || errno == EINVAL ? 0 : errno;
 }
 
-/* Behind the pad of the chunk before it, if there is one. */
-static int inplace_put(struct writer *w, struct ledger_totals *t, const struct pcapng_chunk *chunk)
+/* Where the user wants no O_DIRECT, or there is none, the kernel chooses when it is on the disk. */
+static int write_plain(struct writer *w, const uint8_t *data, uint32_t bytes, uint64_t offset)
 {
-	uint32_t pad = pcapng_pad_bytes(t->current.end, w->current.align);
-	int error = pad && w->unpadded ? pad_put(w, t, pad) : 0;
+	bool sync = w->current.align > ALIGN_LEAST;
+	int error = mode_set(&w->current, false);
 
 	if (!error)
-		error = write_all(w->current.fd, chunk->buffer, chunk->used, t->current.end + pad);
+		error = write_all(w->current.fd, data, bytes, offset);
+	return error || !sync ? error : written_sync(w->current.fd, bytes, offset);
+}
+
+/* What a plain chunk left of its last unit is filled, so that the next one can be written with
+ * O_DIRECT. */
+static int lead_put(struct writer *w, struct ledger_totals *t)
+{
+	uint32_t pad = pcapng_pad_bytes(t->current.end, w->current.align);
+	int error;
+
+	if (!pad)
+		return 0;
+	pcapng_pad(w->lead, pad);
+	error = write_plain(w, w->lead, pad, t->current.end);
 	if (!error)
-		t->current.end += pad + chunk->used;
+		t->current.end += pad;
+	return error;
+}
+
+/* Whole units, from a multiple of the alignment on. */
+static int write_direct(struct writer *w, struct ledger_totals *t, const uint8_t *data,
+			uint32_t bytes)
+{
+	int error = lead_put(w, t);
+
+	if (!error)
+		error = mode_set(&w->current, true);
+	if (!error)
+		error = write_all(w->current.fd, data, bytes, t->current.end);
+	if (!error)
+		t->current.end += bytes;
+	return error;
+}
+
+static int compact_put(struct writer *w, struct ledger_totals *t)
+{
+	uint32_t used = w->chunk.used, align = w->current.align,
+		 lead = pcapng_pad_bytes(t->current.end, align),
+		 pad = pcapng_pad_bytes(used, align);
+	int error;
+
+	if ((uint64_t)(lead + pad) * PADDING_PART <= used) {
+		pcapng_pad(w->chunk.buffer + used, pad);
+		return write_direct(w, t, w->chunk.buffer, used + pad);
+	}
+	error = write_plain(w, w->chunk.buffer, used, t->current.end);
+	if (!error)
+		t->current.end += used;
 	return error;
 }
 
 static int chunk_put(struct writer *w, struct ledger_totals *t, const struct pcapng_chunk *chunk)
 {
 	uint64_t before = t->current.end;
-	int error = chunk == &w->chunk ? compact_put(w, t) : inplace_put(w, t, chunk);
+	int error = chunk == &w->chunk ? compact_put(w, t)
+				       : write_direct(w, t, chunk->buffer, chunk->used);
 
 	if (error) {
 		/* No torn record, also while nobody comes to finish the file */
-		w->unpadded = true;
 		if (ftruncate(w->current.fd, (off_t)t->current.end))
 			t->current.error = (uint64_t)errno;
 		return error;
 	}
 	crash_step(CRASH_WRITTEN);
-	w->unpadded = false;
 	w->failures = 0;
 	t->current.until_ns = clock_real_ns();
 	if (!t->current.since_ns) {
@@ -251,7 +273,8 @@ static void chunk_append(struct writer *w, struct ledger_totals *t,
 	if (w->current.fd >= 0 && !atomic_load_explicit(&w->suspended, memory_order_relaxed)) {
 		if (t->current.end > LEDGER_FILE_BEGIN &&
 		    !atomic_load_explicit(&w->no_space, memory_order_relaxed) &&
-		    t->current.end + chunk->used + 2 * w->current.align > w->what->file_bytes)
+		    t->current.end + chunk->used + 2 * (w->current.align + PCAPNG_PAD_LEAST) >
+			    w->what->file_bytes)
 			file_next(w, t);
 		do {
 			error = (int)t->current.error;
@@ -287,7 +310,7 @@ void writer_compact(struct writer *w, struct ledger_totals *t)
 	if (pcapng_chunk_end(&w->chunk, &context))
 		chunk_append(w, t, &w->chunk);
 	chunk_count(t, &w->chunk);
-	chunk_begin(w, t);
+	chunk_begin(w);
 }
 
 void writer_quarantine(struct writer *w, struct ledger_totals *t, const struct afcap_block *block)
@@ -302,7 +325,7 @@ void writer_quarantine(struct writer *w, struct ledger_totals *t, const struct a
 	pcapng_quarantine(chunk, block, w->what->block_bytes, &context);
 	chunk_append(w, t, chunk);
 	chunk_count(t, chunk);
-	chunk_begin(w, t);
+	chunk_begin(w);
 }
 
 void writer_inplace(struct writer *w, struct ledger_totals *t, const struct pcapng_chunk *chunk)
@@ -310,7 +333,7 @@ void writer_inplace(struct writer *w, struct ledger_totals *t, const struct pcap
 	if (chunk->packets)
 		chunk_append(w, t, chunk);
 	chunk_count(t, chunk);
-	chunk_begin(w, t);
+	chunk_begin(w);
 }
 
 int64_t writer_due(const struct writer *w, const struct ledger_totals *t)
@@ -338,7 +361,7 @@ bool writer_rotate(struct writer *w, struct ledger_totals *t)
 {
 	if (!file_next(w, t))
 		return false;
-	chunk_begin(w, t);
+	chunk_begin(w);
 	return true;
 }
 

@@ -1,11 +1,13 @@
 /* The ring thread's way to its file: chunks are appended, the next file is taken into use, errors
  * are met. Not one call waits for anybody but the disk.
  *
- *   file   [head 4096][chunk][chunk]...[chunk][pad]
- *                                     ^end: what the ledger says; the next chunk goes here
+ *   file   [header 4096][chunk][chunk][pad]...[chunk][pad]
+ *                                                          ^end: what the ledger says
  *
- * O_DIRECT writes whole units: a chunk that ends within one is padded, and what stands of that unit
- * before the end is written again in front of the next chunk. */
+ * The file only grows: whoever follows it never sees a byte change. O_DIRECT writes whole units, so
+ * a chunk that ends within one is followed by a pad, and the next chunk begins behind that. Where
+ * the pad would be a good part of the chunk (low rates) the chunk is written without O_DIRECT, and
+ * waited for: it is as much on the disk as the others then. */
 #ifndef WRITER_H
 #define WRITER_H
 
@@ -15,10 +17,13 @@
 
 #include <stdatomic.h>
 
+enum writer_mode { WRITER_UNKNOWN, WRITER_PLAIN, WRITER_DIRECT };
+
 struct writer_file {
 	uint64_t serial;
-	int fd; /* -1: none */
-	uint32_t align;
+	int fd;		       /* -1: none */
+	uint32_t align;	       /* of O_DIRECT; 4 where there is none */
+	enum writer_mode mode; /* of the descriptor, as it was set last */
 };
 
 /* The ring thread's own, but for what is atomic. */
@@ -31,14 +36,13 @@ struct writer {
 	bool first_there;	 /* the main thread's: the first file was handed over */
 	struct writer_file late; /* it, where the ring thread had to begin without */
 	atomic_bool late_ready;
-	atomic_bool rotate;    /* asked for */
-	atomic_bool suspended; /* told to discard */
-	atomic_bool no_space;  /* the last write found none, and none was seen since */
-	atomic_int error;      /* of the last write that failed; taken by who tells it */
-	uint8_t *staging; /* the unit that is written again, the chunk of the compact layout, its
-			     pad */
+	atomic_bool rotate;	   /* asked for */
+	atomic_bool suspended;	   /* told to discard */
+	atomic_bool no_space;	   /* the last write found none, and none was seen since */
+	atomic_int error;	   /* of the last write that failed; taken by who tells it */
+	uint8_t *staging;	   /* the chunk of the compact layout and its pad */
+	uint8_t *lead;		   /* a pad in front of a chunk */
 	uint32_t chunk_bytes;	   /* the most that it may hold */
-	bool unpadded;		   /* what lies behind the end in its unit may be no pad */
 	uint64_t again_ns;	   /* monotonic: the next file is not tried before */
 	unsigned failures;	   /* files in a row of which not even the first write went well */
 	struct pcapng_chunk chunk; /* the compact one under construction */
@@ -52,10 +56,6 @@ int writer_init(struct writer *writer, const struct message_worker *what, struct
 /* Main thread: hands over a file; see ringloop_file(). */
 int writer_file(struct writer *writer, const struct ledger_totals *totals,
 		const struct message_file *file, int fd, bool running);
-
-/* Takes the first file into use, where a worker before this one may have written. To be called once
- * in the ring thread. */
-void writer_start(struct writer *writer, struct ledger_totals *totals);
 
 /* Appends the chunk under construction, and begins the next one; or a chunk made in place. Counts
  * in `totals`, which the caller commits. */

@@ -202,15 +202,54 @@ t_direct_and_file_mode() {
 	local direct
 	for direct in auto no; do
 		daemon_start -i va -w "$OUT" -j 1 -o direct=$direct -o file_mode=0604 -o block_timeout=10ms -o write_delay=10ms
-		in_lab "$FRAMES" send vb 100
-		wait_for 5 counter_is written 100
+		in_lab "$FRAMES" send vb 5000 size=1500
+		wait_for 5 counter_is written 5000
 		named() { [ -n "$(flags_of "$(worker_pid 0)")" ]; }
 		wait_for 5 named
-		equal "O_DIRECT with direct = $direct" "$(has_o_direct 0)" "$([ $direct = auto ] && echo yes || echo no)"
+		# What comes last may be little, and written without
+		o_direct_is() { [ "$(has_o_direct 0)" = "$1" ] || { in_lab "$FRAMES" send vb 2000 size=1500 && false; }; }
+		wait_for 10 o_direct_is "$([ $direct = auto ] && echo yes || echo no)"
 		daemon_stop
 		equal "mode" "$(stat -c %a "$(files | tail -1)")" 604
 	done
 }
+
+# What has been read of a file in use never changes: three who follow it, at low and high rates, from a worker killed
+# meanwhile to the file's end
+t_a_follower_reads_what_the_file_has_in_the_end() {
+	local n=0 round file
+	daemon_start -i va -w "$OUT" -j 1 -o write_delay=30ms -o block_timeout=10ms
+	more() { # COUNT [OPTION]...
+		in_lab "$FRAMES" send vb "$1" first=$n "${@:2}"
+		n=$((n + $1))
+		wait_for 10 counter_is written $n
+	}
+	more 1
+	wait_for 5 partial_is_there
+	file=$(find "$OUT" -name 'va-*.partial')
+	tail -c +1 -f -s 0.02 --pid=$DAEMON "$file" >"$DIR/followed" &
+	tail -c +1 -f -s 0.02 --pid=$DAEMON "$file" | tcpdump -nr - >"$DIR/by-tcpdump" 2>"$DIR/tcpdump.err" &
+	local tcpdump=$!
+	tail -c +1 -f -s 0.02 --pid=$DAEMON "$file" | tshark -nr - >"$DIR/by-tshark" 2>"$DIR/tshark.err" &
+	local tshark=$!
+	for round in 1 2; do
+		more 1 size=60
+		more 3 size=200
+		more 1500 size=1514 rate=100000
+		more 40 size=60-1514
+		kill -KILL "$(worker_pid 0)"
+		wait_for 10 counter_is restarts $round
+	done
+	more 5 size=60
+	daemon_stop
+	wait $tcpdump || fail "tcpdump: $(cat "$DIR/tcpdump.err")"
+	wait $tshark || fail "tshark: $(cat "$DIR/tshark.err")"
+	wait_for 5 cmp "$DIR/followed" "$(files)"
+	equal "packets that tcpdump saw" "$(wc -l <"$DIR/by-tcpdump")" $n
+	equal "packets that tshark saw" "$(wc -l <"$DIR/by-tshark")" $n
+	equal written "$(account written)" $n
+}
+partial_is_there() { find "$OUT" -name 'va-*.partial' | grep -q .; }
 
 t_cpus_and_promiscuous() {
 	daemon_start -i va -w "$OUT" -j 2 -o cpus=1,0

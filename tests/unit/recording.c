@@ -112,8 +112,6 @@ void recording_build(struct recording *o, unsigned chunks, unsigned seed, bool f
 		o->size += head_statistics(o->bytes + o->size, &record);
 }
 
-/* ---- the reader ---- */
-
 static uint32_t word(const uint8_t *p)
 {
 	uint32_t v;
@@ -121,6 +119,20 @@ static uint32_t word(const uint8_t *p)
 	memcpy(&v, p, sizeof(v));
 	return v;
 }
+
+size_t recording_end(const struct recording *o, size_t size)
+{
+	size_t end = HEAD_BYTES;
+
+	for (unsigned i = 0; i < o->count && o->chunks[i].end <= size; i++)
+		end = o->chunks[i].end;
+	while (end > HEAD_BYTES && end + 8 <= size && word(o->bytes + end) == 0x8AFCA902 &&
+	       end + word(o->bytes + end + 4) <= size)
+		end += word(o->bytes + end + 4);
+	return end;
+}
+
+/* ---- the reader ---- */
 
 /* A number of the statistics, or ~0. */
 static uint64_t option(const uint8_t *at, const uint8_t *end, uint16_t code)

@@ -30,6 +30,10 @@ void recording_build(struct recording *recording, unsigned chunks, unsigned seed
 /* Appends one chunk of `packets` packets of up to `most` bytes behind a header of `head` bytes. */
 void recording_chunk(struct recording *recording, uint32_t head, unsigned packets, unsigned most);
 
+/* Where the first `size` bytes of it are whole up to: behind a chunk and the pads that follow it.
+ */
+size_t recording_end(const struct recording *recording, size_t size);
+
 /* What a reader finds. */
 struct recording_found {
 	unsigned packets, chunks;

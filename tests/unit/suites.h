@@ -7,6 +7,7 @@
 Suite *suite_pcapng(void);
 Suite *suite_inplace(void);
 Suite *suite_cooked(void);
+Suite *suite_writer(void);
 Suite *suite_ledger(void);
 Suite *suite_channel(void);
 Suite *suite_config(void);
