@@ -99,6 +99,16 @@ static uint32_t epb_whole(struct window *w, uint64_t at, uint64_t end)
 	return block_whole(w, at, end, EPB_TYPE, EPB_MIN);
 }
 
+/* Behind the pieces of a ring block of which workers died; version 0.1.0 made one of it. */
+static uint64_t ring_pieces_end(struct window *w, uint64_t at, uint64_t end)
+{
+	uint32_t total;
+
+	while (at < end && (total = block_whole(w, at, end, RING_TYPE, BLOCK_MIN)))
+		at += total;
+	return at;
+}
+
 static bool chunk_head_valid(uint32_t bytes)
 {
 	return bytes == CHUNK_HEAD || bytes == 96 || bytes == 100 || bytes == 104;
@@ -119,8 +129,8 @@ static bool chunk_add(struct window *w, uint64_t at, struct chunks *chunks)
 	drops = get64(p + 48);
 	last_ns = get64(p + 64);
 	packet = at + head;
-	if (packets == 0) /* a block of which workers died */
-		packet += block_whole(w, packet, end, RING_TYPE, BLOCK_MIN);
+	if (packets == 0)
+		packet = ring_pieces_end(w, packet, end);
 	for (; packet < end; found++) {
 		uint32_t total = epb_whole(w, packet, end);
 

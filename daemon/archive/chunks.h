@@ -15,7 +15,7 @@
  *   64  u64  time of the last packet, ns
  *
  * and its block length again in the last 4 bytes. A pad is a block of type 0x8AFCA902. A
- * chunk without packets holds one block of type 0x8AFCA903 instead. */
+ * chunk without packets holds blocks of type 0x8AFCA903 instead. */
 #ifndef CHUNKS_H
 #define CHUNKS_H
 

@@ -25,6 +25,7 @@ enum option_code {
 };
 
 #define PEN		32473u
+#define SNAPLEN		262144u /* libpcap refuses files whose interfaces have different ones */
 #define TEXT_MAX	255u
 #define BYTE_ORDER_MARK 0x1A2B3C4Du
 #define SECTION_HEAD	24u /* of the block, in front of its options */
@@ -127,7 +128,7 @@ void head_make(uint8_t *page, const struct message_capture *capture, uint32_t wo
 	b = block_begin(block_end(&b, NULL), BLOCK_INTERFACE);
 	add16(&b, (uint16_t)capture->link_type);
 	add16(&b, 0);
-	add32(&b, capture->snaplen);
+	add32(&b, SNAPLEN);
 	option_text(&b, IF_NAME, capture->interface);
 	option_add(&b, IF_TSRESOL, &resolution, 1);
 	if (filter_length) {

@@ -117,7 +117,7 @@ struct message_failed {
 
 struct message_capture {
 	uint32_t capture; /* its number */
-	uint32_t link_type, snaplen, direct, file_mode;
+	uint32_t link_type, direct, file_mode;
 	uint32_t workers;
 	uint32_t sync;		       /* at the end of a file */
 	uint64_t file_bytes;	       /* what a file may grow to */

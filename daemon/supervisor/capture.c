@@ -28,11 +28,9 @@ static uint32_t with_files(const struct config *config)
 void capture_tell(struct capture *capture)
 {
 	const struct config_capture *c = capture->config;
-	uint32_t head = capture->link_type == LINKTYPE_LINUX_SLL2 ? COOKED_HEAD_BYTES : 0;
 	struct message_capture m = {
 		.capture = capture->index,
 		.link_type = capture->link_type,
-		.snaplen = capture->snaplen + head,
 		.direct = (uint32_t)c->direct,
 		.file_mode = (uint32_t)c->file_mode,
 		.workers = capture->workers,

@@ -5,7 +5,8 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#define RING_BLOCK_BYTES 12u /* beside the ring block: type and two lengths */
+#define RING_BLOCK_BYTES 12u	/* beside the ring block's bytes: type and two lengths */
+#define RING_PIECE_BYTES 59988u /* readers refuse large blocks: hcxpcapngtool at 1 MiB */
 
 uint32_t pcapng_chunk_bytes_max(uint32_t bytes)
 {
@@ -145,21 +146,33 @@ uint32_t pcapng_chunk_end(struct pcapng_chunk *chunk, const struct pcapng_contex
 	return chunk->used;
 }
 
+static void ring_piece_add(struct pcapng_chunk *chunk, const uint8_t *bytes, uint32_t count)
+{
+	uint8_t *at = chunk->buffer + chunk->used;
+	uint32_t total = count + RING_BLOCK_BYTES;
+
+	put32(at, PCAPNG_RING_TYPE);
+	put32(at + 4, total);
+	memcpy(at + 8, bytes, count);
+	put32(at + total - 4, total);
+	chunk->used += total;
+}
+
 void pcapng_quarantine(struct pcapng_chunk *chunk, const struct afcap_block *block,
 		       uint32_t block_bytes, const struct pcapng_context *context)
 {
-	uint32_t total = block_bytes + RING_BLOCK_BYTES;
-	uint8_t *at = chunk->buffer + PCAPNG_CHUNK_HEAD;
+	const uint8_t *bytes = (const uint8_t *)block->desc;
 
 	chunk->blocks = 1;
 	chunk->sequence = block->sequence;
 	chunk->unreadable = block->packets;
 	chunk->first_ns = chunk->last_ns = context->now_ns;
-	chunk->used = PCAPNG_CHUNK_HEAD + total;
-	put32(at, PCAPNG_RING_TYPE);
-	put32(at + 4, total);
-	memcpy(at + 8, block->desc, block_bytes);
-	put32(at + total - 4, total);
+	for (uint32_t at = 0; at < block_bytes; at += RING_PIECE_BYTES) {
+		uint32_t left = block_bytes - at;
+
+		ring_piece_add(chunk, bytes + at,
+			       left < RING_PIECE_BYTES ? left : RING_PIECE_BYTES);
+	}
 	chunk_head(chunk, context);
 }
 

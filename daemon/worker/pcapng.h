@@ -29,8 +29,9 @@
  * Behind a chunk the file may be padded to what O_DIRECT needs by a block of zeros of another local
  * type, 0x8AFCA902, of at least 12 bytes: the next chunk overwrites it, or begins behind it.
  *
- * A chunk without packets holds one block of a third local type, 0x8AFCA903: the bytes of a ring
- * block of which workers died, as the kernel and they left it. */
+ * A chunk without packets holds blocks of a third local type, 0x8AFCA903, of at most 60000 bytes:
+ * in them, in order, the bytes of a ring block of which workers died, as the kernel and they left
+ * it. */
 #ifndef PCAPNG_H
 #define PCAPNG_H
 

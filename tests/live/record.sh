@@ -294,6 +294,7 @@ t_two_captures_in_one_directory() {
 		interface = va
 		workers = 2
 		directory = $OUT
+		block_size = 64K
 		block_timeout = 10ms
 		[capture second]
 		interface = lo
@@ -311,6 +312,9 @@ t_two_captures_in_one_directory() {
 	daemon_stop
 	equal "packets in the files" "$(capinfos_count)" 1040
 	files_valid
+	# shellcheck disable=SC2046
+	mergecap -w "$DIR/merged" $(files) 2>/dev/null
+	equal "packets of the merged files" "$(tcpdump -nr "$DIR/merged" --count 2>/dev/null)" "1040 packets"
 }
 
 t_loopback_once() {

@@ -239,6 +239,15 @@ START_TEST(a_block_in_quarantine_is_a_chunk)
 	chunks = walk(file.size - 1, 4096);
 	ck_assert_uint_eq(chunks.end, end);
 	ck_assert(chunks.cut_short);
+	put_word(at + 84, 60000); /* in two pieces */
+	put_word(at + 80 + 60000 - 4, 60000);
+	put_word(at + 80 + 60000, 0x8AFCA903);
+	put_word(at + 80 + 60004, total - 60000);
+	put_word(at + 80 + total - 4, total - 60000);
+	ck_assert_uint_eq(walk(file.size, 4096).end, file.size);
+	ck_assert_uint_eq(walk(file.size, 4096).count, 4);
+	put_word(at + 84, total);
+	put_word(at + 80 + total - 4, total);
 	put_word(at + 84, total - 4); /* not all of the chunk */
 	ck_assert_uint_eq(walk(file.size, 4096).end, end);
 	put_word(at + 84, total);

@@ -33,7 +33,6 @@ static const uint8_t *option(const uint8_t *at, uint16_t code, uint16_t *length)
 }
 
 static struct message_capture capture = { .link_type = 1,
-					  .snaplen = 1000,
 					  .name = "eth0",
 					  .interface = "eth0",
 					  .filter = "udp port 53" };
@@ -51,7 +50,7 @@ START_TEST(a_head_is_a_section_and_an_interface_and_fills_a_page)
 	idb = page + word(page + 4);
 	ck_assert_uint_eq(word(idb), 1);
 	ck_assert_uint_eq(word(idb + 8), 1);
-	ck_assert_uint_eq(word(idb + 12), 1000);
+	ck_assert_uint_eq(word(idb + 12), 262144);
 	ck_assert_ptr_eq(idb + word(idb + 4), page + HEAD_BYTES);
 	ck_assert_uint_eq(word(page + HEAD_BYTES - 4), word(idb + 4));
 	ck_assert_uint_eq(page[HEAD_BYTES], 0xaa);

@@ -32,7 +32,6 @@ void place_setup(void)
 	ck_assert_int_eq(mount("none", PLACE_DIRECTORY, "tmpfs", 0, size), 0);
 	log_open(LOG_EMERG, "");
 	place = (struct file_place){ .capture = { .link_type = 1,
-						  .snaplen = 262144,
 						  .file_mode = 0640,
 						  .workers = 2,
 						  .sync = 1,

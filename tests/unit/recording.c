@@ -95,7 +95,7 @@ void recording_build(struct recording *o, unsigned chunks, unsigned seed, bool f
 {
 	static const uint32_t heads[] = { 80, 96, 100, 104 };
 	static const struct message_capture capture = {
-		.link_type = 1, .snaplen = 262144, .name = "eth0", .interface = "eth0"
+		.link_type = 1, .name = "eth0", .interface = "eth0"
 	};
 	struct ledger_file record = { .first_ns = 1, .until_ns = 2, .finish = { 3, 1, 2 } };
 
