@@ -227,10 +227,10 @@ t_a_follower_reads_what_the_file_has_in_the_end() {
 	more 1
 	wait_for 5 partial_is_there
 	file=$(find "$OUT" -name 'va-*.partial')
-	tail -c +1 -f -s 0.02 --pid=$DAEMON "$file" >"$DIR/followed" &
-	tail -c +1 -f -s 0.02 --pid=$DAEMON "$file" | tcpdump -nr - >"$DIR/by-tcpdump" 2>"$DIR/tcpdump.err" &
+	tail -c +1 -f -s 0.02 --pid="$DAEMON" "$file" >"$DIR/followed" &
+	tail -c +1 -f -s 0.02 --pid="$DAEMON" "$file" | tcpdump -nr - >"$DIR/by-tcpdump" 2>"$DIR/tcpdump.err" &
 	local tcpdump=$!
-	tail -c +1 -f -s 0.02 --pid=$DAEMON "$file" | tshark -nr - >"$DIR/by-tshark" 2>"$DIR/tshark.err" &
+	tail -c +1 -f -s 0.02 --pid="$DAEMON" "$file" | tshark -nr - >"$DIR/by-tshark" 2>"$DIR/tshark.err" &
 	local tshark=$!
 	for round in 1 2; do
 		more 1 size=60

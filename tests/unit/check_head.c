@@ -32,10 +32,9 @@ static const uint8_t *option(const uint8_t *at, uint16_t code, uint16_t *length)
 	}
 }
 
-static struct message_capture capture = { .link_type = 1,
-					  .name = "eth0",
-					  .interface = "eth0",
-					  .filter = "udp port 53" };
+static struct message_capture capture = {
+	.link_type = 1, .name = "eth0", .interface = "eth0", .filter = "udp port 53"
+};
 
 START_TEST(a_head_is_a_section_and_an_interface_and_fills_a_page)
 {

@@ -94,9 +94,9 @@ static void pad_put(struct recording *o, uint32_t total)
 void recording_build(struct recording *o, unsigned chunks, unsigned seed, bool finished)
 {
 	static const uint32_t heads[] = { 80, 96, 100, 104 };
-	static const struct message_capture capture = {
-		.link_type = 1, .name = "eth0", .interface = "eth0"
-	};
+	static const struct message_capture capture = { .link_type = 1,
+							.name = "eth0",
+							.interface = "eth0" };
 	struct ledger_file record = { .first_ns = 1, .until_ns = 2, .finish = { 3, 1, 2 } };
 
 	srandom(seed);
