@@ -66,6 +66,27 @@ static void beneath_confine(void)
 	done |= open > 0;
 }
 
+/* Nothing can be made any more in a directory that was removed, and this process may be confined to
+ * what it has open: the supervisor asks the next one, which opens the path. */
+static bool place_removed(const struct file_place *place, struct message_result *result)
+{
+	if (!file_place_removed(place))
+		return false;
+	result->error = ESTALE;
+	result->again = 1;
+	return true;
+}
+
+/* What the file system refused, and was logged, of a capture that begins again. */
+static void place_logged(struct file_place *place, const struct file_place *before)
+{
+	place->moved = before->moved;
+	place->plain_told = before->plain_told;
+	place->repair_told = before->repair_told;
+	place->scan_told = before->scan_told;
+	place->remove_told = before->remove_told;
+}
+
 /* A capture that is told anew, and wrongly, goes on as it was. The directory is the one that was
  * opened first, in this process or in one before: `directory`, -1 for none. Returns a duplicate of
  * it for the next process, or -1. */
@@ -92,10 +113,14 @@ static int capture_serve(const struct message_capture *capture, int directory,
 		result->error = -rc;
 		snprintf(result->text, sizeof(result->text), "directory %s: %s", capture->directory,
 			 strerror(-rc));
+	} else if (place_removed(&next, result)) {
+		file_place_close(&next);
+		return -1;
 	}
 	if (*place->capture.name) {
 		if (result->error)
 			return -1;
+		place_logged(&next, place);
 		file_place_close(place);
 	}
 	*place = next;
@@ -113,6 +138,9 @@ static int open_serve(struct file_place *place, const struct message_archive *re
 		file_place_open(place, result);
 		if (result->error)
 			return -1;
+		beneath_confine();
+	} else if (place_removed(place, result)) {
+		return -1;
 	}
 	while (!keep_enforce(place, 1, result) && repair_step(place, result))
 		;

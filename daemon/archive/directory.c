@@ -89,6 +89,14 @@ void file_place_close(struct file_place *place)
 	place->directory = -1;
 }
 
+bool file_place_removed(const struct file_place *place)
+{
+	struct stat st;
+
+	return place->directory >= 0 &&
+	       (fstat(place->directory, &st) ? errno == ESTALE : st.st_nlink == 0);
+}
+
 void file_place_look(struct file_place *place)
 {
 	const struct message_capture *c = &place->capture;

@@ -42,6 +42,9 @@ int file_place_take(struct file_place *place, int fd);
 
 void file_place_close(struct file_place *place);
 
+/* Whether it was removed since it was opened, not only moved. */
+bool file_place_removed(const struct file_place *place);
+
 /* Tells once that the path leads elsewhere by now. */
 void file_place_look(struct file_place *place);
 

@@ -150,7 +150,8 @@ struct message_result {
 	int32_t error;		    /* 0 or errno; then `text` says what */
 	uint32_t removed, repaired; /* files, by budget, age or reserve; at KEPT */
 	uint32_t full;	    /* the reserve cannot be kept, there is nothing left to remove */
-	uint32_t again;	    /* KEPT: there is more to repair */
+	uint32_t again;	    /* KEPT: there is more to repair. Else: the directory was removed, a new
+			       process is to open its path and serve this */
 	uint64_t available; /* bytes of the file system, for this user */
 	char name[FILE_NAME_BYTES];
 	char text[MESSAGE_TEXT];

@@ -72,6 +72,19 @@ static void last_words(struct files *f)
 	crash_tell(f);
 }
 
+/* The request stays at the head of the queue, for the next process. */
+static void directory_removed(struct files *f, uint32_t capture)
+{
+	const struct message_capture *c = &f->captures[capture];
+
+	log_warning("%s: the directory %s was removed: its path is opened again by a new archive "
+		    "process",
+		    c->name, c->directory);
+	files_directory_set(f, capture, -1);
+	f->replaced = true;
+	archive_closed(f); /* it ends by that, and SIGCHLD brings the next */
+}
+
 static void channel_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct files *f = arg;
@@ -93,6 +106,10 @@ static void channel_cb(evutil_socket_t fd, short what, void *arg)
 			log_error("the archive process answers nonsense");
 		keep_drop(f);
 		archive_closed(f); /* it ends by that, and SIGCHLD brings the next */
+		return;
+	}
+	if (message.result.again && r->type != MESSAGE_KEEP) {
+		directory_removed(f, r->capture);
 		return;
 	}
 	TAILQ_REMOVE(&f->queue, r, link);
@@ -173,9 +190,11 @@ bool files_reaped(struct files *f, pid_t pid, int status)
 
 	if (pid != f->pid)
 		return false;
-	log_error("the archive process ended (%s %d); a new one goes on",
-		  WIFSIGNALED(status) ? "signal" : "status",
-		  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	if (!f->replaced || WIFSIGNALED(status) || WEXITSTATUS(status))
+		log_error("the archive process ended (%s %d); a new one goes on",
+			  WIFSIGNALED(status) ? "signal" : "status",
+			  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	f->replaced = false;
 	f->pid = -1;
 	last_words(f);
 	keep_drop(f);

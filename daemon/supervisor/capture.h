@@ -59,13 +59,14 @@ struct capture {
 	unsigned sockets_asked, joins_asked; /* slots that were told so far: in slot order */
 	struct event *deadline;
 	bool handing_over;
-	bool full;	     /* disk_reserve cannot be kept: nothing is written */
-	bool told;	     /* the archive knows of it */
-	bool placed;	     /* ... and has its directory open, or needs none */
-	bool keeping;	     /* files_keep() is asked for */
-	uint64_t available;  /* bytes of the file system; UINT64_MAX: not known */
-	uint64_t sync_at_ns; /* monotonic; when files are synced next */
-	unsigned workers;    /* decided once: what `auto` means is asked by nobody else */
+	bool full;			 /* disk_reserve cannot be kept: nothing is written */
+	bool told;			 /* the archive knows of it */
+	bool placed;			 /* ... and has its directory open, or needs none */
+	char logged[CONFIG_ERROR_BYTES]; /* why it could not begin, in full; "": nothing */
+	bool keeping;			 /* files_keep() is asked for */
+	uint64_t available;		 /* bytes of the file system; UINT64_MAX: not known */
+	uint64_t sync_at_ns;		 /* monotonic; when files are synced next */
+	unsigned workers; /* decided once: what `auto` means is asked by nobody else */
 	struct slot *slots;
 };
 

@@ -71,6 +71,15 @@ static int capture_begin(struct capture *capture, const struct link *link,
 	return 0;
 }
 
+/* What is tried again and again is logged once. */
+static bool news(struct capture *capture, const struct capture_error *error)
+{
+	if (strcmp(capture->logged, error->text) == 0)
+		return false;
+	snprintf(capture->logged, sizeof(capture->logged), "%s", error->text);
+	return true;
+}
+
 /* Not at the daemon's start: then it is tried again, unless that is of no use. */
 static void begin_failed(struct capture *capture, const struct capture_error *error)
 {
@@ -78,7 +87,7 @@ static void begin_failed(struct capture *capture, const struct capture_error *er
 		capture_fail(capture, error->text);
 		return;
 	}
-	if (strcmp(capture->reason, error->text) != 0)
+	if (news(capture, error))
 		log_warning("%s; tried again", error->text);
 	capture_reason(capture, "%s", error->text);
 	capture->retry_ns = clock_mono_ns() + AGAIN_NS;
@@ -174,7 +183,7 @@ static void capture_arm(struct capture *capture)
 	capture->saved->since_ns = capture->since_real_ns;
 	capture->saved->armed = 1;
 	capture->saved->alive_ns = clock_real_ns();
-	capture->reason[0] = '\0';
+	capture->reason[0] = capture->logged[0] = '\0';
 	log_info("%s: recording %s with %u worker%s, fanout %s, group %u, rings of %u blocks of %u "
 		 "bytes",
 		 c->name, c->interface, capture->workers, capture->workers == 1 ? "" : "s",
@@ -204,6 +213,7 @@ void capture_placed(struct capture *capture)
 	if (capture->state != CAPTURE_WAITING)
 		return;
 	capture->retry_ns = 0;
+	capture->logged[0] = '\0';
 	supervisor_armed(capture->supervisor);
 	capture_link(capture);
 }
@@ -230,7 +240,7 @@ void capture_start_failed(struct capture *capture, int exit_code, const char *te
 		supervisor_failed(capture->supervisor, exit_code, error.text);
 	else if (capture->state == CAPTURE_STARTING || capture->state == CAPTURE_WAITING)
 		begin_failed(capture, &error);
-	else if (strcmp(capture->reason, error.text) != 0) /* else it is told already */
+	else if (news(capture, &error))
 		log_error("%s", error.text);
 }
 

@@ -172,6 +172,8 @@ void files_answered(struct files *f, struct request *r, const struct message_res
 		f->events->failed(r->owner, file, result->error, result->text);
 		return;
 	}
+	if (opens(r->type)) /* the file is not wanted any more: that it failed is no error */
+		return;
 	if (result->error && *result->text)
 		log_error("%s", result->text);
 	if (r->type == MESSAGE_SYNC)

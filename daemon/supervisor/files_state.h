@@ -30,6 +30,7 @@ struct files {
 	struct event *event, *retry; /* of its start, or of a request */
 	pid_t pid;
 	unsigned failures; /* deaths without an answer between them */
+	bool replaced;	   /* it ends since it was told to */
 	struct message_capture
 		captures[CONFIG_CAPTURES_MAX]; /* to be told to each new archive process */
 	int directories[CONFIG_CAPTURES_MAX];  /* as the first one opened them; -1: none */

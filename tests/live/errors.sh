@@ -129,7 +129,7 @@ t_no_archive_process() {
 	refused 1 "no archive process comes up" -i later0 -w "$OUT" -o on_missing=wait
 }
 
-# It was there at the start: not ready then, and said once, however often it is tried again
+# It was there at the start and is removed: not ready until it is back, and said once, however often it is tried again
 t_a_directory_that_went_is_waited_for() {
 	mkdir "$DIR/goes"
 	daemon_begin -i later0 -w "$DIR/goes" -j 1 -o on_missing=wait
@@ -139,16 +139,87 @@ t_a_directory_that_went_is_waited_for() {
 	ip -n "$NS" link set later1 up
 	ip -n "$NS" link set later0 up
 	wait_for 10 ready_is 503
-	tried_again() { [ "$(grep -c 'is not the directory any more' "$DIR/err")" -ge 3 ]; }
-	for ((n = 0; n < 1000; n++)); do
-		ready_is 503 || fail "ready without its directory"
-		! tried_again || break
-	done
-	[ $n -lt 1000 ] || fail "not tried again"
-	equal "told" "$(grep -c '^<[34]>capture later0: making a file in' "$DIR/err")" 1
+	stays_503
+	equal "said that it was removed" "$(grep -c "directory $DIR/goes was removed" "$DIR/err")" 1
+	equal "said that it is not there" "$(grep -c "directory $DIR/goes: No such file" "$DIR/err")" 1
+	equal "errors" "$(grep -c '^<3>' "$DIR/err")" 0
+	mkdir "$DIR/goes"
+	wait_for 10 ready_is 200
+	wait_for 10 test -n "$(find "$DIR/goes" -name '*.spare')"
+	in_lab "$FRAMES" send later1 100
+	wait_for 5 counter_is written 100
 	daemon_stop
-	! grep '^<3>$' "$DIR/err" || fail "lines that say nothing"
+	OUT=$DIR/goes frames_check 100 || fail "frames differ"
 }
+# For as long as several tries take
+stays_503() {
+	for _ in $(seq 30); do
+		ready_is 503 || fail "ready without its directory"
+		sleep 0.1
+	done
+}
+
+# It cannot be used when the interface comes; the text is longer than what is shown of a reason
+t_a_long_reason_is_logged_once() {
+	local long
+	long=$DIR/$(printf 'x%.0s' $(seq $((175 - ${#DIR}))))
+	mkdir "$long"
+	daemon_begin -i later0 -w "$long" -j 2 -o on_missing=wait
+	wait_for 10 ready_is 200
+	rmdir "$long"
+	mkdir -m 0555 "$long"
+	chown 65534 "$long"
+	ip -n "$NS" link add later0 type veth peer name later1
+	ip -n "$NS" link set later1 up
+	ip -n "$NS" link set later0 up
+	wait_for 10 ready_is 503
+	stays_503
+	equal "said" "$(grep -c "directory $long is not writable" "$DIR/err")" 1
+	equal "errors" "$(grep -c '^<3>' "$DIR/err")" 0
+	chown 0 "$long"
+	chmod 755 "$long"
+	wait_for 10 ready_is 200
+	wait_for 10 state_is_running
+	daemon_stop
+}
+state_is_running() { [ "$(ctl --json status | jq -r '.captures[0].state')" = running ]; }
+
+# It is removed, with all that is in it, while it is recorded into: the next files are in the one that takes its place
+t_a_directory_removed_while_it_is_used() {
+	mkdir "$DIR/goes"
+	daemon_start -i va -w "$DIR/goes" -j 1 -o block_timeout=10ms -o write_delay=20ms
+	send 100000000 rate=1000
+	wait_for 5 counter_at_least written 100
+	rm -r "$DIR/goes"
+	next_file() { kill -USR1 "$DAEMON" && grep -q "directory $DIR/goes: No such file" "$DIR/err"; }
+	wait_for 10 next_file
+	mkdir "$DIR/goes"
+	recorded() { kill -USR1 "$DAEMON" && [ -n "$(OUT=$DIR/goes files)" ]; }
+	wait_for 10 recorded
+	equal "said that it was removed" "$(grep -c "directory $DIR/goes was removed" "$DIR/err")" 1
+}
+
+# The directory was moved, which is said, but not with each time that the interface goes and comes
+t_what_was_said_of_a_directory_is_not_repeated() {
+	mv "$OUT" "$DIR/moved"
+	ln -s "$DIR/moved" "$OUT"
+	daemon_start -i va -w "$OUT" -j 1 -o block_timeout=10ms -o write_delay=20ms
+	rm "$OUT"
+	for n in 1 2 3; do
+		ip -n "$NS" link del va
+		wait_for 5 grep_count "$n" "capture begins anew when it can"
+		ip -n "$NS" link add va type veth peer name vb
+		ip -n "$NS" link set vb up
+		ip -n "$NS" link set va up
+		wait_for 10 grep_count $((n + 1)) "va: recording va"
+		wait_for 5 grep_count 1 "is not the directory any more"
+		in_lab "$FRAMES" send vb 100
+		wait_for 5 counter_is written $((n * 100))
+	done
+	daemon_stop
+	equal "said that it was moved" "$(grep -c "is not the directory any more" "$DIR/err")" 1
+}
+grep_count() { [ "$(grep -c "$2" "$DIR/err")" -eq "$1" ]; }
 
 # -n says it, too, but it may be there when afcapd starts
 t_check_foresees() {

@@ -440,6 +440,27 @@ START_TEST(a_directory_is_opened_once)
 }
 END_TEST
 
+/* ... and nothing can be made in it once it was removed: this process may be confined to it. */
+START_TEST(a_removed_directory_is_left_to_the_next_process)
+{
+	struct message request = request_of(MESSAGE_OPEN);
+	int first;
+
+	ck_assert_int_eq(mkdirat(place.directory, "files", 0755), 0);
+	strcpy(place.capture.directory, PLACE_DIRECTORY "/files");
+	first = directory_tell(-1);
+	ck_assert_uint_eq(answer.result.again, 0);
+	ck_assert_int_eq(unlinkat(place.directory, "files", AT_REMOVEDIR), 0);
+	ck_assert_int_eq(ask(&request, -1, MESSAGE_OPENED), -1);
+	ck_assert_int_eq(answer.result.error, ESTALE);
+	ck_assert_uint_eq(answer.result.again, 1);
+	ck_assert_int_eq(directory_tell(first), -1);
+	ck_assert_int_eq(answer.result.error, ESTALE);
+	ck_assert_uint_eq(answer.result.again, 1);
+	close(first);
+}
+END_TEST
+
 Suite *suite_archive(void)
 {
 	Suite *s = suite_create("archive");
@@ -458,6 +479,7 @@ Suite *suite_archive(void)
 	tcase_add_test(t, what_is_not_known_is_answered_with_an_error);
 	tcase_add_test(t, no_path_comes_from_a_message);
 	tcase_add_test(t, a_directory_is_opened_once);
+	tcase_add_test(t, a_removed_directory_is_left_to_the_next_process);
 	suite_add_tcase(s, t);
 	return s;
 }
