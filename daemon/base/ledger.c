@@ -192,6 +192,7 @@ void ledger_restore(struct ledger *l, const struct counters *c, const struct led
 		.discarded_no_space = c->discarded_no_space,
 		.discarded_io_error = c->discarded_io_error,
 		.discarded_abandoned = c->discarded_abandoned,
+		.drops_noted = c->drops,
 	};
 
 	*l = (struct ledger){ .magic = LEDGER_MAGIC,

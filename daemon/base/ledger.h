@@ -18,7 +18,7 @@
 #include <stdbool.h>
 
 #ifndef LEDGER_VERSION /* another one: tests, of an upgrade */
-#define LEDGER_VERSION 2
+#define LEDGER_VERSION 3
 #endif
 #define LEDGER_BYTES	  4096
 #define LEDGER_FILE_BEGIN 4096 /* the archive has written the head before a worker gets a file */
@@ -48,6 +48,7 @@ struct ledger_totals {
 	uint64_t received, received_bytes, truncated, blocks_full, blocks_timeout;
 	uint64_t written, written_bytes, write_errors;
 	uint64_t discarded_no_space, discarded_io_error, discarded_abandoned;
+	uint64_t drops_noted; /* of the kernel's drops, as options of packets in the files */
 };
 
 struct ledger_kernel {

@@ -24,10 +24,12 @@ enum {
 	HEAD_FLAGS = 72, /* HEAD_BY_TIMEOUT */
 };
 
-#define HEAD_BY_TIMEOUT 1u
-#define EPB_TYPE	6u
-#define VLAN_TAG_BYTES	4u
-#define VLAN_TAG_AT	12u /* behind the two Ethernet addresses */
+#define HEAD_BY_TIMEOUT	 1u
+#define EPB_TYPE	 6u
+#define OPTION_DROPCOUNT 4u
+#define DROPCOUNT_BYTES	 12u
+#define VLAN_TAG_BYTES	 4u
+#define VLAN_TAG_AT	 12u /* behind the two Ethernet addresses */
 
 static inline void put16(uint8_t *p, uint16_t v)
 {
@@ -55,6 +57,21 @@ static inline uint32_t get32(const uint8_t *p)
 static inline uint32_t round_up(uint32_t v, uint32_t to)
 {
 	return (v + to - 1) & ~(to - 1);
+}
+
+static inline void dropcount_put(uint8_t *p, uint64_t drops)
+{
+	put32(p, OPTION_DROPCOUNT | 8u << 16); /* code, length */
+	put64(p + 4, drops);
+}
+
+/* What is not told yet of the kernel's drops; a chunk under construction may have some of it. */
+static inline uint64_t drops_to_note(const struct pcapng_context *context,
+				     const struct pcapng_chunk *chunk)
+{
+	uint64_t noted = context->drops_noted + chunk->drops_noted;
+
+	return context->drops > noted ? context->drops - noted : 0;
 }
 
 /* Whether a tag that the kernel took out is to be put back. */

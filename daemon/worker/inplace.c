@@ -3,11 +3,10 @@
  *   slot k      header (48 bytes) | address (20) | room | data ...... | slot k+1
  *                                      [ EPB header (28) ][ data ][ options, length ][ EPB k+1
  *
- * EPB header k covers only slot k's address, of which one bit is needed: it is kept in the slot's
- * tp_padding, which the kernel zeroes. A VLAN tag goes back by moving the Ethernet addresses 4
- * bytes forward. What lies behind data k becomes options of EPB k: it covers slot header k+1, and
- * is written only when EPB k+1 holds all that was in there. How far this is stands in one word,
- * `state`, over the time at which the kernel opened the block:
+ * EPB header k covers only slot k's address, which nobody needs. A VLAN tag goes back by moving the
+ * Ethernet addresses 4 bytes forward. What lies behind data k becomes options of EPB k: it covers
+ * slot header k+1, and is written only when EPB k+1 holds all that was in there. How far this is
+ * stands in one word, `state`, over the time at which the kernel opened the block:
  *
  *   EPB k, state, [tag k and state, four times], tail of EPB k-1
  *
@@ -21,21 +20,16 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-#define SLOT_FIRST     48u /* also what the kernel has for offset_to_priv */
-#define SLOT_ALIGN     8u
-#define PKTTYPE_AT     58u /* of a slot: sll_pkttype */
-#define STAGE_RAW      48u
-#define STAGE_PACKETS  1u
-#define HEAD_LEAST     96u
-#define HEAD_MOST      104u
-#define OPTION_FLAGS   2u
-#define OPTION_COMMENT 1u
-#define OPTION_CUSTOM  19373u /* binary, not to be copied by editors */
-#define FLAGS_BYTES    8u
-#define FLAGS_ROOM     28u /* with the custom option and the end of options behind it */
-#define DIRECTION_IN   1u
-#define DIRECTION_OUT  2u
-#define TAG_STEPS      4u
+#define SLOT_FIRST    48u /* also what the kernel has for offset_to_priv */
+#define SLOT_ALIGN    8u
+#define STAGE_RAW     48u
+#define STAGE_PACKETS 1u
+#define HEAD_LEAST    96u
+#define HEAD_MOST     104u
+#define OPTION_FILLER 0x8AFCu /* of the codes for local use */
+#define OPTION_END    4u      /* bytes */
+#define FILLER_MOST   1000u   /* hcxpcapngtool takes no longer option */
+#define TAG_STEPS     4u
 
 /* Over the block descriptor and the first slot's header. */
 struct head {
@@ -54,8 +48,8 @@ _Static_assert(offsetof(struct head, state) == HEAD_FIRST_NS &&
 		       offsetof(struct head, truncated) == HEAD_TRUNCATED,
 	       "the chunk header's fields");
 
-/* `state`, unpacked: offsets of EPB k-1 (0: none) and k, with their direction in the lowest bits;
- * the next step of moving the tag of packet k, 0: none is left. */
+/* `state`, unpacked: offsets of EPB k-1 (0: none) and k (version 0.1.0 has more in the two lowest
+ * bits); the next step of moving the tag of packet k, 0: none is left. */
 struct state {
 	uint32_t previous, current, tag_step;
 };
@@ -103,43 +97,43 @@ static uint32_t slot_after(const uint8_t *block, uint32_t epb)
 			SLOT_ALIGN);
 }
 
-/* `n` bytes of options, a multiple of 4: the direction where there is room, and what says nothing:
- * a custom option, an empty comment, the end of options. */
-static void options_fill(uint8_t *p, uint32_t n, uint32_t direction)
+/* `n` bytes of options, a multiple of 4: how many packets were lost before this one, if any were
+ * and there is room; what says nothing; the end of options, with four zeros behind it where 8 bytes
+ * are left. */
+static void options_fill(uint8_t *p, uint32_t n, uint64_t drops)
 {
 	memset(p, 0, n);
-	if (n >= FLAGS_ROOM) {
-		put16(p, OPTION_FLAGS);
-		put16(p + 2, 4);
-		put32(p + 4, direction);
-		p += FLAGS_BYTES;
-		n -= FLAGS_BYTES;
+	if (drops && n >= DROPCOUNT_BYTES + OPTION_END) {
+		dropcount_put(p, drops);
+		p += DROPCOUNT_BYTES;
+		n -= DROPCOUNT_BYTES;
 	}
-	if (n == 8)
-		put16(p, OPTION_COMMENT);
-	if (n >= 12) {
-		put16(p, OPTION_CUSTOM);
-		put16(p + 2, (uint16_t)(n - 8));
-		put32(p + 4, PCAPNG_CHUNK_MAGIC);
+	while (n > 2 * OPTION_END) {
+		uint32_t piece = n - OPTION_END < FILLER_MOST ? n - OPTION_END : FILLER_MOST;
+
+		put16(p, OPTION_FILLER);
+		put16(p + 2, (uint16_t)(piece - 4));
+		p += piece;
+		n -= piece;
 	}
 }
 
 /* All of an EPB behind its data, up to `end`; and its two lengths. */
-static void tail_put(uint8_t *block, uint32_t epb, uint32_t end)
+static void tail_put(uint8_t *block, uint32_t epb, uint32_t end, uint64_t drops)
 {
 	uint32_t data = data_end(block, epb), total = end - offset_of(epb);
 
-	options_fill(block + data, end - 4 - data, epb & 3u);
+	options_fill(block + data, end - 4 - data, drops);
 	put32(block + offset_of(epb) + 4, total);
 	put32(block + end - 4, total);
 }
 
-/* EPB header of the packet in a slot. Returns its offset with the direction, 0 when the slot is
- * none that can be made in place; then nothing is changed. */
+/* EPB header of the packet in a slot. Returns its offset, 0 when the slot is none that can be made
+ * in place; then nothing is changed. */
 static uint32_t epb_put(uint8_t *block, uint32_t block_bytes, uint32_t slot,
 			const struct pcapng_context *context, bool *tagged)
 {
-	struct tpacket3_hdr *h = (struct tpacket3_hdr *)(void *)(block + slot);
+	const struct tpacket3_hdr *h = (const struct tpacket3_hdr *)(const void *)(block + slot);
 	uint64_t ns = h->tp_sec * UINT64_C(1000000000) + h->tp_nsec;
 	uint32_t add, epb;
 
@@ -150,16 +144,13 @@ static uint32_t epb_put(uint8_t *block, uint32_t block_bytes, uint32_t slot,
 	    h->tp_snaplen > block_bytes - slot - SLOT_ALIGN - h->tp_mac)
 		return 0;
 	epb = slot + h->tp_mac - add - PCAPNG_EPB_HEAD;
-	if (!h->tp_padding[0]) /* before the EPB covers it */
-		STORE(h->tp_padding[0],
-		      block[slot + PKTTYPE_AT] == PACKET_OUTGOING ? DIRECTION_OUT : DIRECTION_IN);
 	put32(block + epb, EPB_TYPE);
 	put32(block + epb + 8, 0); /* the file's one interface */
 	put32(block + epb + 12, (uint32_t)(ns >> 32));
 	put32(block + epb + 16, (uint32_t)ns);
 	put32(block + epb + 20, h->tp_snaplen + add);
 	put32(block + epb + 24, h->tp_len + add);
-	return epb | (h->tp_padding[0] & 3u);
+	return epb;
 }
 
 /* The tag of the packet in a slot: the addresses one word forward, word by word, each step's source
@@ -259,7 +250,7 @@ static bool state_valid(const uint8_t *base, uint32_t block_bytes, const struct 
 
 /* All packets, from the one that `state` tells. False: the block is not what was left in it. */
 static bool stage_packets(struct head *head, uint32_t block_bytes,
-			  const struct pcapng_context *context)
+			  const struct pcapng_context *context, uint64_t drops)
 {
 	uint8_t *base = (uint8_t *)head;
 	const struct tpacket3_hdr *first =
@@ -276,7 +267,8 @@ static bool stage_packets(struct head *head, uint32_t block_bytes,
 		slot = s.previous ? slot_after(base, s.previous) : SLOT_FIRST;
 		tag_put(base, slot, head, &s);
 		if (s.previous)
-			tail_put(base, s.previous, offset_of(s.current));
+			tail_put(base, s.previous, offset_of(s.current),
+				 offset_of(s.previous) == stage ? drops : 0);
 		next = slot_after(base, s.current);
 		__builtin_prefetch(base + 2 * next - slot, 1);
 		__builtin_prefetch(base + 2 * next - slot + 64, 1);
@@ -291,12 +283,10 @@ static bool stage_packets(struct head *head, uint32_t block_bytes,
 	}
 	if (stage < HEAD_LEAST || stage > HEAD_MOST || stage % 4)
 		return false;
-	end = round_up(data_end(base, s.current) + 4 + FLAGS_ROOM, PCAPNG_INPLACE_ALIGN);
-	if (end > block_bytes)
-		end = round_up(data_end(base, s.current) + 4, PCAPNG_INPLACE_ALIGN);
+	end = round_up(data_end(base, s.current) + 4, PCAPNG_INPLACE_ALIGN);
 	if (end > block_bytes)
 		return false;
-	tail_put(base, s.current, end);
+	tail_put(base, s.current, end, offset_of(s.current) == stage ? drops : 0);
 	head->length = end;
 	put64(base + HEAD_LAST_NS, (uint64_t)get32(base + offset_of(s.current) + 12) << 32 |
 					   get32(base + offset_of(s.current) + 16));
@@ -338,17 +328,33 @@ static bool head_valid(const struct head *head, uint32_t block_bytes)
 	       head->length % PCAPNG_INPLACE_ALIGN == 0 && head->packets;
 }
 
+/* What the first packet's options say, whoever made them. */
+static uint64_t drops_noted(const struct head *head)
+{
+	const uint8_t *base = (const uint8_t *)head;
+	uint32_t first = head->stage, captured = get32(base + first + 20);
+	uint64_t drops;
+
+	if (captured > head->length ||
+	    data_end(base, first) + DROPCOUNT_BYTES + OPTION_END + 4 > head->length ||
+	    get32(base + data_end(base, first)) != (OPTION_DROPCOUNT | 8u << 16))
+		return 0;
+	memcpy(&drops, base + data_end(base, first) + 4, sizeof(drops));
+	return drops;
+}
+
 bool pcapng_inplace(struct pcapng_chunk *chunk, const struct afcap_block *block,
 		    uint32_t block_bytes, const struct pcapng_context *context)
 {
 	struct head *head = (struct head *)(uintptr_t)block->desc;
 	bool whole = true;
 
+	*chunk = (struct pcapng_chunk){ 0 };
 	if (head->type != PCAPNG_CHUNK_TYPE && head->stage == STAGE_RAW &&
 	    !stage_raw(head, block, block_bytes, context))
 		return false;
 	if (head->type != PCAPNG_CHUNK_TYPE && head->stage == STAGE_PACKETS)
-		whole = stage_packets(head, block_bytes, context);
+		whole = stage_packets(head, block_bytes, context, drops_to_note(context, chunk));
 	whole = whole && head_valid(head, block_bytes);
 	if (whole && head->type != PCAPNG_CHUNK_TYPE)
 		stage_head(head, context);
@@ -365,5 +371,6 @@ bool pcapng_inplace(struct pcapng_chunk *chunk, const struct afcap_block *block,
 	chunk->by_timeout = get32((const uint8_t *)head + HEAD_FLAGS) & HEAD_BY_TIMEOUT;
 	memcpy(&chunk->first_ns, (const uint8_t *)head + HEAD_FIRST_NS, 8);
 	memcpy(&chunk->last_ns, (const uint8_t *)head + HEAD_LAST_NS, 8);
+	chunk->drops_noted = drops_noted(head);
 	return true;
 }

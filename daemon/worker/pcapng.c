@@ -5,6 +5,8 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#define OPTION_END_BYTES 4u
+#define OPTIONS_MOST	 (DROPCOUNT_BYTES + OPTION_END_BYTES)
 #define RING_BLOCK_BYTES 12u	/* beside the ring block's bytes: type and two lengths */
 #define RING_PIECE_BYTES 59988u /* readers refuse large blocks: hcxpcapngtool at 1 MiB */
 
@@ -96,9 +98,24 @@ static void epb_add(struct pcapng_chunk *chunk, const struct afcap_packet *packe
 	chunk->truncated += length > capture_length;
 }
 
+/* Behind the last packet's bytes: how many were lost before it. */
+static void epb_dropcount(struct pcapng_chunk *chunk, uint64_t drops)
+{
+	uint8_t *end = chunk->buffer + chunk->used;
+	uint32_t total = get32(end - 4), longer = total + DROPCOUNT_BYTES + OPTION_END_BYTES;
+
+	dropcount_put(end - 4, drops);
+	put32(end - 4 + DROPCOUNT_BYTES, 0); /* end of options */
+	put32(end - total + 4, longer);
+	put32(end + DROPCOUNT_BYTES, longer);
+	chunk->used += longer - total;
+	chunk->drops_noted += drops;
+}
+
 void pcapng_chunk_add(struct pcapng_chunk *chunk, struct afcap_block *block,
 		      const struct pcapng_context *context)
 {
+	uint64_t drops = drops_to_note(context, chunk);
 	struct afcap_packet packet = { 0 };
 	uint32_t before = chunk->packets;
 
@@ -109,9 +126,12 @@ void pcapng_chunk_add(struct pcapng_chunk *chunk, struct afcap_block *block,
 		 * bounded by its size then. */
 		if (packet.capture_length > chunk->capacity - chunk->used ||
 		    chunk->capacity - chunk->used - packet.capture_length <
-			    PCAPNG_EPB_BYTES + COOKED_BYTES_MAX + 4)
+			    PCAPNG_EPB_BYTES + COOKED_BYTES_MAX + 4 + OPTIONS_MOST)
 			break;
 		epb_add(chunk, &packet, context);
+		if (drops)
+			epb_dropcount(chunk, drops);
+		drops = 0;
 	}
 	chunk->unreadable += block->packets - (chunk->packets - before);
 }

@@ -7,6 +7,9 @@
  *   in place  made of one ring block where it lies; options fill the gaps between the packets, and
  *             from the last one to a multiple of 4096
  *
+ * The first packet after a loss has the option epb_dropcount: the packets that the kernel dropped
+ * since the one before, as far as is known by then. In place only where there is room for it.
+ *
  * The chunk header is a pcapng block of a type for local use, which readers skip
  * (draft-ietf-opsawg-pcapng 3.1, 10.1); offsets in bytes, host byte order as the section's:
  *
@@ -59,6 +62,7 @@ struct pcapng_chunk {
 	bool by_timeout;     /* in place: as the kernel handed the block over */
 	uint64_t sequence;   /* of the first block */
 	uint64_t first_ns, last_ns;
+	uint64_t drops_noted; /* in its packets' options */
 };
 
 struct pcapng_context {
@@ -67,14 +71,16 @@ struct pcapng_context {
 	bool vlan_keep;	 /* put stripped tags back */
 	uint32_t cooked; /* the packets are of all interfaces: LINKTYPE_LINUX_SLL2 */
 	uint64_t drops, freezes;
-	uint64_t now_ns; /* realtime; for pcapng_quarantine() */
+	uint64_t drops_noted; /* of `drops`, in what was written before */
+	uint64_t now_ns;      /* realtime; for pcapng_quarantine() */
 };
 
 /* ---- compact ---- */
 
 /* The largest chunk that blocks of `bytes` in sum can make, whatever is in them: an EPB is never
  * larger than its slot in the ring. Beside the packet a slot has 68 bytes at least; an EPB has 32,
- * a cooked header and a tag are 24, padding is 3. */
+ * a cooked header and a tag are 24, padding is 3. The first one's 16 bytes of options have the room
+ * of the block's header. */
 uint32_t pcapng_chunk_bytes_max(uint32_t bytes);
 
 /* Begins an empty chunk; `buffer` is aligned to 4. */

@@ -195,7 +195,8 @@ static struct pcapng_context context_of(const struct ringloop *loop)
 					.vlan_keep = loop->what->vlan_keep,
 					.cooked = loop->what->link_type == LINKTYPE_LINUX_SLL2,
 					.drops = k.drops,
-					.freezes = k.freezes };
+					.freezes = k.freezes,
+					.drops_noted = loop->totals.drops_noted };
 }
 
 /* Where the packets are large, and enough of them that the chunk's last page is no loss. */
@@ -212,7 +213,7 @@ static bool inplace_wanted(const struct ringloop *loop, const struct afcap_block
 /* Makes the block a chunk, writes, commits, releases it. False: it is to be copied. */
 static bool block_inplace(struct ringloop *loop, const struct afcap_block *block)
 {
-	const struct pcapng_context context = context_of(loop);
+	struct pcapng_context context;
 	struct pcapng_chunk chunk;
 	struct ledger_totals t;
 	bool made;
@@ -220,6 +221,7 @@ static bool block_inplace(struct ringloop *loop, const struct afcap_block *block
 	if (!pcapng_inplace_begun(block) && !inplace_wanted(loop, block))
 		return false;
 	held_flush(loop);
+	context = context_of(loop);
 	in_hand(loop, block->sequence);
 	made = pcapng_inplace(&chunk, block, loop->what->block_bytes, &context);
 	in_hand(loop, 0);
@@ -267,7 +269,7 @@ static void block_count(struct ringloop *loop, struct afcap_block *block)
 
 static void block_take(struct ringloop *loop, struct afcap_block *block)
 {
-	const struct pcapng_context context = context_of(loop);
+	struct pcapng_context context;
 
 	crash_step(CRASH_ACQUIRED);
 	if (block->sequence == loop->what->quarantine) {
@@ -278,6 +280,7 @@ static void block_take(struct ringloop *loop, struct afcap_block *block)
 		return;
 	if (loop->held_count == 0)
 		loop->held_since = clock_mono_ns();
+	context = context_of(loop);
 	in_hand(loop, block->sequence);
 	if (writes(loop))
 		pcapng_chunk_add(&loop->writer.chunk, block, &context);

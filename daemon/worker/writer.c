@@ -241,6 +241,7 @@ static int chunk_put(struct writer *w, struct ledger_totals *t, const struct pca
 		t->current.first_ns = chunk->first_ns;
 	}
 	t->written += chunk->packets;
+	t->drops_noted += chunk->drops_noted;
 	t->written_bytes += t->current.end - before;
 	atomic_store_explicit(&w->no_space, false, memory_order_relaxed);
 	return 0;

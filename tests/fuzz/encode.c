@@ -109,7 +109,7 @@ static void again_the_same(const struct pcapng_chunk *chunk, const struct afcap_
 	    memcmp(before, block->desc, block_bytes) != 0 || again.used != chunk->used ||
 	    again.packets != chunk->packets || again.received_bytes != chunk->received_bytes ||
 	    again.truncated != chunk->truncated || again.first_ns != chunk->first_ns ||
-	    again.last_ns != chunk->last_ns)
+	    again.last_ns != chunk->last_ns || again.drops_noted != chunk->drops_noted)
 		abort();
 	free(before);
 }

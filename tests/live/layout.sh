@@ -195,9 +195,8 @@ for path in sys.argv[1:]:
                 if code == 0:
                     assert not any(data[o:at + length - 4]), "behind the end of options"
                     break
-                if code == 19373:
-                    assert data[o + 4:o + 8] == struct.pack("<I", 32473)
-                    assert not any(data[o + 8:o + 4 + size]), "stale bytes in the filler"
+                if code == 0x8AFC:
+                    assert size <= 996 and not any(data[o + 4:o + 4 + size]), "stale bytes in the filler"
                     options += 1
                 o += 4 + (size + 3) // 4 * 4
         at += length

@@ -17,7 +17,12 @@
 #define TAGGED	    (TP_STATUS_VLAN_VALID | TP_STATUS_VLAN_TPID_VALID)
 
 static const struct pcapng_context context = {
-	.worker = 3, .snaplen = 262144, .vlan_keep = true, .drops = 17, .freezes = 2
+	.worker = 3,
+	.snaplen = 262144,
+	.vlan_keep = true,
+	.drops = 17,
+	.freezes = 2,
+	.drops_noted = 10,
 };
 
 static struct handblock raw;
@@ -39,14 +44,13 @@ static uint64_t quad(const uint8_t *p)
 	return v;
 }
 
-/* A packet with the direction of an odd or even number. Stale bytes lie around it, as in a ring. */
+/* A packet. Stale bytes lie around it, as in a ring. */
 static struct tpacket3_hdr *packet_add(uint32_t captured, uint32_t mac, unsigned number)
 {
 	struct tpacket3_hdr *h = (void *)((char *)raw.desc + raw.used);
 
 	memset((uint8_t *)h + sizeof(*h), 0xa5, mac - sizeof(*h));
 	h = handblock_add(&raw, captured, mac, (uint8_t)number);
-	((uint8_t *)h)[58] = number % 2 ? PACKET_OUTGOING : PACKET_HOST;
 	memset(h->tp_padding, 0, sizeof(h->tp_padding));
 	h->tp_len += number % 3;
 	return h;
@@ -130,7 +134,33 @@ static uint32_t expected(const struct tpacket3_hdr *h, uint8_t *data)
 	return h->tp_snaplen + 4;
 }
 
-/* One EPB against its slot: words, data, the direction, and zeros in all that fills. */
+/* What stands behind a packet in `n` bytes: of the first one how many were lost before it, where
+ * there is room; options of at most 1000 bytes that say nothing; the end of options; zeros. */
+static void options_check(const uint8_t *o, uint32_t n, bool first)
+{
+	if (first && n >= 16) {
+		ck_assert_uint_eq(word(o), 4 | 8 << 16);
+		ck_assert_uint_eq(quad(o + 4), 7);
+		o += 12;
+		n -= 12;
+	}
+	while (n > 8) {
+		uint32_t length = word(o) >> 16;
+
+		ck_assert_uint_eq(word(o) & 0xffff, 0x8AFC);
+		ck_assert_uint_le(4 + length, 1000);
+		ck_assert_uint_eq(length % 4, 0);
+		ck_assert_uint_le(8 + length, n); /* and the end of options */
+		for (uint32_t i = 0; i < length; i++)
+			ck_assert_uint_eq(o[4 + i], 0);
+		o += 4 + length;
+		n -= 4 + length;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		ck_assert_uint_eq(o[i], 0);
+}
+
+/* One EPB against its slot: words, data, options. */
 static void epb_check(const uint8_t *e, uint32_t total, const struct tpacket3_hdr *h, unsigned n)
 {
 	static uint8_t data[BLOCK_BYTES];
@@ -144,18 +174,12 @@ static void epb_check(const uint8_t *e, uint32_t total, const struct tpacket3_hd
 	ck_assert_uint_eq(word(e + 24), h->tp_len + captured - h->tp_snaplen);
 	ck_assert_mem_eq(e + 28, data, captured);
 	ck_assert_uint_eq(word(e + total - 4), total);
-	if (total - 4 - at >= 28) { /* not where the block ends with the packet */
-		ck_assert_uint_eq(word(e + at), 2 | 4 << 16);
-		ck_assert_uint_eq(word(e + at + 4), n % 2 ? 2 : 1);
-		at += 8;
-	}
-	if (total - 4 - at >= 12) { /* filled by a custom option and the end of options */
-		ck_assert_uint_eq(word(e + at), 19373 | (total - 4 - at - 8) << 16);
-		ck_assert_uint_eq(word(e + at + 4), 32473);
-		at += 8;
-	}
-	for (; at < total - 4; at++)
-		ck_assert_uint_eq(e[at], 0);
+	options_check(e + at, total - 4 - at, n == 0);
+}
+
+static uint32_t options_bytes(const uint8_t *e)
+{
+	return word(e + 4) - 32 - (word(e + 20) + 3) / 4 * 4;
 }
 
 /* A chunk against the raw block. */
@@ -191,6 +215,7 @@ static void chunk_check(const uint8_t *c, const struct pcapng_chunk *chunk)
 	ck_assert_uint_eq(word(c + 44), truncated);
 	ck_assert_uint_eq(chunk->received_bytes, captured);
 	ck_assert_uint_eq(chunk->truncated, truncated);
+	ck_assert_uint_eq(chunk->drops_noted, options_bytes(c + word(c + 4)) >= 16 ? 7 : 0);
 	ck_assert_uint_eq(quad(c + 32), UINT64_C(1700000000000000005));
 	ck_assert_uint_eq(quad(c + 64), UINT64_C(1700000000000000005) + n - 1);
 	ck_assert_uint_eq(chunk->first_ns, quad(c + 32));
@@ -208,6 +233,25 @@ START_TEST(a_block_becomes_a_chunk_where_it_lies)
 	chunk_check(made, &chunk);
 	ck_assert(encode(made, &second)); /* killed before the commit */
 	chunk_check(made, &second);
+	free(raw.desc);
+}
+END_TEST
+
+/* From none at all to two options */
+START_TEST(a_gap_of_any_size_is_filled)
+{
+	uint32_t gap = (uint32_t)_i * 4;
+	struct pcapng_chunk chunk;
+
+	raw = handblock_new(BLOCK_BYTES, 7);
+	memset((uint8_t *)raw.desc + sizeof(*raw.desc), 0xa5, BLOCK_BYTES - sizeof(*raw.desc));
+	memset((char *)raw.desc + raw.used, 0, sizeof(struct tpacket3_hdr));
+	packet_add(4096 - 4 - 104 - 28 - gap, 84, 0);
+	memcpy(made, raw.desc, BLOCK_BYTES);
+	ck_assert(encode(made, &chunk));
+	ck_assert_uint_eq(chunk.used, 4096);
+	ck_assert_uint_eq(options_bytes(made + 104), gap);
+	chunk_check(made, &chunk);
 	free(raw.desc);
 }
 END_TEST
@@ -353,6 +397,7 @@ Suite *suite_inplace(void)
 
 	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, a_block_becomes_a_chunk_where_it_lies, 0, PATTERNS);
+	tcase_add_loop_test(t, a_gap_of_any_size_is_filled, 0, 600);
 	tcase_add_loop_test(t, a_kill_at_any_instruction_leaves_the_same_chunk, 0, PATTERNS);
 	tcase_add_loop_test(t, what_cannot_be_made_in_place_stays_as_it_was, 0, 8);
 	tcase_add_test(t, nonsense_in_a_begun_block_is_counted_and_does_no_harm);

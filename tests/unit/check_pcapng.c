@@ -18,7 +18,12 @@ static void setup(void)
 	buffer = malloc(BUFFER_BYTES);
 	memset(buffer, 0xaa, BUFFER_BYTES); /* whatever is not written shows */
 	context = (struct pcapng_context){
-		.worker = 3, .snaplen = 262144, .vlan_keep = true, .drops = 17, .freezes = 2
+		.worker = 3,
+		.snaplen = 262144,
+		.vlan_keep = true,
+		.drops = 17,
+		.freezes = 2,
+		.drops_noted = 17,
 	};
 	pcapng_chunk_begin(&chunk, buffer, BUFFER_BYTES);
 }
@@ -234,6 +239,45 @@ START_TEST(a_tag_stays_away_when_told_so_or_where_it_does_not_fit)
 }
 END_TEST
 
+/* The value of epb_dropcount, or 0. */
+static uint64_t dropcount(const struct epb *e)
+{
+	const uint8_t *options = e->data + (e->captured + 3) / 4 * 4;
+	uint64_t v = 0;
+
+	if (word(e->data - 24) > 32 + (e->captured + 3) / 4 * 4 && word(options) == (4 | 8 << 16))
+		memcpy(&v, options + 4, sizeof(v));
+	return v;
+}
+
+/* On the first packet of each block that comes after a loss, and counted once */
+START_TEST(a_loss_is_told_by_the_first_packet_behind_it)
+{
+	struct handblock b = handblock_new(BLOCK_BYTES, 1);
+	struct afcap_block views[4];
+	struct epb epbs[8];
+	uint32_t bytes;
+
+	handblock_add(&b, 61, 82, 1);
+	handblock_add(&b, 60, 82, 1);
+	context.drops_noted = 10;
+	for (unsigned i = 0; i < 4; i++) {
+		views[i] = handblock_view(&b);
+		if (i == 2)
+			context.drops = 117;
+		pcapng_chunk_add(&chunk, &views[i], &context);
+	}
+	bytes = pcapng_chunk_end(&chunk, &context);
+	ck_assert_uint_eq(walk(bytes, epbs), 8);
+	for (unsigned i = 0; i < 8; i++) {
+		ck_assert_uint_eq(dropcount(&epbs[i]), i == 0 ? 7 : i == 4 ? 100 : 0);
+		ck_assert_uint_eq(word(epbs[i].data - 24), (i % 2 ? 92u : 96u) + (i % 4 ? 0 : 16));
+	}
+	ck_assert_uint_eq(chunk.drops_noted, 107);
+	free(b.desc);
+}
+END_TEST
+
 START_TEST(an_empty_block_makes_no_chunk)
 {
 	struct handblock b = handblock_new(BLOCK_BYTES, 1);
@@ -342,6 +386,7 @@ START_TEST(a_full_block_fits_the_promised_room)
 	while (b.used + 82 + 8 < BLOCK_BYTES)
 		handblock_add(&b, _i, 82, 1)->tp_status |= TP_STATUS_VLAN_VALID;
 	view = handblock_view(&b);
+	context.drops_noted = 0;
 	pcapng_chunk_begin(&chunk, buffer, pcapng_chunk_bytes_max(BLOCK_BYTES));
 	pcapng_chunk_add(&chunk, &view, &context);
 	ck_assert_uint_eq(chunk.unreadable, 0);
@@ -361,6 +406,7 @@ Suite *suite_pcapng(void)
 	tcase_add_loop_test(t, a_pad_ends_at_the_alignment_and_is_a_block, 0, 4);
 	tcase_add_loop_test(t, a_stripped_tag_is_put_back, 0, sizeof(tags) / sizeof(*tags));
 	tcase_add_test(t, a_tag_stays_away_when_told_so_or_where_it_does_not_fit);
+	tcase_add_test(t, a_loss_is_told_by_the_first_packet_behind_it);
 	tcase_add_test(t, an_empty_block_makes_no_chunk);
 	tcase_add_loop_test(t, a_slot_outside_its_block_ends_the_walk, 0, 5);
 	tcase_add_test(t, a_slot_that_the_kernel_left_unfilled_is_passed_over);
