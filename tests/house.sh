@@ -46,7 +46,7 @@ doors() {
 			sed "s|\$|: <$header is $door's alone|"
 	done <<-D
 		ini.h daemon/base/config.c
-		systemd/sd-journal.h daemon/base/log.c
+		systemd/sd-journal.h none
 		systemd/sd-daemon.h daemon/supervisor/notify.c
 		pcap daemon/supervisor/filter.c
 		seccomp.h daemon/base/confine.c

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -42,6 +43,13 @@ static const struct confine_call bound[] = {
 	{ "sendmsg", { { 1, CONFINE_FD, CHANNEL_FD } } },
 	{ "write", { { 1, CONFINE_FD, STDERR_FILENO } } },
 	{ "writev", { { 1, CONFINE_FD, STDERR_FILENO } } }, /* libc, before it aborts */
+	/* ... where it is a socket: without a wait, and to its peer alone */
+	{ "sendto",
+	  { { 1, CONFINE_FD, STDERR_FILENO },
+	    { 4, CONFINE_FD, MSG_DONTWAIT | MSG_NOSIGNAL },
+	    { 5, ~UINT64_C(0), 0 } } },
+	{ "send",
+	  { { 1, CONFINE_FD, STDERR_FILENO }, { 4, CONFINE_FD, MSG_DONTWAIT | MSG_NOSIGNAL } } },
 	/* Not the commands that send signals */
 	{ "fcntl", { { 2, CONFINE_FD, F_DUPFD_CLOEXEC } } },
 	{ "fcntl", { { 2, CONFINE_FD, F_GETFL } } },

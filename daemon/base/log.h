@@ -1,12 +1,16 @@
 /* Logging to stderr: `<N>text` as sd-daemon(3) has it, plain on a terminal, structured when stderr
- * is the journal. The only door to the journal, and the only mutable global. */
+ * is the journal. The only door to the journal, and the only mutable global. No line is waited for:
+ * where a pipe, a terminal or the journal has no room it is lost, and the next one that goes
+ * through has how many were in front of it. A regular file is written to as its file system allows.
+ */
 #ifndef LOG_H
 #define LOG_H
 
 #include <syslog.h>
 
 /* Up to `level` (LOG_ERR ... LOG_DEBUG); `who` ("eth0/0", borrowed for ever) stands before each
- * line unless "". */
+ * line unless "". Standard error is a description of the process's own from then on where it may
+ * be (see stream.h), which children inherit. */
 void log_open(int level, const char *who);
 
 /* From now on text to stderr even where that is the journal's: a process that is confined cannot

@@ -1,8 +1,17 @@
 /* Sums, printed. */
 #include "account.h"
 
+#include "../base/log.h"
+#include "../base/stream.h"
+
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define READ_SECONDS 5 /* for who reads standard output: the daemon is to end some day */
 
 bool account_balanced(const struct counters *c, enum output output)
 {
@@ -39,7 +48,7 @@ static bool account_print(const struct capture *capture, FILE *out)
 	return balanced;
 }
 
-bool account_all(const struct capture *captures, unsigned count, bool begun, FILE *out)
+static bool all_print(const struct capture *captures, unsigned count, bool begun, FILE *out)
 {
 	bool balanced = true;
 
@@ -49,4 +58,37 @@ bool account_all(const struct capture *captures, unsigned count, bool begun, FIL
 		balanced &= !captures[i].failed;
 	}
 	return balanced;
+}
+
+/* Standard output does not take it. */
+static void account_log(char *text)
+{
+	char *rest, *line = strtok_r(text, "\n", &rest);
+
+	for (; line; line = strtok_r(NULL, "\n", &rest))
+		log_error("%s", line);
+}
+
+bool account_put(const struct capture *captures, unsigned count, bool begun)
+{
+	char *text = NULL;
+	size_t bytes = 0;
+	FILE *out = open_memstream(&text, &bytes);
+	bool balanced;
+	int rc;
+
+	if (!out) {
+		log_error("no memory to print the account");
+		return false;
+	}
+	balanced = all_print(captures, count, begun, out);
+	rc = fclose(out) ? -ENOMEM : stream_finish(STDOUT_FILENO, text, bytes, READ_SECONDS);
+	if (rc) {
+		log_error("the account cannot be written to standard output: %s; it is:",
+			  rc == -ETIMEDOUT ? "nobody reads it" : strerror(-rc));
+		if (text)
+			account_log(text);
+	}
+	free(text);
+	return balanced && rc == 0;
 }

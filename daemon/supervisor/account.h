@@ -8,8 +8,10 @@
  * discarded. */
 bool account_balanced(const struct counters *counters, enum output output);
 
-/* One line for each capture, one for each of its workers; `begun`: not of captures that never
- * began. Returns whether all of them balance and none failed. */
-bool account_all(const struct capture *captures, unsigned count, bool begun, FILE *out);
+/* Prints it on standard output: one line for each capture, one for each of its workers; `begun`:
+ * not of captures that never began. Where nobody reads that, or it is full, it goes into the log.
+ * Waits some seconds for the reader. Returns whether all balance, none failed, and it is printed.
+ */
+bool account_put(const struct capture *captures, unsigned count, bool begun);
 
 #endif

@@ -41,7 +41,7 @@ static const char plain[] =
 	"rt_sigsuspend sigaltstack sigreturn restart_syscall pause alarm setitimer "
 	/* Sockets, waiting, time */
 	"socketpair bind listen accept accept4 connect getsockname getpeername getsockopt "
-	"setsockopt sendto recvfrom sendmsg recvmsg sendmmsg recvmmsg shutdown epoll_create1 "
+	"setsockopt send sendto recvfrom sendmsg recvmsg sendmmsg recvmmsg shutdown epoll_create1 "
 	"epoll_ctl epoll_wait epoll_pwait epoll_pwait2 poll ppoll ppoll_time64 select "
 	"pselect6 eventfd2 timerfd_create timerfd_settime timerfd_settime64 timerfd_gettime "
 	"signalfd4 "

@@ -461,13 +461,7 @@ int supervisor_account(struct supervisor *s)
 	if (s->handing_over) /* the account is the next one's, which the manager must start */
 		return EX_TEMPFAIL;
 	status_tell(s, "ended: ");
-	balanced = account_all(s->capture, s->captures, s->failing, stdout);
-	if (fflush(stdout) || ferror(stdout)) {
-		log_error("the account cannot be written to standard output: %s; it is:",
-			  strerror(errno));
-		account_all(s->capture, s->captures, s->failing, stderr);
-		balanced = false;
-	}
+	balanced = account_put(s->capture, s->captures, s->failing);
 	return s->failing ? s->exit_code : balanced ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

@@ -61,6 +61,8 @@ static const char names[] =
 	"clock_gettime clock_gettime64 gettimeofday nanosleep clock_nanosleep "
 	"clock_nanosleep_time64 futex futex_time64 sched_yield getrandom getpid gettid alarm "
 	"setitimer rt_sigprocmask rt_sigreturn sigreturn restart_syscall exit exit_group "
+	/* Whether standard error has room */
+	"poll ppoll ppoll_time64 "
 #ifdef CRASH_STEPS /* tells which step it died after */
 	"write "
 #endif
@@ -72,6 +74,10 @@ static const struct confine_call bound[] = {
 	{ "sendmsg", { FD(CHANNEL_FD) } },
 	{ "write", { FD(STDERR_FILENO) } },
 	{ "writev", { FD(STDERR_FILENO) } }, /* libc, before it aborts */
+	/* ... where it is a socket: without a wait, and to its peer alone */
+	{ "sendto",
+	  { FD(STDERR_FILENO), IS(4, MSG_DONTWAIT | MSG_NOSIGNAL), { 5, ~UINT64_C(0), 0 } } },
+	{ "send", { FD(STDERR_FILENO), IS(4, MSG_DONTWAIT | MSG_NOSIGNAL) } },
 	/* The ring: its statistics, its link, why it woke. Whatever sends or changes it is not
 	   here. */
 	{ "getsockopt", { FD(RING_FD), IS(2, SOL_PACKET), IS(3, PACKET_STATISTICS) } },

@@ -261,7 +261,7 @@ t_an_account_that_cannot_be_printed() {
 	kill "$DAEMON"
 	wait "$DAEMON" || rc=$?
 	equal "exit code" $rc 1
-	contains "the account" "$(cat "$DIR/err")" '^va: [0-9]* packets seen'
+	contains "the account" "$(cat "$DIR/err")" '^<3>va: [0-9]* packets seen'
 }
 
 t_no_such_group() {

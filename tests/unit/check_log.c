@@ -3,7 +3,11 @@
 
 #include "../../daemon/base/log.h"
 #include "../../daemon/base/printable.h"
+#include "../../daemon/base/stream.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +89,63 @@ START_TEST(a_line_stays_one_line)
 }
 END_TEST
 
+/* The end to read from; the pipe is standard error, and full. */
+static int pipe_full(void)
+{
+	int ends[2];
+
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	ck_assert_int_eq(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+	unsetenv("JOURNAL_STREAM");
+	log_open(LOG_INFO, "eth0");
+	ck_assert_int_eq(fcntl(ends[1], F_GETFL) & O_NONBLOCK, 0); /* others hold it, too */
+	while (write(STDERR_FILENO, "########\n", 9) == 9)
+		;
+	ck_assert_int_eq(errno, EAGAIN);
+	return ends[0];
+}
+
+static void pipe_empty(int fd)
+{
+	char bytes[65536];
+
+	ck_assert_int_gt(read(fd, bytes, sizeof(bytes)), 0);
+}
+
+START_TEST(lines_that_nobody_reads_are_counted)
+{
+	char line[512];
+	int fd = pipe_full();
+	ssize_t n;
+
+	log_info("lost");
+	log_debug("not wanted anyway");
+	log_info("lost, too");
+	pipe_empty(fd);
+	log_error("read");
+	log_info("read, too");
+	n = read(fd, line, sizeof(line) - 1);
+	ck_assert_int_gt(n, 0);
+	line[n] = '\0';
+	ck_assert_str_eq(line, "<4>eth0: 2 log lines were lost: standard error was not read\n"
+			       "<3>eth0: read\n<6>eth0: read, too\n");
+}
+END_TEST
+
+START_TEST(a_write_that_nobody_reads_has_its_time)
+{
+	static char much[1 << 18];
+	int ends[2];
+
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	ck_assert_int_eq(stream_finish(ends[1], "read", 4, 60), 0);
+	ck_assert_int_eq(stream_finish(ends[1], much, sizeof(much), 1), -ETIMEDOUT);
+	close(ends[0]);
+	signal(SIGPIPE, SIG_IGN);
+	ck_assert_int_eq(stream_finish(ends[1], "read", 4, 60), -EPIPE);
+}
+END_TEST
+
 Suite *suite_log(void)
 {
 	Suite *s = suite_create("log");
@@ -94,6 +155,8 @@ Suite *suite_log(void)
 			    sizeof(samples) / sizeof(*samples));
 	tcase_add_test(t, text_is_cut_between_characters);
 	tcase_add_test(t, a_line_stays_one_line);
+	tcase_add_test(t, lines_that_nobody_reads_are_counted);
+	tcase_add_test(t, a_write_that_nobody_reads_has_its_time);
 	suite_add_tcase(s, t);
 	return s;
 }

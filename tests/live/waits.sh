@@ -1,0 +1,142 @@
+#!/usr/bin/env bash
+# Whom the daemon waits for: nobody. Each test freezes one that it talks to, and asks it all the same.
+. "$(dirname "$0")/lib.sh"
+
+FAST=(-o block_timeout=10ms -o write_delay=20ms -o ring_size=4M -o block_size=64K)
+
+# ---- the log ----
+
+# afcapd whose standard error (or output) is full: deaf_start KIND [PREFIX... --] ARGS..., see deaf.py
+deaf_start() {
+	local kind=$1 prefix=()
+	shift
+	case " $* " in *" -- "*)
+		while [ "$1" != -- ]; do prefix+=("$1") && shift; done
+		shift
+		;;
+	esac
+	ip netns exec "$NS" "${NEW[@]}" python3 "$(dirname "$0")/deaf.py" "$kind" "$DIR" "${prefix[@]}" \
+		"$AFCAPD" -o daemon.control="$SOCK" -o daemon.metrics=127.0.0.1:9748 -l debug "${FAST[@]}" "$@" >"$DIR/out" 2>"$DIR/err" &
+	HELPER=$!
+	PIDS="$PIDS $HELPER"
+	wait_for 20 [ -s "$DIR/pid" ]
+	DAEMON=$(cat "$DIR/pid")
+	PIDS="$PIDS $DAEMON"
+	wait_for 20 daemon_running
+}
+NEW=()
+
+carrier_is() { [ "$(ctl --json status | jq -r '.captures[0].state')" = "$1" ]; }
+restarted() { [ "$(ctl --json stats | jq '.captures[0].total.restarts')" -ge "$1" ] && [ "$(worker_pid 0)" != "$2" ]; }
+
+# Each of the processes has something to say: the supervisor of the link, the archive process of a file that it removes, a
+# worker that it goes on where the one before was killed
+all_talk() {
+	local worker old=$OUT/va-w0-20200101T000000.000000Z.pcapng
+	ip -n "$NS" link set vb down
+	wait_for 10 carrier_is down
+	ip -n "$NS" link set vb up
+	wait_for 10 carrier_is running
+	head -c 64M /dev/zero >"$old"
+	timeout 40 "$AFCTL" -s "$SOCK" rotate || fail "afctl rotate: $?"
+	wait_for 20 [ ! -e "$old" ]
+	worker=$(worker_pid 0)
+	kill -KILL "$worker"
+	wait_for 20 restarted "$1" "$worker"
+}
+
+told_lost() { grep -aq "$1[0-9]* log lines\{0,1\} w[a-z]* lost: standard error was not read" "$DIR/read"; }
+said() { grep -aq "$1" "$DIR/read"; }
+
+# Nothing is read until the end: nothing waits, the account is exact, the flags of the description are as they were
+deaf_ends() {
+	deaf_start "$@" -i va -w "$OUT" -j 1 -o file_size=8M -o disk_budget=32M
+	in_lab "$FRAMES" send vb 1000 rate=10000
+	wait_for 20 counter_is written 1000
+	all_talk 1
+	in_lab "$FRAMES" send vb 500 first=1000 rate=10000
+	wait_for 20 counter_is written 1500
+	in_lab curl -s --max-time 5 http://127.0.0.1:9748/metrics >"$DIR/metrics" || fail "no metrics"
+	contains "the metrics" "$(cat "$DIR/metrics")" '^afcap_written_total'
+	deaf_stop
+	equal "written" "$(account written)" 1500
+	frames_check 1500 || fail "frames differ"
+}
+
+deaf_stop() {
+	local rc=0
+	kill -TERM "$DAEMON"
+	wait "$HELPER" || rc=$?
+	equal "exit code" "$rc" "${1:-0}"
+}
+
+# It is read after a while: what was lost is told, by each process that lost something
+deaf_then_read() {
+	deaf_start "$@" -i va -w "$OUT" -j 1 -o file_size=8M -o disk_budget=32M
+	in_lab "$FRAMES" send vb 100
+	wait_for 20 counter_is written 100
+	all_talk 1
+	[ ! -s "$DIR/read" ] || fail "it was read too early"
+	kill -USR1 "$HELPER"
+	wait_for 10 [ -s "$DIR/read" ]
+	in_lab "$FRAMES" send vb 100
+	wait_for 20 counter_is written 200
+	all_talk 2
+	wait_for 20 told_lost '\(^\|[>=#]\)' # the supervisor
+	wait_for 20 told_lost 'archive: '
+	wait_for 20 said 'removed va-w0-20200101T000000.000000Z.pcapng'
+	wait_for 20 said 'va/0: going on at sequence'
+	deaf_stop
+	equal "written" "$(account written)" 200
+}
+
+t_a_full_pipe_as_standard_error() { deaf_ends pipe; }
+t_a_full_terminal_as_standard_error() { deaf_ends terminal; }
+t_a_full_socket_as_standard_error() { deaf_ends socket; }
+t_lines_lost_at_a_pipe_are_told() { deaf_then_read pipe; }
+t_lines_lost_at_a_terminal_are_told() { deaf_then_read terminal; }
+t_lines_lost_at_a_socket_are_told() { deaf_then_read socket; }
+
+# Of another user: it cannot be opened again
+t_a_full_pipe_of_another_user() {
+	chmod 711 "$DIR"
+	mkdir "$DIR/run"
+	chown 65534:65534 "$OUT" "$DIR/run"
+	SOCK=$DIR/run/control.sock
+	deaf_ends pipe setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=+net_raw --ambient-caps=+net_raw --
+}
+
+# A journal that stands still: its socket, and its stream where the children write
+t_a_full_journal() {
+	NEW=(unshare -m sh -c 'mount -t tmpfs none /run && exec "$@"' sh)
+	deaf_ends journal
+}
+t_lines_lost_at_the_journal_are_told() {
+	NEW=(unshare -m sh -c 'mount -t tmpfs none /run && exec "$@"' sh)
+	deaf_then_read journal
+}
+
+# ---- the account ----
+
+t_a_standard_output_that_nobody_reads() {
+	deaf_start output -i va -w "$OUT" -j 1
+	in_lab "$FRAMES" send vb 100
+	wait_for 20 counter_is written 100
+	deaf_stop 1
+	contains "the log" "$(cat "$DIR/err")" "standard output: nobody reads it; it is:"
+	contains "the account" "$(cat "$DIR/err")" "<3>va: 100 packets seen, 0 dropped by the kernel, 100 received, 100 written"
+}
+
+t_a_standard_output_that_is_read_late() {
+	deaf_start output -i va -w "$OUT" -j 1
+	in_lab "$FRAMES" send vb 100
+	wait_for 20 counter_is written 100
+	kill -TERM "$DAEMON"
+	gone() { [ -z "$(workers)" ]; }
+	wait_for 20 gone # it prints now
+	kill -USR1 "$HELPER"
+	wait "$HELPER" || fail "exit code $?"
+	contains "the account" "$(cat "$DIR/read")" "va: 100 packets seen, 0 dropped by the kernel, 100 received, 100 written"
+}
+
+run_tests
