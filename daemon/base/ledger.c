@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define LOOKS	     100
 #define LEDGER_MAGIC 0x52474c5041434641u /* "AFCAPLGR" */
 
 _Static_assert(sizeof(struct ledger) <= LEDGER_BYTES, "a ledger is one page");
@@ -102,6 +103,19 @@ struct ledger_kernel ledger_kernel(const struct ledger *ledger)
 
 	RECORD_READ(ledger, kernel, k);
 	return k;
+}
+
+bool ledger_look(const struct ledger *ledger, struct ledger_totals *totals)
+{
+	for (unsigned i = 0; i < LOOKS; i++) {
+		uint64_t version = __atomic_load_n(&ledger->totals_version, __ATOMIC_ACQUIRE);
+
+		*totals = ledger->totals[version & 1];
+		atomic_thread_fence(memory_order_acquire);
+		if (version == __atomic_load_n(&ledger->totals_version, __ATOMIC_RELAXED))
+			return true;
+	}
+	return false;
 }
 
 void ledger_commit(struct ledger *ledger, const struct ledger_totals *totals)

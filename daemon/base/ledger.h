@@ -84,6 +84,10 @@ int ledger_lock(struct ledger *ledger);
 struct ledger_totals ledger_totals(const struct ledger *ledger);
 struct ledger_kernel ledger_kernel(const struct ledger *ledger);
 
+/* Likewise, for the supervisor, which waits for no worker: false when the writer has changed it
+ * under every one of some tries. */
+bool ledger_look(const struct ledger *ledger, struct ledger_totals *totals);
+
 /* The commit. One writer. */
 void ledger_commit(struct ledger *ledger, const struct ledger_totals *totals);
 

@@ -223,7 +223,7 @@ void capture_rotate(struct capture *capture)
 bool capture_rotating(const struct capture *capture)
 {
 	for (unsigned i = 0; i < capture->workers; i++)
-		if (capture->slots[i].rotating)
+		if (slotfiles_rotating(&capture->slots[i]))
 			return true;
 	return false;
 }

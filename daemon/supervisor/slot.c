@@ -364,7 +364,7 @@ int slot_spawn(struct slot *slot)
 	slot_send(slot, &message, -1);
 	slotfiles_forget(slot);
 	slotfiles_offer(slot);
-	if (slot->rotating || (slot->current && slot->current->spoiled))
+	if (!slotfiles_left(slot) || (slot->current && slot->current->spoiled))
 		slot_say(slot, MESSAGE_ROTATE);
 	if (slot->draining && slot->progress >= PROGRESS_JOINED)
 		slot_say(slot, MESSAGE_DRAIN);

@@ -51,10 +51,11 @@ struct slot {
 	bool has_failed;		/* and said why */
 	struct message_crashed crashed; /* what it said that it dies of; signal 0: nothing */
 	bool given_up;			/* its workers only die */
-	bool awaits_file;  /* its worker comes when the file that it goes on in is found */
-	int open_error;	   /* errno of making a file, told last */
-	uint64_t retry_ns; /* monotonic: files that failed are not tried before */
-	uint64_t rotating; /* the serial that its file has when that is done; 0: no need */
+	bool awaits_file;   /* its worker comes when the file that it goes on in is found */
+	int open_error;	    /* errno of making a file, told last */
+	uint64_t retry_ns;  /* monotonic: files that failed are not tried before */
+	uint64_t rotating;  /* files below this serial are waited for; 0: none */
+	unsigned finishing; /* files that the archive process has to finish */
 
 	struct counters reported;  /* by the worker, absolute */
 	struct ledger_file record; /* its file, as it was reported last */

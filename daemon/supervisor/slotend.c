@@ -55,7 +55,7 @@ static void slot_idle(struct slot *slot)
 	slot->state = SLOT_IDLE;
 	slot->progress = PROGRESS_NONE;
 	slot->draining = slot->gone = slot->no_space = slot->no_room = false;
-	slot->suspect = slot->quarantine = slot->rotating = 0;
+	slot->suspect = slot->quarantine = 0; /* a rotation ends with the last old file */
 	slot->awaits_file = false;
 	slot->failures = 0;
 }

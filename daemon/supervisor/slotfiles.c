@@ -28,6 +28,13 @@ int slotfiles_init(struct slot *slot)
 	return slot->current && slot->spare ? 0 : -ENOMEM;
 }
 
+static void file_finish(struct slot *slot, struct output_file *file,
+			const struct ledger_file *record)
+{
+	slot->finishing++;
+	files_finish(slot_files(slot), slot->capture->index, slot->index, file, record, slot);
+}
+
 /* It is finished, if it was ever used. */
 static void file_end(struct slot *slot, struct output_file *file, const struct ledger_file *record)
 {
@@ -40,7 +47,7 @@ static void file_end(struct slot *slot, struct output_file *file, const struct l
 			files_forget(file);
 	} else if (file->named) {
 		saved_end(saved, record);
-		files_finish(slot_files(slot), capture, slot->index, file, record, slot);
+		file_finish(slot, file, record);
 	} else {
 		saved_drop(saved);
 		files_discard(slot_files(slot), capture, slot->index, file, slot);
@@ -216,8 +223,7 @@ static void old_finish(struct slot *slot, struct output_file *file)
 		saved_drop(saved);
 		files_discard(slot_files(slot), slot->capture->index, slot->index, file, slot);
 	} else if (saved && saved->ended)
-		files_finish(slot_files(slot), slot->capture->index, slot->index, file,
-			     &saved->record, slot);
+		file_finish(slot, file, &saved->record);
 	else
 		files_forget(file);
 }
@@ -262,7 +268,8 @@ static void event_finished(void *owner, const struct ledger_file *record, bool s
 	slot->saved->files_completed += ok;
 	saved_drop(saved_find(slot->saved, record->serial));
 	slot->saved->sync_errors += !ok && !spoiled;
-	if (slot->rotating && record->serial + 1 >= slot->rotating)
+	slot->finishing--;
+	if (record->serial + 1 >= slot->rotating || !slotfiles_rotating(slot))
 		slot->rotating = 0;
 	capture_changed(slot->capture);
 }
@@ -376,17 +383,6 @@ void slotfiles_sync(struct slot *slot)
 
 	if (file && file->named && !file->syncing && !file->spoiled)
 		files_sync(slot_files(slot), slot->capture->index, slot->index, file, slot);
-}
-
-void slotfiles_rotate(struct slot *slot)
-{
-	if (!slot->current || slot->state == SLOT_ENDED)
-		return;
-	if (slot->rotating == slot->current->serial + 1)
-		return;		  /* asked for */
-	if (slot->current->named) /* else the worker may know better, but nobody waits for it */
-		slot->rotating = slot->current->serial + 1;
-	slot_say(slot, MESSAGE_ROTATE);
 }
 
 static void file_count(struct slot *slot, const struct output_file *file)

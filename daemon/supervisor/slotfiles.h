@@ -37,8 +37,14 @@ void slotfiles_tick(struct slot *slot);
 /* What is written so far goes to the disk for sure. */
 void slotfiles_sync(struct slot *slot);
 
-/* Goes on in the next file, if the current one has packets; slot->rotating until it is finished. */
+/* The worker is to go on in the next file, if the current one has packets. */
 void slotfiles_rotate(struct slot *slot);
+
+/* Whether it has gone on, as far as is known. */
+bool slotfiles_left(const struct slot *slot);
+
+/* Whether it has not yet, or files before that are not finished. */
+bool slotfiles_rotating(const struct slot *slot);
 
 /* Whether packets are to be discarded for want of room; tells the worker, if that has changed. */
 bool slotfiles_suspended(const struct slot *slot);

@@ -50,7 +50,7 @@ END_TEST
 
 START_TEST(what_is_committed_is_seen_through_another_mapping)
 {
-	struct ledger_totals t = ledger_totals(ledger);
+	struct ledger_totals t = ledger_totals(ledger), seen;
 	struct ledger *other = ledger_map(fd);
 
 	for (uint64_t i = 1; i < 10; i++) {
@@ -59,6 +59,8 @@ START_TEST(what_is_committed_is_seen_through_another_mapping)
 		ledger_commit(ledger, &t);
 		ck_assert_uint_eq(ledger_totals(other).received, i);
 		ck_assert_uint_eq(ledger_totals(other).next_sequence, i + 1);
+		ck_assert(ledger_look(other, &seen));
+		ck_assert_uint_eq(seen.received, i);
 	}
 	ledger_unmap(other);
 }
