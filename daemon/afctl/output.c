@@ -76,7 +76,11 @@ static void capture_status(const json_t *capture, bool colored)
 
 	printf("%s%s%s: ", colored ? BOLD : "", text_of(capture, "name"), colored ? PLAIN : "");
 	state_print(text_of(capture, "state"), output_good(capture), colored);
-	printf(" interface %s, ", text_of(capture, "interface"));
+	printf(" interface %s", text_of(capture, "interface"));
+	if (json_is_string(json_object_get(capture, "device")) &&
+	    strcmp(text_of(capture, "device"), text_of(capture, "interface")) != 0)
+		printf(" (%s)", text_of(capture, "device"));
+	printf(", ");
 	fanout_print(json_object_get(capture, "fanout"));
 	printf(", since %s\n", text_of(capture, "since"));
 	if (json_is_string(json_object_get(capture, "reason")))

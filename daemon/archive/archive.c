@@ -44,6 +44,7 @@ static bool capture_valid(const struct message_capture *c)
 {
 	return c->capture < CONFIG_CAPTURES_MAX && memchr(c->name, '\0', sizeof(c->name)) &&
 	       config_name_valid(c->name) && memchr(c->interface, '\0', sizeof(c->interface)) &&
+	       memchr(c->device, '\0', sizeof(c->device)) &&
 	       memchr(c->filter, '\0', sizeof(c->filter)) &&
 	       memchr(c->directory, '\0', sizeof(c->directory));
 }

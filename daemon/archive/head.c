@@ -13,6 +13,7 @@ enum option_code {
 	SHB_OS = 3,
 	SHB_USERAPPL = 4,
 	IF_NAME = 2,
+	IF_DESCRIPTION = 3,
 	IF_TSRESOL = 9,
 	IF_FILTER = 11,
 	IF_OS = 12,
@@ -116,7 +117,7 @@ void head_make(uint8_t *page, const struct message_capture *capture, uint32_t wo
 	struct block b = block_begin(page, BLOCK_SECTION);
 	uint8_t filter[FILTER_BYTES + 1] = { 0 }, resolution = 9; /* 10^-9 s */
 	size_t filter_length = strnlen(capture->filter, FILTER_BYTES - 1);
-	char comment[128];
+	char text[INTERFACE_BYTES + 32];
 
 	add32(&b, BYTE_ORDER_MARK);
 	add16(&b, 1); /* version 1.0 */
@@ -129,7 +130,11 @@ void head_make(uint8_t *page, const struct message_capture *capture, uint32_t wo
 	add16(&b, (uint16_t)capture->link_type);
 	add16(&b, 0);
 	add32(&b, SNAPLEN);
-	option_text(&b, IF_NAME, capture->interface);
+	option_text(&b, IF_NAME, *capture->device ? capture->device : capture->interface);
+	if (*capture->device && strcmp(capture->device, capture->interface) != 0) {
+		snprintf(text, sizeof(text), "configured as %s", capture->interface);
+		option_text(&b, IF_DESCRIPTION, text);
+	}
 	option_add(&b, IF_TSRESOL, &resolution, 1);
 	if (filter_length) {
 		memcpy(filter + 1, capture->filter,
@@ -137,8 +142,8 @@ void head_make(uint8_t *page, const struct message_capture *capture, uint32_t wo
 		option_add(&b, IF_FILTER, filter, filter_length + 1);
 	}
 	option_text(&b, IF_OS, os);
-	snprintf(comment, sizeof(comment), "afcap capture %.32s, worker %u", capture->name, worker);
-	option_text(&b, OPTION_COMMENT, comment);
+	snprintf(text, sizeof(text), "afcap capture %.32s, worker %u", capture->name, worker);
+	option_text(&b, OPTION_COMMENT, text);
 	block_end(&b, page + HEAD_BYTES);
 }
 

@@ -48,22 +48,6 @@ rule_broken(struct config_error *error, const struct config *config, const struc
 			   config_where(config, c, name, where, sizeof(where)), name, value, rule);
 }
 
-static int interface_finish(const struct config *config, struct config_capture *c,
-			    struct config_error *error)
-{
-	char where[256];
-
-	if (*c->interface)
-		return 0;
-	if (strlen(c->name) >= sizeof(c->interface))
-		return config_fail(
-			error,
-			"%s: capture %s: no interface given, and the name is too long for one",
-			config_where(config, c, "interface", where, sizeof(where)), c->name);
-	memcpy(c->interface, c->name, strlen(c->name) + 1);
-	return 0;
-}
-
 static int ring_rules(const struct config *config, const struct config_capture *c,
 		      struct config_error *error)
 {
@@ -112,10 +96,10 @@ static int file_rules(const struct config *config, const struct config_capture *
 static int capture_finish(const struct config *config, struct config_capture *c,
 			  struct config_error *error)
 {
-	int rc = interface_finish(config, c, error);
+	int rc;
 
-	if (rc)
-		return rc;
+	if (!*c->interface)
+		strcpy(c->interface, c->name); /* which is shorter */
 	if (strcmp(c->cpus, "none") && strcmp(c->cpus, "auto") && !config_cpus_valid(c->cpus))
 		return rule_broken(error, config, c, "cpus",
 				   "must be none, auto, or a list like 0-3,8");

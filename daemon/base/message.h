@@ -13,8 +13,10 @@
 #define RING_FD	   5 /* a later worker's ring */
 
 #define MESSAGE_TEXT	   512
+#define REASON_BYTES	   512
 #define CAPTURE_NAME_BYTES 33
-#define INTERFACE_BYTES	   16
+#define INTERFACE_BYTES	   128 /* an alternative name; the kernel's ALTIFNAMSIZ */
+#define DEVICE_BYTES	   16  /* IFNAMSIZ */
 #define FILTER_BYTES	   2049
 #define PATH_BYTES	   192
 #define FILE_NAME_BYTES	   128
@@ -76,10 +78,10 @@ struct message_worker {
 	uint32_t output; /* enum output */
 	uint32_t link_type;
 	uint32_t promiscuous, vlan_keep;
-	uint32_t resume; /* the ring is there, at RING_FD: go on where the ledger says */
-	int32_t cpu;	 /* to run on; -1: any */
-	uint32_t layout; /* enum layout */
-	uint32_t unused;
+	uint32_t resume;     /* the ring is there, at RING_FD: go on where the ledger says */
+	int32_t cpu;	     /* to run on; -1: any */
+	uint32_t layout;     /* enum layout */
+	uint32_t ifindex;    /* of the interface; 0: all */
 	uint64_t generation; /* of the ring */
 	uint64_t quarantine; /* sequence of a block that is not to be looked into; 0: none */
 	uint64_t timeout_ns; /* the ring thread may be busy with one block so long */
@@ -129,7 +131,8 @@ struct message_capture {
 	int64_t file_group;	       /* its number; -1: as files come */
 	uint64_t token;		       /* of this daemon's life: hidden names are nobody else's */
 	char name[CAPTURE_NAME_BYTES];
-	char interface[INTERFACE_BYTES];
+	char interface[INTERFACE_BYTES]; /* as it is configured */
+	char device[DEVICE_BYTES];	 /* as the kernel calls it; empty: not known yet */
 	char filter[FILTER_BYTES];
 	char directory[PATH_BYTES];
 };

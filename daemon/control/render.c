@@ -48,9 +48,10 @@ static json_t *capture_head(const struct capture_view *c)
 
 	for (unsigned i = 0; i < VIEW_FLAGS_MAX && c->fanout_flags[i]; i++)
 		json_array_append_new(flags, json_string(c->fanout_flags[i]));
-	return json_pack("{s:s,s:o,s:s,s:o,s:{s:s,s:o,s:o}}", "name", c->name, "interface",
-			 text_render(c->interface), "state", c->state, "reason",
-			 text_render(c->reason), "fanout", "mode", c->fanout, "flags", flags, "id",
+	return json_pack("{s:s,s:o,s:o,s:s,s:o,s:{s:s,s:o,s:o}}", "name", c->name, "interface",
+			 text_render(c->interface), "device", text_render(c->device), "state",
+			 c->state, "reason", text_render(c->reason), "fanout", "mode", c->fanout,
+			 "flags", flags, "id",
 			 c->fanout_known ? json_integer(c->fanout_id) : json_null());
 }
 

@@ -51,6 +51,7 @@ void capture_tell(struct capture *capture)
 	}
 	memcpy(m.name, c->name, sizeof(m.name));
 	memcpy(m.interface, c->interface, sizeof(m.interface));
+	memcpy(m.device, capture->device, sizeof(m.device));
 	memcpy(m.filter, c->filter, sizeof(m.filter));
 	memcpy(m.directory, c->directory, sizeof(m.directory));
 	capture->told = true;

@@ -7,6 +7,7 @@
 #include "../base/config.h"
 #include "../../lib/afcap.h"
 
+struct links;
 struct supervisor;
 
 enum capture_state {
@@ -29,19 +30,23 @@ struct capture {
 	enum capture_state state;
 	bool abandoned; /* what is left is not waited for */
 	bool failed;
-	bool initial;	  /* nothing has begun yet: what goes wrong ends the daemon */
-	char reason[160]; /* why it waits, is down, or failed, for readers; "": all is well */
+	bool initial;		   /* nothing has begun yet: what goes wrong ends the daemon */
+	char reason[REASON_BYTES]; /* why it waits, is down, or failed, for readers; "": all is well
+				    */
 	struct links *links;
-	uint64_t link_id; /* of the device that it is bound to; 0: not bound, or to all */
+	uint64_t link_id;	   /* of the device that it is bound to; 0: not bound, or to all */
+	int ifindex;		   /* likewise */
+	uint32_t hardware;	   /* its ARPHRD_* */
+	char device[DEVICE_BYTES]; /* as the kernel calls it now; "": not bound */
 	bool link_up;
-	bool renamed; /* told */
+	bool renamed; /* it is not called as configured any more, which was told */
 	struct left
 		*resume; /* what a daemon before left of each worker, until it is gone on with */
 	struct saved *saved; /* for the next daemon */
 	int saved_fd;
-	uint64_t gap_ns;   /* realtime since when nothing is recorded; 0: no gap */
-	char gap_why[128]; /* ... and why */
-	uint64_t retry_ns; /* monotonic: not tried again before */
+	uint64_t gap_ns;	    /* realtime since when nothing is recorded; 0: no gap */
+	char gap_why[REASON_BYTES]; /* ... and why */
+	uint64_t retry_ns;	    /* monotonic: not tried again before */
 	struct event *again;
 	bool left;
 	bool filter_due;	    /* of rings that were taken over: not set yet */
@@ -88,7 +93,7 @@ int capture_directory(const struct config *config, const struct config_capture *
 
 /* Whether it has not to wait for its interface in vain (on_missing = fail). Returns 0 or -1. */
 int capture_interface(const struct config *config, const struct config_capture *capture,
-		      struct capture_error *error);
+		      const struct links *links, struct capture_error *error);
 
 /* The group of its files; -1: as files come. Asks the name service, which may take its time: at the
  * start alone. Returns 0 or -1. */
@@ -151,6 +156,10 @@ void capture_free(struct capture *capture);
 /* Why it is as it is, for readers. */
 __attribute__((format(printf, 2, 3))) void capture_reason(struct capture *capture,
 							  const char *format, ...);
+
+/* From now on it is bound to this device (NULL: to all), whatever that is called later. */
+struct link;
+void capture_bind(struct capture *capture, const struct link *link);
 
 /* Its timers. Returns 0 or -ENOMEM. */
 int capture_events(struct capture *capture);

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <grp.h>
-#include <net/if.h>
 #include <net/if_arp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -121,18 +120,37 @@ int capture_directory(const struct config *config, const struct config_capture *
 	return 0;
 }
 
-int capture_interface(const struct config *config, const struct config_capture *c,
-		      struct capture_error *error)
+void capture_missing(const struct config_capture *c, const struct links *links, char *text,
+		     size_t size)
 {
-	char where[256];
+	size_t n = strcspn(c->interface, ":");
+	char device[INTERFACE_BYTES];
+	struct link link;
 
-	if (capture_any(c) || c->on_missing != ON_MISSING_FAIL || if_nametoindex(c->interface))
+	snprintf(device, sizeof(device), "%.*s", (int)n, c->interface);
+	if (c->interface[n] && links_by_name(links, device, &link))
+		snprintf(text, size,
+			 "%s (which names an address of %s, not an interface: interface = %s "
+			 "records it)",
+			 c->interface, device, device);
+	else
+		snprintf(text, size, "%s", c->interface);
+}
+
+int capture_interface(const struct config *config, const struct config_capture *c,
+		      const struct links *links, struct capture_error *error)
+{
+	char where[256], text[REASON_BYTES];
+	struct link link;
+
+	if (capture_any(c) || c->on_missing != ON_MISSING_FAIL ||
+	    links_by_name(links, c->interface, &link))
 		return 0;
+	capture_missing(c, links, text, sizeof(text));
 	return capture_error(error, EX_CONFIG,
 			     "%s: no such interface: %s (ip link shows those there are; on_missing "
 			     "= wait lets it come later)",
-			     config_where(config, c, "interface", where, sizeof(where)),
-			     c->interface);
+			     config_where(config, c, "interface", where, sizeof(where)), text);
 }
 
 bool capture_link_type_known(const struct config_capture *c, uint32_t link_type)
@@ -143,17 +161,14 @@ bool capture_link_type_known(const struct config_capture *c, uint32_t link_type)
 
 /* Link types whose frames stand in the ring as the file has them; all interfaces at once have
  * cooked packets. */
-int capture_link_type(const struct config_capture *c, uint32_t *link_type,
+int capture_link_type(const struct config_capture *c, const struct link *link, uint32_t *link_type,
 		      struct capture_error *error)
 {
-	int arp;
-
-	if (capture_any(c)) {
+	if (!link) {
 		*link_type = LINKTYPE_LINUX_SLL2;
 		return 0;
 	}
-	arp = afcap_link_type(c->interface);
-	switch (arp) {
+	switch (link->type) {
 	case ARPHRD_ETHER:
 	case ARPHRD_LOOPBACK:
 		*link_type = LINKTYPE_ETHERNET;
@@ -163,13 +178,11 @@ int capture_link_type(const struct config_capture *c, uint32_t *link_type,
 		*link_type = LINKTYPE_RAW;
 		return 0;
 	default:
-		if (arp < 0)
-			return capture_error(error, EXIT_FAILURE, "capture %s: interface %s: %s",
-					     c->name, c->interface, strerror(-arp));
 		return capture_error(error, EX_CONFIG,
-				     "capture %s: interface %s has link type %d: only Ethernet, "
-				     "loopback and raw IP interfaces can be recorded",
-				     c->name, c->interface, arp);
+				     "capture %s: interface %s has link type %u: only Ethernet, "
+				     "loopback and raw IP interfaces can be recorded, and all at "
+				     "once (interface = any)",
+				     c->name, c->interface, link->type);
 	}
 }
 
@@ -184,8 +197,11 @@ int capture_filter(struct capture *capture, bool incoming_only, struct capture_e
 	const struct config_capture *c = capture->config;
 	struct sock_fprog program;
 	char words[256], where[256];
-	int rc = filter_compile(&program, c->interface, c->filter, capture->snaplen, incoming_only,
-				words, sizeof(words));
+	int rc = filter_compile(&program, capture_any(c) ? INTERFACE_ANY : capture->device,
+				c->filter, capture->snaplen, incoming_only, words, sizeof(words));
+
+	if (rc == 0 && !capture_any(c))
+		rc = filter_of_type(&program, capture->hardware, words, sizeof(words));
 
 	if (rc == -ENETDOWN)
 		return capture_error(error, EXIT_FAILURE,

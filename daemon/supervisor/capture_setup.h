@@ -3,6 +3,7 @@
 #define CAPTURE_SETUP_H
 
 #include "capture.h"
+#include "link.h"
 
 /* Fills *error in; returns -1. */
 __attribute__((format(printf, 3, 4))) int capture_error(struct capture_error *error, int exit_code,
@@ -18,9 +19,13 @@ uint32_t capture_snaplen(const struct config_capture *config);
 int capture_ring(const struct config_capture *config, struct afcap_geometry *ring,
 		 struct afcap_error *error);
 
-/* LINKTYPE_* of its packets. Returns 0 or -1. */
-int capture_link_type(const struct config_capture *config, uint32_t *link_type,
-		      struct capture_error *error);
+/* LINKTYPE_* of the packets of a device (NULL: of all). Returns 0 or -1. */
+int capture_link_type(const struct config_capture *config, const struct link *link,
+		      uint32_t *link_type, struct capture_error *error);
+
+/* Why no device has the configured name, in words. */
+void capture_missing(const struct config_capture *config, const struct links *links, char *text,
+		     size_t size);
 
 /* Whether it can be that of this capture. */
 bool capture_link_type_known(const struct config_capture *config, uint32_t link_type);

@@ -38,23 +38,35 @@ static void shape_save(struct capture *capture)
 	capture->saved->shape = resume_shape(capture);
 }
 
+void capture_bind(struct capture *capture, const struct link *link)
+{
+	static const struct link all;
+
+	link = link ? link : &all;
+	capture->link_id = link->id;
+	capture->ifindex = link->ifindex;
+	capture->hardware = link->type;
+	memcpy(capture->device, link->name, sizeof(capture->device));
+}
+
 /* The interface is there and up: files, processes. capture_advance() does the rest. Returns 0 or
  * -1. */
 static int capture_begin(struct capture *capture, const struct link *link,
 			 struct capture_error *error)
 {
 	const struct config_capture *c = capture->config;
-	int rc = capture_link_type(c, &capture->link_type, error);
+	int rc = capture_link_type(c, link, &capture->link_type, error);
 
-	if (rc == 0)
+	if (rc == 0) {
+		capture_bind(capture, link);
 		rc = capture_filter(capture, false, error);
+	}
 	if (rc)
 		return rc;
 	group_begin(capture);
 	shape_save(capture);
 	for (unsigned i = 0; i < capture->workers; i++)
 		capture->slots[i].state = SLOT_STARTING; /* and has files from now on */
-	capture->link_id = link ? link->id : 0;
 	capture->link_up = true;
 	capture->abandoned = false;
 	capture->state = CAPTURE_STARTING;
@@ -98,16 +110,18 @@ static void begin_failed(struct capture *capture, const struct capture_error *er
 /* Whether it can begin; if not, why is told. */
 static bool link_ready(struct capture *capture, struct link *link)
 {
-	const char *interface = capture->config->interface;
-	bool there;
+	const struct config_capture *c = capture->config;
+	char text[REASON_BYTES - 32];
 
-	if (capture_any(capture->config))
+	if (capture_any(c))
 		return true;
-	there = links_by_name(capture->links, interface, link);
-	if (there && link->up)
-		return true;
-	capture_reason(capture, there ? "interface %s is down" : "there is no interface %s",
-		       interface);
+	if (links_by_name(capture->links, c->interface, link)) {
+		if (!link->up)
+			capture_reason(capture, "interface %s is down", c->interface);
+		return link->up;
+	}
+	capture_missing(c, capture->links, text, sizeof(text));
+	capture_reason(capture, "there is no interface %s", text);
 	return false;
 }
 
@@ -124,7 +138,7 @@ int capture_start(struct capture *capture, struct capture_error *error)
 	if (link_ready(capture, &link))
 		return capture_begin(capture, capture_any(capture->config) ? NULL : &link, error);
 	if (!links_by_name(capture->links, capture->config->interface, &link) && !capture->left &&
-	    capture_interface(capture->source, capture->config, error))
+	    capture_interface(capture->source, capture->config, capture->links, error))
 		return -1;
 	log_notice("%s: %s: waiting for it", capture->config->name, capture->reason);
 	capture->state = CAPTURE_WAITING;
@@ -259,15 +273,31 @@ void capture_files_failed(struct capture *capture, bool retried, int error, cons
 			     text);
 }
 
+/* It is recorded by its index, whatever it is called. New files name it as it is called now. */
+static void link_name(struct capture *capture, const struct link *link)
+{
+	const struct config_capture *c = capture->config;
+	bool other = strcmp(link->name, capture->device) != 0, named;
+	struct link holder;
+
+	named = links_by_name(capture->links, c->interface, &holder) && holder.id == link->id;
+	if (other)
+		log_notice("%s: interface %s is called %s now; it is recorded as before", c->name,
+			   capture->device, link->name);
+	else if (!named && !capture->renamed)
+		log_notice("%s: interface %s is not called %s any more; it is recorded as before",
+			   c->name, link->name, c->interface);
+	capture->renamed = !named;
+	if (!other)
+		return;
+	memcpy(capture->device, link->name, sizeof(capture->device));
+	capture_tell(capture);
+}
+
 static void link_updown(struct capture *capture, const struct link *link)
 {
 	const char *name = capture->config->name;
 
-	if (strcmp(link->name, capture->config->interface) != 0 && !capture->renamed) {
-		capture->renamed = true;
-		log_notice("%s: interface %s is called %s now; it is recorded as before", name,
-			   capture->config->interface, link->name);
-	}
 	if (link->running == capture->link_up)
 		return;
 	capture->link_up = link->running;
@@ -300,8 +330,9 @@ static void directory_again(struct capture *capture)
 
 static void link_begin(struct capture *capture)
 {
-	struct capture_error error;
+	struct capture_error error, why;
 	struct link link = { 0 };
+	uint32_t type;
 
 	if (!capture->placed) {
 		directory_again(capture);
@@ -313,8 +344,12 @@ static void link_begin(struct capture *capture)
 	}
 	if (clock_mono_ns() < capture->retry_ns)
 		return;
-	if (capture_begin(capture, capture_any(capture->config) ? NULL : &link, &error))
-		begin_failed(capture, &error);
+	if (!capture_begin(capture, capture_any(capture->config) ? NULL : &link, &error))
+		return;
+	if (!capture_any(capture->config) &&
+	    capture_link_type(capture->config, &link, &type, &why)) /* it may change again */
+		error.exit_code = EXIT_FAILURE;
+	begin_failed(capture, &error);
 }
 
 void capture_link(struct capture *capture)
@@ -330,9 +365,14 @@ void capture_link(struct capture *capture)
 	if ((capture->state != CAPTURE_RUNNING && capture->state != CAPTURE_STARTING) ||
 	    !capture->link_id)
 		return;
-	if (links_by_id(capture->links, capture->link_id, &link) && !slot_gone(capture))
-		link_updown(capture, &link);
-	else
+	if (!links_by_id(capture->links, capture->link_id, &link) || slot_gone(capture)) {
 		capture_leave(capture, capture->state == CAPTURE_STARTING,
 			      "its interface was deleted or moved away");
+	} else if (link.type != capture->hardware) {
+		capture_leave(capture, capture->state == CAPTURE_STARTING,
+			      "its interface's link type changed");
+	} else {
+		link_name(capture, &link);
+		link_updown(capture, &link);
+	}
 }

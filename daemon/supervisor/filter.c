@@ -202,6 +202,23 @@ int filter_compile(struct sock_fprog *program, const char *interface, const char
 	return rc;
 }
 
+int filter_of_type(struct sock_fprog *program, uint32_t hardware, char *error, size_t error_size)
+{
+	const struct sock_filter type[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (__u32)(SKF_AD_OFF + SKF_AD_HATYPE)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, hardware, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	struct sock_filter *before = program->filter;
+	const struct part parts[] = { { type, sizeof(type) / sizeof(*type) },
+				      { NULL, 0 },
+				      { before, program->len } };
+	int rc = program_join(program, parts, error, error_size);
+
+	free(before);
+	return rc;
+}
+
 /* Not optimized: "matches nothing" is for a live handle to say, which knows of stripped tags. */
 static int syntax_check(const char *expression, uint32_t snaplen, char *error, size_t error_size)
 {

@@ -21,4 +21,9 @@ int filter_check(const char *interface, const char *expression, uint32_t snaplen
 int filter_compile(struct sock_fprog *program, const char *interface, const char *expression,
 		   uint32_t snaplen, bool incoming_only, char *error, size_t error_size);
 
+/* Has it refuse packets of another link type (ARPHRD_*) than it was compiled for: an interface's
+ * may change, and what comes until that is known would be read wrongly. Returns 0, -E2BIG or
+ * -ENOMEM with words in `error`; then the program is freed. */
+int filter_of_type(struct sock_fprog *program, uint32_t hardware, char *error, size_t error_size);
+
 #endif

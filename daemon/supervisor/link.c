@@ -17,92 +17,137 @@
 #define RECEIVE_BYTES	(1 << 20) /* of changes that were not read yet */
 #define DUMP_TIMEOUT_MS 5000
 
+struct device {
+	struct link link;
+	char *alternatives; /* further names, each ended by NUL, and an empty one; NULL: none */
+	bool seen;	    /* in the dump */
+};
+
 struct links {
-	struct link *list;
+	struct device *list;
 	unsigned count, room;
 	uint64_t next_id;
 	int fd;
 	struct event *event;
 	bool dumping; /* what the dump does not tell of is gone */
 	bool again;   /* something was missed: once more when it is done */
-	bool *seen;
 	void (*changed)(void *context);
 	void *context;
 };
 
-static struct link *find(const struct links *l, int ifindex)
+static struct device *find(const struct links *l, int ifindex)
 {
 	for (unsigned i = 0; i < l->count; i++)
-		if (l->list[i].ifindex == ifindex)
+		if (l->list[i].link.ifindex == ifindex)
 			return &l->list[i];
 	return NULL;
 }
 
-static struct link *add(struct links *l, int ifindex)
+static struct device *add(struct links *l, int ifindex)
 {
 	if (l->count == l->room) {
 		unsigned room = l->room ? 2 * l->room : 16;
-		struct link *list = realloc(l->list, room * sizeof(*list));
-		bool *seen = list ? realloc(l->seen, room * sizeof(*seen)) : NULL;
+		struct device *list = realloc(l->list, room * sizeof(*list));
 
-		if (list)
-			l->list = list;
-		if (!seen)
+		if (!list)
 			return NULL;
-		l->seen = seen;
+		l->list = list;
 		l->room = room;
 	}
-	l->list[l->count] = (struct link){ .ifindex = ifindex, .id = ++l->next_id };
+	l->list[l->count] = (struct device){ .link = { .ifindex = ifindex, .id = ++l->next_id } };
 	return &l->list[l->count++];
 }
 
-static void drop(struct links *l, struct link *link)
+static void drop(struct links *l, struct device *device)
 {
-	size_t i = (size_t)(link - l->list);
-
-	l->count--;
-	l->list[i] = l->list[l->count];
-	l->seen[i] = l->seen[l->count];
+	free(device->alternatives);
+	*device = l->list[--l->count];
 }
 
-static void name_take(struct link *link, const struct ifinfomsg *info, int length)
+static void name_take(struct link *link, const struct rtattr *a)
 {
-	const struct rtattr *a = IFLA_RTA(info);
+	size_t n = strnlen(RTA_DATA(a), RTA_PAYLOAD(a));
 
-	for (; RTA_OK(a, length); a = RTA_NEXT(a, length))
-		if (a->rta_type == IFLA_IFNAME && RTA_PAYLOAD(a) > 0) {
-			size_t n = strnlen(RTA_DATA(a), RTA_PAYLOAD(a));
+	if (n == 0)
+		return;
+	if (n >= sizeof(link->name))
+		n = sizeof(link->name) - 1;
+	memcpy(link->name, RTA_DATA(a), n);
+	link->name[n] = '\0';
+}
 
-			if (n >= sizeof(link->name))
-				n = sizeof(link->name) - 1;
-			memcpy(link->name, RTA_DATA(a), n);
-			link->name[n] = '\0';
-		}
+static unsigned type_of(const struct rtattr *a)
+{
+	return a->rta_type & NLA_TYPE_MASK;
+}
+
+/* An attribute's header is longer than the NUL behind each name. */
+static void alternatives_take(struct device *device, const struct rtattr *list)
+{
+	char *names = list ? malloc(RTA_PAYLOAD(list) + 1) : NULL, *at = names;
+	int length = list ? (int)RTA_PAYLOAD(list) : 0;
+
+	if (list && !names)
+		return; /* as they were */
+	for (const struct rtattr *a = names ? RTA_DATA(list) : NULL; RTA_OK(a, length);
+	     a = RTA_NEXT(a, length)) {
+		size_t n = strnlen(RTA_DATA(a), RTA_PAYLOAD(a));
+
+		if (type_of(a) != IFLA_ALT_IFNAME || n == 0)
+			continue;
+		memcpy(at, RTA_DATA(a), n);
+		at[n] = '\0';
+		at += n + 1;
+	}
+	if (names)
+		*at = '\0';
+	free(device->alternatives);
+	device->alternatives = names;
+}
+
+/* Wireless devices tell of events in messages that have the name alone: every whole one has an
+ * MTU. */
+static void attributes_take(struct device *device, const struct ifinfomsg *info, int length)
+{
+	const struct rtattr *properties = NULL;
+	bool whole = false;
+
+	for (const struct rtattr *a = IFLA_RTA(info); RTA_OK(a, length); a = RTA_NEXT(a, length)) {
+		if (type_of(a) == IFLA_IFNAME)
+			name_take(&device->link, a);
+		else if (type_of(a) == IFLA_PROP_LIST)
+			properties = a;
+		else if (type_of(a) == IFLA_MTU)
+			whole = true;
+	}
+	if (whole)
+		alternatives_take(device, properties);
 }
 
 static void message_take(struct links *l, const struct nlmsghdr *h)
 {
 	const struct ifinfomsg *info = NLMSG_DATA(h);
-	struct link *link;
+	struct device *device;
 
 	if ((h->nlmsg_type != RTM_NEWLINK && h->nlmsg_type != RTM_DELLINK) ||
 	    h->nlmsg_len < NLMSG_LENGTH(sizeof(*info)) ||
 	    info->ifi_family != AF_UNSPEC) /* bridges tell of their ports, too */
 		return;
-	link = find(l, info->ifi_index);
+	device = find(l, info->ifi_index);
 	if (h->nlmsg_type == RTM_DELLINK) {
-		if (link)
-			drop(l, link);
+		if (device)
+			drop(l, device);
 		return;
 	}
-	if (!link)
-		link = add(l, info->ifi_index);
-	if (!link)
+	if (!device)
+		device = add(l, info->ifi_index);
+	if (!device)
 		return; /* no memory: unknown until it changes again */
-	l->seen[link - l->list] = true;
-	link->up = info->ifi_flags & IFF_UP;
-	link->running = link->up && info->ifi_flags & IFF_RUNNING;
-	name_take(link, info, (int)(h->nlmsg_len - NLMSG_LENGTH(sizeof(*info))));
+	device->seen = true;
+	device->link.type = info->ifi_type;
+	device->link.up = info->ifi_flags & IFF_UP;
+	device->link.running = device->link.up && info->ifi_flags & IFF_RUNNING;
+	attributes_take(device, info, (int)(h->nlmsg_len - NLMSG_LENGTH(sizeof(*info))));
 }
 
 /* One dump at a time: the kernel refuses a second one. */
@@ -123,8 +168,8 @@ static int dump_ask(struct links *l)
 		return -errno;
 	l->dumping = true;
 	l->again = false;
-	if (l->room)
-		memset(l->seen, 0, l->room * sizeof(*l->seen));
+	for (unsigned i = 0; i < l->count; i++)
+		l->list[i].seen = false;
 	return 0;
 }
 
@@ -140,7 +185,7 @@ static void dump_done(struct links *l)
 		return;
 	}
 	for (unsigned i = l->count; i-- > 0;)
-		if (!l->seen[i])
+		if (!l->list[i].seen)
 			drop(l, &l->list[i]);
 }
 
@@ -229,7 +274,7 @@ int links_new(struct links **out, struct event_base *base, void (*changed)(void 
 		return -ENOMEM;
 	*l = (struct links){ .fd = -1, .changed = changed, .context = context };
 	rc = links_open(l);
-	if (rc == 0) {
+	if (rc == 0 && base) {
 		l->event = event_new(base, l->fd, EV_READ | EV_PERSIST, links_cb, l);
 		rc = l->event && event_add(l->event, NULL) == 0 ? 0 : -ENOMEM;
 	}
@@ -248,16 +293,29 @@ void links_free(struct links *l)
 		event_free(l->event);
 	if (l->fd >= 0)
 		close(l->fd);
+	while (l->count)
+		drop(l, &l->list[0]);
 	free(l->list);
-	free(l->seen);
 	free(l);
+}
+
+static bool is_called(const struct device *device, const char *name)
+{
+	const char *also = device->alternatives;
+
+	if (strcmp(device->link.name, name) == 0)
+		return true;
+	for (; also && *also; also += strlen(also) + 1)
+		if (strcmp(also, name) == 0)
+			return true;
+	return false;
 }
 
 bool links_by_name(const struct links *l, const char *name, struct link *link)
 {
 	for (unsigned i = 0; i < l->count; i++)
-		if (strcmp(l->list[i].name, name) == 0) {
-			*link = l->list[i];
+		if (is_called(&l->list[i], name)) {
+			*link = l->list[i].link;
 			return true;
 		}
 	return false;
@@ -266,9 +324,18 @@ bool links_by_name(const struct links *l, const char *name, struct link *link)
 bool links_by_id(const struct links *l, uint64_t id, struct link *link)
 {
 	for (unsigned i = 0; i < l->count; i++)
-		if (l->list[i].id == id) {
-			*link = l->list[i];
+		if (l->list[i].link.id == id) {
+			*link = l->list[i].link;
 			return true;
 		}
 	return false;
+}
+
+bool links_by_index(const struct links *l, int ifindex, struct link *link)
+{
+	const struct device *device = find(l, ifindex);
+
+	if (device)
+		*link = device->link;
+	return device;
 }

@@ -2,6 +2,8 @@
 #ifndef LINK_H
 #define LINK_H
 
+#include "../base/message.h"
+
 #include <event2/event.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,20 +12,23 @@ struct links;
 
 struct link {
 	int ifindex;
-	uint64_t id;  /* of this device's life here: another one may get its name and its ifindex */
-	bool up;      /* set up: packet sockets are hooked to it */
-	bool running; /* and it has a carrier, as far as it has one at all */
-	char name[16];
+	uint64_t id; /* of this device's life here: another one may get its name and its ifindex */
+	uint32_t type; /* ARPHRD_* */
+	bool up;       /* set up: packet sockets are hooked to it */
+	bool running;  /* and it has a carrier, as far as it has one at all */
+	char name[DEVICE_BYTES];
 };
 
-/* Reads what there is and goes on listening: `changed` is called after every change. Returns 0 or
- * -errno. */
+/* Reads what there is and goes on listening: `changed` is called after every change. Without a
+ * base: as it is now. Returns 0 or -errno. */
 int links_new(struct links **out, struct event_base *base, void (*changed)(void *context),
 	      void *context);
 void links_free(struct links *links);
 
-/* The device of this name, or of this life. False: there is none. */
+/* The device of this name, which may be an alternative one (ip link property), of this life, or of
+ * this index. False: there is none. */
 bool links_by_name(const struct links *links, const char *name, struct link *link);
 bool links_by_id(const struct links *links, uint64_t id, struct link *link);
+bool links_by_index(const struct links *links, int ifindex, struct link *link);
 
 #endif

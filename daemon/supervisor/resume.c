@@ -217,17 +217,24 @@ int resume_ledger(struct capture *capture, unsigned worker)
 	return fd;
 }
 
-/* Whether the rings are bound to the device that has the interface's name now. */
-static bool same_device(const struct capture *capture, struct link *link)
+/* The device that the rings are bound to, if the capture may go on with it: it is called as
+ * configured, or nothing is, since it was renamed. NULL, or what became of it. */
+static const char *device_problem(const struct capture *capture, struct link *link)
 {
 	struct sockaddr_ll address = { 0 };
 	socklen_t length = sizeof(address);
+	struct capture_error ignored;
+	struct link named;
+	uint32_t type;
 
-	if (capture_any(capture->config))
-		return true;
-	return links_by_name(capture->links, capture->config->interface, link) &&
-	       getsockname(capture->slots[0].ring_fd, (struct sockaddr *)&address, &length) == 0 &&
-	       address.sll_ifindex == link->ifindex;
+	if (getsockname(capture->resume[0].ring_fd, (struct sockaddr *)&address, &length) ||
+	    !links_by_index(capture->links, address.sll_ifindex, link) ||
+	    (links_by_name(capture->links, capture->config->interface, &named) &&
+	     named.id != link->id))
+		return "its interface went while there was no daemon";
+	if (capture_link_type(capture->config, link, &type, &ignored) || type != capture->link_type)
+		return "its interface's link type changed while there was no daemon";
+	return NULL;
 }
 
 static void rings_go_on(struct capture *capture)
@@ -285,6 +292,7 @@ void resume_start(struct capture *capture)
 	char when[CLOCK_TEXT_BYTES];
 	struct link link = { 0 };
 	bool whole = rings_whole(capture);
+	const char *problem = NULL;
 
 	capture->link_type = saved->shape.link_type;
 	capture->group = saved->group;
@@ -293,18 +301,20 @@ void resume_start(struct capture *capture)
 	capture->gap_ns = 0;
 	capture->state = CAPTURE_RUNNING;
 	capture->link_up = true;
+	if (whole && !capture_any(capture->config))
+		problem = device_problem(capture, &link);
+	if (whole && !problem)
+		capture_bind(capture, capture_any(capture->config) ? NULL : &link);
 	capture_tell(capture);
 	rings_go_on(capture);
 	log_notice("%s: goes on with the rings of a daemon that was last there at %s",
 		   capture->config->name, clock_text(when, saved->alive_ns));
-	if (!whole) {
+	if (!whole)
 		resume_rest(capture);
-	} else if (same_device(capture, &link)) {
-		capture->link_id = link.id;
+	else if (problem)
+		capture_leave(capture, false, problem);
+	else
 		resume_filter(capture);
-	} else {
-		capture_leave(capture, false, "its interface went while there was no daemon");
-	}
 	supervisor_armed(capture->supervisor);
 	capture_link(capture);
 }

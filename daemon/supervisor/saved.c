@@ -10,7 +10,7 @@
 
 #define SAVED_MAGIC 0x4445565341434641u /* "AFCASVED" */
 #ifndef SAVED_VERSION			/* another one: tests, of an upgrade */
-#define SAVED_VERSION 1
+#define SAVED_VERSION 2
 #endif
 
 int saved_create(void)

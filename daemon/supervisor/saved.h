@@ -44,10 +44,10 @@ struct saved {
 	struct saved_shape shape;
 	struct message_group group;
 	uint32_t unused;
-	uint64_t armed;	   /* its rings take packets, all of them */
-	uint64_t since_ns; /* realtime when it was armed first; 0: never */
-	uint64_t gap_ns;   /* realtime since when nothing is recorded; 0: no gap */
-	char gap_why[128]; /* ... and why */
+	uint64_t armed;		    /* its rings take packets, all of them */
+	uint64_t since_ns;	    /* realtime when it was armed first; 0: never */
+	uint64_t gap_ns;	    /* realtime since when nothing is recorded; 0: no gap */
+	char gap_why[REASON_BYTES]; /* ... and why */
 	struct saved_slot slots[CONFIG_WORKERS_MAX];
 };
 

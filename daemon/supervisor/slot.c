@@ -314,6 +314,7 @@ static void worker_describe(const struct slot *slot, struct message_worker *m)
 		.resume = slot->ring_fd >= 0,
 		.cpu = config_cpu(k, c->workers, slot->index),
 		.layout = (uint32_t)k->layout,
+		.ifindex = (uint32_t)c->ifindex,
 		.write_delay_ns = (uint64_t)k->write_delay,
 		.file_bytes = (uint64_t)k->file_size,
 		.file_duration_ns = (uint64_t)k->file_duration,

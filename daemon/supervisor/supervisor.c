@@ -78,13 +78,19 @@ int supervisor_check(const struct config *config, char *error, size_t size)
 void supervisor_foresee(const struct config *config)
 {
 	struct capture_error why;
+	struct links *links = NULL;
+	int rc = links_new(&links, NULL, NULL, NULL);
 
+	if (rc)
+		log_warning("which interfaces there are is not known (rtnetlink: %s)",
+			    strerror(-rc));
 	for (unsigned i = 0; i < config->captures; i++) {
-		if (capture_interface(config, &config->capture[i], &why))
+		if (links && capture_interface(config, &config->capture[i], links, &why))
 			log_warning("%s", why.text);
 		if (capture_directory(config, &config->capture[i], &why))
 			log_warning("%s", why.text);
 	}
+	links_free(links);
 }
 
 int supervisor_privileged(void)

@@ -81,6 +81,7 @@ void view_capture(const struct supervisor *supervisor, unsigned capture, struct 
 	*view = (struct capture_view){
 		.name = c->config->name,
 		.interface = c->config->interface,
+		.device = c->link_id ? c->device : NULL,
 		.state = capture_state_name(c),
 		.fanout = afcap_fanout_mode_name((enum afcap_fanout_mode)c->config->fanout),
 		.fanout_known = c->group_known,

@@ -14,7 +14,9 @@ struct supervisor;
 
 struct capture_view {
 	const char *name, *interface; /* borrowed while the supervisor lives, as all strings here */
-	const char *state, *reason;   /* reason: NULL where there is none */
+	const char
+		*device; /* as the kernel calls the interface now; NULL: it is not there, or all */
+	const char *state, *reason; /* reason: NULL where there is none */
 	const char *fanout;
 	const char *fanout_flags[VIEW_FLAGS_MAX]; /* ended by NULL unless full */
 	bool fanout_known;

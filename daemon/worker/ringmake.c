@@ -131,7 +131,7 @@ void worker_ring_make(struct worker *w)
 	worker_say(w, MESSAGE_SOCKET_MADE); /* the next slot may make its own while this ring is
 					       allocated */
 	afcap_options_init(&options);
-	options.interface = w->what.interface;
+	options.ifindex = (int)w->what.ifindex; /* its names may go, come and mean another */
 	options.socket = w->socket;
 	options.ring = worker_geometry(w);
 	options.promiscuous = w->what.promiscuous && !cooked; /* is of one interface */

@@ -20,7 +20,7 @@ in_lab() { ip netns exec "$NS" "$@"; }
 
 fail() {
 	echo "# $*" >&2
-	[ -z "${DAEMON:-}" ] || { ctl stats; cat "$DIR/err"; } >&2
+	[ -z "${DAEMON:-}" ] || { kill -CONT "$DAEMON"; ctl stats; cat "$DIR/err"; } >&2
 	exit 1
 }
 

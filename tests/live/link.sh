@@ -153,8 +153,155 @@ t_renamed() {
 	in_lab "$FRAMES" send vb 1000 rate=50000
 	wait_for 5 counter_is received 1000
 	equal state "$(state)" running
+	equal "as the kernel calls it" "$(ctl --json status | jq -r '.captures[0].device')" other
+	for n in 1 2; do # the next file was made before
+		rotated
+		in_lab "$FRAMES" send vb 1000 first=${n}000 rate=50000
+		wait_for 5 counter_is received $((n + 1))000
+	done
+	rotated
+	equal "in new files" "$(file_interface)" "$(printf 'other\nconfigured as va')"
 	daemon_stop
-	frames_check 1000 || fail "frames differ"
+	frames_check 3000 || fail "frames differ"
+}
+
+# The name and description that the newest file has of its interface
+file_interface() {
+	capinfos "$(find "$OUT" -name '*.pcapng*' ! -name '.*' -printf '%T@ %p\n' | sort -n | tail -1 | sed 's/^[^ ]* //')" |
+		sed -n 's/^ *\(Name\|Description\) = //p'
+}
+rotated() {
+	before=$(files | wc -l)
+	ctl rotate || fail "rotate"
+	[ "$(files | wc -l)" -gt "$before" ] || fail "no file was finished"
+}
+
+# By an alternative name: of any length, found by -n, at the start, by who waits, and after a deletion; recorded by its index
+t_alternative_names() {
+	alt=enx0200000000$(printf 'a%.0s' $(seq 114)) # 127 letters
+	conf="-w $OUT -j 2 -o block_timeout=10ms -o write_delay=20ms"
+	ip -n "$NS" link property add dev va altname "$alt" altname enx1 || skip "no alternative names here"
+	in_lab "$AFCAPD" -n -i "$alt" -w "$OUT" >"$DIR/out" 2>"$DIR/err" || fail "exit code of -n: $?"
+	equal "what -n says" "$(cat "$DIR/err")" ""
+	# shellcheck disable=SC2086
+	daemon_start -i "$alt" $conf -f udp
+	in_lab "$FRAMES" send vb 1000 rate=50000
+	wait_for 5 counter_is received 1000
+	equal "as configured" "$(ctl --json status | jq -r '.captures[0].interface')" "$alt"
+	equal "as the kernel calls it" "$(ctl --json stats | jq -r '.captures[0].device')" va
+	contains status "$(ctl status)" "interface $alt (va), "
+	contains metrics "$(in_lab curl -s http://127.0.0.1:9748/metrics)" "^afcap_interface_up{.*device=\"$alt\"} 1"
+	rotated
+	equal "in the file" "$(file_interface)" "$(printf 'va\nconfigured as %s' "$alt")"
+	# The kernel's name changes, then the alternative one goes: neither ends anything
+	ip -n "$NS" link set va name other
+	named() { ctl --json status | jq -e '.captures[0].device == "other"'; }
+	wait_for 5 named
+	ip -n "$NS" link property del dev other altname "$alt"
+	gone() { grep -q "interface other is not called $alt any more" "$DIR/err"; }
+	wait_for 5 gone
+	in_lab "$FRAMES" send vb 1000 first=1000 rate=50000
+	wait_for 5 counter_is received 2000
+	equal state "$(state)" running
+	# Made again it has the old name alone: waited for until it is called so
+	ip -n "$NS" link del other
+	wait_for 5 state_is down
+	veth
+	wait_for 5 reason_is "there is no interface $alt"
+	ip -n "$NS" link property add dev va altname "$alt"
+	wait_for 5 state_is running
+	in_lab "$FRAMES" send vb 1000 first=2000 rate=50000
+	wait_for 5 counter_is received 3000
+	daemon_stop
+	frames_check 3000 || fail "frames differ"
+	exact
+}
+
+# No name of an interface, though the kernel cuts it at the colon where it is asked by ioctl: -n and the start say so
+t_an_address_label_is_no_interface() {
+	in_lab "$AFCAPD" -n -i va:1 -w "$OUT" >"$DIR/out" 2>"$DIR/err" || fail "exit code of -n: $?"
+	contains "-n" "$(cat "$DIR/err")" "no such interface: va:1 (which names an address of va, not an interface: interface = va records it)"
+	rc=0
+	in_lab timeout 20 "$AFCAPD" -o daemon.control="$SOCK" -o daemon.metrics=off -i va:1 -w "$OUT" 2>"$DIR/err" || rc=$?
+	equal "exit code" $rc 78
+	contains message "$(cat "$DIR/err")" "no such interface: va:1 (which names an address of va"
+	daemon_start_waiting -i va:1 -w "$OUT" -j 1 -o on_missing=wait
+	reason_is "there is no interface va:1 (which names an address of va" >/dev/null || fail "reason: $(ctl status)"
+	daemon_stop
+}
+
+# A tun device whose link type can be set, by lines: type N (ARPHRD_*, while it is down), send COUNT HEX
+tun_begin() {
+	[ -c /dev/net/tun ] || skip "no tun devices here"
+	mkfifo "$DIR/tun"
+	ip netns exec "$NS" python3 -u - "$DIR/tun" >"$DIR/tun.said" 2>&1 <<'P' &
+import fcntl, os, struct, sys
+tun = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+fcntl.ioctl(tun, 0x400454CA, struct.pack("16sH", b"tun0", 0x1001))  # TUNSETIFF, IFF_TUN | IFF_NO_PI
+print("there")
+while True:
+    for line in open(sys.argv[1]):
+        words = line.split()
+        if words[0] == "type":
+            fcntl.ioctl(tun, 0x400454CD, int(words[1]))  # TUNSETLINK
+        else:
+            for _ in range(int(words[1])):
+                os.write(tun, bytes.fromhex(words[2]))
+        print("did", line.strip())
+P
+	PIDS="$PIDS $!"
+	wait_for 10 grep -q there "$DIR/tun.said"
+	ip -n "$NS" link set tun0 up || skip "no tun devices here"
+}
+tun_do() {
+	local before
+	before=$(grep -c did "$DIR/tun.said")
+	echo "$*" >"$DIR/tun"
+	tun_did() { [ "$(grep -c did "$DIR/tun.said")" -gt "$before" ]; }
+	wait_for 10 tun_did
+}
+UDP=4500001c0000000040110000090909090a09000100010002 # IPv4 and ports
+UDP=${UDP}00080000
+ETHERNET=4200000000010200000000020800$UDP # a tun device takes what begins like IP alone
+file_types() { for f in $(files); do capinfos -E "$f" | sed -n 's/^File encapsulation: *//p'; done; }
+
+# Another link type begins a new group: its files, its filter
+t_a_link_type_that_changes() {
+	tun_begin
+	daemon_start -i tun0 -w "$OUT" -j 2 -f udp -o block_timeout=10ms -o write_delay=20ms
+	tun_do send 5 $UDP
+	wait_for 5 counter_is received 5
+	# Nothing of the new type comes into the old files, however late it is heard of
+	kill -STOP "$DAEMON"
+	ip -n "$NS" link set tun0 down
+	tun_do type 1
+	ip -n "$NS" link set tun0 up
+	tun_do send 7 $ETHERNET
+	kill -CONT "$DAEMON"
+	wait_for 10 grep "nothing is recorded from 2.*Z to 2.*Z: its interface's link type changed" "$DIR/err"
+	wait_for 5 state_is running
+	equal "of the new type, before it was known" "$(counter received)" 5
+	tun_do send 5 $ETHERNET
+	wait_for 5 counter_is received 10
+	# One that cannot be recorded is waited for in words, and so is the way back
+	ip -n "$NS" link set tun0 down
+	tun_do type 778
+	ip -n "$NS" link set tun0 up
+	wait_for 10 reason_is "has link type 778: only Ethernet, loopback and raw IP interfaces can be recorded"
+	equal state "$(state)" down
+	wait_for 5 grep "has link type 778.*; tried again" "$DIR/err"
+	equal ready "$(in_lab curl -so /dev/null -w '%{http_code}' http://127.0.0.1:9748/-/ready)" 503
+	ip -n "$NS" link set tun0 down
+	tun_do type 65534
+	ip -n "$NS" link set tun0 up
+	wait_for 10 state_is running
+	tun_do send 5 $UDP
+	wait_for 5 counter_is received 15
+	equal "workers replaced" "$(counter restarts)" 0
+	daemon_stop
+	exact
+	equal "link types" "$(file_types | sort -u | paste -sd,)" "Ethernet,Raw IP"
+	equal "UDP packets by tshark" "$(for f in $(files); do tshark -nr "$f" -Y udp 2>/dev/null; done | wc -l)" 15
 }
 
 t_moved_to_another_namespace_and_back() {

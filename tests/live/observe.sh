@@ -42,7 +42,7 @@ t_stats_json_is_the_contracts() {
 	ctl --json stats >"$DIR/stats"
 	jq -e '.captures | length == 1' "$DIR/stats" >/dev/null || fail "$(cat "$DIR/stats")"
 	equal "fields" "$(jq -c '.captures[0] | keys_unsorted' "$DIR/stats")" \
-		'["name","interface","state","reason","fanout","workers","total"]'
+		'["name","interface","device","state","reason","fanout","workers","total"]'
 	equal "fanout" "$(jq -c '.captures[0].fanout' "$DIR/stats")" '{"mode":"hash","flags":[],"id":4711}'
 	counters=$(sed -n 's/^COUNTER(\([a-z_]*\),.*/\1/p' "$TOP/daemon/base/counters.def" | sort)
 	equal "counters of the total" "$(jq -r '.captures[0].total | keys[]' "$DIR/stats")" "$counters"

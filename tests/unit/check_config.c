@@ -166,8 +166,8 @@ static const struct {
 	{ "[capture x]\nfile_size = 3M\n", ":2: file_size = 3M: must be at least 4 blocks" },
 	{ "[capture x]\ncpus = 1-\n", ":2: cpus = 1-: must be none, auto, or a list" },
 	{ "[capture x]\ndirectory =\n", "directory = : must have 1 to 180 characters" },
-	{ "[capture thisisalonginterfacename]\n",
-	  ":1: capture thisisalonginterfacename: no interface given" },
+	{ "[capture x]\ninterface = " TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN "12345678\n",
+	  ": must have 0 to 127 characters" },
 };
 
 START_TEST(bad_input_is_told_with_its_place_and_rule)

@@ -63,12 +63,38 @@ START_TEST(a_head_is_a_section_and_an_interface_and_fills_a_page)
 }
 END_TEST
 
+/* The kernel's name, and what it is configured as where that is another one */
+START_TEST(an_interface_is_called_as_the_kernel_calls_it)
+{
+	struct message_capture c = capture;
+	const uint8_t *idb, *value;
+	uint16_t length = 0;
+
+	memset(page, 0, sizeof(page));
+	strcpy(c.device, "eth0");
+	head_make(page, &c, 0, "Linux 6.1", "afcapd 0");
+	idb = page + word(page + 4);
+	ck_assert_ptr_null(option(idb + 16, 3, &length));
+	strcpy(c.device, "va");
+	head_make(page, &c, 0, "Linux 6.1", "afcapd 0");
+	idb = page + word(page + 4);
+	value = option(idb + 16, 2, &length);
+	ck_assert_uint_eq(length, 2);
+	ck_assert_mem_eq(value, "va", 2);
+	value = option(idb + 16, 3, &length);
+	ck_assert_uint_eq(length, 18);
+	ck_assert_mem_eq(value, "configured as eth0", 18);
+}
+END_TEST
+
 START_TEST(the_longest_filter_fits)
 {
 	struct message_capture c = capture;
 	const uint8_t *idb;
 
 	memset(c.filter, 'x', sizeof(c.filter) - 1);
+	memset(c.interface, 'y', sizeof(c.interface) - 1);
+	memset(c.device, 'z', sizeof(c.device) - 1);
 	head_make(page, &c, 63, "Linux with a rather long release name that goes on",
 		  "afcapd 0.1.0");
 	idb = page + word(page + 4);
@@ -117,6 +143,7 @@ Suite *suite_head(void)
 	TCase *t = tcase_create("head");
 
 	tcase_add_test(t, a_head_is_a_section_and_an_interface_and_fills_a_page);
+	tcase_add_test(t, an_interface_is_called_as_the_kernel_calls_it);
 	tcase_add_test(t, the_longest_filter_fits);
 	tcase_add_test(t, the_statistics_are_those_of_the_file_alone);
 	suite_add_tcase(s, t);
