@@ -136,6 +136,8 @@ void ledger_next_ring(struct ledger *ledger)
 	t.next_sequence = 1;
 	t.next_block = 0;
 	t.previous = (struct ledger_file){ 0 };
+	if (t.current.finish.packets < t.current.begin.packets) /* nobody had it since that ring */
+		t.current.finish = t.current.begin;
 	/* The one after the current one was ahead already, and has gone. */
 	t.current = (struct ledger_file){ .serial = t.current.serial + 2,
 					  .end = LEDGER_FILE_BEGIN,

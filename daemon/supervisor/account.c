@@ -40,8 +40,7 @@ static bool account_print(const struct capture *capture, FILE *out)
 	capture_counters(capture, &counters);
 	fprintf(out, "%s: ", capture->config->name);
 	balanced = line_print(&counters, output, out);
-	for (unsigned i = 0; i < capture->workers; i++) {
-		slot_counters(&capture->slots[i], &counters);
+	for (unsigned i = 0; capture_worker(capture, i, &counters); i++) {
 		fprintf(out, "%s worker %u: ", capture->config->name, i);
 		balanced &= line_print(&counters, output, out);
 	}

@@ -1,6 +1,7 @@
 /* What a capture is made of, and what is done with it now and then. */
 #include "capture.h"
 #include "capture_setup.h"
+#include "earlier.h"
 #include "handover.h"
 #include "resume.h"
 #include "slotfiles.h"
@@ -41,7 +42,8 @@ void capture_tell(struct capture *capture)
 		.disk_reserve = c->disk_reserve > 0 ? (uint64_t)c->disk_reserve : 0,
 		.disk_reserve_percent = c->disk_reserve < 0 ? (uint32_t)-c->disk_reserve : 0,
 		.file_group = capture->file_group,
-		.together = with_files(capture->source),
+		/* one more while it is to be told of another directory */
+		.together = with_files(capture->source) + (capture->earlier != NULL),
 		.token = supervisor_token(capture->supervisor),
 	};
 
@@ -70,7 +72,8 @@ static int slots_make(struct capture *capture, bool resumed)
 {
 	int result = 0;
 
-	capture->slots = calloc(capture->workers, sizeof(*capture->slots));
+	/* As many as it may get: requests to the archive have pointers to them. */
+	capture->slots = calloc(CONFIG_WORKERS_MAX, sizeof(*capture->slots));
 	if (!capture->slots) {
 		capture->workers = 0;
 		return -ENOMEM;
@@ -245,15 +248,29 @@ bool capture_reaped(struct capture *capture, pid_t pid, int status)
 	return false;
 }
 
+bool capture_worker(const struct capture *capture, unsigned worker, struct counters *counters)
+{
+	struct slot ended;
+
+	if (worker < capture->workers) {
+		slot_counters(&capture->slots[worker], counters);
+		return true;
+	}
+	if (worker >= CONFIG_WORKERS_MAX || !capture->saved->slots[worker].had)
+		return false;
+	ended = (struct slot){ .saved = &capture->saved->slots[worker],
+			       .reported = capture->saved->slots[worker].ended };
+	slot_counters(&ended, counters);
+	return true;
+}
+
 void capture_counters(const struct capture *capture, struct counters *sum)
 {
-	*sum = (struct counters){ 0 };
-	for (unsigned i = 0; i < capture->workers; i++) {
-		struct counters one;
+	struct counters one;
 
-		slot_counters(&capture->slots[i], &one);
+	*sum = (struct counters){ 0 };
+	for (unsigned i = 0; capture_worker(capture, i, &one); i++)
 		counters_add(sum, &one);
-	}
 }
 
 void capture_free(struct capture *capture)
@@ -261,6 +278,7 @@ void capture_free(struct capture *capture)
 	for (unsigned i = 0; i < capture->workers; i++)
 		slot_free(&capture->slots[i]);
 	free(capture->slots);
+	free(capture->earlier);
 	free(capture->filter.filter);
 	saved_unmap(capture->saved);
 	if (capture->saved_fd >= 0)

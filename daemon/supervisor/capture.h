@@ -26,6 +26,8 @@ struct capture {
 	struct files *files;
 	const struct config *source; /* for places in messages */
 	const struct config_capture *config;
+	const struct config_capture *wanted; /* while its rings are those of ... */
+	struct config_capture *earlier;	     /* ... this one, which `config` is then; NULL: none */
 	unsigned index;
 	enum capture_state state;
 	bool abandoned; /* what is left is not waited for */
@@ -146,7 +148,10 @@ bool capture_rotating(const struct capture *capture);
 bool capture_suspended(const struct capture *capture);
 bool capture_reaped(struct capture *capture, pid_t pid, int status);
 
-/* The sum over the slots. */
+/* Of one worker, also of one that it has no more. False: it never had so many. */
+bool capture_worker(const struct capture *capture, unsigned worker, struct counters *counters);
+
+/* The sum over all of them. */
 void capture_counters(const struct capture *capture, struct counters *sum);
 
 void capture_free(struct capture *capture);

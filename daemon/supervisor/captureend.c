@@ -56,9 +56,12 @@ static void deadline_cb(evutil_socket_t fd, short what, void *arg)
 
 static void again_cb(evutil_socket_t fd, short what, void *arg)
 {
+	struct capture *capture = arg;
+
 	(void)fd;
 	(void)what;
-	capture_link(arg);
+	capture_link(capture);
+	supervisor_armed(capture->supervisor);
 }
 
 int capture_events(struct capture *capture)
@@ -141,8 +144,10 @@ void capture_changed(struct capture *capture)
 	} else if (capture->state == CAPTURE_LEAVING && slots_are(capture, SLOT_IDLE)) {
 		capture->state = CAPTURE_WAITING;
 		event_del(capture->deadline);
-		supervisor_armed(capture->supervisor);
 		event_active(capture->again, EV_TIMEOUT, 1); /* not from within a slot's callback */
+	} else if (capture->state == CAPTURE_WAITING && capture->earlier) {
+		event_active(capture->again, EV_TIMEOUT,
+			     1); /* its last file is finished, perhaps */
 	}
 	supervisor_changed(capture->supervisor);
 }

@@ -1,6 +1,7 @@
 /* A capture that waits for its interface, begins, and follows it. */
 #include "capture.h"
 #include "capture_setup.h"
+#include "earlier.h"
 #include "handover.h"
 #include "link.h"
 #include "resume.h"
@@ -228,8 +229,8 @@ void capture_placed(struct capture *capture)
 		return;
 	capture->retry_ns = 0;
 	capture->logged[0] = '\0';
+	capture_link(capture); /* which may begin, and be armed later */
 	supervisor_armed(capture->supervisor);
-	capture_link(capture);
 }
 
 void capture_joined(struct capture *capture, const struct message_group *group)
@@ -334,6 +335,8 @@ static void link_begin(struct capture *capture)
 	struct link link = { 0 };
 	uint32_t type;
 
+	if (capture->earlier && !earlier_adopt(capture))
+		return;
 	if (!capture->placed) {
 		directory_again(capture);
 		return;

@@ -290,6 +290,16 @@ void files_keep(struct files *f, uint32_t capture, void *owner)
 	file_request(f, MESSAGE_KEEP, capture, 0, NULL, NULL, owner);
 }
 
+bool files_pending(const struct files *f, uint32_t capture)
+{
+	const struct request *r;
+
+	TAILQ_FOREACH (r, &f->queue, link)
+		if (r->capture == capture && r->type != MESSAGE_KEEP)
+			return true;
+	return false;
+}
+
 bool files_idle(const struct files *f)
 {
 	return TAILQ_EMPTY(&f->queue);

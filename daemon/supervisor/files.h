@@ -88,6 +88,9 @@ void files_sync(struct files *files, uint32_t capture, uint32_t worker, struct o
  * daemon left. */
 void files_keep(struct files *files, uint32_t capture, void *owner);
 
+/* Whether a request of the capture is waiting for its answer, files_keep() aside. */
+bool files_pending(const struct files *files, uint32_t capture);
+
 /* True when no request is waiting for its answer. */
 bool files_idle(const struct files *files);
 

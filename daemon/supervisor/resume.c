@@ -1,6 +1,7 @@
 /* The descriptors that systemd kept, checked. */
 #include "resume.h"
 #include "capture_setup.h"
+#include "earlier.h"
 #include "handover.h"
 #include "link.h"
 #include "slotfiles.h"
@@ -105,29 +106,33 @@ static uint64_t left_unread(const struct left *l)
 	return k.packets - k.drops > received ? k.packets - k.drops - received : 0;
 }
 
-static const char *shape_problem(const struct capture *capture, const struct saved *saved)
-{
-	struct saved_shape now = resume_shape(capture);
-
-	if (!saved->since_ns)
-		return NOTHING_YET;
-	now.link_type = saved->shape.link_type; /* of the device, which is looked at later */
-	if (!capture_link_type_known(capture->config, now.link_type))
-		return "its link type is none that is recorded";
-	if (memcmp(&now, &saved->shape, sizeof(now)) != 0)
-		return "its configuration has changed";
-	return NULL;
-}
-
 /* `auto` was decided when the capture began: the CPUs that this process may use by now change
  * nothing of that. */
 static unsigned workers_of(const struct config_capture *config, const struct saved *saved)
 {
-	uint32_t workers = saved->shape.workers;
+	return config->workers == CONFIG_AUTO ? saved->shape.workers : (unsigned)config->workers;
+}
 
-	if (config->workers != CONFIG_AUTO || workers < 1 || workers > CONFIG_WORKERS_MAX)
-		return config_workers(config);
-	return workers;
+/* The capture is what the record says it was. Returns NULL, or why it cannot be. */
+static const char *shape_take(struct capture *capture, const struct saved *saved)
+{
+	struct saved_shape now;
+
+	if (!saved->since_ns)
+		return NOTHING_YET;
+	if (!earlier_valid(&saved->shape))
+		return "its record is damaged";
+	capture->workers = workers_of(capture->config, saved);
+	now = resume_shape(capture);
+	now.link_type = saved->shape.link_type; /* of the device, which is looked at later */
+	if (memcmp(&now, &saved->shape, sizeof(now)) != 0) {
+		if (earlier_make(capture, &saved->shape))
+			return "no memory";
+		capture->workers = saved->shape.workers;
+	}
+	if (!capture_link_type_known(capture->config, now.link_type))
+		return "its link type is none that is recorded";
+	return NULL;
 }
 
 /* A clean start: nothing is misread, and what it costs is told. */
@@ -176,12 +181,10 @@ bool resume_take(struct capture *capture)
 	if (capture->saved_fd < 0)
 		return false;
 	capture->saved = saved_map(capture->saved_fd, &capture->gap_ns);
-	why = capture->saved	? NULL
+	why = capture->saved	? shape_take(capture, capture->saved)
 	      : errno == EPROTO ? "it was of another version"
 				: strerror(errno);
-	if (!why) {
-		capture->workers = workers_of(capture->config, capture->saved);
-		why = shape_problem(capture, capture->saved);
+	if (capture->workers) {
 		list = calloc(capture->workers, sizeof(*list));
 		if (!list)
 			why = "no memory";
@@ -198,6 +201,8 @@ bool resume_take(struct capture *capture)
 		return true;
 	}
 	resume_refuse(capture, list, count, why);
+	earlier_forget(capture);
+	capture->workers = 0;
 	saved_unmap(capture->saved);
 	close(capture->saved_fd);
 	capture->saved = NULL;
@@ -286,6 +291,21 @@ static void resume_rest(struct capture *capture)
 	capture_leave(capture, false, capture->gap_why);
 }
 
+/* Its rings are those of an earlier configuration. */
+static void resume_changed(struct capture *capture)
+{
+	struct capture now = { .config = capture->wanted };
+	char keys[96], why[sizeof(capture->gap_why)];
+
+	now.workers = workers_of(now.config, capture->saved);
+	now.link_type = capture->link_type;
+	now.snaplen = capture_snaplen(now.config);
+	capture_ring(now.config, &now.ring, NULL);
+	earlier_differences(&now, &capture->saved->shape, keys, sizeof(keys));
+	snprintf(why, sizeof(why), "its configuration has changed (%s)", keys);
+	capture_leave(capture, false, why);
+}
+
 void resume_start(struct capture *capture)
 {
 	const struct saved *saved = capture->saved;
@@ -301,16 +321,19 @@ void resume_start(struct capture *capture)
 	capture->gap_ns = 0;
 	capture->state = CAPTURE_RUNNING;
 	capture->link_up = true;
-	if (whole && !capture_any(capture->config))
+	if (whole && !capture->earlier && !capture_any(capture->config))
 		problem = device_problem(capture, &link);
-	if (whole && !problem)
+	if (whole && !capture->earlier && !problem)
 		capture_bind(capture, capture_any(capture->config) ? NULL : &link);
 	capture_tell(capture);
 	rings_go_on(capture);
-	log_notice("%s: goes on with the rings of a daemon that was last there at %s",
-		   capture->config->name, clock_text(when, saved->alive_ns));
+	log_notice("%s: %s the rings of a daemon that was last there at %s", capture->config->name,
+		   capture->earlier ? "first writes out" : "goes on with",
+		   clock_text(when, saved->alive_ns));
 	if (!whole)
 		resume_rest(capture);
+	else if (capture->earlier)
+		resume_changed(capture);
 	else if (problem)
 		capture_leave(capture, false, problem);
 	else

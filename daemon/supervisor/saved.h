@@ -21,7 +21,10 @@ struct saved_file {
 /* Counters that are no worker's. */
 struct saved_slot {
 	uint64_t restarts, files_opened, files_completed, files_removed, files_repaired;
-	uint64_t sync_errors; /* of files, while they were written or at their end */
+	uint64_t sync_errors;	/* of files, while they were written or at their end */
+	uint64_t had;		/* the capture had it, and may have it no more: then it is ... */
+	struct counters ended;	/* all, of a slot that the capture has no more */
+	struct counters before; /* ... when it got the slot again, with a new ledger */
 	struct saved_file files[SAVED_FILES];
 };
 

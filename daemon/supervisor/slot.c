@@ -46,6 +46,7 @@ int slot_init(struct slot *slot, struct capture *capture, unsigned index, int le
 	*slot = (struct slot){ .capture = capture,
 			       .index = index,
 			       .saved = &capture->saved->slots[index],
+			       .before = capture->saved->slots[index].before,
 			       .pid = -1,
 			       .channel = -1,
 			       .ledger_fd = ledger_fd < 0 ? ledger_create() : ledger_fd,
@@ -372,11 +373,17 @@ int slot_spawn(struct slot *slot)
 	return 0;
 }
 
+void slot_sum(const struct slot *slot, struct counters *counters)
+{
+	*counters = slot->before;
+	counters_add(counters, &slot->reported);
+}
+
 void slot_counters(const struct slot *slot, struct counters *counters)
 {
 	const struct saved_slot *saved = slot->saved;
 
-	*counters = slot->reported;
+	slot_sum(slot, counters);
 	counters->restarts = saved->restarts;
 	counters->files_opened = saved->files_opened;
 	counters->files_completed = saved->files_completed;

@@ -57,6 +57,7 @@ struct slot {
 	uint64_t rotating;  /* files below this serial are waited for; 0: none */
 	unsigned finishing; /* files that the archive process has to finish */
 
+	struct counters before;	   /* of ledgers that the slot had before this one */
 	struct counters reported;  /* by the worker, absolute */
 	struct ledger_file record; /* its file, as it was reported last */
 	struct saved_slot *saved;
@@ -126,6 +127,9 @@ void slot_drain(struct slot *slot);
 /* Ends the process at once; what it did not write is counted as abandoned when the slot is settled.
  */
 void slot_kill(struct slot *slot);
+
+/* What its ledgers have counted, this one and those before. */
+void slot_sum(const struct slot *slot, struct counters *counters);
 
 /* All its counters, the supervisor's own among them. */
 void slot_counters(const struct slot *slot, struct counters *counters);

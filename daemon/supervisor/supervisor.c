@@ -160,7 +160,7 @@ static void archive_watch(struct supervisor *s)
 /* Whether it has begun, or waits for nothing but its interface. */
 static bool capture_armed(const struct capture *capture)
 {
-	return capture->state != CAPTURE_STARTING &&
+	return !capture->earlier && capture->state != CAPTURE_STARTING &&
 	       (capture->state != CAPTURE_WAITING || capture->placed);
 }
 

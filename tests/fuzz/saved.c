@@ -1,11 +1,13 @@
 /* Fuzz target: what systemd's descriptor store may hold: names, the saved memory of a capture, a
- * ledger, of arbitrary bytes, taken by the supervisor as at its start. What is gone on with is of
- * this configuration; what is refused leaves nothing open. A name is of one capture at most.
+ * ledger, of arbitrary bytes, taken by the supervisor as at its start. What is gone on with is as
+ * its record says, which can be; what is refused leaves nothing open. A name is of one capture at
+ * most.
  *
  * Input: options; a name's length and the name; a ledger; the saved memory, zeros behind. */
 #include "fuzz.h"
 
 #include "../../daemon/base/log.h"
+#include "../../daemon/supervisor/earlier.h"
 #include "../../daemon/supervisor/handover.h"
 #include "../../daemon/supervisor/resume.h"
 
@@ -32,7 +34,9 @@ struct input {
 	size_t name_bytes, ledger_bytes, saved_bytes;
 };
 
-static struct config_capture config = { .name = "a.1", .workers = 1, .interface = "eth0" };
+static struct config_capture config = {
+	.name = "a.1", .workers = 1, .interface = "eth0", .directory = "/d"
+};
 
 static bool input_cut(struct input *in, const uint8_t *data, size_t bytes)
 {
@@ -134,7 +138,7 @@ static void files_check(struct saved_slot *slot, const struct ledger_totals *t)
 			abort();
 }
 
-static void gone_on_with(struct capture *capture, const struct saved_shape *shape, int ring_fd)
+static void gone_on_with(struct capture *capture, int ring_fd)
 {
 	struct saved *s = capture->saved;
 	int fd = resume_ledger(capture, 0);
@@ -142,12 +146,13 @@ static void gone_on_with(struct capture *capture, const struct saved_shape *shap
 	struct ledger_totals t;
 
 	if (!l || !s || !s->since_ns || !memchr(s->gap_why, '\0', sizeof(s->gap_why)) ||
-	    strcmp(s->shape.interface, shape->interface) != 0 ||
-	    s->shape.workers != shape->workers || s->shape.blocks != shape->blocks ||
+	    !earlier_valid(&s->shape) || capture->workers != 1 ||
+	    strcmp(s->shape.interface, capture->config->interface) != 0 || s->shape.workers != 1 ||
+	    s->shape.blocks != capture->ring.blocks ||
 	    (s->shape.link_type != 1 && s->shape.link_type != 101 && s->shape.link_type != 276))
 		abort();
 	t = ledger_totals(l);
-	if (t.next_block >= shape->blocks || t.received > COUNTER_MOST)
+	if (t.next_block >= s->shape.blocks || t.received > COUNTER_MOST)
 		abort();
 	files_check(&s->slots[0], &t);
 	ledger_unmap(l);
@@ -157,6 +162,7 @@ static void gone_on_with(struct capture *capture, const struct saved_shape *shap
 	saved_unmap(s);
 	close(capture->saved_fd);
 	free(capture->resume);
+	earlier_forget(capture);
 }
 
 static int fd_lowest(void)
@@ -179,8 +185,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		return 0;
 	log_open(-1, "");
 	config.output = in.options & COUNT_ONLY ? OUTPUT_NONE : OUTPUT_PCAPNG;
-	capture.ring.block_bytes = 4096;
-	capture.ring.blocks = 8;
+	capture.ring = (struct afcap_geometry){ .version = AFCAP_TPACKET_V3,
+						.block_bytes = 4096,
+						.blocks = 8,
+						.block_timeout_ms = 64 };
+	capture.snaplen = 2000;
 	capture.link_type = 1;
 	shape = resume_shape(&capture);
 	name_check(&in);
@@ -197,9 +206,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		handover_left(name, ring_fd);
 	}
 	if (resume_take(&capture))
-		gone_on_with(&capture, &shape,
-			     in.options & LEDGER_THERE && ring_fd >= 0 ? ring_fd : -1);
-	else if (capture.saved || capture.saved_fd >= 0 || !capture.left)
+		gone_on_with(&capture, in.options & LEDGER_THERE && ring_fd >= 0 ? ring_fd : -1);
+	else if (capture.saved || capture.saved_fd >= 0 || !capture.left || capture.earlier ||
+		 capture.config != &config)
 		abort();
 	handover_end();
 	if (fd_lowest() != before)

@@ -1,0 +1,29 @@
+/* A capture whose rings an earlier configuration made. What they hold is written out as that one
+ * says; then the capture begins as it is configured now, its counters go on. */
+#ifndef EARLIER_H
+#define EARLIER_H
+
+#include "capture.h"
+
+/* Fills in what is different, for "its configuration has changed (...)"; empty: nothing is. */
+void earlier_differences(const struct capture *capture, const struct saved_shape *shape, char *text,
+			 size_t size);
+
+/* Whether a record can be believed so far that a configuration is made of it. */
+bool earlier_valid(const struct saved_shape *shape);
+
+/* What of a configuration is in the record is taken from there; nothing is removed for room. */
+void earlier_config(struct config_capture *config, const struct saved_shape *shape);
+
+/* The capture is what it was when the record was made: capture->wanted is what it is configured to
+ * be. Returns 0 or -ENOMEM. */
+int earlier_make(struct capture *capture, const struct saved_shape *shape);
+
+/* As it is configured now, whatever becomes of the rings. */
+void earlier_forget(struct capture *capture);
+
+/* Its rings are written out and gone: it is what it is configured to be. False: files of the
+ * earlier one are not finished yet. */
+bool earlier_adopt(struct capture *capture);
+
+#endif
