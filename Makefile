@@ -116,6 +116,11 @@ $(BUILD)/tests/afcapd-other: $(BUILD)/afcapd
 	@mkdir -p $(@D)
 	$(Q)cp $(BUILD)/other/afcapd $@
 
+$(BUILD)/tests/clock.so: tests/live/clock.c
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  LD $@")
+	$(Q)$(CC) -D_GNU_SOURCE $(CFLAGS) -shared -fPIC -o $@ $<
+
 $(BUILD)/tests/hold.so: tests/faults/hold.c
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  LD $@")
@@ -156,7 +161,7 @@ $(BUILD)/tests/fuzz-replay: $(wildcard tests/fuzz/*.[ch]) $(PART_OBJECTS) $(LIB_
 endif
 
 tests: all $(BUILD)/tests/afcapd-other $(BUILD)/tests/unit/check $(BUILD)/tests/library/check $(BUILD)/tests/frames \
-	$(BUILD)/tests/hold.so $(BUILD)/tests/red.so $(BUILD)/tests/fuzz-replay
+	$(BUILD)/tests/clock.so $(BUILD)/tests/hold.so $(BUILD)/tests/red.so $(BUILD)/tests/fuzz-replay
 
 check-unit: tests
 	$(BUILD)/tests/unit/check

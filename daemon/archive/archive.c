@@ -227,6 +227,7 @@ static int request_serve(struct message *request, int fd, struct message *answer
 	result->worker = r->worker;
 	result->serial = r->file.serial;
 	place = &places[r->capture % CONFIG_CAPTURES_MAX];
+	place->clock = r->clock;
 	if (never_opened(request))
 		result->error = EBADMSG;
 	else if (r->capture >= CONFIG_CAPTURES_MAX || !*place->capture.name ||

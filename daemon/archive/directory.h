@@ -20,6 +20,8 @@ struct file_place {
 	int plain_told;	 /* said once that O_DIRECT is not used */
 	int repair_told; /* errno last told of repairing there, which may pass */
 	int scan_told, remove_told; /* errno last told of reading it, of removing there */
+	struct clock_now clock;	    /* of the request that is served */
+	uint64_t newest_ns;	    /* modification time of the file finished last; 0: not known */
 	uint64_t kept_ns;	    /* monotonic: keep_enforce() was last run; 0: never */
 	bool over_budget;	    /* then */
 	bool removed;		    /* something, since the file system was synced for that */

@@ -2,6 +2,7 @@
 #include "file.h"
 #include "beneath.h"
 #include "head.h"
+#include "keep.h"
 
 #include "../base/clock.h"
 #include "../base/log.h"
@@ -321,6 +322,7 @@ void file_finish(struct file_place *place, const struct message_archive *request
 		name_parse(&name, from, c->name);
 	}
 	name.kind = sealed ? NAME_SUSPECT : NAME_FINISHED;
+	keep_order(place, fd);
 	rc = finished_name(place, from, fd, &name, result->name);
 	if (rc)
 		fail(result, -rc, "finishing %s in %s: %s", from, c->directory, strerror(-rc));

@@ -18,24 +18,28 @@
 
 #define GROWTH_MOST (UINT64_C(256) << 20)
 
+#define ORDER_NS 1000u /* what file systems tell apart */
+
 #define AGAIN_LEAST_NS UINT64_C(1000000000)
 #define AGAIN_MOST_NS  UINT64_C(60000000000)
 
 struct kept {
 	struct name name;
+	uint64_t finished_ns; /* its modification time */
 	uint64_t bytes;
 	uint64_t freed; /* what its removal gives back to the file system */
+	bool gone;
 };
 
 struct keep {
 	struct file_place *place;
 	struct kept *files; /* finished and suspect */
 	size_t count, room;
-	uint64_t bytes;	    /* of all files, with what those in use may grow to */
-	uint64_t oldest_us; /* what is older than that goes */
-	uint64_t growth;    /* what files in use may still take of the file system */
-	uint64_t unused;    /* what was preallocated for them and is not written yet */
+	uint64_t bytes;	 /* of all files, with what those in use may grow to */
+	uint64_t growth; /* what files in use may still take of the file system */
+	uint64_t unused; /* what was preallocated for them and is not written yet */
 	struct file_room disk;
+	bool tried; /* to remove one */
 	int failed; /* errno of what could not be removed */
 };
 
@@ -79,12 +83,19 @@ static uint64_t size_of(const struct message_capture *c, const struct stat *st)
 							   : larger(on_disk, 2 * c->file_bytes);
 }
 
+static uint64_t finished_ns(const struct stat *st)
+{
+	return st->st_mtim.tv_sec < 0
+		       ? 0
+		       : (uint64_t)st->st_mtim.tv_sec * 1000000000 + (uint64_t)st->st_mtim.tv_nsec;
+}
+
 /* Counts a file of the directory, if it is one of the capture's. */
 static int file_count(struct keep *k, const char *text)
 {
 	const struct message_capture *c = &k->place->capture;
 	uint64_t size, on_disk;
-	struct kept file;
+	struct kept file = { 0 };
 	struct stat st;
 
 	if (!name_parse(&file.name, text, c->name) ||
@@ -104,6 +115,7 @@ static int file_count(struct keep *k, const char *text)
 		k->unused += on_disk > size ? on_disk - size : 0;
 		return 0;
 	}
+	file.finished_ns = finished_ns(&st);
 	file.bytes = size;
 	file.freed = st.st_nlink == 1 ? on_disk : 0;
 	k->bytes += size;
@@ -128,11 +140,14 @@ static int directory_scan(struct keep *k)
 	return rc;
 }
 
-static int age_compare(const void *left, const void *right)
+/* As they were finished, which keep_order() has modification times tell. */
+static int order_compare(const void *left, const void *right)
 {
-	const struct name *a = &((const struct kept *)left)->name,
-			  *b = &((const struct kept *)right)->name;
+	const struct kept *l = left, *r = right;
+	const struct name *a = &l->name, *b = &r->name;
 
+	if (l->finished_ns != r->finished_ns)
+		return l->finished_ns < r->finished_ns ? -1 : 1;
 	if (a->time_us != b->time_us)
 		return a->time_us < b->time_us ? -1 : 1;
 	if (a->worker != b->worker)
@@ -140,17 +155,34 @@ static int age_compare(const void *left, const void *right)
 	return (int)a->kind - (int)b->kind;
 }
 
+/* Its age counts from the time in its name, by the clock of today. A name from before there was
+ * any afcapd was given by a clock that did not know the time; one from the future likewise: then
+ * the file's end counts. */
+static bool too_old(const struct keep *k, const struct kept *file)
+{
+	const struct clock_now *clock = &k->place->clock;
+	uint64_t age = k->place->capture.max_age_ns, now = clock->real_ns;
+	uint64_t made = file->name.time_us * 1000;
+
+	if (made < CLOCK_OLDEST_NS)
+		return false;
+	made = clock_today(clock, made);
+	if (made > now)
+		made = clock_today(clock, file->finished_ns);
+	return made < now && now - made > age;
+}
+
+static const char aged[] = "it is older than max_age";
+static const char budget_exceeded[] = "the capture's files would exceed disk_budget";
 static const char reserve_short[] = "less than disk_reserve would stay available";
 
 /* Why the oldest file that is left goes; NULL: it stays. */
-static const char *reason(const struct keep *k, const struct kept *oldest)
+static const char *reason(const struct keep *k)
 {
 	const struct message_capture *c = &k->place->capture;
 
-	if (oldest->name.time_us < k->oldest_us)
-		return "it is older than max_age";
 	if (c->disk_budget && k->bytes > c->disk_budget)
-		return "the capture's files would exceed disk_budget";
+		return budget_exceeded;
 	if (k->disk.available < k->disk.reserve + k->growth)
 		return reserve_short;
 	return NULL;
@@ -220,29 +252,39 @@ static void room_count(struct keep *k, uint64_t freed)
 		k->disk.available = larger(k->disk.available, now.available);
 }
 
+static void kept_remove(struct keep *k, struct kept *file, const char *why,
+			struct message_result *result)
+{
+	k->tried = true;
+	if (!file_remove(k, file, why, result))
+		return;
+	k->bytes -= file->bytes;
+	room_count(k, file->freed);
+	file->gone = true;
+}
+
 static void files_remove(struct keep *k, struct message_result *result)
 {
-	bool tried = false;
+	uint64_t age = k->place->capture.max_age_ns;
 	const char *why;
 
-	qsort(k->files, k->count, sizeof(*k->files), age_compare);
-	for (size_t i = 0; i < k->count && (why = reason(k, &k->files[i])); i++) {
-		if (why == reserve_short && !k->files[i].freed)
+	qsort(k->files, k->count, sizeof(*k->files), order_compare);
+	k->place->newest_ns = k->files[k->count - 1].finished_ns;
+	for (size_t i = 0; i < k->count && age && clock_stood(&k->place->clock, age); i++)
+		if (too_old(k, &k->files[i]))
+			kept_remove(k, &k->files[i], aged, result);
+	for (size_t i = 0; i < k->count && (why = reason(k)); i++) {
+		if (k->files[i].gone || (why == reserve_short && !k->files[i].freed))
 			continue; /* it has another name: nothing is gained */
-		tried = true;
-		if (!file_remove(k, &k->files[i], why, result))
-			continue;
-		k->bytes -= k->files[i].bytes;
-		room_count(k, k->files[i].freed);
+		kept_remove(k, &k->files[i], why, result);
 	}
-	if (tried) /* told again once it was better */
+	if (k->tried) /* told again once it was better */
 		k->place->remove_told = k->failed;
 }
 
 bool keep_enforce(struct file_place *place, unsigned ahead, struct message_result *result)
 {
 	const struct message_capture *c = &place->capture;
-	uint64_t now_ns = clock_real_ns();
 	struct keep k = { .place = place,
 			  .bytes = ahead * c->file_bytes,
 			  .growth = ahead * c->file_bytes };
@@ -252,9 +294,8 @@ bool keep_enforce(struct file_place *place, unsigned ahead, struct message_resul
 	if (rc != -place->scan_told && rc)
 		log_error("%s: reading the directory %s: %s", c->name, c->directory, strerror(-rc));
 	place->scan_told = -rc;
-	if (c->max_age_ns && c->max_age_ns < now_ns)
-		k.oldest_us = (now_ns - c->max_age_ns) / 1000;
 	room_measure(&k);
+	place->newest_ns = 0;
 	if (k.count)
 		files_remove(&k, result);
 	free(k.files);
@@ -280,4 +321,36 @@ bool keep_due(const struct file_place *place, struct message_result *result)
 		return true;
 	result->available = room.available;
 	return false;
+}
+
+/* What a directory holds that is not kept in mind yet. */
+static uint64_t newest_find(struct file_place *place)
+{
+	struct keep k = { .place = place };
+	uint64_t newest = 0;
+
+	directory_scan(&k);
+	for (size_t i = 0; i < k.count; i++)
+		newest = larger(newest, k.files[i].finished_ns);
+	free(k.files);
+	return newest;
+}
+
+void keep_order(struct file_place *place, int fd)
+{
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return;
+	if (!place->newest_ns)
+		place->newest_ns = newest_find(place);
+	if (finished_ns(&st) > place->newest_ns) {
+		place->newest_ns = finished_ns(&st);
+		return;
+	}
+	place->newest_ns += ORDER_NS;
+	times[1] = (struct timespec){ (time_t)(place->newest_ns / 1000000000),
+				      (long)(place->newest_ns % 1000000000) };
+	futimens(fd, times); /* where it cannot be, the order is the names' */
 }

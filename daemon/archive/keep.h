@@ -6,10 +6,11 @@
 
 #include "file.h"
 
-/* Removes finished and suspect files, the oldest by their names' time first: those older than
- * max_age; until all files of the capture are within disk_budget; until disk_reserve is available.
- * A file that is being written counts as what it may grow to, and so do `ahead` files about to be
- * made. Files that are no capture's, or another's, and unfinished ones are never touched.
+/* Removes finished and suspect files, those first that were finished first: those older than
+ * max_age, where the clock has stood for long enough; until all files of the capture are within
+ * disk_budget; until disk_reserve is available. A file that is being written counts as what it may
+ * grow to, and so do `ahead` files about to be made. Files that are no capture's, or another's, and
+ * unfinished ones are never touched.
  *
  * Adds to result->removed; result->available is what there is now, result->full says that it is
  * less than the reserve and there is nothing left to remove. Returns whether the budget is kept. */
@@ -19,5 +20,10 @@ bool keep_enforce(struct file_place *place, unsigned ahead, struct message_resul
  * old. A directory of many files is not read twice a second. Else result->available, full are
  * filled in here. */
 bool keep_due(const struct file_place *place, struct message_result *result);
+
+/* A file is about to be finished: where its modification time is not later than that of the one
+ * finished before, since the clock was set back, it becomes so. Thus they tell in which order files
+ * were finished, whatever becomes of clocks and processes. Before the directory is synced. */
+void keep_order(struct file_place *place, int fd);
 
 #endif

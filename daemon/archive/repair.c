@@ -2,6 +2,7 @@
 #include "repair.h"
 #include "beneath.h"
 #include "head.h"
+#include "keep.h"
 
 #include "../base/clock.h"
 #include "../base/log.h"
@@ -140,8 +141,8 @@ static bool nothing_in_it(int fd, uint64_t size, const struct chunks *chunks)
 }
 
 /* The file is locked and not cut yet. Returns 0 or -errno. */
-static int leftover_repair(const struct file_place *place, int fd, const char *text,
-			   struct name name, struct message_result *result)
+static int leftover_repair(struct file_place *place, int fd, const char *text, struct name name,
+			   struct message_result *result)
 {
 	const char *capture = place->capture.name, *directory = place->capture.directory;
 	char finished[FILE_NAME_BYTES];
@@ -171,6 +172,7 @@ static int leftover_repair(const struct file_place *place, int fd, const char *t
 	if (name.kind == NAME_SPARE) /* its packets came before its name */
 		name.time_us = (suspect ? clock_real_ns() : chunks.first_ns) / 1000;
 	name.kind = suspect ? NAME_SUSPECT : NAME_FINISHED;
+	keep_order(place, fd);
 	rc = file_rename(place, fd, text, name, finished);
 	if (rc == 0 && fsync(place->directory))
 		rc = -errno;
@@ -210,7 +212,7 @@ static const char *failure(int rc)
 }
 
 /* Returns 1 where it was repaired or removed, 0 where there is nothing to do, or -errno. */
-static int leftover_treat(const struct file_place *place, const char *text, struct name name,
+static int leftover_treat(struct file_place *place, const char *text, struct name name,
 			  struct message_result *result)
 {
 	struct stat st;

@@ -3,6 +3,7 @@
 #ifndef MESSAGE_H
 #define MESSAGE_H
 
+#include "clock.h"
 #include "counters.h"
 #include "ledger.h"
 
@@ -140,6 +141,7 @@ struct message_capture {
 struct message_archive {
 	uint32_t capture, worker;
 	uint64_t device, inode;	    /* REOPEN */
+	struct clock_now clock;	    /* as the supervisor sees it */
 	struct ledger_file file;    /* OPEN: serial; NAME: and since_ns; FINISH: all */
 	char name[FILE_NAME_BYTES]; /* as the archive named it last; not in OPEN */
 };

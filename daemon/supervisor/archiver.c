@@ -224,6 +224,7 @@ int files_new(struct files **out, struct event_base *base, const struct files_ev
 	TAILQ_INIT(&f->queue);
 	for (unsigned i = 0; i < CONFIG_CAPTURES_MAX; i++)
 		f->directories[i] = -1;
+	files_clock(f);
 	f->retry = event_new(base, -1, 0, retry_cb, f);
 	rc = f->retry ? archive_start(f) : -ENOMEM;
 	if (rc)

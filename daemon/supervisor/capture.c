@@ -177,6 +177,22 @@ void capture_forgive(struct capture *capture)
 		capture->slots[i].heard_ns = now;
 }
 
+static void time_move(uint64_t *ns, int64_t step_ns)
+{
+	if (*ns)
+		*ns += (uint64_t)step_ns;
+}
+
+void capture_clock(struct capture *capture, int64_t step_ns)
+{
+	time_move(&capture->since_real_ns, step_ns);
+	time_move(&capture->saved->since_ns, step_ns);
+	time_move(&capture->gap_ns, step_ns);
+	time_move(&capture->saved->gap_ns, step_ns);
+	for (unsigned i = 0; i < capture->workers; i++)
+		time_move(&capture->slots[i].started_real_ns, step_ns);
+}
+
 /* What a daemon that died without a successor has left, and since when there is more. */
 static void repaired_tell(struct capture *capture)
 {

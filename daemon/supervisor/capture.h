@@ -134,6 +134,9 @@ void capture_stop(struct capture *capture, bool abandon);
 /* Twice a second or so. */
 void capture_tick(struct capture *capture);
 
+/* The realtime clock was set by so much: what is known of times moves along. */
+void capture_clock(struct capture *capture, int64_t step_ns);
+
 /* The supervisor itself stood still: no worker is silent for that. */
 void capture_forgive(struct capture *capture);
 

@@ -2,10 +2,12 @@
 #include "files_state.h"
 
 #include "../base/channel.h"
+#include "../base/clock.h"
 #include "../base/config.h"
 #include "../base/log.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,6 +28,7 @@ static void request_message(const struct files *f, const struct request *r, stru
 	message->archive.capture = r->capture;
 	message->archive.worker = r->worker;
 	message->archive.file = r->record;
+	message->archive.clock = f->clock.now;
 	if (r->type == MESSAGE_FINISH && r->file->spoiled) /* perhaps since it was asked for */
 		message->archive.file.error = (uint64_t)r->file->spoiled;
 	if (r->type == MESSAGE_REOPEN) {
@@ -45,6 +48,23 @@ static int request_fd(const struct files *f, const struct request *r)
 	return r->file && !opens(r->type) ? r->file->fd : -1;
 }
 
+/* Also before each request: a file that is there by then was never named by a clock that nobody has
+ * looked at. */
+static void clock_note(struct files *f)
+{
+	char from[CLOCK_TEXT_BYTES], to[CLOCK_TEXT_BYTES];
+	int64_t step = clock_look(&f->clock, clock_real_ns(), clock_boot_ns());
+	uint64_t by = step < 0 ? -(uint64_t)step : (uint64_t)step, now = f->clock.now.real_ns;
+
+	if (step)
+		log_warning("the clock was set %s by %" PRIu64 ".%03u s, from %s to %s: max_age "
+			    "removes no file until that has stood for a while",
+			    step < 0 ? "back" : "forward", by / 1000000000,
+			    (unsigned)(by / 1000000 % 1000), clock_text(from, now - (uint64_t)step),
+			    clock_text(to, now));
+	f->clock_step_ns += step;
+}
+
 /* Sends the head of the queue, if nothing is out. */
 void files_queue_send(struct files *f)
 {
@@ -54,6 +74,7 @@ void files_queue_send(struct files *f)
 
 	if (!r || f->sent || f->channel < 0)
 		return;
+	clock_note(f);
 	request_message(f, r, &message);
 	rc = channel_send(f->channel, &message, request_fd(f, r));
 	if (rc == 0) {
@@ -183,6 +204,16 @@ void files_answered(struct files *f, struct request *r, const struct message_res
 				    !result->error);
 	if (r->type == MESSAGE_FINISH || r->type == MESSAGE_DISCARD)
 		file_free(file);
+}
+
+int64_t files_clock(struct files *f)
+{
+	int64_t step;
+
+	clock_note(f);
+	step = f->clock_step_ns;
+	f->clock_step_ns = 0;
+	return step;
 }
 
 void files_capture(struct files *f, const struct message_capture *capture, void *owner)

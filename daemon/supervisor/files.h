@@ -49,6 +49,10 @@ struct files_events {
 int files_new(struct files **out, struct event_base *base, const struct files_events *events,
 	      void *context);
 
+/* Looks at the clock, as to be done now and then; that it was set is logged. Returns by how much
+ * since the last call, 0: it was not. */
+int64_t files_clock(struct files *files);
+
 /* Tells the archive about a capture; before its other requests. `owner` is for failed() with file
  * NULL. */
 void files_capture(struct files *files, const struct message_capture *capture, void *owner);

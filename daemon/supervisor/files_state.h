@@ -24,6 +24,8 @@ struct files {
 	struct event_base *base;
 	const struct files_events *events;
 	void *context;
+	struct clock_watch clock;
+	int64_t clock_step_ns;	    /* set by so much since files_clock() */
 	struct request_queue queue; /* the head is with the archive while `sent` */
 	bool sent;
 	int channel;

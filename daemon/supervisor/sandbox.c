@@ -23,8 +23,8 @@ static const char plain[] =
 	"access faccessat faccessat2 readlink readlinkat getdents64 fcntl fcntl64 flock dup "
 	"dup2 dup3 pipe pipe2 ioctl unlink unlinkat rename renameat renameat2 link linkat "
 	"mkdir mkdirat chmod fchmod fchmodat chown fchown fchown32 fchownat umask fsync fdatasync "
-	"sync_file_range sync_file_range2 syncfs ftruncate ftruncate64 fallocate statfs statfs64 "
-	"fstatfs fstatfs64 getcwd "
+	"sync_file_range sync_file_range2 syncfs ftruncate ftruncate64 fallocate utimensat "
+	"utimensat_time64 statfs statfs64 fstatfs fstatfs64 getcwd "
 	"memfd_create fadvise64 "
 	/* Memory */
 	"brk mmap mmap2 munmap mprotect mremap madvise mlock mlock2 munlock "

@@ -323,10 +323,12 @@ static void tick_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct supervisor *s = arg;
 	uint64_t now = clock_mono_ns();
+	int64_t step = files_clock(s->files);
 
 	(void)fd;
 	(void)what;
 	for (unsigned i = 0; i < s->captures; i++) {
+		capture_clock(&s->capture[i], step);
 		if (now - s->ticked_ns > STALL_NS)
 			capture_forgive(&s->capture[i]);
 		capture_tick(&s->capture[i]);

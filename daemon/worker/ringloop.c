@@ -356,7 +356,7 @@ static int64_t least(int64_t a, int64_t b)
 
 /* How long the ring thread may wait: until what it holds must be written, or the next file comes
  * into use. */
-static int64_t wait_time(const struct ringloop *loop)
+static int64_t wait_time(struct ringloop *loop)
 {
 	int64_t most = IDLE_WAIT_NS;
 	uint64_t now, due = loop->held_since + loop->what->write_delay_ns;

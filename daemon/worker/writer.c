@@ -337,25 +337,36 @@ void writer_inplace(struct writer *w, struct ledger_totals *t, const struct pcap
 	chunk_begin(w);
 }
 
-int64_t writer_due(const struct writer *w, const struct ledger_totals *t)
+/* A clock that is set ends no file, and keeps none open: what its time is was settled when it came
+ * into use, or when this worker found it. */
+static int64_t time_left(struct writer *w, const struct ledger_totals *t)
 {
-	uint64_t period = w->what->file_duration_ns, since = t->current.since_ns, now;
+	uint64_t period = w->what->file_duration_ns, since = t->current.since_ns;
+	uint64_t real = clock_real_ns(), boot = clock_boot_ns();
 
+	if (w->due_after != t->current.serial + 1) {
+		w->due_after = t->current.serial + 1;
+		w->due_ns = clock_due(period, since, real, boot);
+	}
+	return clock_left(period, since, real, w->due_ns, boot);
+}
+
+int64_t writer_due(struct writer *w, const struct ledger_totals *t)
+{
 	if (!atomic_load_explicit(&w->spare_ready, memory_order_acquire))
 		return INT64_MAX;
 	if (t->current.error)
 		return clock_mono_ns() < w->again_ns ? INT64_MAX : 0;
-	if (!since)
+	if (!t->current.since_ns)
 		return INT64_MAX;
 	if (atomic_load_explicit(&w->rotate, memory_order_relaxed))
 		return 0;
 	/* A file that cannot be written to would be empty, but not without its losses. */
-	if (!period || atomic_load_explicit(&w->suspended, memory_order_relaxed) ||
+	if (!w->what->file_duration_ns ||
+	    atomic_load_explicit(&w->suspended, memory_order_relaxed) ||
 	    atomic_load_explicit(&w->no_space, memory_order_relaxed))
 		return INT64_MAX;
-	now = clock_real_ns();
-	since = since / period * period; /* the clock may have been set back, too */
-	return now < since || now >= since + period ? 0 : (int64_t)(since + period - now);
+	return time_left(w, t);
 }
 
 bool writer_rotate(struct writer *w, struct ledger_totals *t)

@@ -44,6 +44,8 @@ struct writer {
 	uint8_t *lead;		   /* a pad in front of a chunk */
 	uint32_t chunk_bytes;	   /* the most that it may hold */
 	uint64_t again_ns;	   /* monotonic: the next file is not tried before */
+	uint64_t due_ns;	   /* boottime: the file's time is over ... */
+	uint64_t due_after;	   /* ... whose serial + 1 this is; 0: none yet */
 	unsigned failures;	   /* files in a row of which not even the first write went well */
 	struct pcapng_chunk chunk; /* the compact one under construction */
 };
@@ -70,7 +72,7 @@ void writer_inplace(struct writer *writer, struct ledger_totals *totals,
 
 /* Nanoseconds until the file's time is over; 0: now, or asked for, and the next one is there;
  * INT64_MAX: not to be waited for. */
-int64_t writer_due(const struct writer *writer, const struct ledger_totals *totals);
+int64_t writer_due(struct writer *writer, const struct ledger_totals *totals);
 
 /* Now and then: takes a first file that comes late; a rotation asked for has nothing to do where
  * nothing was written yet. */

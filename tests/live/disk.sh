@@ -84,17 +84,6 @@ t_files_that_others_move_away_are_no_error() {
 	contains account "$(cat "$DIR/out")" "20000 written, 0 discarded"
 }
 
-t_old_files_go() {
-	local day
-	for day in 2 1 0; do : >"$OUT/va-w0-$(date -u -d "-$day days" +%Y%m%dT%H%M%S).000000Z.pcapng"; done
-	: >"$OUT/va-w1-$(date -u -d "-3 hours" +%Y%m%dT%H%M%S).000000Z.suspect.pcapng"
-	# shellcheck disable=SC2086
-	daemon_start -i va -w "$OUT" -j 1 $FAST -o max_age=30h -o disk_reserve=0
-	wait_for 5 removed 1
-	equal "files left" "$(find "$OUT" -name 'va-*' | wc -l)" 3
-	daemon_stop
-}
-
 t_a_budget_too_small_is_refused_in_words() {
 	rc=0
 	"$AFCAPD" -i va -w "$OUT" -j 2 -o file_size=8M -o disk_budget=31M -n >"$DIR/out" 2>"$DIR/err" || rc=$?

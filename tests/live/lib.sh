@@ -85,6 +85,24 @@ daemon_running() {
 	! kill -0 "$DAEMON" 2>/dev/null || ctl status
 }
 
+# The clocks of what is started next are moved as clock_is says, see clock.c (a sanitizer's runtime, which must come
+# first, does without); clock_unload: not of what comes then
+clock_preload() {
+	head -c 16 /dev/zero >"$DIR/clock"
+	[[ $BUILD != *asan* ]] || return 0
+	export AFCAP_CLOCK=$DIR/clock LD_PRELOAD=$BUILD/tests/clock.so
+}
+clock_unload() { unset LD_PRELOAD AFCAP_CLOCK; }
+
+# The realtime clock was set by so many seconds in all, and so many have passed in all: clock_is SET PASSED
+clock_is() {
+	CLOCK_SET=$1 CLOCK_PASSED=$2
+	python3 -c "
+import struct, sys
+with open(sys.argv[1], 'r+b') as f:
+    f.write(struct.pack('qq', int(sys.argv[2]), int(sys.argv[3])))" "$DIR/clock" "$1" "$2"
+}
+
 # ... and recording
 daemon_start() {
 	daemon_begin "$@"

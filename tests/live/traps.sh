@@ -128,8 +128,11 @@ vandalized() {
 	equal "packets" "$(account received)" 20000
 	equal "received = written + discarded" 20000 $(($(account written) + $(account discarded)))
 	[ "$(wc -c <"$DIR/vandal")" -gt 100 ] || fail "the vandal did little: $(cat "$DIR/vandal")"
+	clock_preload
 	# shellcheck disable=SC2086
 	daemon_start -i va -w "$OUT" -j 2 $FAST -o file_size=256K -o disk_budget=3M -o max_age=1s
+	clock_unload
+	clock_is 0 400 # max_age works from now on
 	in_lab "$FRAMES" send vb 2000 size=700-1400 rate=4000
 	wait_for 10 counter_is received 2000
 	daemon_stop

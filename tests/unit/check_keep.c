@@ -3,7 +3,6 @@
 #include "suites.h"
 
 #include "../../daemon/archive/keep.h"
-#include "../../daemon/base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -142,30 +141,6 @@ START_TEST(what_a_dead_daemon_left_counts_as_what_it_takes)
 	ck_assert(!enforce(0));
 	ck_assert_uint_eq(result.removed, 1);
 	ck_assert_int_eq(place_size(partial), 40960);
-}
-END_TEST
-
-START_TEST(files_older_than_max_age_go)
-{
-	uint64_t now = clock_real_ns() / 1000;
-
-	place_file(named(NAME_FINISHED, 0, 0), NULL, 10);
-	place_file(named(NAME_SUSPECT, 1, now - 3601000000), NULL, 10);
-	place_file(named(NAME_FINISHED, 1, now - 3599000000), NULL, 10);
-	place_file(named(NAME_FINISHED, 1, now + 3600000000), NULL,
-		   10); /* the clock was set back */
-	place_file(named(NAME_PARTIAL, 1, 5), NULL, 10);
-	ck_assert(enforce(0));
-	ck_assert_uint_eq(result.removed, 0); /* 0: never */
-	place.capture.max_age_ns = UINT64_MAX;
-	ck_assert(enforce(0));
-	ck_assert_uint_eq(result.removed, 0);
-	place.capture.max_age_ns = 3600 * UINT64_C(1000000000);
-	ck_assert(enforce(0));
-	ck_assert_uint_eq(result.removed, 2);
-	ck_assert(there(NAME_FINISHED, 1, now - 3599000000));
-	ck_assert(there(NAME_FINISHED, 1, now + 3600000000));
-	ck_assert(there(NAME_PARTIAL, 1, 5));
 }
 END_TEST
 
@@ -431,7 +406,6 @@ Suite *suite_keep(void)
 	tcase_add_test(t, what_is_written_counts_as_what_it_may_grow_to);
 	tcase_add_test(t, a_hole_drives_nobody_out);
 	tcase_add_test(t, what_a_dead_daemon_left_counts_as_what_it_takes);
-	tcase_add_test(t, files_older_than_max_age_go);
 	tcase_add_test(t, the_oldest_go_until_the_reserve_is_available);
 	tcase_add_test(t, what_the_next_file_may_take_is_kept_free_within_bounds);
 	tcase_add_test(t, the_reserve_may_be_a_share_of_the_file_system);

@@ -19,6 +19,7 @@ int main(void)
 	srunner_add_suite(runner, suite_filter());
 	srunner_add_suite(runner, suite_names());
 	srunner_add_suite(runner, suite_keep());
+	srunner_add_suite(runner, suite_age());
 	srunner_add_suite(runner, suite_chunks());
 	srunner_add_suite(runner, suite_repair());
 	srunner_add_suite(runner, suite_file());
@@ -29,6 +30,7 @@ int main(void)
 	srunner_add_suite(runner, suite_unixsocket());
 	srunner_add_suite(runner, suite_confine());
 	srunner_add_suite(runner, suite_status());
+	srunner_add_suite(runner, suite_clock());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

@@ -60,7 +60,16 @@ void place_file(const char *name, const void *bytes, size_t count)
 	else
 		ck_assert_int_eq(posix_fallocate(fd, 0, (off_t)count + !count), 0);
 	ck_assert_int_eq(ftruncate(fd, (off_t)count), 0);
+	place_finished(name, PLACE_FINISHED);
 	close(fd);
+}
+
+void place_finished(const char *name, uint64_t ns)
+{
+	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
+					   { (time_t)(ns / 1000000000), (long)(ns % 1000000000) } };
+
+	ck_assert_int_eq(utimensat(place.directory, name, times, AT_SYMLINK_NOFOLLOW), 0);
 }
 
 int64_t place_size(const char *name)

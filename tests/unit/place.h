@@ -19,6 +19,10 @@ void place_teardown(void);
 /* Makes a file of so many bytes: those given, or zeros. */
 void place_file(const char *name, const void *bytes, size_t count);
 
+/* Its modification time, which place_file() makes the same for all. */
+#define PLACE_FINISHED (UINT64_C(1700000000) * 1000000000)
+void place_finished(const char *name, uint64_t ns);
+
 /* Its size, or -1 where there is none. */
 int64_t place_size(const char *name);
 

@@ -16,6 +16,7 @@ Suite *suite_counters(void);
 Suite *suite_filter(void);
 Suite *suite_names(void);
 Suite *suite_keep(void);
+Suite *suite_age(void);
 Suite *suite_chunks(void);
 Suite *suite_repair(void);
 Suite *suite_file(void);
@@ -26,5 +27,6 @@ Suite *suite_beneath(void);
 Suite *suite_unixsocket(void);
 Suite *suite_confine(void);
 Suite *suite_status(void);
+Suite *suite_clock(void);
 
 #endif
