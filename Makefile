@@ -289,13 +289,16 @@ check-faults:
 	@BUILD=$(BUILD) STORM=$(or $(STORM),300) GROUP_KILLS=$(or $(GROUP_KILLS),100) tests/run tests/faults/storm.sh
 	@BUILD=$(BUILD) FLAPS=$(or $(FLAPS),200) CYCLES=$(or $(CYCLES),50) ONLY='flaps|made_again$$' tests/run tests/live/link.sh
 	@BUILD=$(BUILD) SUPERVISOR_KILLS=$(or $(SUPERVISOR_KILLS),200) RESTARTS=$(or $(RESTARTS),50) tests/run tests/live/handover.sh
+	@.ci/deps systemd
 	@BUILD=$(BUILD) SUPERVISOR_KILLS=$(or $(SUPERVISOR_KILLS),200) RESTARTS=$(or $(RESTARTS),50) ONLY='kills|restarts' tests/systemd/handover.sh
 
+# The unit under the systemds of these Debians (252, 257, 262 and later), each in a container; what ONLY= chooses of the hand-over
+SYSTEMDS ?= bookworm trixie testing
 check-systemd:
-	@.ci/deps all
+	@.ci/deps systemd
 	@$(MAKE) $(PARALLEL) --no-print-directory tests
-	@BUILD=$(BUILD) tests/systemd/run
-	@BUILD=$(BUILD) tests/systemd/handover.sh
+	@for suite in $(SYSTEMDS); do for tests in run handover.sh; do \
+		SUITE=$$suite BUILD=$(BUILD) tests/systemd/$$tests || exit 1; done; done
 
 bench:
 	@.ci/deps bench

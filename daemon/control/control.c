@@ -191,6 +191,7 @@ static int listener_open(struct control *c, const struct config *config, int han
 	c->listener = unixsocket_listen(config->daemon.control, 0666);
 	if (c->listener >= 0) {
 		memcpy(c->path, config->daemon.control, sizeof(c->path));
+		log_info("control: listening at %s", c->path);
 		return 0;
 	}
 	log_error("control = %s: %s", config->daemon.control, unixsocket_error(c->listener));

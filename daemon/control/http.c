@@ -121,6 +121,14 @@ static bool is_loopback(const struct sockaddr_storage *address)
 					     : IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
 }
 
+static unsigned address_port(const struct sockaddr_storage *address)
+{
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
+
+	return ntohs(address->ss_family == AF_INET ? v4->sin_port : v6->sin6_port);
+}
+
 /* Returns the listening socket, or -errno. */
 static int tcp_listen(const char *text, struct event_base *base)
 {
@@ -128,8 +136,9 @@ static int tcp_listen(const char *text, struct event_base *base)
 	int length = sizeof(address), fd;
 	struct evconnlistener *l;
 
-	if (!strrchr(text, ':') ||
-	    evutil_parse_sockaddr_port(text, (struct sockaddr *)&address, &length))
+	/* Without a port the kernel would choose one */
+	if (evutil_parse_sockaddr_port(text, (struct sockaddr *)&address, &length) ||
+	    !address_port(&address))
 		return -EINVAL;
 	l = evconnlistener_new_bind(base, NULL, NULL,
 				    LEV_OPT_REUSEABLE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_DISABLED,
@@ -196,6 +205,7 @@ int http_new(struct http **out, struct event_base *base, const struct config *co
 		fd = path ? unixsocket_listen(path, 0666) : tcp_listen(text, base);
 		if (fd < 0)
 			return listen_fail(text, fd);
+		log_info("metrics: listening at %s", text);
 	}
 	http = calloc(1, sizeof(*http));
 	if (http)

@@ -95,7 +95,9 @@ int listener_adopt(int fd, const char *key, const char *value, bool inet)
 			close(fd);
 		return EX_CONFIG;
 	}
-	if (!place_is(place, value, inet))
+	if (place_is(place, value, inet))
+		log_info("%s: serving the socket unit's %s", key, place);
+	else
 		log_warning("%s = %s: the socket unit's %s is served instead", key, value, place);
 	return 0;
 }

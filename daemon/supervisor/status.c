@@ -64,7 +64,8 @@ static void item_print(char *text, size_t size, const struct status_item *item)
 	const struct capture_view *v = &item->view;
 	const struct counters *c = &v->total;
 	char reason[REASON_BYTES] = "", discarded[48] = "";
-	bool running = strcmp(v->state, "running") == 0;
+	/* That it stops is in the prefix */
+	bool plain = strcmp(v->state, "running") == 0 || strcmp(v->state, "stopping") == 0;
 
 	if (v->reason)
 		reason_print(reason, v->reason);
@@ -74,7 +75,7 @@ static void item_print(char *text, size_t size, const struct status_item *item)
 	snprintf(text, size,
 		 "%s: %s%s%s%s%u of %u worker%s, %" PRIu64 " packets, %" PRIu64
 		 " dropped%s (%.3f %%)",
-		 v->name, running ? "" : v->state, running ? "" : ", ", reason, *reason ? ", " : "",
+		 v->name, plain ? "" : v->state, plain ? "" : ", ", reason, *reason ? ", " : "",
 		 item->up, v->workers, v->workers == 1 ? "" : "s", c->packets, c->drops, discarded,
 		 100.0 * loss(c));
 }

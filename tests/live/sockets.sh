@@ -73,6 +73,24 @@ t_another_place_in_the_configuration_is_told() {
 	SOCK=$DIR/handed.sock daemon_stop
 }
 
+# Where it listens is in the log of each start, and a port is never the kernel's choice
+t_where_it_listens_is_told() {
+	daemon_start -i va -w "$OUT" -j 1
+	equal "control" "$(said "^<6>control: listening at $SOCK$")" 1
+	equal "metrics" "$(said "^<6>metrics: listening at 127.0.0.1:9748$")" 1
+	daemon_stop
+	HANDED="control=$SOCK metrics=127.0.0.1:9748"
+	start
+	equal "control" "$(said "^<6>control: serving the socket unit's $SOCK$")" 1
+	equal "metrics" "$(said "^<6>metrics: serving the socket unit's 127.0.0.1:9748$")" 1
+	daemon_stop
+	rm "$SOCK"
+	HANDED=
+	for ARGUMENTS in 127.0.0.1 127.0.0.1:0 127.0.0.1:65536 ::1 "[::1]" "[::1]:0" 9748 :9748 localhost:9748; do
+		ARGUMENTS="-o daemon.metrics=$ARGUMENTS" refused "metrics = .*: must be ADDRESS:PORT, unix:PATH or off"
+	done
+}
+
 t_metrics_off_closes_the_socket() {
 	HANDED="metrics=127.0.0.1:9748" ARGUMENTS="-o daemon.metrics=off"
 	start

@@ -30,6 +30,7 @@ lab_remove() {
 	sockets_disable
 	# shellcheck disable=SC2086
 	inside systemctl stop afcapd $SOCKETS
+	inside rm -rf /run/systemd/system/afcapd-metrics.socket.d /run/clients-end
 	dropin_end
 	inside systemctl reset-failed
 	inside ip link del veth-a
@@ -217,13 +218,79 @@ t_sockets_of_a_daemon_that_cannot_start() {
 	rc=0
 	ctl status 2>"$DIR/said" || rc=$?
 	equal "afctl" "$rc" 3
-	inside systemctl start afcapd-control.socket # by hand
+	# A client that is waiting then does not start it again
+	dropin 'ExecStartPre=/usr/bin/sleep 1'
+	inside systemctl start --no-block afcapd
+	between() { [ "$(show SubState)" = start-pre ]; }
+	wait_for 10 between
 	rc=0
 	timeout 10 nsenter -t "$init" -a afctl status 2>"$DIR/said" || rc=$?
 	equal "afctl that waited" "$rc" 3
 	silent() { [ -z "$(listening)" ]; }
 	wait_for 5 silent
+	# Alone, without the service, a socket does not stay
+	inside systemctl start afcapd-control.socket
+	wait_for 5 silent
 	equal "tried" "$(told 'unknown key nonsense')" 2
+	equal ActiveState "$(show ActiveState)" failed
+}
+
+# Clients call again and again. One whose call a daemon had already taken may be cut off, but there is always a listener.
+clients_begin() {
+	# shellcheck disable=SC2016
+	nsenter -t "$init" -a bash -c '
+		while [ ! -e /run/clients-end ]; do
+			afctl status >/dev/null
+			curl -s --max-time 10 -o /dev/null "http://$0/-/ready"
+			case $? in 7) echo "curl: refused" ;; 28) echo "curl: time" ;; esac
+			n=$((n + 1))
+		done
+		echo "calls $n"' "$1" >"$DIR/calls" 2>&1 &
+	CLIENTS=$!
+	PIDS="$PIDS $CLIENTS"
+}
+clients_end() {
+	inside touch /run/clients-end
+	wait "$CLIENTS"
+	echo "# clients: $(sort "$DIR/calls" | uniq -c | paste -sd ,)"
+}
+
+# More often than a unit may start by default, at another port than the configuration's
+t_sockets_stay() {
+	sockets_enable
+	inside mkdir -p /run/systemd/system/afcapd-metrics.socket.d
+	printf '[Socket]\nListenStream=\nListenStream=127.0.0.1:9760\n' |
+		inside tee /run/systemd/system/afcapd-metrics.socket.d/port.conf >/dev/null
+	inside systemctl daemon-reload
+	unit_start
+	send 100000000 rate=20000
+	ports() { in_lab ss -Hxltne | grep -E 'afcap/control.sock|:97[46]' | grep -o '[^ ]*:97[46][0-9]\|control.sock [0-9]*\|ino:[0-9]*' | paste -sd ' '; }
+	before=$(ports)
+	contains "at its port" "$before" "127.0.0.1:9760"
+	clients_begin 127.0.0.1:9760
+	for ((i = 0; i < 6; i++)); do
+		inside systemctl restart afcapd || fail "restart"
+	done
+	running_whole
+	clients_end
+	equal "handed over" "$(told 'handing over')" 6
+	equal "sockets after restarts" "$(ports)" "$before"
+	equal "calls that found no listener" "$(grep -c 'no daemon at\|curl' "$DIR/calls")" 0
+	for ((i = 0; i < 6; i++)); do
+		old=$(show MainPID)
+		inside systemctl kill -s KILL --kill-whom=main afcapd
+		wait_for 10 main_is_not "$old"
+	done
+	running_whole
+	equal "sockets after crashes" "$(ports)" "$before"
+	equal "failed" "$(inside systemctl --failed --plain --no-legend)" ""
+	[ "$(told "metrics = 127.0.0.1:9748: the socket unit's 127.0.0.1:9760 is served instead")" -ge 7 ] || fail "the other port is not told"
+	equal "listeners of its own" "$(told ': listening at ')" 0
+	contains "metrics" "$(inside curl -s http://127.0.0.1:9760/metrics)" "^afcap_packets_total"
+	send_stop
+	unit_stop
+	equal "listening after the stop" "$(ports)" ""
+	all_there "$COUNT"
 }
 
 # ---- kills and restarts ----

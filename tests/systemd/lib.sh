@@ -5,42 +5,50 @@
 #          |                             |
 #        veth-a <----- veth -----> veth-b        all in the container's network namespace, no IPv6, nothing else talks
 #
-# A test file sources this (ROOT=DIR keeps and reuses the container's root) and finds the container booted; what it
-# started ends with it.
+# A test file sources this and finds the container booted; what it started ends with it. SUITE says which Debian, so which
+# systemd: bookworm (252), trixie (257), testing; its unpacked system stays beside the build (ROOT=DIR: there).
 . "$TOP/tests/live/lib.sh"
+. "$TOP/tests/debian.sh"
 
 case $BUILD in /*) ;; *) BUILD=$TOP/$BUILD ;; esac
 FRAMES=$BUILD/tests/frames
-ROOT=${ROOT:-$BUILD/systemd-root}
+SUITE=${SUITE:-bookworm}
+ROOT=${ROOT:-$BUILD/systemd/$SUITE}
+LOG=$BUILD/systemd/$SUITE.log # what its making and its booting said
 OUT=$ROOT/var/lib/afcap
 CONFIG=$ROOT/etc/afcap/afcapd.conf
 
 skip_all() {
-	echo "0 passed, 0 failed, 1 skipped: $*"
+	echo "0 passed, 0 failed, 1 skipped: $SUITE: $*"
 	exit 0
 }
 
 root_make() {
-	local tool packages
-	for tool in debootstrap systemd-nspawn nsenter; do
-		command -v $tool >/dev/null || {
-			DEBIAN_FRONTEND=noninteractive apt-get -qy install debootstrap systemd-container >/dev/null 2>&1 ||
-				skip_all "no $tool"
-			break
-		}
-	done
-	packages=systemd,systemd-sysv,dbus,iproute2,iputils-ping,curl,libevent-2.1-7,libinih1,libjansson4,libpcap0.8
-	[ -x "$ROOT/usr/bin/systemctl" ] ||
-		debootstrap --variant=minbase --include=$packages bookworm "$ROOT" >"$BUILD/debootstrap.log" 2>&1 ||
-		skip_all "debootstrap failed, see $BUILD/debootstrap.log"
+	local why library=t64
+	[ "$SUITE" != bookworm ] || library=
+	mkdir -p "$BUILD/systemd"
+	if ! command -v systemd-nspawn nsenter >/dev/null; then skip_all "needs systemd-nspawn and nsenter"; fi
+	why=$(debian_make "$SUITE" "$ROOT" "$LOG" \
+		systemd,systemd-sysv,dbus,iproute2,iputils-ping,curl,libevent-2.1-7$library,libinih1,libjansson4,libpcap0.8$library) ||
+		skip_all "$why"
 	make -s -C "$TOP" BUILD="$BUILD" install DESTDIR="$ROOT" PREFIX=/usr >/dev/null || exit 1
+	chroot "$ROOT" /usr/sbin/afcapd -V >"$LOG" 2>&1 || skip_all "this build does not run there: $(tail -n 1 "$LOG")"
 }
 
 init=
+# In a mount namespace with cgroup2 at its place, whatever the host has there, and in a cgroup of its own: two containers in
+# one would take each other's units for theirs, newer systemds boot on nothing else.
+CGROUP=/sys/fs/cgroup/afcap-test-$$
+# shellcheck disable=SC2016
+IN_CGROUPS=(setpriv --pdeathsig KILL unshare --mount --propagation private bash -c
+	'mount -t cgroup2 none /sys/fs/cgroup && eval "$1"' "$CGROUP")
 container_end() {
 	[ -z "$init" ] || kill -KILL "$init" 2>/dev/null # and with it all that runs inside
 	kill -KILL "$NSPAWN" 2>/dev/null
 	wait "$NSPAWN" 2>/dev/null
+	# shellcheck disable=SC2016
+	gone() { "${IN_CGROUPS[@]}" '! [ -d "$0" ] || find "$0" -depth -type d -exec rmdir {} +'; }
+	(wait_for 10 gone)
 }
 find_init() { init=$(cat "/proc/$NSPAWN/task/$NSPAWN/children" 2>/dev/null) && [ -n "$init" ] && init=${init%% *}; }
 inside() { nsenter -t "$init" -a "$@"; }
@@ -49,12 +57,15 @@ booted() { find_init && inside systemctl is-system-running | grep -qE 'running|d
 
 container_boot() {
 	root_make
-	systemd-nspawn -q -D "$ROOT" -b --private-network --link-journal=no --register=no --keep-unit \
-		--system-call-filter='@memlock bpf seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self' >"$BUILD/nspawn.log" 2>&1 &
+	# shellcheck disable=SC2016
+	"${IN_CGROUPS[@]}" 'mkdir "$0" && echo $$ >"$0/cgroup.procs" && exec systemd-nspawn "${@:2}"' \
+		-q -D "$ROOT" -b --private-network --link-journal=no --register=no --keep-unit \
+		--system-call-filter='@memlock bpf seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self' >"$LOG" 2>&1 &
 	NSPAWN=$!
 	trap container_end EXIT
-	(wait_for 60 booted) || { cat "$BUILD/nspawn.log"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
+	(wait_for 60 booted) || { cat "$LOG"; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 	find_init
+	echo "systemd $(inside systemctl --version | head -n 1 | grep -o "[^ ]* *([^)]*)") of $SUITE"
 	inside systemd-sysusers
 	inside systemd-tmpfiles --create afcap.conf
 	# What the unit's filter denies is not lost in an errno

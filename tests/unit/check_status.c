@@ -29,6 +29,7 @@ START_TEST(one_capture_is_told_with_its_counts)
 	ck_assert_str_eq(text, "va: 2 of 2 workers, 1000 packets, 5 dropped (0.500 %)");
 	one.view.workers = one.up = 1;
 	one.view.total.discarded_no_space = 20;
+	one.view.state = "stopping";
 	status_text(text, "stopping: ", &one, 1);
 	ck_assert_str_eq(text, "stopping: va: 1 of 1 worker, 1000 packets, 5 dropped, 20 discarded "
 			       "(2.500 %)");
