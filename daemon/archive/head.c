@@ -4,12 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum block_type { BLOCK_SECTION = 0x0A0D0D0A, BLOCK_INTERFACE = 1, BLOCK_STATISTICS = 5 };
+enum block_type { BLOCK_INTERFACE = 1, BLOCK_STATISTICS = 5, BLOCK_SECTION = 0x0A0D0D0A };
 
 enum option_code {
 	OPTION_END = 0,
 	OPTION_COMMENT = 1,
-	OPTION_CUSTOM = 19373,
 	SHB_OS = 3,
 	SHB_USERAPPL = 4,
 	IF_NAME = 2,
@@ -25,7 +24,8 @@ enum option_code {
 	ISB_USRDELIV = 8,
 };
 
-#define PEN		32473u
+#define PAD_TYPE	0x8AFCA902u
+#define PAD_LEAST	12u
 #define SNAPLEN		262144u /* libpcap refuses files whose interfaces have different ones */
 #define TEXT_MAX	255u
 #define BYTE_ORDER_MARK 0x1A2B3C4Du
@@ -89,26 +89,27 @@ static void option_count(struct block *b, uint16_t code, uint64_t value)
 	option_add(b, code, &value, sizeof(value));
 }
 
-/* Ends the options, and the block, which fills up to `end` where that is not NULL. */
-static uint8_t *block_end(struct block *b, uint8_t *end)
+/* Ends the options, and the block. Returns where the next one goes. */
+static uint8_t *block_end(struct block *b)
 {
 	uint32_t total;
 
-	if (end) {
-		uint32_t fill = (uint32_t)(end - b->at) - 4 - 4 -
-				4; /* option head; end of options; block length */
-
-		add16(b, OPTION_CUSTOM);
-		add16(b, (uint16_t)fill);
-		add32(b, PEN);
-		memset(b->at, 0, fill - 4);
-		b->at += fill - 4;
-	}
 	add32(b, OPTION_END);
 	total = (uint32_t)(b->at - b->start) + 4;
 	add32(b, total);
 	memcpy(b->start + 4, &total, sizeof(total));
 	return b->at;
+}
+
+/* A block that readers pass over, up to `end`. */
+static void pad_put(uint8_t *at, uint8_t *end)
+{
+	struct block b = block_begin(at, PAD_TYPE);
+	uint32_t total = (uint32_t)(end - at);
+
+	memset(b.at, 0, total - PAD_LEAST);
+	memcpy(at + 4, &total, sizeof(total));
+	memcpy(end - 4, &total, sizeof(total));
 }
 
 void head_make(uint8_t *page, const struct message_capture *capture, uint32_t worker,
@@ -117,7 +118,7 @@ void head_make(uint8_t *page, const struct message_capture *capture, uint32_t wo
 	struct block b = block_begin(page, BLOCK_SECTION);
 	uint8_t filter[FILTER_BYTES + 1] = { 0 }, resolution = 9; /* 10^-9 s */
 	size_t filter_length = strnlen(capture->filter, FILTER_BYTES - 1);
-	char text[INTERFACE_BYTES + 32];
+	char text[INTERFACE_BYTES + 64];
 
 	add32(&b, BYTE_ORDER_MARK);
 	add16(&b, 1); /* version 1.0 */
@@ -126,7 +127,11 @@ void head_make(uint8_t *page, const struct message_capture *capture, uint32_t wo
 	add32(&b, UINT32_MAX);
 	option_text(&b, SHB_OS, os);
 	option_text(&b, SHB_USERAPPL, application);
-	b = block_begin(block_end(&b, NULL), BLOCK_INTERFACE);
+	/* Not with the interface, which is the same for all workers: who merges their files gets
+	 * one */
+	snprintf(text, sizeof(text), "afcap capture %.32s, worker %u", capture->name, worker);
+	option_text(&b, OPTION_COMMENT, text);
+	b = block_begin(block_end(&b), BLOCK_INTERFACE);
 	add16(&b, (uint16_t)capture->link_type);
 	add16(&b, 0);
 	add32(&b, SNAPLEN);
@@ -142,9 +147,7 @@ void head_make(uint8_t *page, const struct message_capture *capture, uint32_t wo
 		option_add(&b, IF_FILTER, filter, filter_length + 1);
 	}
 	option_text(&b, IF_OS, os);
-	snprintf(text, sizeof(text), "afcap capture %.32s, worker %u", capture->name, worker);
-	option_text(&b, OPTION_COMMENT, text);
-	block_end(&b, page + HEAD_BYTES);
+	pad_put(block_end(&b), page + HEAD_BYTES);
 }
 
 static uint32_t word_at(const uint8_t *p)
@@ -174,14 +177,24 @@ static uint32_t block_valid(const uint8_t *p, uint32_t left, uint32_t type, uint
 	return 0;
 }
 
+/* Whether a pad fills the `left` bytes. */
+static bool pad_valid(const uint8_t *p, uint32_t left)
+{
+	return left >= PAD_LEAST && word_at(p) == PAD_TYPE && word_at(p + 4) == left &&
+	       word_at(p + left - 4) == left;
+}
+
 bool head_valid(const uint8_t *page)
 {
 	static const uint32_t section[] = { BYTE_ORDER_MARK, 1, UINT32_MAX, UINT32_MAX };
-	uint32_t bytes = block_valid(page, HEAD_BYTES, BLOCK_SECTION, SECTION_HEAD);
+	uint32_t at = block_valid(page, HEAD_BYTES, BLOCK_SECTION, SECTION_HEAD), interface;
 
-	return bytes && memcmp(page + 8, section, sizeof(section)) == 0 &&
-	       block_valid(page + bytes, HEAD_BYTES - bytes, BLOCK_INTERFACE, INTERFACE_HEAD) ==
-		       HEAD_BYTES - bytes;
+	if (!at || memcmp(page + 8, section, sizeof(section)) != 0)
+		return false;
+	interface = block_valid(page + at, HEAD_BYTES - at, BLOCK_INTERFACE, INTERFACE_HEAD);
+	at += interface;
+	return interface && (at == HEAD_BYTES /* version 0.1.0: filled by an option */ ||
+			     pad_valid(page + at, HEAD_BYTES - at));
 }
 
 uint32_t head_statistics(uint8_t *block, const struct ledger_file *file)
@@ -198,5 +211,5 @@ uint32_t head_statistics(uint8_t *block, const struct ledger_file *file)
 	option_count(&b, ISB_IFDROP, drops);
 	option_count(&b, ISB_OSDROP, drops);
 	option_count(&b, ISB_USRDELIV, file->finish.written - file->begin.written);
-	return (uint32_t)(block_end(&b, NULL) - block);
+	return (uint32_t)(block_end(&b) - block);
 }

@@ -32,6 +32,16 @@ static const uint8_t *option(const uint8_t *at, uint16_t code, uint16_t *length)
 	}
 }
 
+/* Where the pad behind the interface ends. */
+static const uint8_t *filled_from(const uint8_t *idb)
+{
+	const uint8_t *pad = idb + word(idb + 4);
+
+	ck_assert_uint_eq(word(idb + word(idb + 4) - 4), word(idb + 4));
+	ck_assert_uint_eq(word(pad), 0x8AFCA902);
+	return pad + word(pad + 4);
+}
+
 static struct message_capture capture = {
 	.link_type = 1, .name = "eth0", .interface = "eth0", .filter = "udp port 53"
 };
@@ -50,9 +60,15 @@ START_TEST(a_head_is_a_section_and_an_interface_and_fills_a_page)
 	ck_assert_uint_eq(word(idb), 1);
 	ck_assert_uint_eq(word(idb + 8), 1);
 	ck_assert_uint_eq(word(idb + 12), 262144);
-	ck_assert_ptr_eq(idb + word(idb + 4), page + HEAD_BYTES);
-	ck_assert_uint_eq(word(page + HEAD_BYTES - 4), word(idb + 4));
 	ck_assert_uint_eq(page[HEAD_BYTES], 0xaa);
+	ck_assert_ptr_eq(filled_from(idb), page + HEAD_BYTES);
+	ck_assert(head_valid(page));
+	/* Whose file it is stands in the section: the interface is one in the files of all workers
+	 */
+	value = option(page + 24, 1, &length);
+	ck_assert_uint_eq(length, strlen("afcap capture eth0, worker 2"));
+	ck_assert_mem_eq(value, "afcap capture eth0, worker 2", length);
+	ck_assert_ptr_null(option(idb + 16, 1, &length));
 	value = option(idb + 16, 2, &length);
 	ck_assert_int_eq(strncmp((const char *)value, "eth0", length), 0);
 	value = option(idb + 16, 9, &length);
@@ -98,7 +114,41 @@ START_TEST(the_longest_filter_fits)
 	head_make(page, &c, 63, "Linux with a rather long release name that goes on",
 		  "afcapd 0.1.0");
 	idb = page + word(page + 4);
-	ck_assert_ptr_eq(idb + word(idb + 4), page + HEAD_BYTES);
+	ck_assert_ptr_eq(filled_from(idb), page + HEAD_BYTES);
+	ck_assert(head_valid(page));
+}
+END_TEST
+
+/* A page whose interface has an option that fills it up */
+START_TEST(a_head_of_the_first_version_is_valid)
+{
+	const uint32_t section[] = { 0x0A0D0D0A, 32, 0x1A2B3C4D, 1, UINT32_MAX, UINT32_MAX, 0, 32 };
+	const uint32_t total = HEAD_BYTES - 32, fill = total - 16 - 4 - 8;
+	uint32_t interface[] = { 1, total, 1, 262144, 19373 | fill << 16, 32473 };
+
+	memset(page, 0, sizeof(page));
+	memcpy(page, section, sizeof(section));
+	memcpy(page + 32, interface, sizeof(interface));
+	memcpy(page + HEAD_BYTES - 4, &total, sizeof(total));
+	ck_assert(head_valid(page));
+	page[32 + 4]++;
+	ck_assert(!head_valid(page));
+}
+END_TEST
+
+START_TEST(a_pad_that_does_not_fill_the_page_is_none)
+{
+	head_make(page, &capture, 2, "Linux 6.1", "afcapd 0");
+	for (unsigned i = 0; i < 3; i++) {
+		uint8_t *pad = page + word(page + 4), *at;
+
+		pad += word(pad + 4);
+		at = i == 0 ? pad : i == 1 ? pad + 4 : page + HEAD_BYTES - 4;
+		(*at)++;
+		ck_assert(!head_valid(page));
+		(*at)--;
+		ck_assert(head_valid(page));
+	}
 }
 END_TEST
 
@@ -145,6 +195,8 @@ Suite *suite_head(void)
 	tcase_add_test(t, a_head_is_a_section_and_an_interface_and_fills_a_page);
 	tcase_add_test(t, an_interface_is_called_as_the_kernel_calls_it);
 	tcase_add_test(t, the_longest_filter_fits);
+	tcase_add_test(t, a_head_of_the_first_version_is_valid);
+	tcase_add_test(t, a_pad_that_does_not_fill_the_page_is_none);
 	tcase_add_test(t, the_statistics_are_those_of_the_file_alone);
 	suite_add_tcase(s, t);
 	return s;
