@@ -140,19 +140,40 @@ static int file_make(struct file_place *place, const struct message_archive *req
 	return file_begin(place, name, head, direct);
 }
 
-int file_open(struct file_place *place, const struct message_archive *request,
-	      struct message_result *result)
+/* A page, aligned for O_DIRECT. Borrowed until the next call. */
+static const uint8_t *head_page(const struct file_place *place, uint32_t worker)
 {
 	static _Alignas(HEAD_BYTES) uint8_t head[HEAD_BYTES];
-	bool direct = place->capture.direct != DIRECT_NO;
 	struct utsname uts = { 0 };
 	char os[sizeof(uts.sysname) + sizeof(uts.release) + 2];
-	struct stat st;
-	int fd;
 
 	uname(&uts);
 	snprintf(os, sizeof(os), "%s %s", uts.sysname, uts.release);
-	head_make(head, &place->capture, request->worker, os, APPLICATION);
+	head_make(head, &place->capture, worker, os, APPLICATION);
+	return head;
+}
+
+int file_head_renew(const struct file_place *place, uint32_t worker, int fd)
+{
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(fd, &st))
+		return -errno;
+	if (st.st_size != HEAD_BYTES)
+		return 0;
+	n = pwrite(fd, head_page(place, worker), HEAD_BYTES, 0);
+	return n == HEAD_BYTES ? 0 : n < 0 ? -errno : -EIO;
+}
+
+int file_open(struct file_place *place, const struct message_archive *request,
+	      struct message_result *result)
+{
+	const uint8_t *head = head_page(place, request->worker);
+	bool direct = place->capture.direct != DIRECT_NO;
+	struct stat st;
+	int fd;
+
 	fd = file_make(place, request, head, direct, result->name);
 	if (fd == -EINVAL && place->capture.direct == DIRECT_AUTO) {
 		direct = false;

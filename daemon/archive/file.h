@@ -13,6 +13,10 @@ uint32_t file_align(int fd, bool direct);
 int file_open(struct file_place *place, const struct message_archive *request,
 	      struct message_result *result);
 
+/* Writes its head again, where nothing came behind it yet: made by a daemon before, it may tell of
+ * another filter. Returns 0 or -errno. */
+int file_head_renew(const struct file_place *place, uint32_t worker, int fd);
+
 /* Takes the room that the file may need, where there is so much beyond the reserve; what it does
  * not need is freed when it is cut. Without it the file grows as it is written. */
 void file_preallocate(const struct file_place *place, int fd);

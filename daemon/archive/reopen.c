@@ -1,6 +1,8 @@
 /* Found by a look through the directory. */
 #include "reopen.h"
 
+#include "../base/log.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -35,6 +37,11 @@ int file_reopen(struct file_place *place, const struct message_archive *request,
 	if (fd == 0)
 		fd = named_open(place, result->name, name, &direct);
 	if (fd >= 0) {
+		int rc = file_head_renew(place, request->worker, fd);
+
+		if (rc)
+			log_warning("%s: writing the head of %s again: %s", place->capture.name,
+				    result->name, strerror(-rc));
 		result->align = file_align(fd, direct);
 		result->device = request->device;
 		result->inode = request->inode;

@@ -196,6 +196,7 @@ static void capture_arm(struct capture *capture)
 		capture->since_real_ns = clock_real_ns();
 	capture->saved->group = capture->group;
 	capture->saved->since_ns = capture->since_real_ns;
+	memcpy(capture->saved->filter, capture->config->filter, sizeof(capture->saved->filter));
 	capture->saved->armed = 1;
 	capture->saved->alive_ns = clock_real_ns();
 	capture->reason[0] = capture->logged[0] = '\0';

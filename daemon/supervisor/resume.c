@@ -264,6 +264,19 @@ static bool rings_whole(const struct capture *capture)
 	return capture->saved->armed;
 }
 
+/* A file names the filter of its packets: another filter begins another one. */
+static void filter_compare(struct capture *capture)
+{
+	char *before = capture->saved->filter;
+
+	if (strncmp(before, capture->config->filter, sizeof(capture->saved->filter)) == 0)
+		return;
+	log_notice("%s: another filter than before: the next files begin", capture->config->name);
+	for (unsigned i = 0; i < capture->workers; i++)
+		slotfiles_rotate(&capture->slots[i]);
+	memcpy(before, capture->config->filter, sizeof(capture->saved->filter));
+}
+
 /* The filter may be another one by now, or drop all, since a stop had begun. It cannot be compiled
  * while the link is down: tried again then. */
 void resume_filter(struct capture *capture)
@@ -278,6 +291,8 @@ void resume_filter(struct capture *capture)
 		log_warning("%s: the filter is not set yet, the link is down perhaps: tried again",
 			    capture->config->name);
 	capture->filter_due = rc != 0;
+	if (rc == 0)
+		filter_compare(capture);
 }
 
 /* Some of its rings were closed already, or not yet armed: what the others hold is written. */

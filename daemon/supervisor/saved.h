@@ -51,6 +51,7 @@ struct saved {
 	uint64_t since_ns;	    /* realtime when it was armed first; 0: never */
 	uint64_t gap_ns;	    /* realtime since when nothing is recorded; 0: no gap */
 	char gap_why[REASON_BYTES]; /* ... and why */
+	char filter[FILTER_BYTES];  /* that its rings had last */
 	struct saved_slot slots[CONFIG_WORKERS_MAX];
 };
 

@@ -237,6 +237,27 @@ t_a_capture_that_is_gone_keeps_nothing() {
 	whole 2000
 }
 
+# A file names the filter of its packets: the rings go on, in files of their own; also the one made ahead says so
+t_another_filter_begins_another_file() {
+	local f filters
+	mapfile -t filters <<<$'udp\nudp and less 2000\nudp and less 2000'
+	for f in 0 1 2; do
+		printf '[capture va]\ndirectory = %s\nworkers = 2\nblock_timeout = 10ms\nwrite_delay = 20ms\nfilter = %s\n' "$OUT" "${filters[f]}" \
+			>"$DIR/afcapd.conf"
+		if [ "$f" = 0 ]; then managed_start -c "$DIR/afcapd.conf"; else again USR2; fi
+		in_lab "$FRAMES" send vb 1000 first=$((f * 1000)) rate=50000
+		wait_for 10 counter_is written $(((f + 1) * 1000))
+	done
+	managed_stop
+	all_there 3000
+	equal "gone on" "$(grep -c 'goes on with the rings' "$DIR/err")" 2
+	equal files "$(files | wc -l)" 4
+	for f in $(files); do
+		capinfos -M "$f" 2>/dev/null | awk '/Number of packets:/ { n = $NF } sub(/.*Filter string = /, "") { f = $0 } END { print f ": " n }'
+	done | awk -F': ' '{ n[$1] += $2 } END { for (f in n) print f ": " n[f] }' | LC_ALL=C sort >"$DIR/by-filter"
+	equal "packets by filter" "$(cat "$DIR/by-filter")" $'udp and less 2000: 2000\nudp: 1000'
+}
+
 # `auto` is decided when the capture begins; the CPUs that are allowed later change nothing of it, whatever begins anew
 t_fewer_cpus_leave_the_number_of_workers() {
 	local before
