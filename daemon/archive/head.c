@@ -177,11 +177,16 @@ static uint32_t block_valid(const uint8_t *p, uint32_t left, uint32_t type, uint
 	return 0;
 }
 
-/* Whether a pad fills the `left` bytes. */
+/* Whether a pad, of zeros, fills the `left` bytes. */
 static bool pad_valid(const uint8_t *p, uint32_t left)
 {
-	return left >= PAD_LEAST && word_at(p) == PAD_TYPE && word_at(p + 4) == left &&
-	       word_at(p + left - 4) == left;
+	if (left < PAD_LEAST || word_at(p) != PAD_TYPE || word_at(p + 4) != left ||
+	    word_at(p + left - 4) != left)
+		return false;
+	for (uint32_t at = 8; at < left - 4; at++)
+		if (p[at])
+			return false;
+	return true;
 }
 
 bool head_valid(const uint8_t *page)
