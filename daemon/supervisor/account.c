@@ -11,8 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define READ_SECONDS 5 /* for who reads standard output: the daemon is to end some day */
-
 bool account_balanced(const struct counters *c, enum output output)
 {
 	return c->packets == c->drops + c->received &&
@@ -52,7 +50,7 @@ static bool all_print(const struct capture *captures, unsigned count, bool begun
 	bool balanced = true;
 
 	for (unsigned i = 0; i < count; i++) {
-		if (captures[i].since_real_ns || !begun)
+		if ((captures[i].since_real_ns || !begun) && !captures[i].accounted)
 			balanced &= account_print(&captures[i], out);
 		balanced &= !captures[i].failed;
 	}
@@ -68,7 +66,7 @@ static void account_log(char *text)
 		log_error("%s", line);
 }
 
-bool account_put(const struct capture *captures, unsigned count, bool begun)
+bool account_put(const struct capture *captures, unsigned count, bool begun, unsigned seconds)
 {
 	char *text = NULL;
 	size_t bytes = 0;
@@ -81,7 +79,7 @@ bool account_put(const struct capture *captures, unsigned count, bool begun)
 		return false;
 	}
 	balanced = all_print(captures, count, begun, out);
-	rc = fclose(out) ? -ENOMEM : stream_finish(STDOUT_FILENO, text, bytes, READ_SECONDS);
+	rc = fclose(out) ? -ENOMEM : stream_finish(STDOUT_FILENO, text, bytes, seconds);
 	if (rc) {
 		log_error("the account cannot be written to standard output: %s; it is:",
 			  rc == -ETIMEDOUT ? "nobody reads it" : strerror(-rc));

@@ -8,10 +8,13 @@
  * discarded. */
 bool account_balanced(const struct counters *counters, enum output output);
 
+#define ACCOUNT_SECONDS 5 /* for who reads standard output: the daemon is to end some day */
+
 /* Prints it on standard output: one line for each capture, one for each of its workers; `begun`:
  * not of captures that never began. Where nobody reads that, or it is full, it goes into the log.
- * Waits some seconds for the reader. Returns whether all balance, none failed, and it is printed.
+ * Waits so many seconds for the reader. What was printed before is not printed again. Returns
+ * whether all balance, none failed, and it is printed.
  */
-bool account_put(const struct capture *captures, unsigned count, bool begun);
+bool account_put(const struct capture *captures, unsigned count, bool begun, unsigned seconds);
 
 #endif

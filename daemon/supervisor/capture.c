@@ -217,12 +217,14 @@ void capture_cared(struct capture *capture, const struct message_result *result,
 	if (!last)
 		return;
 	capture->keeping = false;
-	if (capture_ending(capture) || result->error)
+	if (result->error || (capture_ending(capture) && !capture->former))
 		return;
 	if (result->again)
 		capture_keep(capture);
-	else
+	else if (!capture->former)
 		repaired_tell(capture);
+	if (capture->former)
+		return;
 	if (!capture->full && result->full)
 		log_warning("%s: %s: disk_reserve cannot be kept, and there is no file left to "
 			    "remove: packets are discarded until there is room",

@@ -32,7 +32,9 @@ struct capture {
 	enum capture_state state;
 	bool abandoned; /* what is left is not waited for */
 	bool failed;
-	bool initial;		   /* nothing has begun yet: what goes wrong ends the daemon */
+	bool former;	/* its section is not configured any more: what is left of it is finished */
+	bool accounted; /* its account is printed */
+	bool initial;	/* nothing has begun yet: what goes wrong ends the daemon */
 	char reason[REASON_BYTES]; /* why it waits, is down, or failed, for readers; "": all is well
 				    */
 	struct links *links;

@@ -133,8 +133,12 @@ static void capture_stopped(struct capture *capture)
 	for (unsigned i = 0; i < capture->workers; i++)
 		slot_end(&capture->slots[i]);
 	handover_drop(&(struct handover_key){ HANDOVER_CAPTURE, capture->config->name, 0, 0 });
-	if (capture->failed)
+	if (capture->former) {
+		capture_keep(capture); /* files that are in no record */
+		supervisor_former_ended(capture->supervisor, capture);
+	} else if (capture->failed) {
 		supervisor_capture_failed(capture->supervisor);
+	}
 }
 
 void capture_changed(struct capture *capture)

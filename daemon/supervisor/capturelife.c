@@ -114,6 +114,12 @@ static bool link_ready(struct capture *capture, struct link *link)
 	const struct config_capture *c = capture->config;
 	char text[REASON_BYTES - 32];
 
+	if (c->fanout_id != CONFIG_AUTO &&
+	    supervisor_group_held(capture->supervisor, c->fanout_id)) {
+		capture_reason(capture, "the rings of a section that is not configured any more "
+					"are in its fanout group");
+		return false;
+	}
 	if (capture_any(c))
 		return true;
 	if (links_by_name(capture->links, c->interface, link)) {

@@ -92,6 +92,16 @@ int handover_take(const struct handover_key *key)
 	return -1;
 }
 
+const char *handover_capture(unsigned i, int *fd)
+{
+	static const char kind[] = "capture.";
+
+	if (i >= left_count)
+		return NULL;
+	*fd = left[i].fd;
+	return strncmp(left[i].name, kind, strlen(kind)) == 0 ? left[i].name + strlen(kind) : "";
+}
+
 static void left_drop(struct left *l)
 {
 	notify_drop(l->name);

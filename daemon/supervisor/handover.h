@@ -29,6 +29,10 @@ void handover_left(const char *name, int fd);
 /* Takes one out of what was left; the caller owns it. -1: it was not left. */
 int handover_take(const struct handover_key *key);
 
+/* The name of the capture whose record is the i-th of all that was left, "" where that is something
+ * else; NULL: there are no more. *fd stays here; -1: it is taken. */
+const char *handover_capture(unsigned i, int *fd);
+
 /* Whether something of this name is of this capture. */
 bool handover_is_of(const char *name, const char *capture);
 

@@ -326,7 +326,7 @@ void resume_start(struct capture *capture)
 	const struct saved *saved = capture->saved;
 	char when[CLOCK_TEXT_BYTES];
 	struct link link = { 0 };
-	bool whole = rings_whole(capture);
+	bool whole = rings_whole(capture), ours = !capture->earlier && !capture->former;
 	const char *problem = NULL;
 
 	capture->link_type = saved->shape.link_type;
@@ -336,16 +336,20 @@ void resume_start(struct capture *capture)
 	capture->gap_ns = 0;
 	capture->state = CAPTURE_RUNNING;
 	capture->link_up = true;
-	if (whole && !capture->earlier && !capture_any(capture->config))
+	if (whole && ours && !capture_any(capture->config))
 		problem = device_problem(capture, &link);
-	if (whole && !capture->earlier && !problem)
+	if (whole && ours && !problem)
 		capture_bind(capture, capture_any(capture->config) ? NULL : &link);
 	capture_tell(capture);
 	rings_go_on(capture);
 	log_notice("%s: %s the rings of a daemon that was last there at %s", capture->config->name,
-		   capture->earlier ? "first writes out" : "goes on with",
+		   capture->former    ? "is not configured any more, writes out"
+		   : capture->earlier ? "first writes out"
+				      : "goes on with",
 		   clock_text(when, saved->alive_ns));
-	if (!whole)
+	if (capture->former)
+		capture_stop(capture, false);
+	else if (!whole)
 		resume_rest(capture);
 	else if (capture->earlier)
 		resume_changed(capture);

@@ -3,6 +3,7 @@
 #include "account.h"
 #include "capture.h"
 #include "command.h"
+#include "former.h"
 #include "handover.h"
 #include "limits.h"
 #include "link.h"
@@ -31,7 +32,7 @@
 
 struct supervisor {
 	struct event_base *base;
-	const struct config *config;
+	struct config config; /* with sections that there are no more, behind the others */
 	struct files *files;
 	struct links *links;
 	struct event *signals[SIGNALS], *tick, *watchdog, *deadline;
@@ -42,7 +43,8 @@ struct supervisor {
 	bool started, ready;
 	int exit_code;
 	uint64_t token;
-	unsigned captures;
+	unsigned captures, configured; /* all; those that others see, which come first */
+	bool unbalanced;	       /* the account of one that has ended */
 	struct capture capture[CONFIG_CAPTURES_MAX];
 };
 
@@ -53,59 +55,12 @@ uint64_t supervisor_token(const struct supervisor *s)
 
 unsigned supervisor_captures(const struct supervisor *s)
 {
-	return s->captures;
+	return s->configured;
 }
 
 const struct capture *supervisor_capture(const struct supervisor *s, unsigned index)
 {
 	return &s->capture[index];
-}
-
-int supervisor_check(const struct config *config, char *error, size_t size)
-{
-	struct capture_error why;
-	int64_t ignored;
-
-	for (unsigned i = 0; i < config->captures; i++)
-		if (capture_check(config, &config->capture[i], &why) ||
-		    capture_group(config, &config->capture[i], &ignored, &why)) {
-			snprintf(error, size, "%s", why.text);
-			return why.exit_code;
-		}
-	return 0;
-}
-
-void supervisor_foresee(const struct config *config)
-{
-	struct capture_error why;
-	struct links *links = NULL;
-	int rc = links_new(&links, NULL, NULL, NULL);
-
-	if (rc)
-		log_warning("which interfaces there are is not known (rtnetlink: %s)",
-			    strerror(-rc));
-	for (unsigned i = 0; i < config->captures; i++) {
-		if (links && capture_interface(config, &config->capture[i], links, &why))
-			log_warning("%s", why.text);
-		if (capture_directory(config, &config->capture[i], &why))
-			log_warning("%s", why.text);
-	}
-	links_free(links);
-}
-
-int supervisor_privileged(void)
-{
-	int fd = afcap_socket(AFCAP_RAW);
-
-	if (fd >= 0) {
-		close(fd);
-		return 0;
-	}
-	log_error("packet socket: %s%s", strerror(-fd),
-		  fd == -EPERM ? ": CAP_NET_RAW is missing (run as root, or by the systemd unit, "
-				 "which gives it)"
-			       : "");
-	return fd == -EPERM ? EX_NOPERM : EXIT_FAILURE;
 }
 
 static void supervisor_stop(struct supervisor *s, bool abandon)
@@ -160,8 +115,9 @@ static void archive_watch(struct supervisor *s)
 /* Whether it has begun, or waits for nothing but its interface. */
 static bool capture_armed(const struct capture *capture)
 {
-	return !capture->earlier && capture->state != CAPTURE_STARTING &&
-	       (capture->state != CAPTURE_WAITING || capture->placed);
+	return capture_ending(capture) ||
+	       (!capture->earlier && capture->state != CAPTURE_STARTING &&
+		(capture->state != CAPTURE_WAITING || capture->placed));
 }
 
 void supervisor_armed(struct supervisor *s)
@@ -180,9 +136,31 @@ void supervisor_armed(struct supervisor *s)
 void supervisor_capture_failed(struct supervisor *s)
 {
 	for (unsigned i = 0; i < s->captures; i++)
-		if (!s->capture[i].failed)
+		if (!s->capture[i].failed &&
+		    (!s->capture[i].former || s->capture[i].state != CAPTURE_STOPPED))
 			return;
 	supervisor_failed(s, EXIT_FAILURE, "no capture is left");
+}
+
+bool supervisor_group_held(const struct supervisor *s, int64_t fanout_id)
+{
+	for (unsigned i = s->configured; i < s->captures; i++)
+		if (s->capture[i].state != CAPTURE_STOPPED &&
+		    s->capture[i].config->fanout_id == fanout_id)
+			return true;
+	return false;
+}
+
+void supervisor_former_ended(struct supervisor *s, struct capture *capture)
+{
+	s->unbalanced |= !account_put(capture, 1, true, 0);
+	capture->accounted = true;
+	if (capture->config->fanout_id != CONFIG_AUTO)
+		notify_settle(); /* the store's copy of a ring is a member of that group as well */
+	for (unsigned i = 0; i < s->configured; i++) /* one may wait for its group */
+		event_active(s->capture[i].again, EV_TIMEOUT, 1);
+	if (!s->stopping)
+		supervisor_capture_failed(s);
 }
 
 /* When no worker is left: what they committed is all that the next process needs. */
@@ -286,7 +264,7 @@ unsigned supervisor_rotate(struct supervisor *s, const char *capture)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < s->captures; i++)
+	for (unsigned i = 0; i < s->configured; i++)
 		if (!capture || strcmp(capture, s->capture[i].config->name) == 0) {
 			capture_rotate(&s->capture[i]);
 			n++;
@@ -307,7 +285,7 @@ static void status_tell(const struct supervisor *s, const char *prefix)
 	static struct status_item items[CONFIG_CAPTURES_MAX];
 	char text[STATUS_BYTES];
 
-	for (unsigned i = 0; i < s->captures; i++) {
+	for (unsigned i = 0; i < s->configured; i++) {
 		const struct capture *c = &s->capture[i];
 
 		items[i].up = 0;
@@ -315,7 +293,7 @@ static void status_tell(const struct supervisor *s, const char *prefix)
 		for (unsigned w = 0; w < c->workers; w++)
 			items[i].up += c->slots[w].state == SLOT_RUNNING;
 	}
-	status_text(text, prefix, items, s->captures);
+	status_text(text, prefix, items, s->configured);
 	notify_status("%s", text);
 }
 
@@ -388,6 +366,17 @@ static int capture_fails(struct supervisor *s, unsigned i, bool others, int exit
 	return 0;
 }
 
+/* It only ends. Nothing comes into its rings before one with another name begins there. */
+static void former_start(struct capture *capture)
+{
+	struct capture_error ignored;
+
+	if (capture->resume)
+		capture_start(capture, &ignored);
+	else /* what was left of it is refused */
+		capture_stop(capture, true);
+}
+
 /* Captures are made first and started after that: a bad one is told before a process runs. */
 static int captures_start(struct supervisor *s)
 {
@@ -395,13 +384,14 @@ static int captures_start(struct supervisor *s)
 	bool left = false, dropped;
 	int rc = 0;
 
-	for (unsigned i = 0; i < s->config->captures; i++) {
+	for (unsigned i = 0; i < s->config.captures; i++) {
 		s->captures = i + 1;
-		if (capture_init(&s->capture[i], s, s->base, s->files, s->links, s->config, i,
+		if (capture_init(&s->capture[i], s, s->base, s->files, s->links, &s->config, i,
 				 &error)) {
 			log_error("%s", error.text);
 			return error.exit_code;
 		}
+		s->capture[i].former = i >= s->configured;
 		left |= s->capture[i].resume != NULL;
 	}
 	dropped = handover_end();
@@ -411,13 +401,15 @@ static int captures_start(struct supervisor *s)
 	}
 	if (dropped)
 		notify_settle(); /* what is dropped is closed then, or nearly so */
-	rc = limits_memory(s->capture, s->captures, dropped);
-	for (unsigned i = 0; i < s->captures && rc && left; i++)
+	rc = limits_memory(s->capture, s->configured, dropped);
+	for (unsigned i = 0; i < s->configured && rc && left; i++)
 		if (!s->capture[i].resume)
 			capture_fail(&s->capture[i], "there is not enough memory for its rings");
 	if (left)
 		rc = 0;
-	for (unsigned i = 0; i < s->captures && rc == 0; i++)
+	for (unsigned i = s->configured; i < s->captures; i++)
+		former_start(&s->capture[i]);
+	for (unsigned i = 0; i < s->configured && rc == 0; i++)
 		if (!s->capture[i].failed && capture_start(&s->capture[i], &error))
 			rc = capture_fails(s, i, left, error.exit_code, error.text);
 	s->started = rc == 0;
@@ -436,12 +428,14 @@ int supervisor_new(struct supervisor **out, struct event_base *base, const struc
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return EXIT_FAILURE;
-	*s = (struct supervisor){ .base = base, .config = config, .token = clock_real_ns() };
+	*s = (struct supervisor){ .base = base, .config = *config, .token = clock_real_ns() };
+	s->configured = config->captures;
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
 		signal(ignored[i], SIG_IGN);
 	limits_descriptors();
 	rc = events_add(s); /* first: an early death must be heard of */
 	handover_read();
+	former_add(&s->config);
 	if (rc == 0)
 		rc = links_new(&s->links, base, links_changed, s);
 	if (rc == 0)
@@ -469,7 +463,8 @@ int supervisor_account(struct supervisor *s)
 	if (s->handing_over) /* the account is the next one's, which the manager must start */
 		return EX_TEMPFAIL;
 	status_tell(s, "ended: ");
-	balanced = account_put(s->capture, s->captures, s->failing);
+	balanced = account_put(s->capture, s->captures, s->failing, ACCOUNT_SECONDS);
+	balanced &= !s->unbalanced;
 	return s->failing ? s->exit_code : balanced ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

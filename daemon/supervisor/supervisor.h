@@ -36,6 +36,13 @@ uint64_t supervisor_token(const struct supervisor *supervisor);
 void supervisor_armed(struct supervisor *supervisor);
 void supervisor_failed(struct supervisor *supervisor, int exit_code, const char *text);
 void supervisor_changed(struct supervisor *supervisor);
+/* Whether rings of a section that there is no more are in this group. */
+bool supervisor_group_held(const struct supervisor *supervisor, int64_t fanout_id);
+
+/* One of those sections has ended. */
+struct capture;
+void supervisor_former_ended(struct supervisor *supervisor, struct capture *capture);
+
 void supervisor_capture_failed(struct supervisor *supervisor);
 
 /* The captures, for the read-only view. */

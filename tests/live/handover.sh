@@ -218,23 +218,53 @@ t_another_configuration_loses_nothing() {
 	whole $sent
 }
 
-t_a_capture_that_is_gone_keeps_nothing() {
-	printf '[capture va]\ndirectory = %s\nworkers = 2\nblock_timeout = 10ms\n[capture vb]\ndirectory = %s\nworkers = 1\n' \
-		"$OUT" "$OUT" >"$DIR/afcapd.conf"
+two_sections() { # NAME of the second
+	printf '[capture va]\ndirectory = %s\nworkers = 2\nblock_timeout = 10ms\n' "$OUT"
+	printf '[capture %s]\ninterface = vb\ndirectory = %s\nworkers = 2\nblock_timeout = 10ms\nfanout_id = 77\n' "$1" "$OUT"
+}
+account_of() { grep "^$1: " "$DIR/out"; }
+kept_are() { [ "$(sort "$DIR/manager/kept" | tr '\n' ' ')" = "$1" ]; } # the manager hears of it a little later
+
+# A section that is removed or renamed: its rings are written out, its files finished, its account printed
+t_a_section_that_is_gone_loses_nothing() {
+	two_sections second >"$DIR/afcapd.conf"
 	managed_start -c "$DIR/afcapd.conf"
+	equal "kept" "$(wc -l <"$DIR/manager/kept")" 10
 	in_lab "$FRAMES" send vb 1000 rate=50000
-	equal "kept" "$(wc -l <"$DIR/manager/kept")" 8
 	wait_for 5 counter_is received 2000
-	printf '[capture va]\ndirectory = %s\nworkers = 2\nblock_timeout = 10ms\n' "$OUT" >"$DIR/afcapd.conf"
-	again USR2
-	kept_are() { [ "$(sort "$DIR/manager/kept" | tr '\n' ' ')" = "$1" ]; } # the manager hears of it a little later
+	for pid in $(workers); do kill -STOP "$pid"; done
+	in_lab "$FRAMES" send vb 500 first=1000 rate=50000
+	two_sections third >"$DIR/afcapd.conf" # and the same group
+	again KILL
+	wait_for 5 account_of second
+	contains account "$(account_of second)" \
+		"^second: 1500 packets seen, 0 dropped by the kernel, 1500 received, 1500 written, 0 discarded, 2 files"
+	wait_for 5 kept_are "capture.third capture.va ledger.third.0 ledger.third.1 ledger.va.0 ledger.va.1 ring.third.0.1 ring.third.1.1 ring.va.0.1 ring.va.1.1 "
+	both_record() { [ "$(ctl --json status | jq -r '[.captures[].state] | join(" ")')" = "running running" ]; }
+	wait_for 5 both_record
+	in_lab "$FRAMES" send vb 500 first=1500 rate=50000
+	for pid in $(workers); do kill -STOP "$pid"; done
+	in_lab "$FRAMES" send vb 500 first=2000 rate=50000
+	two_sections third | sed '/third/,$d' >"$DIR/afcapd.conf"
+	again KILL
+	wait_for 5 account_of third
+	contains account "$(account_of third)" \
+		"^third: 1000 packets seen, 0 dropped by the kernel, 1000 received, 1000 written, 0 discarded, 2 files"
 	wait_for 5 kept_are "capture.va ledger.va.0 ledger.va.1 ring.va.0.1 ring.va.1.1 "
-	in_lab "$FRAMES" send vb 1000 first=1000 rate=50000
-	wait_for 5 counter_is received 2000
+	none_left() { ! find "$OUT" -name '*second*' -o -name '*third*' | grep -v '\.pcapng$'; }
+	wait_for 5 none_left
+	for pid in $(workers); do
+		contains "one capture is left" "$(tr '\0' ' ' <"/proc/$pid/cmdline")" "va/"
+	done
 	managed_stop
-	rm "$OUT"/vb-* "$OUT"/.vb-* # the capture that there is not any more: its file is nobody's now
-	frames_check 2000 || fail "frames differ"
-	whole 2000
+	contains account "$(account_of va)" "^va: 2500 packets seen, 0 dropped by the kernel, 2500 received, 2500 written, 0 discarded"
+	equal "descriptors kept" "$(wc -l <"$DIR/manager/kept")" 0
+	equal "printed once" "$(grep -c '^third: ' "$DIR/out")" 1
+	"$FRAMES" check 1500 "$OUT"/second-*.pcapng || fail "frames of second differ"
+	"$FRAMES" check 1000 first=1500 "$OUT"/third-*.pcapng || fail "frames of third differ"
+	"$FRAMES" check 2500 "$OUT"/va-*.pcapng || fail "frames of va differ"
+	equal "statistics: received, dropped, written" "$(isb_sum)" "5000 0 5000"
+	equal "left behind" "$(find "$OUT" -type f ! -name '*.pcapng' | wc -l)" 0
 }
 
 # A file names the filter of its packets: the rings go on, in files of their own; also the one made ahead says so

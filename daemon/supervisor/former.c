@@ -1,0 +1,49 @@
+/* Records without a section. */
+#include "former.h"
+#include "earlier.h"
+#include "handover.h"
+
+#include "../base/log.h"
+
+#include <string.h>
+
+static bool configured(const struct config *config, const char *name)
+{
+	for (unsigned i = 0; i < config->captures; i++)
+		if (strcmp(config->capture[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static void section_add(struct config *config, const char *name, const struct saved *saved)
+{
+	struct config_capture *capture;
+	struct config_error error;
+
+	if (!saved->since_ns ||
+	    !earlier_valid(&saved->shape)) /* nothing yet; or nothing to go by */
+		return;
+	capture = config_add(config, name, 0, "the previous instance", &error);
+	if (capture)
+		earlier_config(capture, &saved->shape);
+	else
+		log_error("%s", error.text);
+}
+
+void former_add(struct config *config)
+{
+	const char *name;
+	int fd;
+
+	for (unsigned i = 0; (name = handover_capture(i, &fd)); i++) {
+		uint64_t ignored;
+		struct saved *saved;
+
+		if (!*name || fd < 0 || configured(config, name))
+			continue;
+		saved = saved_map(fd, &ignored);
+		if (saved)
+			section_add(config, name, saved);
+		saved_unmap(saved);
+	}
+}
