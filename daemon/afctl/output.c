@@ -193,7 +193,8 @@ void output_watch(const json_t *parameters, const json_t *before, double seconds
 		       number_of(t, "received"), number_of(t, "written"), number_of(t, "drops"),
 		       number_of(t, "freezes"),
 		       number_of(t, "discarded_no_space") + number_of(t, "discarded_io_error") +
-			       number_of(t, "discarded_abandoned"));
+			       number_of(t, "discarded_abandoned") +
+			       number_of(t, "discarded_file_lost"));
 	}
 	fflush(stdout);
 }

@@ -2,6 +2,7 @@
 #include "archive.h"
 #include "file.h"
 #include "keep.h"
+#include "look.h"
 #include "reopen.h"
 #include "repair.h"
 #include "sandbox.h"
@@ -163,7 +164,7 @@ static void name_serve(struct file_place *place, const struct message_archive *r
 		       struct message_result *result)
 {
 	file_name(place, request, fd, result);
-	if (!result->error)
+	if (!result->error && !result->lost)
 		file_preallocate(place, fd);
 }
 
@@ -196,6 +197,7 @@ static bool name_valid(const struct file_place *place, const struct message *req
 	case MESSAGE_FINISH:
 	case MESSAGE_DISCARD:
 	case MESSAGE_SYNC:
+	case MESSAGE_LOOK:
 		return memchr(r->name, '\0', sizeof(r->name)) &&
 		       name_parse(&name, r->name, place->capture.name) &&
 		       (name.kind == NAME_PARTIAL || name.kind == NAME_SPARE) &&
@@ -210,7 +212,8 @@ static bool never_opened(const struct message *request)
 {
 	return !*request->archive.name &&
 	       (request->type == MESSAGE_NAME || request->type == MESSAGE_FINISH ||
-		request->type == MESSAGE_DISCARD || request->type == MESSAGE_SYNC);
+		request->type == MESSAGE_DISCARD || request->type == MESSAGE_SYNC ||
+		request->type == MESSAGE_LOOK);
 }
 
 /* Fills in the answer; returns a descriptor to be sent along (closed after that), or -1. */
@@ -245,6 +248,8 @@ static int request_serve(struct message *request, int fd, struct message *answer
 		file_discard(place, r, result);
 	else if (request->type == MESSAGE_SYNC)
 		file_sync(place, r, fd, result);
+	else if (request->type == MESSAGE_LOOK)
+		look_serve(place, r, fd, result);
 	else if (place->directory >= 0)
 		keep_serve(place, result);
 	else

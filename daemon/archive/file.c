@@ -18,13 +18,11 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#define OWNER_MODE   0600 /* until it is finished: a successor must be able to repair it */
 #define NAME_TRIES   1000
 #define CREATE_TRIES 3
 #define APPLICATION  "afcapd " AFCAP_VERSION
 
-__attribute__((format(printf, 3, 4))) static void fail(struct message_result *result, int error,
-						       const char *format, ...)
+void file_fail(struct message_result *result, int error, const char *format, ...)
 {
 	va_list ap;
 
@@ -60,12 +58,12 @@ uint32_t file_align(int fd, bool direct)
 static int file_create(const struct file_place *place, const char *name, bool direct)
 {
 	int flags = O_RDWR | O_CREAT | O_EXCL | (direct ? O_DIRECT : 0);
-	int fd = beneath_open(place->directory, name, flags, OWNER_MODE);
+	int fd = beneath_open(place->directory, name, flags, FILE_OWNER_MODE);
 
 	if (fd == -EEXIST) { /* ours, of an archive process that died: the name has our
 				parent's token */
 		unlinkat(place->directory, name, 0);
-		fd = beneath_open(place->directory, name, flags, OWNER_MODE);
+		fd = beneath_open(place->directory, name, flags, FILE_OWNER_MODE);
 	}
 	return fd;
 }
@@ -98,7 +96,7 @@ static int file_begin(const struct file_place *place, const char *name, const ui
 	if (fd < 0)
 		return fd;
 	if ((group >= 0 && fchown(fd, (uid_t)-1, (gid_t)group)) ||
-	    fchmod(fd, place->capture.file_mode | OWNER_MODE)) {
+	    fchmod(fd, place->capture.file_mode | FILE_OWNER_MODE)) {
 		rc = -errno;
 	} else {
 		ssize_t n = pwrite(fd, head, HEAD_BYTES, 0);
@@ -140,8 +138,7 @@ static int file_make(struct file_place *place, const struct message_archive *req
 	return file_begin(place, name, head, direct);
 }
 
-/* A page, aligned for O_DIRECT. Borrowed until the next call. */
-static const uint8_t *head_page(const struct file_place *place, uint32_t worker)
+const uint8_t *file_head(const struct file_place *place, uint32_t worker)
 {
 	static _Alignas(HEAD_BYTES) uint8_t head[HEAD_BYTES];
 	struct utsname uts = { 0 };
@@ -162,14 +159,22 @@ int file_head_renew(const struct file_place *place, uint32_t worker, int fd)
 		return -errno;
 	if (st.st_size != HEAD_BYTES)
 		return 0;
-	n = pwrite(fd, head_page(place, worker), HEAD_BYTES, 0);
+	n = pwrite(fd, file_head(place, worker), HEAD_BYTES, 0);
 	return n == HEAD_BYTES ? 0 : n < 0 ? -errno : -EIO;
+}
+
+int file_make_other(const struct file_place *place, const struct message_archive *request,
+		    char *name)
+{
+	name_make_spare(name, place->capture.name, request->worker, clock_real_ns(),
+			request->file.serial);
+	return file_begin(place, name, file_head(place, request->worker), false);
 }
 
 int file_open(struct file_place *place, const struct message_archive *request,
 	      struct message_result *result)
 {
-	const uint8_t *head = head_page(place, request->worker);
+	const uint8_t *head = file_head(place, request->worker);
 	bool direct = place->capture.direct != DIRECT_NO;
 	struct stat st;
 	int fd;
@@ -183,8 +188,8 @@ int file_open(struct file_place *place, const struct message_archive *request,
 				   place->capture.name, place->capture.directory);
 	}
 	if (fd < 0) {
-		fail(result, -fd, "making a file in %s: %s%s", place->capture.directory,
-		     strerror(-fd), begin_advice(place, -fd));
+		file_fail(result, -fd, "making a file in %s: %s%s", place->capture.directory,
+			  strerror(-fd), begin_advice(place, -fd));
 		return -1;
 	}
 	if (fstat(fd, &st) == 0) {
@@ -211,16 +216,29 @@ void file_preallocate(const struct file_place *place, int fd)
 	log_debug("%s: no preallocation in %s: %s", c->name, c->directory, strerror(error));
 }
 
-/* renameat2(RENAME_NOREPLACE), or what comes to the same where the file system cannot. */
+/* renameat2(RENAME_NOREPLACE), or what comes to the same where the file system cannot: a second
+ * name in place of the first, or, where it has no links either, plain rename(2) to a name that is
+ * free. Who else may put something there meanwhile was warned of: file_place_open(). */
 static int rename_new(int directory, const char *from, const char *to)
 {
 	if (renameat2(directory, from, directory, to, RENAME_NOREPLACE) == 0)
 		return 0;
-	if (errno != EINVAL && errno != ENOSYS)
+	if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
 		return -errno;
-	if (linkat(directory, from, directory, to, 0) || unlinkat(directory, from, 0))
+	if (linkat(directory, from, directory, to, 0) == 0) {
+		int error = unlinkat(directory, from, 0) ? errno : 0;
+
+		if (error)
+			unlinkat(directory, to, 0);
+		return -error;
+	}
+	if (errno != EPERM && errno != ENOSYS && errno != EOPNOTSUPP && errno != EINVAL)
 		return -errno;
-	return 0;
+	if (faccessat(directory, to, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return -EEXIST;
+	if (errno != ENOENT)
+		return -errno;
+	return renameat(directory, from, directory, to) ? -errno : 0;
 }
 
 static bool name_taken(const struct file_place *place, struct name name, enum name_kind kind)
@@ -248,30 +266,6 @@ int file_rename(const struct file_place *place, int fd, const char *from, struct
 		rc = rename_new(place->directory, from, to);
 	}
 	return rc;
-}
-
-/* A request that is repeated finds its work done: the directory says what the file is called now.
- */
-static bool renamed_already(const struct file_place *place, int fd, struct name *name, char *text)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 &&
-	       file_find(place, name->worker, st.st_dev, st.st_ino, name, text) == 0;
-}
-
-void file_name(struct file_place *place, const struct message_archive *request, int fd,
-	       struct message_result *result)
-{
-	struct name name = { NAME_PARTIAL, request->worker, request->file.since_ns / 1000 };
-	int rc = file_rename(place, fd, request->name, name, result->name);
-
-	if (rc == 0 || (rc == -ENOENT && renamed_already(place, fd, &name, result->name) &&
-			name.kind == NAME_PARTIAL))
-		return;
-	snprintf(result->name, sizeof(result->name), "%s", request->name);
-	fail(result, -rc, "naming %s in %s: %s", request->name, place->capture.directory,
-	     strerror(-rc));
 }
 
 int file_seal(int fd, const char *name, const struct ledger_file *record, bool sync)
@@ -305,62 +299,12 @@ int file_seal(int fd, const char *name, const struct ledger_file *record, bool s
 	return sync && fsync(fd) ? errno : 0;
 }
 
-/* Takes ".partial" away. Where that was done already, by a request whose answer was lost, *name
- * says what became of it. */
-static int finished_name(const struct file_place *place, const char *from, int fd,
-			 struct name *name, char *to)
-{
-	int rc = file_rename(place, fd, from, *name, to);
-
-	if (rc == -ENOENT && renamed_already(place, fd, name, to) &&
-	    (name->kind == NAME_FINISHED || name->kind == NAME_SUSPECT))
-		rc = 0;
-	if (rc)
-		snprintf(to, FILE_NAME_BYTES, "%s", from);
-	else if (place->capture.sync && fsync(place->directory))
-		rc = -errno;
-	return rc;
-}
-
-void file_finish(struct file_place *place, const struct message_archive *request, int fd,
-		 struct message_result *result)
-{
-	const struct message_capture *c = &place->capture;
-	char from[FILE_NAME_BYTES];
-	struct name name;
-	int sealed = file_seal(fd, request->name, &request->file, c->sync), rc;
-
-	if (!sealed)
-		sealed = (int)request->file.error;
-	if (!sealed && ~c->file_mode & OWNER_MODE && fchmod(fd, c->file_mode))
-		sealed = errno;
-	memcpy(from, request->name, sizeof(from));
-	if (!name_parse(&name, from, c->name) || name.kind != NAME_PARTIAL) {
-		file_name(place, request, fd, result); /* it failed before */
-		if (result->error)
-			return;
-		memcpy(from, result->name, sizeof(from));
-		name_parse(&name, from, c->name);
-	}
-	name.kind = sealed ? NAME_SUSPECT : NAME_FINISHED;
-	keep_order(place, fd);
-	rc = finished_name(place, from, fd, &name, result->name);
-	if (rc)
-		fail(result, -rc, "finishing %s in %s: %s", from, c->directory, strerror(-rc));
-	else if (sealed)
-		fail(result, sealed, "finishing %s in %s: %s%s", result->name, c->directory,
-		     request->file.error ? "a write to it failed: " : "", strerror(sealed));
-	else if (name.kind == NAME_SUSPECT) /* in the life before, which did not come to say it */
-		fail(result, EIO, "finishing %s in %s: %s", result->name, c->directory,
-		     strerror(EIO));
-}
-
 void file_discard(struct file_place *place, const struct message_archive *request,
 		  struct message_result *result)
 {
 	if (unlinkat(place->directory, request->name, 0) && errno != ENOENT)
-		fail(result, errno, "removing %s in %s: %s", request->name,
-		     place->capture.directory, strerror(errno));
+		file_fail(result, errno, "removing %s in %s: %s", request->name,
+			  place->capture.directory, strerror(errno));
 }
 
 void file_sync(const struct file_place *place, const struct message_archive *request, int fd,
@@ -368,8 +312,32 @@ void file_sync(const struct file_place *place, const struct message_archive *req
 {
 	snprintf(result->name, sizeof(result->name), "%s", request->name);
 	if (fdatasync(fd))
-		fail(result, errno, "syncing %s in %s: %s", request->name, place->capture.directory,
-		     strerror(errno));
+		file_fail(result, errno, "syncing %s in %s: %s", request->name,
+			  place->capture.directory, strerror(errno));
+}
+
+ssize_t file_read(void *context, void *buffer, size_t bytes, uint64_t offset)
+{
+	const int *fd = context;
+	ssize_t n;
+
+	do
+		n = pread(*fd, buffer, bytes, (off_t)offset);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+int file_head_check(int fd, uint64_t size)
+{
+	uint8_t page[HEAD_BYTES];
+	ssize_t n;
+
+	if (size < HEAD_BYTES)
+		return 0;
+	n = file_read(&fd, page, sizeof(page), 0);
+	if (n < 0)
+		return (int)n;
+	return n == HEAD_BYTES && head_valid(page) ? 0 : -EBADMSG;
 }
 
 static int found_check(const struct file_place *place, const struct stat *st, int flags)

@@ -5,6 +5,10 @@
 
 #include "directory.h"
 
+#include <sys/types.h>
+
+#define FILE_OWNER_MODE 0600 /* until it is finished: a successor must be able to repair it */
+
 /* What offsets and lengths of writes must be multiples of. */
 uint32_t file_align(int fd, bool direct);
 
@@ -21,13 +25,15 @@ int file_head_renew(const struct file_place *place, uint32_t worker, int fd);
  * not need is freed when it is cut. Without it the file grows as it is written. */
 void file_preallocate(const struct file_place *place, int fd);
 
-/* Gives a hidden file in use its name, "NAME-wW-TIME.pcapng.partial". Repeating it is harmless. */
+/* Gives a hidden file in use its name, "NAME-wW-TIME.pcapng.partial". Repeating it is harmless.
+ * Where another program has taken its name, result->lost and text say so. */
 void file_name(struct file_place *place, const struct message_archive *request, int fd,
 	       struct message_result *result);
 
-/* Cuts a file behind its last chunk, adds the statistics, syncs (unless told not to), takes
- * ".partial" away, syncs the directory. Where the file cannot be synced, or a write to it failed,
- * its name ends in ".suspect.pcapng" and result->error says so. Repeating it is harmless. */
+/* Reads a file's head and first chunk back, cuts it behind its last chunk, adds the statistics,
+ * syncs (unless told not to), takes ".partial" away, syncs the directory. Where the file cannot be
+ * synced, a write to it failed, or it is not what was written, its name ends in ".suspect.pcapng"
+ * and result->error says so. Repeating it is harmless; result->later: it may go well later. */
 void file_finish(struct file_place *place, const struct message_archive *request, int fd,
 		 struct message_result *result);
 
@@ -38,6 +44,26 @@ void file_discard(struct file_place *place, const struct message_archive *reques
 /* Brings what is written so far to the disk. */
 void file_sync(const struct file_place *place, const struct message_archive *request, int fd,
 	       struct message_result *result);
+
+/* The first page of a worker's files: HEAD_BYTES, aligned for O_DIRECT. Borrowed until the next
+ * call. */
+const uint8_t *file_head(const struct file_place *place, uint32_t worker);
+
+/* A hidden file for plain writes under a name that is no other file's, which it fills in. Returns
+ * the descriptor or -errno. */
+int file_make_other(const struct file_place *place, const struct message_archive *request,
+		    char *name);
+
+/* pread() of the descriptor that `context` points to, as chunks_walk() takes it. */
+ssize_t file_read(void *context, void *buffer, size_t bytes, uint64_t offset);
+
+/* Whether the first page is a head. One that never came to be whole is no fault: then there is no
+ * chunk either. Returns 0, -EBADMSG or another -errno. */
+int file_head_check(int fd, uint64_t size);
+
+/* Says in `result` what failed, with errno `error`. */
+__attribute__((format(printf, 3, 4))) void file_fail(struct message_result *result, int error,
+						     const char *format, ...);
 
 /* Opens a file that was found and that somebody may be writing, and locks it: a regular file by
  * this very name, nothing that could block; with O_RDWR one that is nobody else's and has no other

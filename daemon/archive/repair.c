@@ -54,31 +54,6 @@ static void give_up(const struct file_place *place, const char *name, const char
 		    place->capture.name, name, place->capture.directory, why);
 }
 
-static ssize_t file_read(void *context, void *buffer, size_t bytes, uint64_t offset)
-{
-	const int *fd = context;
-	ssize_t n;
-
-	do
-		n = pread(*fd, buffer, bytes, (off_t)offset);
-	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : n;
-}
-
-/* A head that never came to be whole is no fault: then there is no chunk either. */
-static int head_check(int fd, uint64_t size)
-{
-	uint8_t page[HEAD_BYTES];
-	ssize_t n;
-
-	if (size < HEAD_BYTES)
-		return 0;
-	n = file_read(&fd, page, sizeof(page), 0);
-	if (n < 0)
-		return (int)n;
-	return n == HEAD_BYTES && head_valid(page) ? 0 : -EBADMSG;
-}
-
 /* The numbers are what the chunks tell: of the drops in front of the first one nothing is known. */
 static struct ledger_file record_of(const struct chunks *chunks)
 {
@@ -106,7 +81,7 @@ int repair_file(int fd, const char *name, struct chunks *chunks)
 	if (fstat(fd, &st))
 		return -errno;
 	source.size = (uint64_t)st.st_size;
-	rc = head_check(fd, source.size);
+	rc = file_head_check(fd, source.size);
 	if (rc == 0)
 		rc = chunks_walk(&source, chunks);
 	if (rc)

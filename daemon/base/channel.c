@@ -35,6 +35,7 @@ static const struct {
 	[MESSAGE_DISCARD] = { "DISCARD", sizeof(struct message_archive) },
 	[MESSAGE_KEEP] = { "KEEP", sizeof(struct message_archive) },
 	[MESSAGE_SYNC] = { "SYNC", sizeof(struct message_archive) },
+	[MESSAGE_LOOK] = { "LOOK", sizeof(struct message_archive) },
 	[MESSAGE_CAPTURE_OK] = { "CAPTURE_OK", sizeof(struct message_result) },
 	[MESSAGE_OPENED] = { "OPENED", sizeof(struct message_result) },
 	[MESSAGE_NAMED] = { "NAMED", sizeof(struct message_result) },
@@ -42,6 +43,7 @@ static const struct {
 	[MESSAGE_DISCARDED] = { "DISCARDED", sizeof(struct message_result) },
 	[MESSAGE_KEPT] = { "KEPT", sizeof(struct message_result) },
 	[MESSAGE_SYNCED] = { "SYNCED", sizeof(struct message_result) },
+	[MESSAGE_LOOKED] = { "LOOKED", sizeof(struct message_result) },
 	[MESSAGE_CRASHED] = { "CRASHED", sizeof(struct message_crashed) },
 };
 
@@ -57,6 +59,7 @@ uint32_t message_answer(uint32_t type)
 		[MESSAGE_REOPEN] = MESSAGE_OPENED,	[MESSAGE_NAME] = MESSAGE_NAMED,
 		[MESSAGE_FINISH] = MESSAGE_FINISHED,	[MESSAGE_DISCARD] = MESSAGE_DISCARDED,
 		[MESSAGE_KEEP] = MESSAGE_KEPT,		[MESSAGE_SYNC] = MESSAGE_SYNCED,
+		[MESSAGE_LOOK] = MESSAGE_LOOKED,
 	};
 
 	return type < MESSAGE_TYPES ? answers[type] : 0;

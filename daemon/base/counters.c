@@ -52,5 +52,5 @@ bool counters_beyond(const struct counters *counters)
 uint64_t counters_discarded(const struct counters *counters)
 {
 	return counters->discarded_no_space + counters->discarded_io_error +
-	       counters->discarded_abandoned;
+	       counters->discarded_abandoned + counters->discarded_file_lost;
 }

@@ -53,6 +53,8 @@ enum message_type {
 	MESSAGE_KEEP,	 /* message_archive: remove files by budget, age, reserve; repair one that a
 			    dead daemon left -> MESSAGE_KEPT */
 	MESSAGE_SYNC,	 /* message_archive + fd: what is written so far -> MESSAGE_SYNCED */
+	MESSAGE_LOOK,	 /* message_archive + fd: whether it is still what was written ->
+			    MESSAGE_LOOKED */
 	/* archive -> supervisor */
 	MESSAGE_CAPTURE_OK, /* message_result */
 	MESSAGE_OPENED,	    /* message_result + fd */
@@ -61,6 +63,7 @@ enum message_type {
 	MESSAGE_DISCARDED,  /* message_result */
 	MESSAGE_KEPT,	    /* message_result */
 	MESSAGE_SYNCED,	    /* message_result */
+	MESSAGE_LOOKED,	    /* message_result */
 	/* child -> supervisor */
 	MESSAGE_CRASHED, /* message_crashed: its last one */
 	MESSAGE_TYPES,
@@ -140,9 +143,9 @@ struct message_capture {
 
 struct message_archive {
 	uint32_t capture, worker;
-	uint64_t device, inode;	    /* REOPEN */
-	struct clock_now clock;	    /* as the supervisor sees it */
-	struct ledger_file file;    /* OPEN: serial; NAME: and since_ns; FINISH: all */
+	uint64_t device, inode;	 /* REOPEN */
+	struct clock_now clock;	 /* as the supervisor sees it */
+	struct ledger_file file; /* OPEN: serial; NAME: and since_ns; LOOK: and end; FINISH: all */
 	char name[FILE_NAME_BYTES]; /* as the archive named it last; not in OPEN */
 };
 
@@ -157,6 +160,10 @@ struct message_result {
 	uint32_t full;	    /* the reserve cannot be kept, there is nothing left to remove */
 	uint32_t again;	    /* KEPT: there is more to repair. Else: the directory was removed, a new
 			       process is to open its path and serve this */
+	uint32_t later;	    /* NAMED, FINISHED: failed, and may go well later */
+	uint32_t lost;	    /* NAMED, FINISHED, LOOKED: another program had its hands on the file */
+	int32_t spoiled;    /* FINISHED: errno for which it ends as a suspect; 0: none */
+	uint64_t kept;	    /* FINISHED, where lost: packets of it that can be read */
 	uint64_t available; /* bytes of the file system, for this user */
 	char name[FILE_NAME_BYTES];
 	char text[MESSAGE_TEXT];

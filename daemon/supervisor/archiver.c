@@ -117,7 +117,8 @@ static void channel_cb(evutil_socket_t fd, short what, void *arg)
 	if (r->type != MESSAGE_CAPTURE) /* a new process's first answer proves nothing */
 		f->failures = 0;
 	files_answered(f, r, &message.result, passed);
-	free(r);
+	if (!r->error)
+		free(r);
 	files_queue_send(f);
 	if (files_idle(f))
 		f->events->idle(f->context);
@@ -222,6 +223,7 @@ int files_new(struct files **out, struct event_base *base, const struct files_ev
 		.base = base, .events = events, .context = context, .channel = -1, .pid = -1
 	};
 	TAILQ_INIT(&f->queue);
+	TAILQ_INIT(&f->delayed);
 	for (unsigned i = 0; i < CONFIG_CAPTURES_MAX; i++)
 		f->directories[i] = -1;
 	files_clock(f);
@@ -247,6 +249,7 @@ void files_free(struct files *f)
 	if (!f)
 		return;
 	idle = files_idle(f);
+	TAILQ_CONCAT(&f->queue, &f->delayed, link);
 	archive_closed(f);
 	if (f->retry)
 		event_free(f->retry);

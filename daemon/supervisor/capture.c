@@ -3,6 +3,7 @@
 #include "capture_setup.h"
 #include "earlier.h"
 #include "handover.h"
+#include "lost.h"
 #include "resume.h"
 #include "slotfiles.h"
 #include "supervisor.h"
@@ -152,8 +153,10 @@ void capture_tick(struct capture *capture)
 	capture->saved->alive_ns = clock_real_ns();
 	for (unsigned i = 0; i < capture->workers; i++) {
 		slotfiles_tick(&capture->slots[i]);
+		lost_tick(&capture->slots[i]);
 		slot_tick(&capture->slots[i], now);
 	}
+	lost_reason(capture);
 	if (capture_ending(capture))
 		return;
 	if (capture->state == CAPTURE_WAITING)
@@ -266,29 +269,47 @@ bool capture_reaped(struct capture *capture, pid_t pid, int status)
 	return false;
 }
 
-bool capture_worker(const struct capture *capture, unsigned worker, struct counters *counters)
+typedef void counters_get_fn(const struct slot *slot, struct counters *counters);
+
+static bool worker_counters(const struct capture *capture, unsigned worker, counters_get_fn *get,
+			    struct counters *counters)
 {
 	struct slot ended;
 
 	if (worker < capture->workers) {
-		slot_counters(&capture->slots[worker], counters);
+		get(&capture->slots[worker], counters);
 		return true;
 	}
 	if (worker >= CONFIG_WORKERS_MAX || !capture->saved->slots[worker].had)
 		return false;
 	ended = (struct slot){ .saved = &capture->saved->slots[worker],
 			       .reported = capture->saved->slots[worker].ended };
-	slot_counters(&ended, counters);
+	get(&ended, counters);
 	return true;
 }
 
-void capture_counters(const struct capture *capture, struct counters *sum)
+bool capture_worker(const struct capture *capture, unsigned worker, struct counters *counters)
+{
+	return worker_counters(capture, worker, slot_account, counters);
+}
+
+static void sum_over(const struct capture *capture, counters_get_fn *get, struct counters *sum)
 {
 	struct counters one;
 
 	*sum = (struct counters){ 0 };
-	for (unsigned i = 0; capture_worker(capture, i, &one); i++)
+	for (unsigned i = 0; worker_counters(capture, i, get, &one); i++)
 		counters_add(sum, &one);
+}
+
+void capture_counters(const struct capture *capture, struct counters *sum)
+{
+	sum_over(capture, slot_counters, sum);
+}
+
+void capture_account(const struct capture *capture, struct counters *sum)
+{
+	sum_over(capture, slot_account, sum);
 }
 
 void capture_free(struct capture *capture)

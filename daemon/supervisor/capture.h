@@ -37,6 +37,7 @@ struct capture {
 	bool initial;	/* nothing has begun yet: what goes wrong ends the daemon */
 	char reason[REASON_BYTES]; /* why it waits, is down, or failed, for readers; "": all is well
 				    */
+	char files_reason[REASON_BYTES]; /* what is wrong with its files; "": nothing */
 	struct links *links;
 	uint64_t link_id;	   /* of the device that it is bound to; 0: not bound, or to all */
 	int ifindex;		   /* likewise */
@@ -153,11 +154,12 @@ bool capture_rotating(const struct capture *capture);
 bool capture_suspended(const struct capture *capture);
 bool capture_reaped(struct capture *capture, pid_t pid, int status);
 
-/* Of one worker, also of one that it has no more. False: it never had so many. */
+/* At the end, of one worker, also of one that it has no more. False: it never had so many. */
 bool capture_worker(const struct capture *capture, unsigned worker, struct counters *counters);
 
-/* The sum over all of them. */
+/* The sum over all of them: for readers, and at the end. */
 void capture_counters(const struct capture *capture, struct counters *sum);
+void capture_account(const struct capture *capture, struct counters *sum);
 
 void capture_free(struct capture *capture);
 

@@ -162,12 +162,54 @@ bool files_request_fits(const struct files *f, const struct request *r, struct m
 	return files_answer_fits(&request, answer, fd);
 }
 
-/* The answer to the head of the queue. `fd` is ours. */
+/* The file system may take the name later. */
+static void finish_delay(struct files *f, struct request *r, const struct message_result *result)
+{
+	if (result->error != r->error)
+		log_error("%s; tried again", result->text);
+	r->error = result->error;
+	if (!r->file->spoiled)
+		r->file->spoiled = result->spoiled;
+	TAILQ_INSERT_TAIL(&f->delayed, r, link);
+	f->events->finished(r->owner, &r->record, false, NULL);
+}
+
+static void named(struct files *f, struct request *r, const struct message_result *result)
+{
+	struct output_file *file = r->file;
+
+	file->naming = false;
+	if (result->error && result->error != file->name_error)
+		log_error("%s; tried again", result->text);
+	else if (!result->error && file->name_error)
+		log_notice("%s has its name now", file->name);
+	file->name_error = result->error;
+	if (result->lost)
+		f->events->astray(r->owner, file, result->text);
+}
+
+static void finished(struct files *f, struct request *r, const struct message_result *result)
+{
+	if (result->error && result->later) {
+		finish_delay(f, r, result);
+		return;
+	}
+	if (r->error && !result->error)
+		log_notice("%s is finished now", r->file->name);
+	r->error = 0;
+	if (result->error && *result->text && !result->lost)
+		log_error("%s", result->text);
+	f->events->finished(r->owner, &r->record, r->file->spoiled || r->record.error, result);
+	file_free(r->file);
+}
+
+/* The answer to the head of the queue; r->error says whether it is in another one now. `fd` is
+ * ours. */
 void files_answered(struct files *f, struct request *r, const struct message_result *result, int fd)
 {
 	struct output_file *file = r->file;
 
-	if (file && !result->error && r->type != MESSAGE_SYNC)
+	if (file && !result->error && r->type != MESSAGE_SYNC && r->type != MESSAGE_LOOK)
 		memcpy(file->name, result->name, sizeof(file->name));
 	if (r->type == MESSAGE_OPEN || r->type == MESSAGE_KEEP)
 		f->events->cared(r->owner, result, r->type == MESSAGE_KEEP);
@@ -195,14 +237,24 @@ void files_answered(struct files *f, struct request *r, const struct message_res
 	}
 	if (opens(r->type)) /* the file is not wanted any more: that it failed is no error */
 		return;
+	if (r->type == MESSAGE_NAME) {
+		named(f, r, result);
+		return;
+	}
+	if (r->type == MESSAGE_FINISH) {
+		finished(f, r, result);
+		return;
+	}
 	if (result->error && *result->text)
 		log_error("%s", result->text);
 	if (r->type == MESSAGE_SYNC)
 		f->events->synced(r->owner, file, result->error);
-	if (r->type == MESSAGE_FINISH)
-		f->events->finished(r->owner, &r->record, file->spoiled || r->record.error,
-				    !result->error);
-	if (r->type == MESSAGE_FINISH || r->type == MESSAGE_DISCARD)
+	if (r->type == MESSAGE_LOOK) {
+		file->looking = false;
+		if (result->lost)
+			f->events->astray(r->owner, file, result->text);
+	}
+	if (r->type == MESSAGE_DISCARD)
 		file_free(file);
 }
 
@@ -238,6 +290,8 @@ static void file_request(struct files *f, uint32_t type, uint32_t capture, uint3
 	if (!r) {
 		if (opens(type))
 			file->failed = true;
+		if (file)
+			file->naming = file->looking = false;
 		return;
 	}
 	if (record)
@@ -291,7 +345,7 @@ void files_forget(struct output_file *file)
 void files_name(struct files *f, uint32_t capture, uint32_t worker, struct output_file *file,
 		const struct ledger_file *record, void *owner)
 {
-	file->named = true;
+	file->named = file->naming = true;
 	file_request(f, MESSAGE_NAME, capture, worker, file, record, owner);
 }
 
@@ -307,6 +361,13 @@ void files_discard(struct files *f, uint32_t capture, uint32_t worker, struct ou
 {
 	file->ending = true;
 	file_request(f, MESSAGE_DISCARD, capture, worker, file, NULL, owner);
+}
+
+void files_look(struct files *f, uint32_t capture, uint32_t worker, struct output_file *file,
+		const struct ledger_file *record, void *owner)
+{
+	file->looking = true;
+	file_request(f, MESSAGE_LOOK, capture, worker, file, record, owner);
 }
 
 void files_sync(struct files *f, uint32_t capture, uint32_t worker, struct output_file *file,
@@ -329,6 +390,39 @@ bool files_pending(const struct files *f, uint32_t capture)
 		if (r->capture == capture && r->type != MESSAGE_KEEP)
 			return true;
 	return false;
+}
+
+void files_tick(struct files *f)
+{
+	TAILQ_CONCAT(&f->queue, &f->delayed, link);
+	files_queue_send(f);
+}
+
+int files_delayed(const struct files *f, uint32_t capture)
+{
+	const struct request *r;
+
+	TAILQ_FOREACH (r, &f->delayed, link)
+		if (r->capture == capture)
+			return r->error;
+	TAILQ_FOREACH (r, &f->queue, link)
+		if (r->capture == capture && r->error)
+			return r->error;
+	return 0;
+}
+
+unsigned files_unfinished(const struct files *f)
+{
+	const struct request *r;
+	unsigned n = 0;
+
+	TAILQ_FOREACH (r, &f->delayed, link) {
+		log_error("%s/%u: %s in %s is not finished: %s (the next afcapd there does it)",
+			  f->captures[r->capture].name, r->worker, r->file->name,
+			  f->captures[r->capture].directory, strerror(r->error));
+		n++;
+	}
+	return n;
 }
 
 bool files_idle(const struct files *f)

@@ -27,14 +27,22 @@ struct output_file {
 	bool reopen;		/* it is of a daemon before: found again by the next two */
 	uint64_t device, inode; /* once it is made */
 	int spoiled;		/* errno of a failed sync: it ends as a suspect; 0: none */
+	bool looking;		/* files_look() is asked for */
+	bool naming;		/* files_name() is asked for */
+	int name_error;		/* errno of its naming, which is tried again; 0: none */
+	bool astray;		/* another program removed, moved or changed it */
 };
 
 /* What the answers are told to. `owner` is what the request was made with. */
 struct files_events {
 	void (*placed)(void *owner);			       /* the capture's directory is open */
 	void (*opened)(void *owner, struct output_file *file); /* file->fd is there */
-	/* `spoiled`: by a write or sync before that, which is counted already */
-	void (*finished)(void *owner, const struct ledger_file *record, bool spoiled, bool ok);
+	/* `spoiled`: by a write or sync before that, which is counted already. NULL: it is
+	 * delayed, as files_delayed() says, and told again when it is done. */
+	void (*finished)(void *owner, const struct ledger_file *record, bool spoiled,
+			 const struct message_result *result);
+	/* Another program removed, moved or changed it: `what` it did. */
+	void (*astray)(void *owner, struct output_file *file, const char *what);
 	void (*synced)(void *owner, struct output_file *file, int error);
 	/* What the archive removed and repaired, what room there is; `last`: files_keep() is done.
 	 */
@@ -76,7 +84,12 @@ void files_retry(struct files *files, uint32_t capture, uint32_t worker, struct 
 void files_name(struct files *files, uint32_t capture, uint32_t worker, struct output_file *file,
 		const struct ledger_file *record, void *owner);
 
-/* Nobody writes to it any more: cut, statistics, sync, its final name. */
+/* Whether it is still what was written so far. */
+void files_look(struct files *files, uint32_t capture, uint32_t worker, struct output_file *file,
+		const struct ledger_file *record, void *owner);
+
+/* Nobody writes to it any more: cut, statistics, sync, its final name. Where the file system does
+ * not take the name it is tried again by files_tick(). */
 void files_finish(struct files *files, uint32_t capture, uint32_t worker, struct output_file *file,
 		  const struct ledger_file *record, void *owner);
 
@@ -95,7 +108,16 @@ void files_keep(struct files *files, uint32_t capture, void *owner);
 /* Whether a request of the capture is waiting for its answer, files_keep() aside. */
 bool files_pending(const struct files *files, uint32_t capture);
 
-/* True when no request is waiting for its answer. */
+/* Tries again what is delayed. Twice a second or so. */
+void files_tick(struct files *files);
+
+/* Errno of why files of a capture cannot be finished just now; 0: none waits for that. */
+int files_delayed(const struct files *files, uint32_t capture);
+
+/* Logs which files were not finished. Returns how many. */
+unsigned files_unfinished(const struct files *files);
+
+/* True when no request is waiting for its answer; what is delayed is not waited for. */
 bool files_idle(const struct files *files);
 
 /* True when one archive process after the other died without an answer. */

@@ -16,6 +16,7 @@ struct request {
 	struct ledger_file record;
 	struct output_file *file; /* its name is filled in when the request is sent */
 	void *owner;
+	int error; /* of a delayed one */
 };
 
 TAILQ_HEAD(request_queue, request);
@@ -25,8 +26,9 @@ struct files {
 	const struct files_events *events;
 	void *context;
 	struct clock_watch clock;
-	int64_t clock_step_ns;	    /* set by so much since files_clock() */
-	struct request_queue queue; /* the head is with the archive while `sent` */
+	int64_t clock_step_ns;	      /* set by so much since files_clock() */
+	struct request_queue queue;   /* the head is with the archive while `sent` */
+	struct request_queue delayed; /* to be sent again */
 	bool sent;
 	int channel;
 	struct event *event, *retry; /* of its start, or of a request */

@@ -245,6 +245,7 @@ static const char *device_problem(const struct capture *capture, struct link *li
 static void rings_go_on(struct capture *capture)
 {
 	for (unsigned i = 0; i < capture->workers; i++) {
+		saved_lost(capture->slots[i].saved);
 		slot_resume(&capture->slots[i], capture->resume[i].ring_fd);
 		slotfiles_resume(&capture->slots[i]);
 		if (capture->resume[i].ring_fd < 0)

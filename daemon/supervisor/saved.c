@@ -118,3 +118,32 @@ void saved_end(struct saved_file *file, const struct ledger_file *record)
 	file->ended = 1;
 	ordered();
 }
+
+void saved_lose(struct saved_slot *slot, struct saved_file *file, uint64_t packets)
+{
+	struct saved_file none = { 0 };
+
+	if (!file)
+		file = &none;
+	file->lost_packets_after = slot->packets_lost + packets;
+	file->lost_files_after = slot->files_lost + 1;
+	ordered();
+	file->lost = 1;
+	ordered();
+	slot->packets_lost = file->lost_packets_after;
+	slot->files_lost = file->lost_files_after;
+	saved_drop(file);
+}
+
+void saved_lost(struct saved_slot *slot)
+{
+	for (unsigned i = 0; i < SAVED_FILES; i++) {
+		struct saved_file *f = &slot->files[i];
+
+		if (!f->serial_after || !f->lost)
+			continue;
+		slot->packets_lost = f->lost_packets_after;
+		slot->files_lost = f->lost_files_after;
+		saved_drop(f);
+	}
+}

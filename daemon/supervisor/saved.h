@@ -15,6 +15,8 @@ struct saved_file {
 	uint64_t device, inode;
 	uint64_t counted; /* in files_opened */
 	uint64_t ended;	  /* `record` is its last */
+	uint64_t lost;	  /* the next two are the slot's, with this one's */
+	uint64_t lost_packets_after, lost_files_after;
 	struct ledger_file record;
 };
 
@@ -25,6 +27,8 @@ struct saved_slot {
 	uint64_t had;		/* the capture had it, and may have it no more: then it is ... */
 	struct counters ended;	/* all, of a slot that the capture has no more */
 	struct counters before; /* ... when it got the slot again, with a new ledger */
+	uint64_t files_lost, packets_lost; /* to other programs, after they were written */
+	uint64_t written_shown; /* what readers were shown of `written`: it does not fall */
 	struct saved_file files[SAVED_FILES];
 };
 
@@ -71,5 +75,10 @@ struct saved_file *saved_find(struct saved_slot *slot, uint64_t serial);
 void saved_put(struct saved_slot *slot, uint64_t serial, uint64_t device, uint64_t inode);
 void saved_end(struct saved_file *file, const struct ledger_file *record);
 void saved_drop(struct saved_file *file);
+
+/* The file is lost, with so many packets in it: counted once, wherever this is interrupted. Drops
+ * its record, which may be NULL. saved_lost() ends what was interrupted. */
+void saved_lose(struct saved_slot *slot, struct saved_file *file, uint64_t packets);
+void saved_lost(struct saved_slot *slot);
 
 #endif

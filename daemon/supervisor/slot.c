@@ -3,6 +3,7 @@
 #include "handover.h"
 #include "slotfiles.h"
 #include "capture.h"
+#include "lost.h"
 #include "spawn.h"
 
 #include "../base/channel.h"
@@ -119,11 +120,12 @@ bool slot_counters_take(struct slot *slot, const struct counters *counters)
 	    counters->drops > counters->packets ||
 	    counters->received > counters->packets - counters->drops || counters->restarts ||
 	    counters->files_opened || counters->files_completed || counters->files_removed ||
-	    counters->files_repaired)
+	    counters->files_repaired || counters->files_lost || counters->discarded_file_lost)
 		return false;
 	if (writes && counters->received != counters->written + counters_discarded(counters))
 		return false;
 	slot->reported = *counters;
+	lost_pay(slot->saved, slot->before.written + counters->written);
 	if (passed < UINT64_C(900000000)) /* a report between two: an event's, not the clock's */
 		return true;
 	if (slot->rate.at_ns) {
@@ -366,7 +368,8 @@ int slot_spawn(struct slot *slot)
 	slot_send(slot, &message, -1);
 	slotfiles_forget(slot);
 	slotfiles_offer(slot);
-	if (!slotfiles_left(slot) || (slot->current && slot->current->spoiled))
+	if (!slotfiles_left(slot) ||
+	    (slot->current && (slot->current->spoiled || slot->current->astray)))
 		slot_say(slot, MESSAGE_ROTATE);
 	if (slot->draining && slot->progress >= PROGRESS_JOINED)
 		slot_say(slot, MESSAGE_DRAIN);
@@ -379,7 +382,7 @@ void slot_sum(const struct slot *slot, struct counters *counters)
 	counters_add(counters, &slot->reported);
 }
 
-void slot_counters(const struct slot *slot, struct counters *counters)
+static void counters_of(const struct slot *slot, bool exact, struct counters *counters)
 {
 	const struct saved_slot *saved = slot->saved;
 
@@ -390,6 +393,17 @@ void slot_counters(const struct slot *slot, struct counters *counters)
 	counters->files_removed = saved->files_removed;
 	counters->files_repaired = saved->files_repaired;
 	counters->write_errors += saved->sync_errors;
+	lost_count(saved, exact, counters);
+}
+
+void slot_counters(const struct slot *slot, struct counters *counters)
+{
+	counters_of(slot, false, counters);
+}
+
+void slot_account(const struct slot *slot, struct counters *counters)
+{
+	counters_of(slot, true, counters);
 }
 
 void slot_free(struct slot *slot)

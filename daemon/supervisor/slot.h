@@ -56,6 +56,7 @@ struct slot {
 	uint64_t retry_ns;  /* monotonic: files that failed are not tried before */
 	uint64_t rotating;  /* files below this serial are waited for; 0: none */
 	unsigned finishing; /* files that the archive process has to finish */
+	uint64_t lost_ns;   /* monotonic: a file was lost last; 0: none */
 
 	struct counters before;	   /* of ledgers that the slot had before this one */
 	struct counters reported;  /* by the worker, absolute */
@@ -131,8 +132,10 @@ void slot_kill(struct slot *slot);
 /* What its ledgers have counted, this one and those before. */
 void slot_sum(const struct slot *slot, struct counters *counters);
 
-/* All its counters, the supervisor's own among them. */
+/* All its counters, the supervisor's own among them: as readers see them, none of which falls, and
+ * as they are at the end (see lost.h). */
 void slot_counters(const struct slot *slot, struct counters *counters);
+void slot_account(const struct slot *slot, struct counters *counters);
 
 /* Closes and frees what the slot holds; its files must be finished. */
 void slot_free(struct slot *slot);

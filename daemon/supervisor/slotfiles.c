@@ -1,6 +1,7 @@
 /* The output files of a slot: which one is current, which one is ahead, who has them. */
 #include "slotfiles.h"
 #include "capture.h"
+#include "lost.h"
 #include "supervisor.h"
 
 #include "../base/clock.h"
@@ -261,14 +262,19 @@ static void event_opened(void *owner, struct output_file *file)
 	slotfiles_suspend(slot);
 }
 
-static void event_finished(void *owner, const struct ledger_file *record, bool spoiled, bool ok)
+static void event_finished(void *owner, const struct ledger_file *record, bool spoiled,
+			   const struct message_result *result)
 {
 	struct slot *slot = owner;
 
-	slot->saved->files_completed += ok;
-	saved_drop(saved_find(slot->saved, record->serial));
-	slot->saved->sync_errors += !ok && !spoiled;
-	slot->finishing--;
+	if (result && result->lost) {
+		lost_ended(slot, record, result->kept, result->text);
+	} else if (result) {
+		slot->saved->files_completed += !result->error;
+		slot->saved->sync_errors += result->error && !spoiled;
+		saved_drop(saved_find(slot->saved, record->serial));
+	}
+	slot->finishing -= result != NULL;
 	if (record->serial + 1 >= slot->rotating || !slotfiles_rotating(slot))
 		slot->rotating = 0;
 	capture_changed(slot->capture);
@@ -286,6 +292,11 @@ static void event_synced(void *owner, struct output_file *file, int error)
 	slot->saved->sync_errors++;
 	if (file == slot->current)
 		slot_say(slot, MESSAGE_ROTATE);
+}
+
+static void event_astray(void *owner, struct output_file *file, const char *what)
+{
+	lost_seen(owner, file, what);
 }
 
 static void event_cared(void *owner, const struct message_result *result, bool last)
@@ -309,6 +320,8 @@ static void file_not_found(struct slot *slot, struct output_file *file, int erro
 		log_warning("%s/%u: %s", slot->capture->config->name, slot->index, text);
 	else
 		slot->saved->files_completed++; /* nobody lived to count it */
+	if (error == ENOENT)
+		lost_missing(slot, file->serial);
 	if (file == slot->current) {
 		file_lost(slot);
 	} else {
@@ -356,6 +369,7 @@ const struct files_events slotfiles_events = {
 	.placed = event_placed,
 	.opened = event_opened,
 	.finished = event_finished,
+	.astray = event_astray,
 	.synced = event_synced,
 	.cared = event_cared,
 	.failed = event_failed,

@@ -312,6 +312,7 @@ static void tick_cb(evutil_socket_t fd, short what, void *arg)
 		capture_tick(&s->capture[i]);
 	}
 	s->ticked_ns = now;
+	files_tick(s->files);
 	archive_watch(s);
 	status_tell(s, s->handing_over ? "handing over: " : s->stopping ? "stopping: " : "");
 }
@@ -463,6 +464,10 @@ int supervisor_account(struct supervisor *s)
 	if (s->handing_over) /* the account is the next one's, which the manager must start */
 		return EX_TEMPFAIL;
 	status_tell(s, "ended: ");
+	if (files_unfinished(s->files) && !s->failing) {
+		s->failing = true;
+		s->exit_code = EXIT_FAILURE;
+	}
 	balanced = account_put(s->capture, s->captures, s->failing, ACCOUNT_SECONDS);
 	balanced &= !s->unbalanced;
 	return s->failing ? s->exit_code : balanced ? EXIT_SUCCESS : EXIT_FAILURE;

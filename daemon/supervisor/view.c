@@ -108,6 +108,8 @@ void view_capture(const struct supervisor *supervisor, unsigned capture, struct 
 	if ((c->state == CAPTURE_WAITING || c->state == CAPTURE_RUNNING) && !c->placed &&
 	    !c->retry_ns)
 		view->reason = "its directory is not open yet";
+	if (!view->reason && *c->files_reason)
+		view->reason = c->files_reason;
 	/* What waits for its interface is; what waits for another reason, with retry_ns, is not. */
 	view->ready =
 		!c->failed && c->placed &&

@@ -75,7 +75,7 @@ static void report(struct slot *slot, const struct message_report *r)
 
 static void answer(const struct message *received, int fd)
 {
-	for (uint32_t type = MESSAGE_CAPTURE; type <= MESSAGE_SYNC; type++) {
+	for (uint32_t type = MESSAGE_CAPTURE; type <= MESSAGE_LOOK; type++) {
 		static struct message request, copy;
 		const struct message_result *r = &copy.result;
 
@@ -140,7 +140,8 @@ static int fd_lowest(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
-	struct slot slot = { .capture = &capture, .pid = -1, .channel = -1 };
+	struct saved_slot saved = { 0 };
+	struct slot slot = { .capture = &capture, .pid = -1, .channel = -1, .saved = &saved };
 	int ends[2], before;
 	size_t at = 1;
 

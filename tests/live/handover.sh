@@ -500,4 +500,44 @@ t_what_was_written_ahead_is_no_packet() {
 	equal "repaired, though in use" "$(grep -c repaired "$DIR/err")" 0
 }
 
+# What other programs took away is not forgotten: readers see no counter fall, and the account at the end is exact
+t_a_lost_file_is_known_to_the_next_daemon() {
+	# shellcheck disable=SC2086
+	managed_start -i va -w "$OUT" -j 1 $SMALL
+	started_and_asked() { [ "$(starts)" -ge "$1" ] && ctl stats; } # its status is degraded
+	partial() { find "$OUT" -name '*.partial' | grep .; }
+	in_lab "$FRAMES" send vb 300 rate=3000 >/dev/null
+	wait_for 10 counter_is written 300
+	wait_for 10 partial
+	rm "$(partial)"
+	wait_for 10 counter_is files_lost 1
+	equal "written, which does not fall" "$(counter written)" 300
+	n=$(starts)
+	kill -USR2 "$MANAGER"
+	wait_for 10 started_and_asked $((n + 1))
+	equal "written, for the next daemon" "$(counter written)" 300
+	equal "files lost, for the next daemon" "$(counter files_lost)" 1
+	in_lab "$FRAMES" send vb 400 first=300 rate=3000 >/dev/null
+	wait_for 10 counter_is discarded_file_lost 300
+	wait_for 10 counter_is written 400
+	# Nobody is there to see it: the next one does
+	wait_for 10 partial
+	daemon_find
+	kill -STOP "$(archive_pid)"
+	rm "$(partial)"
+	n=$(starts)
+	kill -KILL "$DAEMON"
+	wait_for 10 started_and_asked $((n + 1))
+	wait_for 10 counter_is files_lost 2
+	equal "written, which does not fall" "$(counter written)" 400
+	in_lab "$FRAMES" send vb 50 first=700 rate=3000 >/dev/null
+	wait_for 10 counter_is received 750
+	kill -TERM "$MANAGER"
+	rc=0
+	wait "$MANAGER" || rc=$?
+	equal "exit code" $rc 1
+	contains account "$(cat "$DIR/out")" "750 received, 50 written, 700 discarded"
+	frames_check 50 first=700 || fail "what was written last is not there"
+}
+
 run_tests

@@ -20,8 +20,9 @@ START_TEST(every_row_is_a_field_of_its_own)
 		ck_assert_uint_eq(counters_get(&sum, &counter_infos[i]), 2 * (i + 1));
 	}
 	ck_assert_uint_eq(c.packets, 1);
-	ck_assert_uint_eq(counters_discarded(&c),
-			  c.discarded_no_space + c.discarded_io_error + c.discarded_abandoned);
+	ck_assert_uint_eq(counters_discarded(&c), c.discarded_no_space + c.discarded_io_error +
+							  c.discarded_abandoned +
+							  c.discarded_file_lost);
 }
 END_TEST
 

@@ -28,5 +28,7 @@ Suite *suite_unixsocket(void);
 Suite *suite_confine(void);
 Suite *suite_status(void);
 Suite *suite_clock(void);
+Suite *suite_look(void);
+Suite *suite_lost(void);
 
 #endif

@@ -1,0 +1,174 @@
+/* Looks at open files. */
+#include "look.h"
+#include "chunks.h"
+#include "head.h"
+
+#include "../base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BUFFER_BYTES (1u << 20)
+#define CHUNK_LENGTH 16 /* of a chunk's header, where its length stands: chunks.h */
+
+static _Alignas(HEAD_BYTES) uint8_t buffer[BUFFER_BYTES];
+
+const char *look_at(const struct file_place *place, const char *name, int fd, uint64_t end)
+{
+	struct stat st, named;
+
+	if (fstat(fd, &st))
+		return NULL;
+	if (fstatat(place->directory, name, &named, AT_SYMLINK_NOFOLLOW)) {
+		if (errno != ENOENT)
+			return NULL; /* it cannot be said just now */
+		return st.st_nlink ? "was moved away" : "was removed";
+	}
+	if (named.st_dev != st.st_dev || named.st_ino != st.st_ino)
+		return "was replaced by another file";
+	if ((uint64_t)st.st_size < end)
+		return "was truncated";
+	/* Emptied, and written on since: not read, which others would see */
+	return lseek(fd, 0, SEEK_DATA) > 0 ? "was emptied" : NULL;
+}
+
+void look_serve(const struct file_place *place, const struct message_archive *request, int fd,
+		struct message_result *result)
+{
+	const char *what = look_at(place, request->name, fd, request->file.end);
+
+	snprintf(result->name, sizeof(result->name), "%s", request->name);
+	result->lost = what != NULL;
+	snprintf(result->text, sizeof(result->text), "%s", what ? what : "");
+}
+
+static int chunks_read(int fd, uint64_t size, struct chunks *chunks)
+{
+	const struct chunks_source source = { .read = file_read,
+					      .context = &fd,
+					      .size = size,
+					      .buffer = buffer,
+					      .buffer_bytes = sizeof(buffer) };
+
+	*chunks = (struct chunks){ 0 };
+	return chunks_walk(&source, chunks);
+}
+
+/* Up to where the first chunk says that it reaches. */
+static uint64_t first_end(int fd, uint64_t end)
+{
+	uint64_t at = HEAD_BYTES + CHUNK_LENGTH;
+	uint32_t length;
+
+	if (end < at + sizeof(length) ||
+	    file_read(&fd, &length, sizeof(length), at) != (ssize_t)sizeof(length))
+		return end;
+	return length < end - HEAD_BYTES ? HEAD_BYTES + length : end;
+}
+
+/* What cannot be read back is all that a hole hides; a file system may have made one of zeros. */
+static bool has_hole(int fd, uint64_t end)
+{
+	off_t hole = lseek(fd, 0, SEEK_HOLE);
+
+	return hole >= 0 && (uint64_t)hole < end;
+}
+
+/* All of it: how much of it can be read. */
+static int walk_back(int fd, uint64_t size, const struct ledger_file *record, uint64_t *kept)
+{
+	struct chunks chunks;
+	int rc = chunks_read(fd, record->end < size ? record->end : size, &chunks);
+
+	if (rc)
+		return -rc;
+	*kept = chunks.packets;
+	return size < record->end || chunks.end != record->end ? EBADMSG : 0;
+}
+
+int look_back(int fd, const struct ledger_file *record, uint64_t *kept)
+{
+	int flags = fcntl(fd, F_GETFL), rc;
+	struct chunks chunks;
+	struct stat st;
+	uint64_t end;
+
+	*kept = 0;
+	/* What is read is no multiple of anything */
+	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_DIRECT) || fstat(fd, &st))
+		return errno;
+	rc = file_head_check(fd, (uint64_t)st.st_size);
+	if (rc)
+		return -rc;
+	if ((uint64_t)st.st_size < record->end || has_hole(fd, record->end))
+		return walk_back(fd, (uint64_t)st.st_size, record, kept);
+	if (record->end <= HEAD_BYTES)
+		return 0; /* no packet, but losses */
+	end = first_end(fd, record->end);
+	rc = chunks_read(fd, end, &chunks);
+	if (rc)
+		return -rc;
+	return chunks.end == end ? 0 : EBADMSG;
+}
+
+int look_head(const struct file_place *place, const struct message_archive *request, int fd)
+{
+	ssize_t n = pread(fd, buffer, HEAD_BYTES, 0);
+
+	if (n == HEAD_BYTES && head_valid(buffer))
+		return 0;
+	if (n < 0)
+		return errno;
+	log_warning("%s: another program emptied the spare file %s: its head is written again",
+		    place->capture.name, request->name);
+	n = pwrite(fd, file_head(place, request->worker), HEAD_BYTES, 0);
+	return n == HEAD_BYTES ? 0 : n < 0 ? errno : EIO;
+}
+
+static int chunks_copy(int from, int to, uint64_t end)
+{
+	uint64_t at = HEAD_BYTES;
+
+	while (at < end) {
+		size_t most = end - at < sizeof(buffer) ? (size_t)(end - at) : sizeof(buffer);
+		ssize_t n = file_read(&from, buffer, most, at);
+
+		if (n <= 0)
+			return n < 0 ? (int)n : -EIO;
+		errno = ENOSPC;
+		if (pwrite(to, buffer, (size_t)n, (off_t)at) != n)
+			return -errno;
+		at += (uint64_t)n;
+	}
+	return 0;
+}
+
+int look_copy(struct file_place *place, struct message_archive *request, int fd)
+{
+	const char *what = look_at(place, request->name, fd, 0), *capture = place->capture.name;
+	char gone[FILE_NAME_BYTES];
+	int flags = fcntl(fd, F_GETFL), to, rc;
+
+	memcpy(gone, request->name, sizeof(gone));
+	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_DIRECT))
+		return -errno;
+	to = file_make_other(place, request, request->name);
+	if (to < 0)
+		return to;
+	rc = chunks_copy(fd, to, request->file.end);
+	if (rc == 0) {
+		log_warning("%s: the spare file %s %s before it had its name: %" PRIu64
+			    " bytes are copied to another one",
+			    capture, gone, what ? what : "was removed",
+			    request->file.end - HEAD_BYTES);
+		return to;
+	}
+	unlinkat(place->directory, request->name, 0);
+	close(to);
+	return rc;
+}
