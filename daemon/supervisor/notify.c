@@ -59,12 +59,29 @@ bool notify_manager(void)
 
 /* Not polled by the manager: a ring's socket has an error when its link goes down, which is no
  * reason to drop it. */
-void notify_keep(const char *name, int fd)
+void notify_keep_all(const char *name, const int *fds, unsigned count)
 {
 	char text[320];
 
 	snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%s\nFDPOLL=0", name);
-	sd_pid_notify_with_fds(0, 0, text, &fd, 1);
+	sd_pid_notify_with_fds(0, 0, text, fds, count);
+}
+
+void notify_keep(const char *name, int fd)
+{
+	notify_keep_all(name, &fd, 1);
+}
+
+void notify_barrier(int fd)
+{
+	sd_pid_notify_with_fds(0, 0, "BARRIER=1", &fd, 1);
+}
+
+bool notify_store_max(unsigned *max)
+{
+	const char *text = getenv("FDSTORE");
+
+	return text && sscanf(text, "%u", max) == 1;
 }
 
 void notify_drop(const char *name)

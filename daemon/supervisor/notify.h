@@ -20,7 +20,14 @@ bool notify_manager(void);
 /* The manager keeps a duplicate of `fd` under this name, also while this process is gone, until it
  * is told to drop all of that name. */
 void notify_keep(const char *name, int fd);
+void notify_keep_all(const char *name, const int *fds, unsigned count);
 void notify_drop(const char *name);
+
+/* The manager closes this when it has read all that it was told before. */
+void notify_barrier(int fd);
+
+/* How many it keeps; false: it does not tell, as it is older than systemd 254, or keeps none. */
+bool notify_store_max(unsigned *max);
 
 /* Waits until the manager has read all that it was told, at most some seconds. */
 void notify_settle(void);

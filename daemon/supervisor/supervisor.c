@@ -10,6 +10,7 @@
 #include "notify.h"
 #include "slotfiles.h"
 #include "status.h"
+#include "storelimit.h"
 #include "view.h"
 
 #include "../base/clock.h"
@@ -131,6 +132,7 @@ void supervisor_armed(struct supervisor *s)
 	for (unsigned i = 0; i < s->captures; i++)
 		s->capture[i].initial = false;
 	notify_ready();
+	storelimit_check(s->base, s->capture, s->configured);
 }
 
 void supervisor_capture_failed(struct supervisor *s)
@@ -479,6 +481,7 @@ void supervisor_free(struct supervisor *s)
 		return;
 	for (unsigned i = 0; i < s->captures; i++)
 		capture_free(&s->capture[i]);
+	storelimit_end();
 	files_free(s->files);
 	links_free(s->links);
 	for (unsigned i = 0; i < SIGNALS; i++)

@@ -14,6 +14,7 @@ notify.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
 notify.bind(os.path.join(where, "notify"))
 ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: workers of a dead service come here
 store = []  # (name, fd)
+store_max = int(os.environ.get("STORE_MAX", "1000"))  # FileDescriptorStoreMax=; told with FDSTORE= in the environment
 wanted = {"restart": False, "stop": False}
 wake_r, wake_w = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 signal.set_wakeup_fd(wake_w)
@@ -58,7 +59,11 @@ def listen():
         said = dict(line.split("=", 1) for line in lines if "=" in line)
         if said.get("FDSTORE") == "1":
             assert said.get("FDPOLL") == "0"
-            store.extend((said.get("FDNAME", "stored"), fd) for fd in fds)
+            for fd in fds:
+                if len(store) < store_max:
+                    store.append((said.get("FDNAME", "stored"), fd))
+                else:
+                    os.close(fd)
         else:
             for fd in fds:  # a barrier
                 os.close(fd)

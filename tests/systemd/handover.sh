@@ -424,6 +424,19 @@ t_systemd_is_executed_anew() {
 	all_there 10000
 }
 
+t_a_store_that_is_too_small() {
+	local said="the service manager does not keep the $((2 * WORKERS + 1)) descriptors of these captures"
+	dropin FileDescriptorStoreMax=2
+	inside systemctl start afcapd || fail "it does not start"
+	too_small() { [ "$(told "$said")" = "$1" ]; }
+	wait_for 5 too_small 1
+	inside systemctl stop afcapd
+	dropin FileDescriptorStoreMax=$((2 * WORKERS + 2))
+	unit_start
+	equal "told of once more" "$(told "$said")" 1
+	unit_stop
+}
+
 # ---- upgrades ----
 
 # Another build of the daemon as $VARIANT: the objects named are compiled with these arguments of make
