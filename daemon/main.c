@@ -243,7 +243,8 @@ int main(int argc, char **argv)
 		log_error("%s", error.text);
 		return EX_CONFIG;
 	}
-	rc = supervisor_check(&config, why, sizeof(why));
+	/* Rings that go on do not wait for names: their filters are compiled beside them */
+	rc = supervisor_check(&config, !notify_handed(), why, sizeof(why));
 	if (rc) {
 		log_error("%s", why);
 		return rc;

@@ -125,9 +125,7 @@ int capture_init(struct capture *capture, struct supervisor *supervisor, struct 
 				     .saved_fd = -1,
 				     .available = UINT64_MAX,
 				     .snaplen = capture_snaplen(c) };
-	rc = capture_check(config, c, error);
-	if (rc == 0)
-		rc = capture_group(config, c, &capture->file_group, error);
+	rc = capture_group(config, c, &capture->file_group, error);
 	if (rc)
 		return rc;
 	capture_ring(c, &capture->ring, NULL);
@@ -161,7 +159,7 @@ void capture_tick(struct capture *capture)
 		return;
 	if (capture->state == CAPTURE_WAITING)
 		capture_link(capture);
-	if (capture->filter_due && capture->state == CAPTURE_RUNNING)
+	if (capture->filter_due && capture->state == CAPTURE_RUNNING && now >= capture->retry_ns)
 		resume_filter(capture);
 	if (capture->told && !slotfiles_awaited(capture))
 		capture_keep(capture);
@@ -318,7 +316,7 @@ void capture_free(struct capture *capture)
 		slot_free(&capture->slots[i]);
 	free(capture->slots);
 	free(capture->earlier);
-	free(capture->filter.filter);
+	capture_filter_free(capture);
 	saved_unmap(capture->saved);
 	if (capture->saved_fd >= 0)
 		close(capture->saved_fd);

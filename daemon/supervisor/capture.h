@@ -7,12 +7,15 @@
 #include "../base/config.h"
 #include "../../lib/afcap.h"
 
+struct compile;
 struct links;
 struct supervisor;
 
+#define CAPTURE_LINK_TYPES 2 /* Ethernet, raw IP; or cooked alone */
+
 enum capture_state {
 	CAPTURE_WAITING,  /* for its interface, or to try again */
-	CAPTURE_STARTING, /* the workers make their rings */
+	CAPTURE_STARTING, /* the filter is compiled, then the workers make their rings */
 	CAPTURE_RUNNING,
 	CAPTURE_LEAVING, /* its interface is gone, or its rings are of no use: what they hold is
 			    written, then it begins anew */
@@ -64,6 +67,12 @@ struct capture {
 	uint32_t link_type; /* LINKTYPE_* */
 	int64_t file_group; /* -1: as files come */
 	struct sock_fprog filter;
+	struct capture_compiled { /* its expression, for link types that it had */
+		uint32_t link_type;
+		struct sock_fprog program;
+	} compiled[CAPTURE_LINK_TYPES];
+	struct compile *compiling; /* NULL: nothing */
+	uint32_t compiling_for;
 	struct message_group group; /* as joined; id valid once group_known */
 	bool group_known;
 	unsigned sockets_asked, joins_asked; /* slots that were told so far: in slot order */
@@ -86,9 +95,9 @@ struct capture_error {
 	char text[CONFIG_ERROR_BYTES];
 };
 
-/* The rules that need the library and libpcap, but no privilege and no interface. Returns 0 or
- * -EINVAL. */
-int capture_check(const struct config *config, const struct config_capture *capture,
+/* The rules that need the library and, with `filters`, libpcap (which asks the name service), but
+ * no privilege and no interface. Returns 0 or -1. */
+int capture_check(const struct config *config, const struct config_capture *capture, bool filters,
 		  struct capture_error *error);
 
 /* Whether there is a directory for its files; that it can be written to is seen as it is opened.
@@ -179,6 +188,9 @@ int capture_events(struct capture *capture);
 /* Tells the archive what it is; has it look after the files. */
 void capture_tell(struct capture *capture);
 void capture_keep(struct capture *capture);
+
+/* Its filter is compiled, or cannot be (*error). */
+void capture_filtered(struct capture *capture, const struct capture_error *error);
 
 /* ---- what slots tell ---- */
 

@@ -78,19 +78,22 @@ int capture_group(const struct config *config, const struct config_capture *c, i
 			     c->file_group, strerror(rc));
 }
 
-int capture_check(const struct config *config, const struct config_capture *c,
+int capture_check(const struct config *config, const struct config_capture *c, bool filters,
 		  struct capture_error *error)
 {
 	struct afcap_geometry ring;
 	struct afcap_error why;
 	char where[256], words[256];
+	int rc = 0;
 
 	if (capture_ring(c, &ring, &why))
 		return capture_error(error, EX_CONFIG, "%s: ring_size: %s",
 				     config_where(config, c, "ring_size", where, sizeof(where)),
 				     why.text);
-	if (*c->filter &&
-	    filter_check(c->interface, c->filter, capture_snaplen(c), words, sizeof(words)))
+	if (filters && *c->filter)
+		rc = filter_check(c->interface, c->filter, capture_snaplen(c), words,
+				  sizeof(words));
+	if (rc)
 		return capture_error(error, EX_CONFIG, "%s: filter = %.200s: %s",
 				     config_where(config, c, "filter", where, sizeof(where)),
 				     c->filter, words);
@@ -184,39 +187,4 @@ int capture_link_type(const struct config_capture *c, const struct link *link, u
 				     "once (interface = any)",
 				     c->name, c->interface, link->type);
 	}
-}
-
-bool capture_incoming_only(const struct capture *capture)
-{
-	return capture->config->fanout_flags & ~capture->group.flags &
-	       AFCAP_FANOUT_FLAG_IGNORE_OUTGOING;
-}
-
-int capture_filter(struct capture *capture, bool incoming_only, struct capture_error *error)
-{
-	const struct config_capture *c = capture->config;
-	struct sock_fprog program;
-	char words[256], where[256];
-	int rc = filter_compile(&program, capture_any(c) ? INTERFACE_ANY : capture->device,
-				c->filter, capture->snaplen, incoming_only, words, sizeof(words));
-
-	if (rc == 0 && !capture_any(c))
-		rc = filter_of_type(&program, capture->hardware, words, sizeof(words));
-
-	if (rc == -ENETDOWN)
-		return capture_error(error, EXIT_FAILURE,
-				     "interface %s is down (ip link set %s up)", c->interface,
-				     c->interface);
-	if (rc)
-		return capture_error(
-			error,
-			rc == -EINVAL  ? EX_CONFIG
-			: rc == -EPERM ? EX_NOPERM
-				       : EXIT_FAILURE,
-			"%s: filter = %.200s: %s",
-			config_where(capture->source, c, "filter", where, sizeof(where)), c->filter,
-			words);
-	free(capture->filter.filter);
-	capture->filter = program;
-	return 0;
 }

@@ -34,7 +34,9 @@ bool capture_link_type_known(const struct config_capture *config, uint32_t link_
  * group is known. */
 bool capture_incoming_only(const struct capture *capture);
 
-/* Compiles the filter for the interface as it is now, into capture->filter. Returns 0 or -1. */
+/* The filter for the interface as it is now, into capture->filter. Returns 0, -1, or 1 where it has
+ * to be compiled first, which capture_filtered() hears of. */
 int capture_filter(struct capture *capture, bool incoming_only, struct capture_error *error);
+void capture_filter_free(struct capture *capture);
 
 #endif

@@ -62,15 +62,17 @@ static int capture_begin(struct capture *capture, const struct link *link,
 		capture_bind(capture, link);
 		rc = capture_filter(capture, false, error);
 	}
-	if (rc)
+	if (rc < 0)
 		return rc;
+	capture->state = CAPTURE_STARTING;
+	capture->link_up = true;
+	if (rc > 0) /* capture_filtered() goes on */
+		return 0;
 	group_begin(capture);
 	shape_save(capture);
 	for (unsigned i = 0; i < capture->workers; i++)
 		capture->slots[i].state = SLOT_STARTING; /* and has files from now on */
-	capture->link_up = true;
 	capture->abandoned = false;
-	capture->state = CAPTURE_STARTING;
 	capture_tell(capture);
 	for (unsigned i = 0; i < capture->workers && rc == 0; i++)
 		rc = slotfiles_init(&capture->slots[i]);
@@ -130,6 +132,36 @@ static bool link_ready(struct capture *capture, struct link *link)
 	capture_missing(c, capture->links, text, sizeof(text));
 	capture_reason(capture, "there is no interface %s", text);
 	return false;
+}
+
+/* With the filter that it waited for. */
+static void begin_on(struct capture *capture)
+{
+	struct capture_error error;
+	struct link link = { 0 };
+
+	capture->state = CAPTURE_WAITING;
+	if (!link_ready(capture, &link))
+		supervisor_armed(capture->supervisor);
+	else if (capture_begin(capture, capture_any(capture->config) ? NULL : &link, &error))
+		capture_filtered(capture, &error);
+}
+
+void capture_filtered(struct capture *capture, const struct capture_error *error)
+{
+	bool begins = (capture->state == CAPTURE_STARTING || capture->state == CAPTURE_WAITING) &&
+		      capture->slots[0].state == SLOT_IDLE;
+
+	if (capture->handing_over)
+		return;
+	if (capture->state == CAPTURE_RUNNING)
+		resume_filtered(capture, error);
+	else if (begins && error && capture->initial)
+		supervisor_failed(capture->supervisor, error->exit_code, error->text);
+	else if (begins && error)
+		begin_failed(capture, error);
+	else if (capture->state == CAPTURE_STARTING && begins)
+		begin_on(capture);
 }
 
 int capture_start(struct capture *capture, struct capture_error *error)
@@ -248,7 +280,7 @@ void capture_joined(struct capture *capture, const struct message_group *group)
 		return;
 	capture->group_known = true;
 	capture->group = *group; /* the others join this id, with the flags that the kernel knows */
-	if (capture_incoming_only(capture) && capture_filter(capture, true, &error))
+	if (capture_incoming_only(capture) && capture_filter(capture, true, &error) < 0)
 		capture_start_failed(capture, error.exit_code, error.text);
 }
 

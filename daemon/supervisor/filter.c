@@ -154,6 +154,14 @@ static int loop_refuse(const struct bpf_program *compiled, char *error, size_t e
 	return 0;
 }
 
+/* "unknown host", "unknown network" and the like: a name that nobody knows now. All else is wrong
+ * at any time. */
+static int compile_error(pcap_t *pcap, char *error, size_t error_size)
+{
+	snprintf(error, error_size, "%s", pcap_geterr(pcap));
+	return strncmp(error, "unknown ", strlen("unknown ")) == 0 ? -ENOENT : -EINVAL;
+}
+
 /* The expression on a handle, behind what goes in front of it. */
 static int program_make(struct sock_fprog *program, pcap_t *pcap, const char *expression,
 			struct part direction, bool cooked, char *error, size_t error_size)
@@ -162,10 +170,8 @@ static int program_make(struct sock_fprog *program, pcap_t *pcap, const char *ex
 	struct bpf_program compiled;
 	int rc;
 
-	if (pcap_compile(pcap, &compiled, expression, 1, PCAP_NETMASK_UNKNOWN)) {
-		snprintf(error, error_size, "%s", pcap_geterr(pcap));
-		return -EINVAL;
-	}
+	if (pcap_compile(pcap, &compiled, expression, 1, PCAP_NETMASK_UNKNOWN))
+		return compile_error(pcap, error, error_size);
 	code = (struct sock_filter *)(void *)compiled.bf_insns;
 	rc = loop_refuse(&compiled, error, error_size);
 	if (rc == 0 && cooked)
@@ -202,6 +208,17 @@ int filter_compile(struct sock_fprog *program, const char *interface, const char
 	return rc;
 }
 
+int filter_copy(struct sock_fprog *copy, const struct sock_fprog *program, bool incoming_only,
+		char *error, size_t error_size)
+{
+	const struct part parts[] = { incoming_only ? direction_part("", true)
+						    : (struct part){ NULL, 0 },
+				      { NULL, 0 },
+				      { program->filter, program->len } };
+
+	return program_join(copy, parts, error, error_size);
+}
+
 int filter_of_type(struct sock_fprog *program, uint32_t hardware, char *error, size_t error_size)
 {
 	const struct sock_filter type[] = {
@@ -229,8 +246,7 @@ static int syntax_check(const char *expression, uint32_t snaplen, char *error, s
 	if (rc)
 		return rc;
 	if (pcap_compile(pcap, &program, expression, 0, PCAP_NETMASK_UNKNOWN)) {
-		snprintf(error, error_size, "%s", pcap_geterr(pcap));
-		rc = -EINVAL;
+		rc = compile_error(pcap, error, error_size);
 	} else {
 		rc = loop_refuse(&program, error, error_size);
 		pcap_freecode(&program);

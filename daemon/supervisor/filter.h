@@ -8,7 +8,8 @@
 #include <stdint.h>
 
 /* Checks a pcap-filter(7) expression without permissions: its syntax, and with "any" that the
- * kernel can be told. Returns 0 or -EINVAL with libpcap's or filter_cooked()'s words. */
+ * kernel can be told. Asks the name service for names. Returns 0, -EINVAL, or -ENOENT where a name
+ * is not known, with libpcap's or filter_cooked()'s words. */
 int filter_check(const char *interface, const char *expression, uint32_t snaplen, char *error,
 		 size_t error_size);
 
@@ -16,10 +17,16 @@ int filter_check(const char *interface, const char *expression, uint32_t snaplen
  * for what it lets in. It is compiled on a live handle: only so does "vlan" find tags that the
  * kernel keeps beside the packet. For "any" it is compiled for cooked packets and translated (of
  * "vlan" libpcap knows nothing there); what goes out of the loopback is refused, it comes in, too.
- * With `incoming_only` all outgoing packets are refused. The caller frees program->filter. Returns
- * 0, -EINVAL, -E2BIG, -ENOMEM, -EPERM, -ENETDOWN or -EIO with words in `error`. */
+ * With `incoming_only` all outgoing packets are refused. Asks the name service for names, as
+ * long as that takes. The caller frees program->filter. Returns 0, -EINVAL, -ENOENT, -E2BIG,
+ * -ENOMEM, -EPERM, -ENETDOWN or -EIO with words in `error`. */
 int filter_compile(struct sock_fprog *program, const char *interface, const char *expression,
 		   uint32_t snaplen, bool incoming_only, char *error, size_t error_size);
+
+/* A copy, which with `incoming_only` refuses all outgoing packets. The caller frees copy->filter.
+ * Returns 0, -E2BIG or -ENOMEM with words in `error`. */
+int filter_copy(struct sock_fprog *copy, const struct sock_fprog *program, bool incoming_only,
+		char *error, size_t error_size);
 
 /* Has it refuse packets of another link type (ARPHRD_*) than it was compiled for: an interface's
  * may change, and what comes until that is known would be read wrongly. Returns 0, -E2BIG or

@@ -117,6 +117,20 @@ int notify_listener(const char *name)
 	return found;
 }
 
+bool notify_handed(void)
+{
+	char **names = NULL;
+	int n = sd_listen_fds_with_names(0, &names);
+	bool any = false;
+
+	for (int i = 0; i < n; i++) {
+		any |= !is_listener(names[i]);
+		free(names[i]);
+	}
+	free(names);
+	return any;
+}
+
 static void unknown_close(const char *name, int fd)
 {
 	log_warning("a socket unit hands over a listening socket as %s, which nobody here serves: "

@@ -37,6 +37,9 @@ void notify_settle(void);
  * -EEXIST: more than one. */
 int notify_listener(const char *name);
 
+/* Whether it kept any. Before notify_kept(). */
+bool notify_handed(void);
+
 /* What the manager kept of a process before: calls `take` with each descriptor, which is its own
  * from then on. To be called once. */
 void notify_kept(void (*take)(void *context, const char *name, int fd), void *context);

@@ -12,13 +12,13 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-int supervisor_check(const struct config *config, char *error, size_t size)
+int supervisor_check(const struct config *config, bool filters, char *error, size_t size)
 {
 	struct capture_error why;
 	int64_t ignored;
 
 	for (unsigned i = 0; i < config->captures; i++)
-		if (capture_check(config, &config->capture[i], &why) ||
+		if (capture_check(config, &config->capture[i], filters, &why) ||
 		    capture_group(config, &config->capture[i], &ignored, &why)) {
 			snprintf(error, size, "%s", why.text);
 			return why.exit_code;

@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define AGAIN_NS    UINT64_C(1000000000)
 #define NOTHING_YET "it did not record yet" /* then there is nothing to be told */
 
 /* Of one worker, until its slot has them. */
@@ -278,22 +279,41 @@ static void filter_compare(struct capture *capture)
 	memcpy(before, capture->config->filter, sizeof(capture->saved->filter));
 }
 
+static void filter_late(struct capture *capture, const char *why)
+{
+	if (!capture->filter_due)
+		log_warning("%s: the filter is not set yet, tried again: %s", capture->config->name,
+			    why);
+	capture->filter_due = true;
+	capture->retry_ns = clock_mono_ns() + AGAIN_NS;
+}
+
 /* The filter may be another one by now, or drop all, since a stop had begun. It cannot be compiled
- * while the link is down: tried again then. */
+ * while the link is down, or its names are not known: tried again then. */
 void resume_filter(struct capture *capture)
 {
 	struct capture_error error;
-	int rc = capture_filter(capture, capture_incoming_only(capture), &error);
+	int rc = capture_filter(capture, capture_incoming_only(capture), &error), set = 0;
 
-	for (unsigned i = 0; i < capture->workers && rc == 0; i++)
+	if (rc > 0) /* resume_filtered() goes on */
+		return;
+	for (unsigned i = 0; i < capture->workers && rc == 0 && set == 0; i++)
 		if (capture->slots[i].ring_fd >= 0)
-			rc = afcap_filter_set(capture->slots[i].ring_fd, &capture->filter);
-	if (rc && !capture->filter_due)
-		log_warning("%s: the filter is not set yet, the link is down perhaps: tried again",
-			    capture->config->name);
-	capture->filter_due = rc != 0;
-	if (rc == 0)
-		filter_compare(capture);
+			set = afcap_filter_set(capture->slots[i].ring_fd, &capture->filter);
+	if (rc || set) {
+		filter_late(capture, rc ? error.text : strerror(-set));
+		return;
+	}
+	capture->filter_due = false;
+	filter_compare(capture);
+}
+
+void resume_filtered(struct capture *capture, const struct capture_error *error)
+{
+	if (error)
+		filter_late(capture, error->text);
+	else
+		resume_filter(capture);
 }
 
 /* Some of its rings were closed already, or not yet armed: what the others hold is written. */

@@ -10,8 +10,9 @@
 struct supervisor;
 
 /* All captures of a configuration by the rules that need no privilege; on failure `error` (of
- * `size`) says what is wrong and the exit code is returned, else 0. */
-int supervisor_check(const struct config *config, char *error, size_t size);
+ * `size`) says what is wrong and the exit code is returned, else 0. With `filters` theirs, too,
+ * whose names are looked up, which may take its time. */
+int supervisor_check(const struct config *config, bool filters, char *error, size_t size);
 
 /* Warns of what a start would fail of here and now, and another time perhaps not: a directory or an
  * interface that is not there. */

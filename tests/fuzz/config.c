@@ -108,7 +108,8 @@ static void capture_use(const struct config_capture *c)
 			abort();
 	}
 	config_where(&config, c, "filter", where, sizeof(where));
-	if (!*c->filter && capture_check(&config, c, &why) && !*why.text) /* filters: filter.c */
+	if (!*c->filter && capture_check(&config, c, true, &why) &&
+	    !*why.text) /* filters: filter.c */
 		abort();
 }
 

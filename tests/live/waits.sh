@@ -139,4 +139,165 @@ t_a_standard_output_that_is_read_late() {
 	contains "the account" "$(cat "$DIR/read")" "va: 100 packets seen, 0 dropped by the kernel, 100 received, 100 written"
 }
 
+# ---- names in filters ----
+
+# Names are those of $DIR/hosts, and what the only name server says: names_are silent (it never answers), gone (nobody is
+# there) or known
+names_are() {
+	: >"$DIR/hosts"
+	echo "nameserver 127.0.0.1" >"$DIR/resolv.conf"
+	[ "$1" != known ] || echo "192.0.2.7 peer.example" >"$DIR/hosts"
+	if [ "$1" != silent ]; then
+		[ -z "${NAMES:-}" ] || kill "$NAMES"
+		NAMES=
+	elif [ -z "${NAMES:-}" ]; then
+		in_lab python3 -c 'import os, socket, signal, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", 53))
+open(sys.argv[1], "w").close()
+signal.pause()' "$DIR/names" &
+		NAMES=$!
+		PIDS="$PIDS $NAMES"
+		wait_for 10 [ -e "$DIR/names" ]
+	fi
+}
+
+# Two captures: va by a name, lo in a file each second
+named_conf() {
+	cat >"$DIR/conf" <<-C
+		[daemon]
+		control = $SOCK
+		metrics = 127.0.0.1:9748
+		[capture va]
+		directory = $OUT
+		workers = 1
+		ring_size = 4M
+		block_size = 64K
+		filter = not host peer.example
+		on_missing = wait
+		[capture lo]
+		directory = $OUT
+		workers = 1
+		ring_size = 4M
+		block_size = 64K
+		file_duration = 1s
+	C
+	WITH_NAMES=(ip netns exec "$NS" unshare -m sh -c
+		"mount --bind $DIR/hosts /etc/hosts && mount --bind $DIR/resolv.conf /etc/resolv.conf && exec \"\$@\"" sh)
+}
+answers() { ctl stats; }
+named_start() {
+	named_conf
+	"${WITH_NAMES[@]}" "$AFCAPD" -c "$DIR/conf" >"$DIR/out" 2>"$DIR/err" &
+	DAEMON=$!
+	PIDS="$PIDS $DAEMON"
+	wait_for 20 answers
+}
+
+state_of() { ctl --json status | jq -r ".captures[] | select(.name == \"$1\").state"; }
+state_is() { [ "$(state_of "$1")" = "$2" ]; }
+lo_files() { find "$OUT" -name 'lo-*.pcapng' | wc -l; }
+lo_files_are() { in_lab ping -q -c 1 -W 1 127.0.0.1 && [ "$(lo_files)" -ge "$1" ]; }
+va_again() {
+	ip -n "$NS" link add va type veth peer name vb
+	ip -n "$NS" link set vb up
+	ip -n "$NS" link set va up
+}
+logged() { grep -q -- "$1" "$DIR/err"; }
+
+# afctl and the metrics, five times in a row, each within two seconds; files of lo end meanwhile
+others_answer() {
+	local i begin files
+	files=$(lo_files)
+	for i in 1 2 3 4 5; do
+		begin=$(date +%s%N)
+		ctl status >/dev/null
+		in_lab curl -s --max-time 5 http://127.0.0.1:9748/metrics >"$DIR/metrics" || fail "no metrics"
+		[ $(($(date +%s%N) - begin)) -lt 2000000000 ] || fail "afctl status and /metrics: $(($(date +%s%N) - begin)) ns"
+	done
+	wait_for 10 lo_files_are $((files + 2))
+}
+
+# The filter is compiled for this link type already
+t_an_interface_comes_back_without_its_name_server() {
+	local names
+	for names in gone silent; do
+		names_are known
+		named_start
+		wait_for 20 state_is va running
+		names_are $names
+		ip -n "$NS" link del va
+		wait_for 20 state_is va down
+		va_again
+		wait_for 5 state_is va running
+		others_answer
+		in_lab "$FRAMES" send vb 100
+		written() { [ "$(ctl --json stats va | jq '.captures[0].total.written')" -ge 100 ]; }
+		wait_for 10 written
+		daemon_stop
+	done
+}
+
+# It is not: it waits for the name, and nobody waits for it
+t_an_interface_comes_while_no_name_is_known() {
+	local names
+	ip -n "$NS" link del va
+	for names in gone silent; do
+		names_are known
+		named_start
+		wait_for 20 state_is lo running
+		names_are $names
+		va_again
+		tries() { state_is va starting || logged "unknown host"; }
+		wait_for 20 tries
+		others_answer
+		others_answer
+		wait_for 40 logged "conf:9: filter = not host peer.example: unknown host 'peer.example'; tried again"
+		[ "$(state_of va)" != failed ] || fail "va has failed"
+		names_are known
+		wait_for 40 state_is va running
+		others_answer
+		ip -n "$NS" link del va
+		daemon_stop
+		[ "$(grep -c "unknown host" "$DIR/err")" = 1 ] || fail "told more than once: $(cat "$DIR/err")"
+	done
+}
+
+# At the very start it is an error
+t_a_name_that_nobody_knows_at_the_start() {
+	local names rc
+	for names in gone silent; do
+		rc=0
+		names_are $names
+		named_conf
+		"${WITH_NAMES[@]}" "$AFCAPD" -c "$DIR/conf" >"$DIR/out" 2>"$DIR/err" || rc=$?
+		equal "exit code" $rc 78
+		contains "log" "$(cat "$DIR/err")" "conf:9: filter = not host peer.example: unknown host 'peer.example'"
+	done
+}
+
+# Rings that go on do not wait for a name
+t_a_restart_without_a_name_server() {
+	names_are known
+	named_conf
+	"${WITH_NAMES[@]}" python3 "$(dirname "$0")/manager.py" "$DIR" "$AFCAPD" -c "$DIR/conf" >"$DIR/out" 2>"$DIR/err" &
+	MANAGER=$!
+	PIDS="$PIDS $MANAGER"
+	wait_for 20 answers
+	wait_for 20 state_is va running
+	names_are silent
+	in_lab "$FRAMES" send vb 100
+	kill -USR2 "$MANAGER"
+	second() { [ "$(cat "$DIR/starts")" = .. ] && state_is va running; }
+	wait_for 9 second # less than a look-up takes
+	others_answer
+	in_lab "$FRAMES" send vb 100 first=100
+	wait_for 40 logged "va: the filter is not set yet, tried again: .*unknown host"
+	others_answer
+	written() { [ "$(ctl --json stats va | jq '.captures[0].total.written')" -ge 200 ]; }
+	wait_for 10 written
+	kill -TERM "$MANAGER"
+	wait "$MANAGER" || fail "exit code $?"
+}
+
 run_tests

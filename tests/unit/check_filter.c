@@ -38,6 +38,38 @@ START_TEST(no_expression_lets_everything_in_up_to_the_snapshot_length)
 }
 END_TEST
 
+/* It depends on the surroundings, what else is wrong does not. */
+START_TEST(a_name_that_is_not_known_is_no_syntax_error)
+{
+	ck_assert_int_eq(filter_check("eth0", "host x.invalid", 1000, error, sizeof(error)),
+			 -ENOENT);
+	ck_assert_str_eq(error, "unknown host 'x.invalid'");
+	ck_assert_int_eq(filter_check("any", "net nosuchnet", 1000, error, sizeof(error)), -ENOENT);
+	ck_assert_int_eq(filter_check("eth0", "ip proto nosuch", 1000, error, sizeof(error)),
+			 -ENOENT);
+}
+END_TEST
+
+START_TEST(a_copy_may_refuse_outgoing_packets)
+{
+	struct sock_fprog plain, copy, incoming, made;
+
+	ck_assert_int_eq(filter_compile(&plain, "any", "udp", 777, false, error, sizeof(error)), 0);
+	ck_assert_int_eq(filter_copy(&copy, &plain, false, error, sizeof(error)), 0);
+	ck_assert_uint_eq(copy.len, plain.len);
+	ck_assert_mem_eq(copy.filter, plain.filter, plain.len * sizeof(*plain.filter));
+	ck_assert_int_eq(filter_copy(&incoming, &plain, true, error, sizeof(error)), 0);
+	ck_assert_int_eq(filter_compile(&made, "any", "", 777, true, error, sizeof(error)), 0);
+	ck_assert_uint_eq(incoming.len, plain.len + 3);
+	ck_assert_mem_eq(incoming.filter, made.filter, 3 * sizeof(*made.filter));
+	ck_assert_mem_eq(incoming.filter + 3, plain.filter, plain.len * sizeof(*plain.filter));
+	free(plain.filter);
+	free(copy.filter);
+	free(incoming.filter);
+	free(made.filter);
+}
+END_TEST
+
 /* For kernels whose fanout cannot ignore outgoing packets itself. */
 START_TEST(outgoing_packets_are_refused_in_front)
 {
@@ -208,6 +240,8 @@ Suite *suite_filter(void)
 	tcase_add_test(t, syntax_is_checked_in_libpcaps_words);
 	tcase_add_test(t, no_expression_lets_everything_in_up_to_the_snapshot_length);
 	tcase_add_test(t, outgoing_packets_are_refused_in_front);
+	tcase_add_test(t, a_name_that_is_not_known_is_no_syntax_error);
+	tcase_add_test(t, a_copy_may_refuse_outgoing_packets);
 	tcase_add_test(t, an_interface_that_is_not_there_is_told);
 	tcase_add_test(t, of_all_interfaces_what_goes_out_of_the_loopback_is_refused);
 	tcase_add_loop_test(t, each_load_is_translated, 0, sizeof(loads) / sizeof(*loads));
