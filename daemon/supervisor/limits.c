@@ -7,27 +7,118 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sysexits.h>
 
-#define FREED_NS   UINT64_C(5000000000)
-#define FREED_LOOK 100 /* ms */
+#define FREED_NS      UINT64_C(5000000000)
+#define FREED_LOOK    100 /* ms */
+#define HUGE_BYTES    (UINT64_C(2) << 20)
+#define PROCESS_BYTES (UINT64_C(2) << 20) /* a worker's own beside its buffers */
+#define MIB(bytes)    (((bytes) + (1 << 20) - 1) >> 20)
+#define PATH_MOST     4096
 
-/* MemAvailable in bytes; UINT64_MAX where it cannot be read. */
-static uint64_t memory_available(void)
+/* The number behind a key at the beginning of a line ("": alone in its file). False: there is none,
+ * or it is a word. */
+static bool number_read(const char *path, const char *key, uint64_t *number)
 {
-	FILE *file = fopen("/proc/meminfo", "re");
-	uint64_t kib = UINT64_MAX >> 10;
-	char line[128];
+	FILE *file = fopen(path, "re");
+	size_t length = strlen(key);
+	char line[256];
+	bool found = false;
 
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "MemAvailable: %" SCNu64, &kib) == 1)
-			break;
+	while (file && !found && fgets(line, sizeof(line), file))
+		found = strncmp(line, key, length) == 0 &&
+			sscanf(line + length, "%" SCNu64, number) == 1;
 	if (file)
 		fclose(file);
-	return kib << 10;
+	return found;
 }
 
+/* UINT64_MAX where it cannot be read. */
+static uint64_t memory_available(void)
+{
+	uint64_t kib;
+
+	return number_read("/proc/meminfo", "MemAvailable:", &kib) ? kib << 10 : UINT64_MAX;
+}
+
+/* Of version 1 and 2: what may be charged, what is, and what of that the kernel gives up when it is
+ * short, which is the page cache. */
+struct group_files {
+	const char *mount, *most, *now, *cache[2];
+};
+
+static const struct group_files group_files[] = {
+	{ "memory",
+	  "memory.limit_in_bytes",
+	  "memory.usage_in_bytes",
+	  { "total_inactive_file ", "total_active_file " } },
+	{ "", "memory.max", "memory.current", { "inactive_file ", "active_file " } },
+};
+
+static uint64_t group_room(const struct group_files *files, const char *directory)
+{
+	char path[PATH_MOST + 32];
+	uint64_t most, now, cache;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, files->most);
+	if (!number_read(path, "", &most))
+		return UINT64_MAX;
+	snprintf(path, sizeof(path), "%s/%s", directory, files->now);
+	if (!number_read(path, "", &now))
+		return UINT64_MAX;
+	snprintf(path, sizeof(path), "%s/memory.stat", directory);
+	for (unsigned i = 0; i < 2; i++)
+		if (number_read(path, files->cache[i], &cache))
+			now -= cache < now ? cache : now;
+	return most > now ? most - now : 0;
+}
+
+/* A group's limit holds for all below it. A path that is not there (of another namespace) is as
+ * good as its parent. */
+static uint64_t groups_room(const struct group_files *files, const char *root, const char *group)
+{
+	char directory[PATH_MOST];
+	int base = snprintf(directory, sizeof(directory), "%s%s%s", root, *files->mount ? "/" : "",
+			    files->mount);
+	uint64_t room = UINT64_MAX;
+	char *end;
+
+	snprintf(directory + base, sizeof(directory) - (size_t)base, "%s", group);
+	do {
+		uint64_t here = group_room(files, directory);
+
+		room = here < room ? here : room;
+		end = strrchr(directory + base, '/');
+		if (end)
+			*end = '\0';
+	} while (end);
+	return room;
+}
+
+uint64_t limits_group_room(const char *groups, const char *root)
+{
+	FILE *file = fopen(groups, "re");
+	uint64_t room = UINT64_MAX, one;
+	char line[PATH_MOST];
+
+	while (file && fgets(line, sizeof(line), file)) {
+		char *names = strchr(line, ':'), *group = names ? strchr(names + 1, ':') : NULL;
+		bool first = names && strncmp(names, ":memory:", 8) == 0;
+
+		if (!group || (!first && group != names + 1))
+			continue; /* another controller of version 1 */
+		line[strcspn(line, "\n")] = '\0';
+		one = groups_room(&group_files[first ? 0 : 1], root, group + 1);
+		room = one < room ? one : room;
+	}
+	if (file)
+		fclose(file);
+	return room;
+}
+
+/* The ring is the kernel's, and charged to no group. */
 static uint64_t rings_bytes(const struct capture *captures, unsigned count)
 {
 	uint64_t sum = 0;
@@ -38,26 +129,65 @@ static uint64_t rings_bytes(const struct capture *captures, unsigned count)
 	return sum;
 }
 
-/* The kernel would try hard, and end other programs, before it says no. */
-int limits_memory(const struct capture *captures, unsigned count, bool freed)
+/* What packets are copied together in, one and a half blocks in huge pages, and the rest of a
+ * process. */
+static uint64_t workers_bytes(const struct capture *captures, unsigned count)
 {
-	uint64_t sum = rings_bytes(captures, count), available = memory_available();
-	uint64_t begin = clock_mono_ns();
+	uint64_t sum = 0;
 
-	while (sum > available && freed && clock_mono_ns() - begin < FREED_NS) {
+	for (unsigned i = 0; i < count; i++) {
+		uint64_t staging = (uint64_t)captures[i].ring.block_bytes * 3 / 2;
+
+		staging = (staging + HUGE_BYTES - 1) / HUGE_BYTES * HUGE_BYTES;
+		sum += (staging + PROCESS_BYTES) * captures[i].workers;
+	}
+	return sum;
+}
+
+static void captures_tell(const struct capture *captures, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		log_error("capture %s: %u workers, each a ring_size of %" PRIu64
+			  " MiB in memory, a block_size of %" PRIu64 " KiB",
+			  captures[i].config->name, captures[i].workers,
+			  MIB(afcap_geometry_memory(&captures[i].ring)),
+			  (uint64_t)captures[i].ring.block_bytes >> 10);
+}
+
+/* The kernel would try hard, and end other programs, before it says no. */
+static int available_check(const struct capture *captures, unsigned count, bool freed)
+{
+	uint64_t rings = rings_bytes(captures, count), own = workers_bytes(captures, count);
+	uint64_t available = memory_available(), begin = clock_mono_ns();
+
+	while (rings + own > available && freed && clock_mono_ns() - begin < FREED_NS) {
 		poll(NULL, 0, FREED_LOOK);
 		available = memory_available();
 	}
-	if (sum <= available)
+	if (rings + own <= available)
 		return 0;
-	for (unsigned i = 0; i < count; i++)
-		log_error("capture %s: ring_size = %" PRIu64 " MiB x %u workers",
-			  captures[i].config->name, afcap_geometry_memory(&captures[i].ring) >> 20,
-			  captures[i].workers);
-	log_error("the rings need %" PRIu64 " MiB, but %" PRIu64
-		  " MiB of memory are available: take smaller rings or "
-		  "fewer workers",
-		  sum >> 20, available >> 20);
+	captures_tell(captures, count);
+	log_error("the rings need %" PRIu64 " MiB and the workers' buffers %" PRIu64
+		  " MiB, but %" PRIu64 " MiB of memory are available (MemAvailable): take "
+		  "smaller rings or fewer workers",
+		  MIB(rings), MIB(own), available >> 20);
+	return EX_CONFIG;
+}
+
+int limits_memory(const struct capture *captures, unsigned count, bool freed)
+{
+	int rc = available_check(captures, count, freed);
+	uint64_t own = workers_bytes(captures, count);
+	uint64_t room = rc ? UINT64_MAX : limits_group_room("/proc/self/cgroup", "/sys/fs/cgroup");
+
+	if (own <= room)
+		return rc;
+	captures_tell(captures, count);
+	log_error("the workers' buffers need %" PRIu64 " MiB beside the rings, but the memory "
+		  "limit of this control group (MemoryMax=, or the container's) leaves %" PRIu64
+		  " MiB: take smaller blocks or fewer workers, or raise the limit (rings are not "
+		  "charged to it)",
+		  MIB(own), room >> 20);
 	return EX_CONFIG;
 }
 

@@ -7,8 +7,14 @@
 /* As many descriptors as the system allows: some five a worker, and the clients'. */
 void limits_descriptors(void);
 
-/* Whether the rings that are to be made have room in memory. `freed`: some were given up just now,
- * which takes the kernel a moment. Returns 0, or the exit code, the reason logged. */
+/* Whether the rings that are to be made have room in memory, and what the workers need beside them
+ * in that and in what the control group may take. `freed`: some rings were given up just now, which
+ * takes the kernel a moment. Returns 0, or the exit code, the reason logged. */
 int limits_memory(const struct capture *captures, unsigned count, bool freed);
+
+/* Bytes that this process's control group, and all above it, may still be charged: `groups` is
+ * /proc/self/cgroup, `root` where the hierarchies are mounted. UINT64_MAX: no limit, or none to be
+ * read. */
+uint64_t limits_group_room(const char *groups, const char *root);
 
 #endif

@@ -207,6 +207,21 @@ static bool ledger_usable(struct slot *slot)
 	return false;
 }
 
+/* Who kills by signal 9 is the kernel most of the time, for want of memory. */
+static void starting_text(const struct slot *slot, int status, char *text, size_t size)
+{
+	if (slot->hung)
+		snprintf(text, size, "worker %u was silent while starting and was killed",
+			 slot->index);
+	else if (WIFSIGNALED(status))
+		snprintf(text, size, "worker %u was killed by signal %d while starting%s",
+			 slot->index, WTERMSIG(status),
+			 WTERMSIG(status) == SIGKILL ? " (out of memory?)" : "");
+	else
+		snprintf(text, size, "worker %u ended with status %d while starting", slot->index,
+			 WEXITSTATUS(status));
+}
+
 static void worker_buried(struct slot *slot, int status)
 {
 	struct capture *capture = slot->capture;
@@ -215,9 +230,9 @@ static void worker_buried(struct slot *slot, int status)
 	slot->unjudged = false;
 	totals_report(slot);
 	if (starting && !capture_abandoned(capture)) {
-		char text[64];
+		char text[128];
 
-		snprintf(text, sizeof(text), "worker %u died while starting", slot->index);
+		starting_text(slot, status, text, sizeof(text));
 		capture_start_failed(capture, EXIT_FAILURE, text);
 	}
 	if (!usable && capture->state == CAPTURE_RUNNING)

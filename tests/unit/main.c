@@ -17,6 +17,7 @@ int main(void)
 	srunner_add_suite(runner, suite_head());
 	srunner_add_suite(runner, suite_counters());
 	srunner_add_suite(runner, suite_filter());
+	srunner_add_suite(runner, suite_memory());
 	srunner_add_suite(runner, suite_names());
 	srunner_add_suite(runner, suite_keep());
 	srunner_add_suite(runner, suite_age());

@@ -14,6 +14,7 @@ Suite *suite_config(void);
 Suite *suite_head(void);
 Suite *suite_counters(void);
 Suite *suite_filter(void);
+Suite *suite_memory(void);
 Suite *suite_names(void);
 Suite *suite_keep(void);
 Suite *suite_age(void);
