@@ -22,7 +22,7 @@
 
 #define CONFIG_DEFAULT "/etc/afcap/afcapd.conf"
 #define EXIT_USAGE     2
-#define OVERRIDES_MAX  64
+#define OVERRIDES_MAX  1024
 
 struct arguments {
 	const char *file, *interface, *directory, *workers, *filter, *log_level;

@@ -116,7 +116,7 @@ void head_make(uint8_t *page, const struct message_capture *capture, uint32_t wo
 	       const char *os, const char *application)
 {
 	struct block b = block_begin(page, BLOCK_SECTION);
-	uint8_t filter[FILTER_BYTES + 1] = { 0 }, resolution = 9; /* 10^-9 s */
+	uint8_t filter[HEAD_FILTER_MOST + 1] = { 0 }, resolution = 9; /* 10^-9 s */
 	size_t filter_length = strnlen(capture->filter, FILTER_BYTES - 1);
 	char text[INTERFACE_BYTES + 64];
 
@@ -130,6 +130,9 @@ void head_make(uint8_t *page, const struct message_capture *capture, uint32_t wo
 	/* Not with the interface, which is the same for all workers: who merges their files gets
 	 * one */
 	snprintf(text, sizeof(text), "afcap capture %.32s, worker %u", capture->name, worker);
+	if (filter_length > HEAD_FILTER_MOST) /* cut it would be another one */
+		snprintf(text + strlen(text), sizeof(text) - strlen(text),
+			 ", filter of %zu characters not shown", filter_length);
 	option_text(&b, OPTION_COMMENT, text);
 	b = block_begin(block_end(&b), BLOCK_INTERFACE);
 	add16(&b, (uint16_t)capture->link_type);
@@ -141,7 +144,7 @@ void head_make(uint8_t *page, const struct message_capture *capture, uint32_t wo
 		option_text(&b, IF_DESCRIPTION, text);
 	}
 	option_add(&b, IF_TSRESOL, &resolution, 1);
-	if (filter_length) {
+	if (filter_length && filter_length <= HEAD_FILTER_MOST) {
 		memcpy(filter + 1, capture->filter,
 		       filter_length); /* first byte 0: libpcap's syntax */
 		option_add(&b, IF_FILTER, filter, filter_length + 1);

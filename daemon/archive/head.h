@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #define HEAD_BYTES	    4096 /* of every file: a page, filled up by a pad */
+#define HEAD_FILTER_MOST    2048 /* a longer filter has no room in a head */
 #define HEAD_STATISTICS_MAX 128
 
 /* Fills `page` (HEAD_BYTES). `os` and `application` name who wrote the file; cut at 255 bytes. */

@@ -1,6 +1,6 @@
 /* Files and command lines into a struct config. inih splits lines over its buffer and cuts long
  * names without a word, and does not tell a section without keys: the reader here looks at each
- * line first. */
+ * line first, and hands over a long one in pieces that inih takes for lines that go on. */
 #include "config_schema.h"
 
 #include <ctype.h>
@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define LINE_OVERRIDE	(~0u) /* in lines[]: set by -o */
+#define LINE_MOST	(FILTER_BYTES + 256)
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
 struct reading {
@@ -20,7 +21,10 @@ struct reading {
 	FILE *file;
 	unsigned line;
 	bool failed;
-	bool continued;	 /* the line begins with white space: more of the value before it */
+	bool continued;	  /* the line begins with white space: more of the value before it */
+	bool piece;	  /* this is not the first piece of its line */
+	const char *rest; /* of the line, not handed over yet; "": nothing */
+	char text[LINE_MOST + 2];
 	void *base;	 /* the section's struct, NULL before the first section */
 	unsigned *lines; /* and its lines[] */
 	const struct config_section *section;
@@ -152,40 +156,108 @@ static size_t line_get(char *buffer, size_t size, FILE *file)
 	return n;
 }
 
-/* inih's reader: like fgets. */
-static char *reading_line(char *buffer, int size, void *context)
+static bool line_is_empty(const char *text)
 {
-	struct reading *r = context;
-	const char *text = buffer;
-	size_t n;
+	return !*text || strchr(";#\r\n", *text);
+}
 
-	if (r->failed)
-		return NULL;
-	n = line_get(buffer, (size_t)size, r->file);
+/* Whether inih finds a key there. */
+static bool line_has_key(const char *text)
+{
+	const char *end = text + strcspn(text, "=:");
+
+	for (const char *p = text; p < end; p++)
+		if (*p == ';' && p > text && isspace((unsigned char)p[-1]))
+			return false;
+	return *end != '\0';
+}
+
+/* The next line of the file, looked at, into r->text. False: there is none, or it is bad. */
+static bool line_next(struct reading *r)
+{
+	size_t n = line_get(r->text, sizeof(r->text), r->file);
+	const char *text = r->text;
+
 	if (n == 0)
-		return NULL;
+		return false;
 	r->line++;
-	if (strlen(buffer) != n) {
+	if (strlen(r->text) != n) {
 		reading_fail(r, "a NUL byte: must be text");
-		return NULL;
+		return false;
 	}
-	if (n + 1 == (size_t)size && buffer[n - 1] != '\n' && !feof(r->file)) {
+	if (n == LINE_MOST + 1 && r->text[n - 1] != '\n' && !feof(r->file)) {
 		reading_fail(r,
 			     "line longer than %d characters: go on in the next line, which must "
 			     "begin with a space",
-			     size - 2);
-		return NULL;
+			     LINE_MOST);
+		return false;
 	}
 	if (r->line == 1 && strncmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
 		text += strlen(BYTE_ORDER_MARK); /* inih leaves it out, too */
 	text += strspn(text, " \t");
-	r->continued = text != buffer && *text && !strchr(";#\r\n", *text);
+	r->continued = text != r->text && !line_is_empty(text);
 	if (*text == '[' && !(r->continued && *r->key)) {
 		r->continued = false;
 		reading_section(r, text);
-		if (r->failed)
-			return NULL;
+	} else if (!line_is_empty(text) && !(r->continued && *r->key) && !line_has_key(text)) {
+		reading_fail(r, "must be KEY = VALUE, a [section], or a comment");
 	}
+	return !r->failed;
+}
+
+/* Where inih would end it: at a comment, which a piece of it would be no more. */
+static void comment_cut(char *line)
+{
+	char *at = line + strspn(line, " \t");
+
+	if (line_is_empty(at))
+		*line = '\0';
+	while ((at = strchr(at, ';')) && !isspace((unsigned char)at[-1]))
+		at++;
+	if (at && at > line)
+		*at = '\0';
+}
+
+/* How much of a long line goes into a piece of `size`: up to between two characters that are
+ * nobody's to take away. 0: no such place. */
+static size_t piece_length(const struct reading *r, size_t size)
+{
+	size_t n = size, from = 0;
+
+	if (!r->piece && !(r->continued && *r->key))
+		from = strcspn(r->rest, "=:") + 1;
+
+	while (n > from &&
+	       (isspace((unsigned char)r->rest[n - 1]) || strchr(" \t\r\n;#", r->rest[n])))
+		n--;
+	return n > from ? n : 0;
+}
+
+/* inih's reader: like fgets. */
+static char *reading_line(char *buffer, int size, void *context)
+{
+	struct reading *r = context;
+	size_t n, room;
+
+	r->piece = *r->rest != '\0';
+	if (r->failed || (!r->piece && !line_next(r)))
+		return NULL;
+	if (!r->piece) {
+		r->rest = r->text;
+		if (strlen(r->text) >= (size_t)size)
+			comment_cut(r->text);
+	}
+	room = (size_t)size - (r->piece ? 2 : 1); /* a space in front, a NUL behind */
+	n = strlen(r->rest);
+	if (n > room)
+		n = piece_length(r, room);
+	if (n == 0 && *r->rest) {
+		reading_fail(r, "must be KEY = VALUE, a [section], or a comment, and no white "
+				"space as long as a line");
+		return NULL;
+	}
+	snprintf(buffer, (size_t)size, "%s%.*s", r->piece ? " " : "", (int)n, r->rest);
+	r->rest += n;
 	return buffer;
 }
 
@@ -221,15 +293,16 @@ static int reading_value(void *context, const char *section, const char *name, c
 	}
 	key = config_key_find(r->section, name);
 	if (key && r->lines[key - r->section->keys] &&
-	    !(r->continued && strcmp(r->key, name) == 0)) {
+	    !((r->continued || r->piece) && strcmp(r->key, name) == 0)) {
 		reading_fail(r, "key %s is there already (line %u)", name,
 			     r->lines[key - r->section->keys]);
 		return 0;
 	}
-	if (r->continued && strcmp(r->key, name) == 0) {
+	if ((r->continued || r->piece) && strcmp(r->key, name) == 0) {
 		size_t n = strlen(r->value);
 
-		snprintf(r->value + n, sizeof(r->value) - n, "%s%s", n ? " " : "", value);
+		snprintf(r->value + n, sizeof(r->value) - n, "%s%s", n && !r->piece ? " " : "",
+			 value);
 	} else {
 		snprintf(r->key, sizeof(r->key), "%s", name);
 		snprintf(r->value, sizeof(r->value), "%s", value);
@@ -245,7 +318,7 @@ static int reading_value(void *context, const char *section, const char *name, c
 
 int config_read(struct config *config, const char *name, struct config_error *error)
 {
-	struct reading r = { .config = config, .error = error };
+	struct reading r = { .config = config, .error = error, .rest = "" };
 	int line, saved;
 
 	config->source = name;

@@ -11,18 +11,18 @@
 #define CONFIG_AUTO	    (-1)
 #define CONFIG_SYNC_NONE    (-1)
 #define CONFIG_SYNC_FILE    (-2)
-#define CONFIG_CAPTURES_MAX 16
+#define CONFIG_CAPTURES_MAX 64
 #define CONFIG_WORKERS_MAX  64
-#define CONFIG_ERROR_BYTES  768
+#define CONFIG_ERROR_BYTES  2048
 #define CONFIG_KEYS_MAX	    32
 
 enum on_missing { ON_MISSING_FAIL, ON_MISSING_WAIT };
 
 struct config_daemon {
 	char control[PATH_BYTES];
-	char control_group[33], control_admins[33];
+	char control_group[ACCOUNT_BYTES], control_admins[ACCOUNT_BYTES];
 	char metrics[PATH_BYTES];
-	char user[33], group[33];
+	char user[ACCOUNT_BYTES], group[ACCOUNT_BYTES];
 	int log_level;
 	unsigned lines[CONFIG_KEYS_MAX]; /* where each key was set; 0: its default */
 };
@@ -32,7 +32,7 @@ struct config_capture {
 	unsigned line; /* of its section */
 	char interface[INTERFACE_BYTES];
 	int64_t workers; /* CONFIG_AUTO or 1-64 */
-	char cpus[128];
+	char cpus[4096];
 	int fanout; /* enum afcap_fanout_mode */
 	uint32_t fanout_flags;
 	int64_t fanout_id; /* CONFIG_AUTO or 0-65535 */
@@ -51,7 +51,7 @@ struct config_capture {
 	int64_t file_size;     /* bytes */
 	int64_t file_duration; /* ns, 0: never */
 	int64_t file_mode;
-	char file_group[33];
+	char file_group[ACCOUNT_BYTES];
 	int64_t disk_budget;  /* bytes, 0: no limit */
 	int64_t max_age;      /* ns, 0: never */
 	int64_t disk_reserve; /* bytes; negative: percent of the file system */

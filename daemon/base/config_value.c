@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WORD_MAX  180 /* so that it fits a line that inih takes */
 #define LINE_MOST 100 /* where a value goes on in the next line */
 
 struct unit {
@@ -219,12 +218,6 @@ static int string_parse(const struct config_key *key, char *at, const char *valu
 			return -EINVAL;
 		}
 	}
-	for (const char *p = value; *p; p += stretch(p), p += *p == ' ')
-		if (stretch(p) > WORD_MAX) {
-			snprintf(rule, size, "must not contain a word of more than %d characters",
-				 WORD_MAX);
-			return -EINVAL;
-		}
 	memcpy(at, value, n + 1);
 	return 0;
 }
@@ -287,8 +280,7 @@ static void number_print(const struct config_key *key, int64_t number, FILE *out
 		unit_print(key_units(key), number, out);
 }
 
-/* Lines that inih takes are short: a long value goes on in further lines, which begin with white
- * space. */
+/* A long value goes on in further lines, which begin with white space. */
 static void string_print(const char *value, FILE *out)
 {
 	size_t column = 0;

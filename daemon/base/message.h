@@ -13,13 +13,14 @@
 #define LEDGER_FD  4 /* a worker's ledger */
 #define RING_FD	   5 /* a later worker's ring */
 
-#define MESSAGE_TEXT	   512
+#define MESSAGE_TEXT	   2048
 #define REASON_BYTES	   512
 #define CAPTURE_NAME_BYTES 33
 #define INTERFACE_BYTES	   128 /* an alternative name; the kernel's ALTIFNAMSIZ */
 #define DEVICE_BYTES	   16  /* IFNAMSIZ */
-#define FILTER_BYTES	   2049
-#define PATH_BYTES	   192
+#define FILTER_BYTES	   16385
+#define PATH_BYTES	   1024
+#define ACCOUNT_BYTES	   257 /* a user's or group's name, as directory services have them */
 #define FILE_NAME_BYTES	   128
 #define TRACE_FRAMES	   12
 #define TRACE_OBJECT	   24

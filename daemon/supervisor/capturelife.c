@@ -216,6 +216,20 @@ static void gap_tell(struct capture *capture)
 	capture->gap_ns = capture->saved->gap_ns = 0;
 }
 
+/* The kernel takes a program's memory from what a socket may have beside its buffers. */
+static void filter_refused(struct capture *capture, int error)
+{
+	char text[256];
+	bool room = error == ENOMEM || error == ENOBUFS;
+
+	snprintf(text, sizeof(text), "setting the filter of %u instructions: %s%s",
+		 capture->filter.len, room ? "the kernel has no room for it" : strerror(error),
+		 room ? " (net.core.optmem_max, sysctl(8), is the limit: raise it, or take a "
+			"shorter filter)"
+		      : "");
+	capture_start_failed(capture, room ? EX_CONFIG : EXIT_FAILURE, text);
+}
+
 static void capture_arm(struct capture *capture)
 {
 	const struct config_capture *c = capture->config;
@@ -224,7 +238,7 @@ static void capture_arm(struct capture *capture)
 		int rc = afcap_filter_set(capture->slots[i].ring_fd, &capture->filter);
 
 		if (rc) {
-			capture_start_failed(capture, EXIT_FAILURE, strerror(-rc));
+			filter_refused(capture, -rc);
 			return;
 		}
 	}

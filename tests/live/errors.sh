@@ -234,8 +234,8 @@ t_values_are_blamed_on_what_was_typed() {
 	refused 78 "^<3>-j: workers = 0: must be" -i va -w "$OUT" -j 0
 	refused 78 "^<3>-l: log_level = bogus: must be" -i va -w "$OUT" -l bogus
 	refused 78 "^<3>-o file_size=5x: file_size = 5x: must be" -i va -w "$OUT" -o file_size=5x
-	refused 78 "^<3>-f: filter = port 1 or .*: must have 0 to 2048 characters" -i va -w "$OUT" \
-		-f "$(printf 'port 1 or %.0s' $(seq 300)) port 2"
+	refused 78 "^<3>-f: filter = port 1 or .*: must have 0 to 16384 characters" -i va -w "$OUT" \
+		-f "$(printf 'port 1 or %.0s' $(seq 1640)) port 2"
 	refused 78 "path too long for a socket" -i va -w "$OUT" -o daemon.metrics="unix:/$(printf 'y%.0s' $(seq 120))"
 	refused 78 "^<3>/tmp: Is a directory" -c /tmp
 	refused 2 "unexpected argument" -i va extra

@@ -165,7 +165,7 @@ static const struct {
 	{ "[capture x]\nring_size = 64K\n", ":2: ring_size = 64K: must be at least one block" },
 	{ "[capture x]\nfile_size = 3M\n", ":2: file_size = 3M: must be at least 4 blocks" },
 	{ "[capture x]\ncpus = 1-\n", ":2: cpus = 1-: must be none, auto, or a list" },
-	{ "[capture x]\ndirectory =\n", "directory = : must have 1 to 180 characters" },
+	{ "[capture x]\ndirectory =\n", "directory = : must have 1 to 1023 characters" },
 	{ "[capture x]\ninterface = " TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN "12345678\n",
 	  ": must have 0 to 127 characters" },
 };
@@ -206,11 +206,110 @@ END_TEST
 
 START_TEST(a_line_that_is_too_long_is_refused)
 {
-	char text[600] = "[capture x]\nfilter = ";
+	static char text[20000] = "[capture x]\nfilter = ";
 
-	memset(text + strlen(text), 'a', 500);
+	memset(text + strlen(text), 'a', 19000);
 	ck_assert_int_ne(read_text(text), 0);
-	ck_assert_msg(strstr(error.text, ":2: line longer than"), "%s", error.text);
+	ck_assert_msg(strstr(error.text, ":2: line longer than 16641 characters"), "%s",
+		      error.text);
+}
+END_TEST
+
+/* inih takes 199 characters at once: no place of a value may show that. */
+START_TEST(a_long_line_is_one_line)
+{
+	for (unsigned words = 1; words < 160; words++) {
+		static char text[40000], filter[20000];
+		char where[256];
+		unsigned value = 0;
+
+		*filter = '\0';
+		for (unsigned i = 0; i < words; i++)
+			value += (unsigned)sprintf(filter + value, "%shost 10.%u.%u.1",
+						   i ? i % 7 ? " or " : "  or " : "", i, words);
+		sprintf(text,
+			"; %s\n[capture x]  ; %s\nfilter =%*s%s  ; or host %s\n  or udp[0]:2=1;2\n"
+			"directory = /%.*s;#x ; y\nbogus = 1\n",
+			filter, words < 5 ? filter : "", (int)(words % 9), "", filter, filter,
+			(int)words * 6,
+			"a/long/path/of/a/thousand/letters/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/"
+			"17/18/"
+			"19/20/21/22/23/24/25/26/27/28/29/30/31/32/33/34/35/36/37/38/39/40/41/42/"
+			"43/44/"
+			"45/46/47/48/49/50/51/52/53/54/55/56/57/58/59/60/61/62/63/64/65/66/67/68/"
+			"69/70/"
+			"71/72/73/74/75/76/77/78/79/80/81/82/83/84/85/86/87/88/89/90/91/92/93/94/"
+			"95/96");
+		config_init(&config);
+		ck_assert_int_ne(read_text(text), 0);
+		ck_assert_msg(strstr(error.text, ":6: unknown key bogus"), "%s", error.text);
+		strcat(filter, " or udp[0]:2=1;2");
+		ck_assert_str_eq(config.capture[0].filter, filter);
+		ck_assert_msg(strstr(config.capture[0].directory, ";#x") &&
+				      !strchr(config.capture[0].directory, ' '),
+			      "%s", config.capture[0].directory);
+		config_where(&config, &config.capture[0], "filter", where, sizeof(where));
+		ck_assert_msg(strstr(where, ":4"), "%s", where);
+	}
+}
+END_TEST
+
+START_TEST(a_long_line_that_is_none_is_told_with_its_place)
+{
+	char text[1000];
+
+	sprintf(text, "[capture x]\nfilter = %0400d\n%0300d\n", 1, 2);
+	ck_assert_int_ne(read_text(text), 0);
+	ck_assert_msg(strstr(error.text, ":3: must be KEY = VALUE"), "%s", error.text);
+	config_init(&config);
+	sprintf(text, "[capture x]\nfilter = %0400d\nnothing ; a = b\n", 1);
+	ck_assert_int_ne(read_text(text), 0);
+	ck_assert_msg(strstr(error.text, ":3: must be KEY = VALUE"), "%s", error.text);
+	config_init(&config);
+	sprintf(text, "[capture x]\nfilter = %300s x\n", "");
+	ck_assert_int_ne(read_text(text), 0);
+	ck_assert_msg(strstr(error.text, ":2: must be KEY = VALUE"), "%s", error.text);
+}
+END_TEST
+
+START_TEST(values_of_the_longest_are_taken_and_printed)
+{
+	static char text[30000];
+	char *printed;
+
+	sprintf(text,
+		"[daemon]\nuser = %0256d\n[capture x]\nfilter = %016384d\n"
+		"directory = %01023d\ncpus = 1%s\ninterface = %0127d\n",
+		1, 2, 3,
+		",1023,1022,1021,1020,1019,1018,1017,1016,1015,1014,1013,1012,1011,1010,1009,1008,"
+		"1007,1006,1005,1004,1003,1002,1001,1000,999,998,997,996,995,994,993,992,991,990,"
+		"989,988,987,986,985,984,983,982,981,980,979,978,977,976,975,974,973,972,971,970",
+		4);
+	ck_assert_msg(read_text(text) == 0, "%s", error.text);
+	printed = print(&config);
+	config_init(&config);
+	ck_assert_msg(read_text(printed) == 0, "%s", error.text);
+	ck_assert_uint_eq(strlen(config.capture[0].filter), 16384);
+	ck_assert_uint_eq(strlen(config.capture[0].directory), 1023);
+	ck_assert_uint_eq(strlen(config.capture[0].interface), 127);
+	ck_assert_uint_eq(strlen(config.daemon.user), 256);
+	free(printed);
+}
+END_TEST
+
+START_TEST(so_many_captures_and_not_one_more)
+{
+	static char text[4000];
+
+	for (unsigned i = 0; i < 64; i++)
+		sprintf(text + strlen(text), "[capture c%u]\n", i);
+	ck_assert_msg(read_text(text) == 0, "%s", error.text);
+	ck_assert_uint_eq(config.captures, 64);
+	config_init(&config);
+	strcat(text, "[capture more]\n");
+	ck_assert_int_ne(read_text(text), 0);
+	ck_assert_msg(strstr(error.text, ":65: capture more: at most 64 captures"), "%s",
+		      error.text);
 }
 END_TEST
 
@@ -328,6 +427,10 @@ Suite *suite_config(void)
 	tcase_add_test(t, a_byte_order_mark_hides_no_section);
 	tcase_add_test(t, a_nul_byte_is_refused);
 	tcase_add_test(t, a_line_that_is_too_long_is_refused);
+	tcase_add_test(t, a_long_line_is_one_line);
+	tcase_add_test(t, a_long_line_that_is_none_is_told_with_its_place);
+	tcase_add_test(t, values_of_the_longest_are_taken_and_printed);
+	tcase_add_test(t, so_many_captures_and_not_one_more);
 	tcase_add_test(t, a_file_that_is_not_there_is_told);
 	tcase_add_test(t, what_is_printed_parses_back_to_itself);
 	tcase_add_test(t, the_documented_file_is_the_defaults);

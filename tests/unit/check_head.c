@@ -108,7 +108,7 @@ START_TEST(the_longest_filter_fits)
 	struct message_capture c = capture;
 	const uint8_t *idb;
 
-	memset(c.filter, 'x', sizeof(c.filter) - 1);
+	memset(c.filter, 'x', HEAD_FILTER_MOST);
 	memset(c.interface, 'y', sizeof(c.interface) - 1);
 	memset(c.device, 'z', sizeof(c.device) - 1);
 	head_make(page, &c, 63, "Linux with a rather long release name that goes on",
@@ -149,6 +149,30 @@ START_TEST(a_pad_that_does_not_fill_the_page_is_none)
 		(*at)--;
 		ck_assert(head_valid(page));
 	}
+}
+END_TEST
+
+/* A longer one is not cut, which would be another filter */
+START_TEST(a_filter_without_room_is_left_out)
+{
+	struct message_capture c = capture;
+	const uint8_t *idb, *value;
+	uint16_t length = 0;
+
+	memset(c.filter, 'x', HEAD_FILTER_MOST);
+	memset(page, 0, sizeof(page));
+	head_make(page, &c, 63, "Linux 6.1", "afcapd 0");
+	ck_assert(head_valid(page));
+	idb = page + word(page + 4);
+	ck_assert_ptr_nonnull(option(idb + 16, 11, &length));
+	ck_assert_uint_eq(length, HEAD_FILTER_MOST + 1);
+	c.filter[HEAD_FILTER_MOST] = 'x';
+	head_make(page, &c, 63, "Linux 6.1", "afcapd 0");
+	ck_assert(head_valid(page));
+	ck_assert_ptr_null(option(idb + 16, 11, &length));
+	value = option(page + 24, 1, &length);
+	ck_assert_ptr_nonnull(value);
+	ck_assert_ptr_nonnull(memmem(value, length, "filter of 2049 characters not shown", 35));
 }
 END_TEST
 
@@ -197,6 +221,7 @@ Suite *suite_head(void)
 	tcase_add_test(t, the_longest_filter_fits);
 	tcase_add_test(t, a_head_of_the_first_version_is_valid);
 	tcase_add_test(t, a_pad_that_does_not_fill_the_page_is_none);
+	tcase_add_test(t, a_filter_without_room_is_left_out);
 	tcase_add_test(t, the_statistics_are_those_of_the_file_alone);
 	suite_add_tcase(s, t);
 	return s;
