@@ -1,5 +1,6 @@
 /* Every key: its type, place, default, range. */
 #include "config_schema.h"
+#include "linktype.h"
 
 #include <linux/if_packet.h>
 #include <string.h>
@@ -31,6 +32,9 @@ static const struct config_word fanout_flags[] = { { "defrag", PACKET_FANOUT_FLA
 						   { "ignore_outgoing", IGNORE_OUTGOING },
 						   { NULL, 0 } };
 static const struct config_word vlan_words[] = { { "keep", 1 }, { "strip", 0 }, { NULL, 0 } };
+static const struct config_word cooked_words[] = { { "sll2", LINKTYPE_LINUX_SLL2 },
+						   { "sll", LINKTYPE_LINUX_SLL },
+						   { NULL, 0 } };
 static const struct config_word output_words[] = { { "pcapng", OUTPUT_PCAPNG },
 						   { "none", OUTPUT_NONE },
 						   { NULL, 0 } };
@@ -69,6 +73,7 @@ static const struct config_key daemon_keys[] = {
 static const struct config_key capture_keys[] = {
 	{ "interface", CONFIG_STRING, C(interface), "", 0, LENGTH(config_capture, interface),
 	  NULL },
+	{ "cooked", CONFIG_CHOICE, C(cooked), "sll2", 0, 0, cooked_words },
 	{ "workers", CONFIG_NUMBER, C(workers), "auto", 1, CONFIG_WORKERS_MAX, auto_words },
 	{ "on_missing", CONFIG_CHOICE, C(on_missing), "fail", 0, 0, on_missing_words },
 	{ "worker_timeout", CONFIG_DURATION, C(worker_timeout), "3s", 2 * S, 3600 * S, NULL },

@@ -5,10 +5,13 @@
 
 #define LINKTYPE_ETHERNET   1
 #define LINKTYPE_RAW	    101
-#define LINKTYPE_LINUX_SLL2 276 /* cooked: a header for packets of all kinds of interfaces */
+#define LINKTYPE_LINUX_SLL  113 /* cooked: a header for packets of all kinds of interfaces */
+#define LINKTYPE_LINUX_SLL2 276 /* its second version */
 
 #define INTERFACE_ANY	  "any"
-#define COOKED_HEAD_BYTES 20u
+#define COOKED_HEAD_BYTES 20u /* at most */
+#define COOKED_HEAD(type) ((type) == LINKTYPE_LINUX_SLL ? 16u : 20u)
+#define IS_COOKED(type)	  ((type) == LINKTYPE_LINUX_SLL || (type) == LINKTYPE_LINUX_SLL2)
 /* The longest packet that readers take from a file: libpcap and Wireshark refuse a longer one. */
 #define PACKET_BYTES_MAX 262144u
 

@@ -75,8 +75,7 @@ static void compiled(void *context, int rc, struct sock_fprog *program, const ch
 static int compile(struct capture *capture, struct capture_error *error)
 {
 	const struct config_capture *c = capture->config;
-	const struct compile_job job = { .interface =
-						 capture_any(c) ? INTERFACE_ANY : capture->device,
+	const struct compile_job job = { .interface = capture_filter_for(c, capture->device),
 					 .expression = c->filter,
 					 .snaplen = capture->snaplen };
 	int rc;
@@ -99,7 +98,7 @@ int capture_filter(struct capture *capture, bool incoming_only, struct capture_e
 	if (*c->filter && k->link_type != capture->link_type)
 		return compile(capture, error);
 	if (!*c->filter)
-		rc = filter_compile(&program, capture_any(c) ? INTERFACE_ANY : capture->device, "",
+		rc = filter_compile(&program, capture_filter_for(c, capture->device), "",
 				    capture->snaplen, incoming_only, words, sizeof(words));
 	else
 		rc = filter_copy(&program, &k->program, incoming_only, words, sizeof(words));

@@ -33,6 +33,13 @@ bool capture_any(const struct config_capture *c)
 	return strcmp(c->interface, INTERFACE_ANY) == 0;
 }
 
+const char *capture_filter_for(const struct config_capture *c, const char *device)
+{
+	if (!capture_any(c))
+		return device;
+	return c->cooked == LINKTYPE_LINUX_SLL ? FILTER_ANY_SLL : INTERFACE_ANY;
+}
+
 uint32_t capture_snaplen(const struct config_capture *c)
 {
 	int64_t most = c->block_size - SNAPLEN_SPARE;
@@ -91,8 +98,8 @@ int capture_check(const struct config *config, const struct config_capture *c, b
 				     config_where(config, c, "ring_size", where, sizeof(where)),
 				     why.text);
 	if (filters && *c->filter)
-		rc = filter_check(c->interface, c->filter, capture_snaplen(c), words,
-				  sizeof(words));
+		rc = filter_check(capture_filter_for(c, c->interface), c->filter,
+				  capture_snaplen(c), words, sizeof(words));
 	if (rc)
 		return capture_error(error, EX_CONFIG, "%s: filter = %.200s: %s",
 				     config_where(config, c, "filter", where, sizeof(where)),
@@ -158,7 +165,7 @@ int capture_interface(const struct config *config, const struct config_capture *
 
 bool capture_link_type_known(const struct config_capture *c, uint32_t link_type)
 {
-	return capture_any(c) ? link_type == LINKTYPE_LINUX_SLL2
+	return capture_any(c) ? IS_COOKED(link_type)
 			      : link_type == LINKTYPE_ETHERNET || link_type == LINKTYPE_RAW;
 }
 
@@ -168,7 +175,7 @@ int capture_link_type(const struct config_capture *c, const struct link *link, u
 		      struct capture_error *error)
 {
 	if (!link) {
-		*link_type = LINKTYPE_LINUX_SLL2;
+		*link_type = (uint32_t)c->cooked;
 		return 0;
 	}
 	switch (link->type) {

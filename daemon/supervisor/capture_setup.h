@@ -12,6 +12,9 @@ __attribute__((format(printf, 3, 4))) int capture_error(struct capture_error *er
 /* Whether it records all interfaces at once. */
 bool capture_any(const struct config_capture *config);
 
+/* What its filter is compiled for (filter.h): the device, or cooked packets. Borrowed. */
+const char *capture_filter_for(const struct config_capture *config, const char *device);
+
 /* How much of a packet gets into the ring: none fills a block to its last byte. */
 uint32_t capture_snaplen(const struct config_capture *config);
 
@@ -35,7 +38,7 @@ bool capture_link_type_known(const struct config_capture *config, uint32_t link_
 bool capture_incoming_only(const struct capture *capture);
 
 /* The filter for the interface as it is now, into capture->filter. Returns 0, -1, or 1 where it has
- * to be compiled first, which capture_filtered() hears of. */
+ * to be compiled first, which capture_filter_for() hears of. */
 int capture_filter(struct capture *capture, bool incoming_only, struct capture_error *error);
 void capture_filter_free(struct capture *capture);
 

@@ -4,6 +4,7 @@
 #include "notify.h"
 #include "resume.h"
 
+#include "../base/linktype.h"
 #include "../base/log.h"
 
 #include <errno.h>
@@ -27,7 +28,7 @@ static const struct {
 	FIELD(vlan_keep, "vlan"),      FIELD(promiscuous, "promiscuous"),
 	FIELD(fanout_mode, "fanout"),  FIELD(fanout_flags, "fanout_flags"),
 	FIELD(fanout_id, "fanout_id"), FIELD(interface, "interface"),
-	FIELD(directory, "directory"),
+	FIELD(directory, "directory"), FIELD(link_type, "cooked"),
 #undef FIELD
 };
 
@@ -78,6 +79,8 @@ void earlier_config(struct config_capture *config, const struct saved_shape *sha
 	config->fanout = (int)shape->fanout_mode;
 	config->fanout_flags = shape->fanout_flags;
 	config->fanout_id = shape->fanout_id;
+	if (IS_COOKED(shape->link_type))
+		config->cooked = (int)shape->link_type;
 	memcpy(config->interface, shape->interface, sizeof(config->interface));
 	memcpy(config->directory, shape->directory, sizeof(config->directory));
 	/* Today's limits may be meant for another directory. */

@@ -18,9 +18,12 @@
 _Static_assert(sizeof(struct bpf_insn) == sizeof(struct sock_filter),
 	       "libpcap's instructions are the kernel's");
 
-static bool any(const char *interface)
+/* The link type of cooked packets, or 0. */
+static uint32_t any(const char *interface)
 {
-	return strcmp(interface, INTERFACE_ANY) == 0;
+	if (strcmp(interface, FILTER_ANY_SLL) == 0)
+		return LINKTYPE_LINUX_SLL;
+	return strcmp(interface, INTERFACE_ANY) == 0 ? LINKTYPE_LINUX_SLL2 : 0;
 }
 
 static int handle_error(int status)
@@ -164,7 +167,7 @@ static int compile_error(pcap_t *pcap, char *error, size_t error_size)
 
 /* The expression on a handle, behind what goes in front of it. */
 static int program_make(struct sock_fprog *program, pcap_t *pcap, const char *expression,
-			struct part direction, bool cooked, char *error, size_t error_size)
+			struct part direction, uint32_t cooked, char *error, size_t error_size)
 {
 	struct sock_filter before[FILTER_COOKED_BEFORE], *code;
 	struct bpf_program compiled;
@@ -175,7 +178,8 @@ static int program_make(struct sock_fprog *program, pcap_t *pcap, const char *ex
 	code = (struct sock_filter *)(void *)compiled.bf_insns;
 	rc = loop_refuse(&compiled, error, error_size);
 	if (rc == 0 && cooked)
-		rc = filter_cooked(code, compiled.bf_len, before, error, error_size);
+		rc = filter_cooked(&(struct sock_fprog){ (unsigned short)compiled.bf_len, code },
+				   cooked, before, error, error_size);
 	if (rc >= 0) {
 		const struct part parts[] = { direction,
 					      { before, (unsigned)rc },
@@ -187,19 +191,24 @@ static int program_make(struct sock_fprog *program, pcap_t *pcap, const char *ex
 	return rc;
 }
 
+static int cooked_handle(uint32_t link_type)
+{
+	return link_type == LINKTYPE_LINUX_SLL ? DLT_LINUX_SLL : DLT_LINUX_SLL2;
+}
+
 int filter_compile(struct sock_fprog *program, const char *interface, const char *expression,
 		   uint32_t snaplen, bool incoming_only, char *error, size_t error_size)
 {
 	struct sock_filter all[] = { BPF_STMT(BPF_RET | BPF_K, snaplen) };
 	struct part direction = direction_part(interface, incoming_only);
 	const struct part parts[] = { direction, { NULL, 0 }, { all, 1 } };
-	bool cooked = any(interface);
+	uint32_t cooked = any(interface);
 	pcap_t *pcap;
 	int rc;
 
 	if (!*expression)
 		return program_join(program, parts, error, error_size);
-	rc = cooked ? handle_dead(&pcap, DLT_LINUX_SLL2, snaplen, error, error_size)
+	rc = cooked ? handle_dead(&pcap, cooked_handle(cooked), snaplen, error, error_size)
 		    : handle_open(&pcap, interface, snaplen, error, error_size);
 	if (rc)
 		return rc;

@@ -7,6 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* In place of "any": cooked packets are LINKTYPE_LINUX_SLL, not SLL2. No device can be called so.
+ */
+#define FILTER_ANY_SLL "any:sll"
+
 /* Checks a pcap-filter(7) expression without permissions: its syntax, and with "any" that the
  * kernel can be told. Asks the name service for names. Returns 0, -EINVAL, or -ENOENT where a name
  * is not known, with libpcap's or filter_cooked()'s words. */

@@ -11,15 +11,26 @@
 #define NO_CELL (-1)
 
 /* What libpcap's compiler reads of the header, and in which size. */
-static const struct {
+struct field {
 	uint32_t offset, size;
 	int ancillary;
-} fields[] = {
-	{ 0, BPF_H, SKF_AD_PROTOCOL },
-	{ 4, BPF_W, SKF_AD_IFINDEX },
-	{ 8, BPF_H, SKF_AD_HATYPE },
-	{ 10, BPF_B, SKF_AD_PKTTYPE },
 };
+
+static const struct layout {
+	uint32_t link_type;
+	unsigned count;
+	struct field fields[4];
+} layouts[] = { { LINKTYPE_LINUX_SLL2,
+		  4,
+		  { { 0, BPF_H, SKF_AD_PROTOCOL },
+		    { 4, BPF_W, SKF_AD_IFINDEX },
+		    { 8, BPF_H, SKF_AD_HATYPE },
+		    { 10, BPF_B, SKF_AD_PKTTYPE } } },
+		{ LINKTYPE_LINUX_SLL,
+		  3,
+		  { { 0, BPF_H, SKF_AD_PKTTYPE },
+		    { 2, BPF_H, SKF_AD_HATYPE },
+		    { 14, BPF_H, SKF_AD_PROTOCOL } } } };
 
 static int refuse(char *error, size_t error_size, const char *what)
 {
@@ -28,31 +39,37 @@ static int refuse(char *error, size_t error_size, const char *what)
 }
 
 /* From a fixed place. The kernel takes negative offsets for something else. */
-static int absolute_translate(struct sock_filter *insn, char *error, size_t error_size)
+static int absolute_translate(struct sock_filter *insn, const struct layout *layout, char *error,
+			      size_t error_size)
 {
+	uint32_t head = COOKED_HEAD(layout->link_type);
 	char what[64];
 
-	if (insn->k >= COOKED_HEAD_BYTES && insn->k <= INT32_MAX) {
-		insn->k -= COOKED_HEAD_BYTES;
+	if (insn->k >= head && insn->k <= INT32_MAX) {
+		insn->k -= head;
 		return 0;
 	}
-	for (unsigned i = 0; i < sizeof(fields) / sizeof(*fields); i++)
-		if (BPF_MODE(insn->code) == BPF_ABS && insn->k == fields[i].offset &&
-		    BPF_SIZE(insn->code) == fields[i].size) {
-			insn->k = (uint32_t)(SKF_AD_OFF + fields[i].ancillary);
+	for (unsigned i = 0; i < layout->count; i++) {
+		const struct field *f = &layout->fields[i];
+
+		if (BPF_MODE(insn->code) == BPF_ABS && insn->k == f->offset &&
+		    BPF_SIZE(insn->code) == f->size) {
+			insn->k = (uint32_t)(SKF_AD_OFF + f->ancillary);
 			return 0;
 		}
+	}
 	snprintf(what, sizeof(what), "byte %u of the link-layer header", insn->k);
 	return refuse(error, error_size, what);
 }
 
 /* From a place that is computed: the constant part must be in the packet itself. */
-static int indirect_translate(struct sock_filter *insn, char *error, size_t error_size)
+static int indirect_translate(struct sock_filter *insn, uint32_t head, char *error,
+			      size_t error_size)
 {
-	if (insn->k < COOKED_HEAD_BYTES || insn->k > INT32_MAX)
+	if (insn->k < head || insn->k > INT32_MAX)
 		return refuse(error, error_size,
 			      "a computed place that may be in the link-layer header");
-	insn->k -= COOKED_HEAD_BYTES;
+	insn->k -= head;
 	return 0;
 }
 
@@ -93,14 +110,15 @@ static int cell_find(const struct sock_filter *code, unsigned count)
 	return NO_CELL;
 }
 
-static int load_translate(struct sock_filter *insn, int cell, char *error, size_t error_size)
+static int load_translate(struct sock_filter *insn, const struct layout *layout, int cell,
+			  char *error, size_t error_size)
 {
 	switch (BPF_MODE(insn->code)) {
 	case BPF_ABS:
 	case BPF_MSH:
-		return absolute_translate(insn, error, error_size);
+		return absolute_translate(insn, layout, error, error_size);
 	case BPF_IND:
-		return indirect_translate(insn, error, error_size);
+		return indirect_translate(insn, COOKED_HEAD(layout->link_type), error, error_size);
 	case BPF_LEN:
 		if (cell == NO_CELL)
 			return refuse(error, error_size, "the length beside so much else");
@@ -110,21 +128,23 @@ static int load_translate(struct sock_filter *insn, int cell, char *error, size_
 	return 0; /* constants, memory cells */
 }
 
-int filter_cooked(struct sock_filter *code, unsigned count,
+int filter_cooked(const struct sock_fprog *program, uint32_t link_type,
 		  struct sock_filter before[FILTER_COOKED_BEFORE], char *error, size_t error_size)
 {
-	int cell = cell_find(code, count);
+	const struct layout *layout = &layouts[link_type == LINKTYPE_LINUX_SLL];
+	struct sock_filter *code = program->filter;
+	int cell = cell_find(code, program->len);
 	bool length = false;
 
-	for (unsigned i = 0; i < count; i++) {
+	for (unsigned i = 0; i < program->len; i++) {
 		length |= loads_length(&code[i]);
-		if (loads(&code[i]) && load_translate(&code[i], cell, error, error_size))
+		if (loads(&code[i]) && load_translate(&code[i], layout, cell, error, error_size))
 			return -EINVAL;
 	}
 	if (!length)
 		return 0;
 	before[0] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0);
-	before[1] = (struct sock_filter)BPF_STMT(BPF_ALU | BPF_ADD | BPF_K, COOKED_HEAD_BYTES);
+	before[1] = (struct sock_filter)BPF_STMT(BPF_ALU | BPF_ADD | BPF_K, COOKED_HEAD(link_type));
 	before[2] = (struct sock_filter)BPF_STMT(BPF_ST, (uint32_t)cell);
 	return FILTER_COOKED_BEFORE;
 }

@@ -4,17 +4,18 @@
 
 #include <linux/filter.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define FILTER_COOKED_BEFORE 3
 
-/* Translates a program that was compiled for LINKTYPE_LINUX_SLL2, in place. The kernel runs it on a
- * packet without link-layer header, offset 0 the network layer whether the packet comes or goes;
- * what the cooked header will say, it tells by ancillary loads.
+/* Translates a program that was compiled for LINKTYPE_LINUX_SLL2 or _SLL, in place. The kernel runs
+ * it on a packet without link-layer header, offset 0 the network layer whether the packet comes or
+ * goes; what the cooked header will say, it tells by ancillary loads.
  *
  * `before` gets the instructions that must run first. Returns how many, 0 or FILTER_COOKED_BEFORE;
  * -EINVAL with words in `error` for what cannot be said to the kernel: other parts of the header,
  * and offsets into it that are computed. */
-int filter_cooked(struct sock_filter *code, unsigned count,
+int filter_cooked(const struct sock_fprog *program, uint32_t link_type,
 		  struct sock_filter before[FILTER_COOKED_BEFORE], char *error, size_t error_size);
 
 #endif

@@ -8,6 +8,7 @@
 #include "supervisor.h"
 
 #include "../base/clock.h"
+#include "../base/linktype.h"
 #include "../base/log.h"
 
 #include <errno.h>
@@ -125,13 +126,16 @@ static const char *shape_take(struct capture *capture, const struct saved *saved
 		return "its record is damaged";
 	capture->workers = workers_of(capture->config, saved);
 	now = resume_shape(capture);
-	now.link_type = saved->shape.link_type; /* of the device, which is looked at later */
+	now.link_type =
+		capture_any(capture->config) && IS_COOKED(saved->shape.link_type)
+			? (uint32_t)capture->config->cooked
+			: saved->shape.link_type; /* of the device, which is looked at later */
 	if (memcmp(&now, &saved->shape, sizeof(now)) != 0) {
 		if (earlier_make(capture, &saved->shape))
 			return "no memory";
 		capture->workers = saved->shape.workers;
 	}
-	if (!capture_link_type_known(capture->config, now.link_type))
+	if (!capture_link_type_known(capture->config, saved->shape.link_type))
 		return "its link type is none that is recorded";
 	return NULL;
 }
@@ -334,7 +338,9 @@ static void resume_changed(struct capture *capture)
 	char keys[96], why[sizeof(capture->gap_why)];
 
 	now.workers = workers_of(now.config, capture->saved);
-	now.link_type = capture->link_type;
+	now.link_type = capture_any(now.config) && IS_COOKED(capture->link_type)
+				? (uint32_t)now.config->cooked
+				: capture->link_type;
 	now.snaplen = capture_snaplen(now.config);
 	capture_ring(now.config, &now.ring, NULL);
 	earlier_differences(&now, &capture->saved->shape, keys, sizeof(keys));

@@ -1,4 +1,4 @@
-/* sockaddr_ll into LINKTYPE_LINUX_SLL2. */
+/* sockaddr_ll into LINKTYPE_LINUX_SLL2 and LINKTYPE_LINUX_SLL. */
 #include "cooked.h"
 
 #include <arpa/inet.h>
@@ -71,24 +71,48 @@ static uint16_t protocol_within(uint16_t protocol, uint32_t length)
 	return (uint16_t)(length < ETH_DATA_LEN ? length : ETH_DATA_LEN);
 }
 
-uint32_t cooked_head(uint8_t *head, const struct afcap_packet *packet, bool tagged)
+static void address_put(uint8_t *p, const struct sockaddr_ll *link)
 {
-	const struct sockaddr_ll *link = packet->link;
-	uint16_t protocol = protocol_of(packet);
-	size_t address_bytes = link->sll_halen;
+	size_t bytes = link->sll_halen;
 
-	if (address_bytes > sizeof(link->sll_addr))
-		address_bytes = sizeof(link->sll_addr);
-	memset(head, 0, COOKED_HEAD_BYTES);
-	put16(head, tagged ? packet->vlan_tpid : protocol);
+	if (bytes > sizeof(link->sll_addr))
+		bytes = sizeof(link->sll_addr);
+	memcpy(p, link->sll_addr, bytes);
+}
+
+static void sll_put(uint8_t *head, const struct sockaddr_ll *link, uint16_t protocol)
+{
+	put16(head, link->sll_pkttype);
+	put16(head + 2, link->sll_hatype);
+	put16(head + 4, link->sll_halen);
+	address_put(head + 6, link);
+	put16(head + 14, protocol);
+}
+
+static void sll2_put(uint8_t *head, const struct sockaddr_ll *link, uint16_t protocol)
+{
+	put16(head, protocol);
 	put32(head + 4, (uint32_t)link->sll_ifindex);
 	put16(head + 8, link->sll_hatype);
 	head[10] = link->sll_pkttype;
 	head[11] = link->sll_halen;
-	memcpy(head + 12, link->sll_addr, address_bytes);
+	address_put(head + 12, link);
+}
+
+uint32_t cooked_head(uint8_t *head, const struct afcap_packet *packet, uint32_t link_type,
+		     bool tagged)
+{
+	uint16_t within = protocol_of(packet), protocol = tagged ? packet->vlan_tpid : within;
+	uint32_t bytes = COOKED_HEAD(link_type);
+
+	memset(head, 0, bytes);
+	if (link_type == LINKTYPE_LINUX_SLL)
+		sll_put(head, packet->link, protocol);
+	else
+		sll2_put(head, packet->link, protocol);
 	if (!tagged)
-		return COOKED_HEAD_BYTES;
-	put16(head + COOKED_HEAD_BYTES, packet->vlan_tci);
-	put16(head + COOKED_HEAD_BYTES + 2, protocol_within(protocol, packet->length));
-	return COOKED_HEAD_BYTES + COOKED_TAG_BYTES;
+		return bytes;
+	put16(head + bytes, packet->vlan_tci);
+	put16(head + bytes + 2, protocol_within(within, packet->length));
+	return bytes + COOKED_TAG_BYTES;
 }

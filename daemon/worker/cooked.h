@@ -1,7 +1,8 @@
-/* The header of cooked packets, LINKTYPE_LINUX_SLL2: packets of all interfaces come without a
- * link-layer header, and what the kernel says of each stands in its place. Pure.
+/* The header of cooked packets: packets of all interfaces come without a link-layer header, and
+ * what the kernel says of each stands in its place. Pure.
  *
- * Offsets in bytes, network byte order (www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL2.html):
+ * Offsets in bytes, network byte order; LINKTYPE_LINUX_SLL2
+ * (www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL2.html):
  *
  *    0  u16  protocol: ETH_P_*
  *    2  u16  zero
@@ -11,6 +12,15 @@
  *   11  u8   length of the sender's link-layer address
  *   12       its first 8 bytes, zeros behind
  *   20       the packet from its network layer on
+ *
+ * LINKTYPE_LINUX_SLL, the first version (www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL.html):
+ *
+ *    0  u16  packet type
+ *    2  u16  ARPHRD_*
+ *    4  u16  length of the address
+ *    6       its first 8 bytes, zeros behind
+ *   14  u16  protocol
+ *   16       the packet
  *
  * A VLAN tag makes `protocol` its TPID, and its last 4 bytes come in front of the packet: TCI, and
  * the protocol within. */
@@ -23,8 +33,9 @@
 #define COOKED_TAG_BYTES 4u
 #define COOKED_BYTES_MAX (COOKED_HEAD_BYTES + COOKED_TAG_BYTES)
 
-/* Writes the header, and the tag that the kernel took out, to `head` of COOKED_BYTES_MAX bytes.
- * Returns their length. */
-uint32_t cooked_head(uint8_t *head, const struct afcap_packet *packet, bool tagged);
+/* Writes the header of this link type, and the tag that the kernel took out, to `head` of
+ * COOKED_BYTES_MAX bytes. Returns their length. */
+uint32_t cooked_head(uint8_t *head, const struct afcap_packet *packet, uint32_t link_type,
+		     bool tagged);
 
 #endif

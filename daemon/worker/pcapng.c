@@ -35,10 +35,10 @@ static void tagged_copy(uint8_t *to, uint32_t capture_length, const struct afcap
 
 /* The first capture_length bytes of the packet behind its cooked header. */
 static void cooked_copy(uint8_t *to, uint32_t capture_length, const struct afcap_packet *packet,
-			bool tagged)
+			uint32_t cooked, bool tagged)
 {
 	uint8_t head[COOKED_BYTES_MAX];
-	uint32_t n = cooked_head(head, packet, tagged);
+	uint32_t n = cooked_head(head, packet, cooked, tagged);
 
 	if (n > capture_length)
 		n = capture_length;
@@ -48,10 +48,10 @@ static void cooked_copy(uint8_t *to, uint32_t capture_length, const struct afcap
 
 /* The packet's bytes as the file has them. */
 static void packet_copy(uint8_t *to, uint32_t capture_length, const struct afcap_packet *packet,
-			bool cooked, bool tagged)
+			uint32_t cooked, bool tagged)
 {
 	if (cooked)
-		cooked_copy(to, capture_length, packet, tagged);
+		cooked_copy(to, capture_length, packet, cooked, tagged);
 	else if (tagged)
 		tagged_copy(to, capture_length, packet);
 	else
@@ -74,8 +74,8 @@ static void epb_add(struct pcapng_chunk *chunk, const struct afcap_packet *packe
 			capture_length = context->snaplen;
 	}
 	if (context->cooked) {
-		length += COOKED_HEAD_BYTES;
-		capture_length += COOKED_HEAD_BYTES;
+		length += COOKED_HEAD(context->cooked);
+		capture_length += COOKED_HEAD(context->cooked);
 	}
 	padded = round_up(capture_length, 4);
 	total = padded + PCAPNG_EPB_BYTES;

@@ -69,7 +69,7 @@ struct pcapng_context {
 	uint32_t worker;
 	uint32_t snaplen;
 	bool vlan_keep;	 /* put stripped tags back */
-	uint32_t cooked; /* the packets are of all interfaces: LINKTYPE_LINUX_SLL2 */
+	uint32_t cooked; /* the packets are of all interfaces: LINKTYPE_LINUX_SLL2, _SLL; or 0 */
 	uint64_t drops, freezes;
 	uint64_t drops_noted; /* of `drops`, in what was written before */
 	uint64_t now_ns;      /* realtime; for pcapng_quarantine() */

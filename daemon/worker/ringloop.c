@@ -193,7 +193,9 @@ static struct pcapng_context context_of(const struct ringloop *loop)
 	return (struct pcapng_context){ .worker = loop->what->worker,
 					.snaplen = loop->what->snaplen,
 					.vlan_keep = loop->what->vlan_keep,
-					.cooked = loop->what->link_type == LINKTYPE_LINUX_SLL2,
+					.cooked = IS_COOKED(loop->what->link_type)
+							  ? loop->what->link_type
+							  : 0,
 					.drops = k.drops,
 					.freezes = k.freezes,
 					.drops_noted = loop->totals.drops_noted };

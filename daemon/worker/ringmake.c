@@ -111,7 +111,7 @@ static int ring_place(struct worker *w)
 
 void worker_ring_make(struct worker *w)
 {
-	bool cooked = w->what.link_type == LINKTYPE_LINUX_SLL2;
+	bool cooked = IS_COOKED(w->what.link_type);
 	struct afcap_options options;
 	struct afcap_error error;
 	int rc;

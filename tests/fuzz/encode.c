@@ -8,6 +8,7 @@
 
 #include "../../daemon/archive/chunks.h"
 #include "../../daemon/archive/head.h"
+#include "../../daemon/base/linktype.h"
 #include "../../daemon/worker/cooked.h"
 #include "../../daemon/worker/pcapng.h"
 #include "../../lib/internal.h"
@@ -17,6 +18,7 @@
 
 #define PAGE 4096u
 
+#define SLL 8 /* of byte 1 */
 enum { INPLACE = 1, COOKED = 2, VLAN_KEEP = 4, TWICE = 8, QUARANTINE = 16, KERNEL_HEAD = 32 };
 
 struct chunk_file {
@@ -170,7 +172,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		head_put((struct tpacket_block_desc *)(void *)map, block_bytes);
 	context.snaplen = snaplens[data[1] % 8];
 	context.vlan_keep = data[0] & VLAN_KEEP;
-	context.cooked = data[0] & COOKED && !(data[0] & INPLACE);
+	if (data[0] & COOKED && !(data[0] & INPLACE))
+		context.cooked = data[1] & SLL ? LINKTYPE_LINUX_SLL : LINKTYPE_LINUX_SLL2;
 	ring.rx.map = map;
 	ring.rx.geometry = (struct afcap_geometry){ .version = AFCAP_TPACKET_V3,
 						    .block_bytes = block_bytes,

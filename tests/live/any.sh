@@ -28,14 +28,17 @@ P
 }
 
 # Packets of two files or lists of files are the same ones, whatever their order: header, length, bytes.
-# same_packets PCAP PCAPNG...: prints their number
+# same_packets PCAP PCAPNG...: prints their number. $COOKED: sll, else sll2
 same_packets() {
-	python3 - "$@" <<'P'
-import collections, struct, sys
+	COOKED=${COOKED:-sll2} python3 - "$@" <<'P'
+import collections, os, struct, sys
+
+sll = os.environ["COOKED"] == "sll"
+link_type = 113 if sll else 276
 
 def pcap(path):
     data = open(path, "rb").read()
-    assert struct.unpack_from("<I", data, 20)[0] & 0xffff == 276, "not LINUX_SLL2"
+    assert struct.unpack_from("<I", data, 20)[0] & 0xffff == link_type
     at = 24
     while at < len(data):
         captured, length = struct.unpack_from("<II", data, at + 8)
@@ -47,7 +50,7 @@ def pcapng(path):
     while at < len(data):
         kind, total = struct.unpack_from("<II", data, at)
         if kind == 1:
-            assert struct.unpack_from("<H", data, at + 8)[0] == 276, "not LINUX_SLL2"
+            assert struct.unpack_from("<H", data, at + 8)[0] == link_type
         if kind == 6:
             captured, length = struct.unpack_from("<II", data, at + 20)
             yield data[at + 28:at + 28 + captured], length
@@ -55,6 +58,8 @@ def pcapng(path):
 
 def tally(packets):
     # What is behind the address in its 8 bytes, libpcap takes from where it lies
+    if sll:
+        return collections.Counter((p[:6 + min(p[5], 8)] + p[14:16], p[16:], length) for p, length in packets)
     return collections.Counter((p[:12 + min(p[11], 8)], p[20:], length) for p, length in packets)
 
 theirs, ours = tally(pcap(sys.argv[1])), collections.Counter()
@@ -105,12 +110,12 @@ P
 
 # tcpdump on all interfaces into $DIR/theirs.pcap
 tcpdump_begin() {
-	ip netns exec "$NS" tcpdump -i any -y LINUX_SLL2 -B 65536 -U -w "$DIR/theirs.pcap" 2>"$DIR/tcpdump.err" &
+	ip netns exec "$NS" tcpdump -i any -y "${COOKED_AS:-LINUX_SLL2}" -B 65536 -U -w "$DIR/theirs.pcap" 2>"$DIR/tcpdump.err" &
 	TCPDUMP=$!
 	PIDS="$PIDS $TCPDUMP"
 	wait_for 5 grep -q "listening on any" "$DIR/tcpdump.err"
 }
-tcpdump_count() { tcpdump -nr "$DIR/theirs.pcap" 2>/dev/null | wc -l; }
+tcpdump_count() { tcpdump -nr "$DIR/theirs.pcap" --count 2>/dev/null | sed "s, .*,,"; }
 tcpdump_stop() {
 	kill -INT "$TCPDUMP"
 	wait "$TCPDUMP"
@@ -313,6 +318,35 @@ t_what_cannot_be_filtered_on_is_told() {
 	refused "udp and tcp" "rejects all packets"
 	equal "check" "$("$AFCAPD" -n -i any -f "link[1] = 8" 2>&1 >/dev/null | grep -c "byte 1 of the link-layer header")" 1
 	"$AFCAPD" -n -i any -f "inbound and udp" >/dev/null || fail "a good one is refused"
+}
+
+# The first version of the header, which more programs read: as tcpdump -y LINUX_SLL has it, also with a filter
+t_the_first_version_as_tcpdump() {
+	local COOKED=sll COOKED_AS=LINUX_SLL n list line
+	lab_widen
+	# shellcheck disable=SC2086
+	daemon_start -i any -w "$OUT" -j 2 $SMALL -o cooked=sll
+	tcpdump_begin
+	frames_sow vb plain
+	traffic
+	wait_for 5 counter_at_least written 9094
+	both_have_all() { n=$(tcpdump_count) && [ "$n" -gt 0 ] && counter_is packets "$n" && counter_is written "$n"; }
+	wait_for 10 both_have_all
+	tcpdump_stop
+	daemon_stop
+	mapfile -t list < <(files)
+	line=$(same_packets "$DIR/theirs.pcap" "${list[@]}" 2>&1) || fail "not tcpdump's packets: $line"
+	equal "packets compared" "$line" "$(account written)"
+	files_valid
+	contains "link type" "$(tcpdump -nr "${list[0]}" -c 1 2>&1)" "link-type LINUX_SLL "
+}
+t_the_first_version_is_filtered() {
+	daemon_start -i any -w "$OUT" -j 1 -o cooked=sll -o block_timeout=10ms -f "inbound and udp port 53 and greater 200"
+	frames_sow vb plain
+	wait_for 5 counter_is written 3 # and what is longer than that by its header: 500 bytes of payload
+	daemon_stop
+	if "$AFCAPD" -n -i any -o cooked=sll -f "ifindex 1" >"$DIR/n" 2>&1; then fail "ifindex is not in that header"; fi
+	contains "why" "$(cat "$DIR/n")" "ifindex"
 }
 
 # 100 bytes of payload, and the header beside them

@@ -314,6 +314,28 @@ t_another_filter_begins_another_file() {
 	equal "packets by filter" "$(cat "$DIR/by-filter")" $'udp and less 2000: 2000\nudp: 1000'
 }
 
+# What the rings hold is written with the header that it was taken for
+t_another_cooked_header_begins_another_file() {
+	local f sent=0 type
+	runs_again() { [ "$(ctl --json status | jq -r '.captures[0].state')" = running ]; }
+	for f in sll2 sll; do
+		printf '[capture all]\ndirectory = %s\ninterface = any\ncooked = %s\nworkers = 1\nblock_timeout = 10ms\nwrite_delay = 20ms\n' \
+			"$OUT" $f >"$DIR/afcapd.conf"
+		if [ $f = sll2 ]; then managed_start -c "$DIR/afcapd.conf"; else again USR2; fi
+		wait_for 10 runs_again
+		in_lab "$FRAMES" send vb 500 rate=50000
+		sent=$((sent + 1000)) # out of vb, in on va
+		wait_for 10 counter_is written $sent
+	done
+	managed_stop
+	contains "why" "$(cat "$DIR/err")" "its configuration has changed (cooked)"
+	for f in $(files); do
+		type=$(tcpdump -nr "$f" -c 1 2>&1 | sed -n 's/.*link-type \(LINUX_SLL2*\) .*/\1/p')
+		echo "$type $(tcpdump -nr "$f" --count 2>/dev/null)"
+	done | LC_ALL=C sort >"$DIR/types"
+	equal "packets by link type" "$(cat "$DIR/types")" $'LINUX_SLL 1000 packets\nLINUX_SLL2 1000 packets'
+}
+
 # `auto` is decided when the capture begins; the CPUs that are allowed later change nothing of it, whatever begins anew
 t_fewer_cpus_leave_the_number_of_workers() {
 	local before

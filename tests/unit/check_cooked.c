@@ -19,7 +19,9 @@ static struct handblock block;
 static void setup(void)
 {
 	memset(buffer, 0xaa, BUFFER_BYTES); /* whatever is not written shows */
-	context = (struct pcapng_context){ .snaplen = 262124, .vlan_keep = true, .cooked = true };
+	context = (struct pcapng_context){ .snaplen = 262124,
+					   .vlan_keep = true,
+					   .cooked = LINKTYPE_LINUX_SLL2 };
 	block = handblock_new(BLOCK_BYTES, 1);
 	pcapng_chunk_begin(&chunk, buffer, BUFFER_BYTES);
 }
@@ -99,6 +101,28 @@ START_TEST(the_header_is_what_the_kernel_says_of_the_packet)
 }
 END_TEST
 
+START_TEST(the_first_version_has_the_same_elsewhere)
+{
+	static const uint8_t expected[] = { 0, 3, 0, 1, 0, 6, 2, 3, 4, 5, 6, 7, 0, 0, 0x08, 0x00 };
+	static const uint8_t tag[] = { 0x81, 0x00, 0x12, 0x34, 0x08, 0x00 };
+	const uint8_t *epb;
+
+	context.cooked = LINKTYPE_LINUX_SLL;
+	packet_add(61, 0x0800);
+	tag_add(packet_add(40, 0x0800), 0x8100, 0x1234);
+	epb = encode();
+	ck_assert_uint_eq(word(epb + 20), 77);
+	ck_assert_uint_eq(word(epb + 24), 77);
+	ck_assert_mem_eq(epb + 28, expected, sizeof(expected));
+	for (uint32_t i = 0; i < 61; i++)
+		ck_assert_uint_eq(epb[44 + i], (uint8_t)(0x45 + i));
+	epb += word(epb + 4);
+	ck_assert_uint_eq(word(epb + 20), 60);
+	ck_assert_mem_eq(epb + 28 + 14, tag, sizeof(tag));
+	ck_assert_uint_eq(epb[48], 0x45);
+}
+END_TEST
+
 /* Of InfiniBand it is 20 bytes long: as many as there is room for */
 START_TEST(a_long_address_is_cut_and_a_missing_one_is_zeros)
 {
@@ -108,11 +132,11 @@ START_TEST(a_long_address_is_cut_and_a_missing_one_is_zeros)
 	struct afcap_packet packet = { .data = (const uint8_t *)h + 96, .link = link_of(h) };
 
 	link_of(h)->sll_halen = 20;
-	ck_assert_uint_eq(cooked_head(head, &packet, false), 20);
+	ck_assert_uint_eq(cooked_head(head, &packet, LINKTYPE_LINUX_SLL2, false), 20);
 	ck_assert_uint_eq(head[11], 20);
 	ck_assert_mem_eq(head + 12, link_of(h)->sll_addr, 8);
 	link_of(h)->sll_halen = 0;
-	cooked_head(head, &packet, false);
+	cooked_head(head, &packet, LINKTYPE_LINUX_SLL2, false);
 	ck_assert_mem_eq(head + 12, none, 8);
 }
 END_TEST
@@ -290,6 +314,7 @@ Suite *suite_cooked(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, the_header_is_what_the_kernel_says_of_the_packet);
+	tcase_add_test(t, the_first_version_has_the_same_elsewhere);
 	tcase_add_test(t, a_long_address_is_cut_and_a_missing_one_is_zeros);
 	tcase_add_loop_test(t, a_stripped_tag_stands_in_front_of_the_packet, 0,
 			    sizeof(tags) / sizeof(*tags));

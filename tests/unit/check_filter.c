@@ -2,6 +2,7 @@
 #include "suites.h"
 
 #include "../../daemon/supervisor/filter.h"
+#include "../../daemon/base/linktype.h"
 #include "../../daemon/supervisor/filter_cooked.h"
 
 #include <errno.h>
@@ -150,8 +151,9 @@ static const struct {
 START_TEST(each_load_is_translated)
 {
 	struct sock_filter before[FILTER_COOKED_BEFORE], insn = loads[_i].load;
+	const struct sock_fprog one = { 1, &insn };
 
-	ck_assert_int_ge(filter_cooked(&insn, 1, before, error, sizeof(error)), 0);
+	ck_assert_int_ge(filter_cooked(&one, LINKTYPE_LINUX_SLL2, before, error, sizeof(error)), 0);
 	ck_assert_uint_eq(insn.code, loads[_i].code);
 	ck_assert_uint_eq(insn.k, loads[_i].k);
 	ck_assert_uint_eq(insn.jt, loads[_i].load.jt);
@@ -180,9 +182,65 @@ static const struct sock_filter refused[] = {
 START_TEST(what_the_kernel_cannot_be_told_is_refused)
 {
 	struct sock_filter before[FILTER_COOKED_BEFORE], insn = refused[_i];
+	const struct sock_fprog one = { 1, &insn };
 
-	ck_assert_int_eq(filter_cooked(&insn, 1, before, error, sizeof(error)), -EINVAL);
+	ck_assert_int_eq(filter_cooked(&one, LINKTYPE_LINUX_SLL2, before, error, sizeof(error)),
+			 -EINVAL);
 	ck_assert_ptr_nonnull(strstr(error, "cannot be filtered on with interface = any"));
+}
+END_TEST
+
+static int cooked(struct sock_filter *code, unsigned short count,
+		  struct sock_filter before[FILTER_COOKED_BEFORE])
+{
+	const struct sock_fprog program = { count, code };
+
+	return filter_cooked(&program, LINKTYPE_LINUX_SLL2, before, error, sizeof(error));
+}
+
+/* The first version of the header has its fields elsewhere, and no interface index. */
+static const struct {
+	struct sock_filter load;
+	uint32_t k; /* 0: refused */
+} sll_loads[] = {
+	{ BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 0), ANCILLARY(PKTTYPE) },
+	{ BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 2), ANCILLARY(HATYPE) },
+	{ BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 14), ANCILLARY(PROTOCOL) },
+	{ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 20), 4 },
+	{ BPF_STMT(BPF_LD | BPF_H | BPF_IND, 18), 2 },
+	{ BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 17), 1 },
+	{ BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 4), 0 },
+	{ BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 10), 0 },
+	{ BPF_STMT(BPF_LD | BPF_H | BPF_IND, 15), 0 },
+};
+
+START_TEST(loads_of_the_first_version_are_translated)
+{
+	struct sock_filter before[FILTER_COOKED_BEFORE], insn = sll_loads[_i].load;
+	const struct sock_fprog one = { 1, &insn };
+	int rc = filter_cooked(&one, LINKTYPE_LINUX_SLL, before, error, sizeof(error));
+
+	ck_assert_int_eq(rc, sll_loads[_i].k ? 0 : -EINVAL);
+	if (rc == 0)
+		ck_assert_uint_eq(insn.k, sll_loads[_i].k);
+}
+END_TEST
+
+START_TEST(expressions_are_compiled_for_the_first_version)
+{
+	struct sock_fprog p;
+
+	ck_assert_int_eq(filter_compile(&p, FILTER_ANY_SLL,
+					"inbound and tcp port 80 and greater 90", 1000, false,
+					error, sizeof(error)),
+			 0);
+	free(p.filter);
+	ck_assert_int_eq(filter_check(FILTER_ANY_SLL, "ifindex 3", 1000, error, sizeof(error)),
+			 -EINVAL);
+	ck_assert_int_eq(filter_compile(&p, FILTER_ANY_SLL, "", 777, false, error, sizeof(error)),
+			 0);
+	ck_assert_uint_gt(p.len, 1); /* the loopback's packets once */
+	free(p.filter);
 }
 END_TEST
 
@@ -196,7 +254,7 @@ START_TEST(the_length_counts_the_header)
 	};
 	struct sock_filter before[FILTER_COOKED_BEFORE], full[BPF_MEMWORDS + 1];
 
-	ck_assert_int_eq(filter_cooked(code, 3, before, error, sizeof(error)), 3);
+	ck_assert_int_eq(cooked(code, 3, before), 3);
 	ck_assert_uint_eq(before[0].code, BPF_LD | BPF_W | BPF_LEN);
 	ck_assert_uint_eq(before[1].code, BPF_ALU | BPF_ADD | BPF_K);
 	ck_assert_uint_eq(before[1].k, 20);
@@ -205,10 +263,9 @@ START_TEST(the_length_counts_the_header)
 	ck_assert_uint_eq(code[2].k, 13);
 	for (unsigned i = 0; i < BPF_MEMWORDS; i++)
 		full[i] = (struct sock_filter)BPF_STMT(BPF_STX, i);
-	ck_assert_int_eq(filter_cooked(full, BPF_MEMWORDS, before, error, sizeof(error)), 0);
+	ck_assert_int_eq(cooked(full, BPF_MEMWORDS, before), 0);
 	full[BPF_MEMWORDS] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0);
-	ck_assert_int_eq(filter_cooked(full, BPF_MEMWORDS + 1, before, error, sizeof(error)),
-			 -EINVAL);
+	ck_assert_int_eq(cooked(full, BPF_MEMWORDS + 1, before), -EINVAL);
 }
 END_TEST
 
@@ -247,6 +304,9 @@ Suite *suite_filter(void)
 	tcase_add_loop_test(t, each_load_is_translated, 0, sizeof(loads) / sizeof(*loads));
 	tcase_add_loop_test(t, what_the_kernel_cannot_be_told_is_refused, 0,
 			    sizeof(refused) / sizeof(*refused));
+	tcase_add_loop_test(t, loads_of_the_first_version_are_translated, 0,
+			    sizeof(sll_loads) / sizeof(*sll_loads));
+	tcase_add_test(t, expressions_are_compiled_for_the_first_version);
 	tcase_add_test(t, the_length_counts_the_header);
 	tcase_add_test(t, expressions_for_all_interfaces_are_checked_as_they_will_be_used);
 	suite_add_tcase(s, t);
