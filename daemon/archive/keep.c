@@ -172,6 +172,28 @@ static bool too_old(const struct keep *k, const struct kept *file)
 	return made < now && now - made > age;
 }
 
+/* A daemon does not know what the clock did before its start, but finished files tell: one that was
+ * finished shortly before, and one that began by the same clock before that. After a step neither
+ * lies where it should. */
+static bool clock_vouched(const struct keep *k)
+{
+	const struct clock_now *clock = &k->place->clock;
+	uint64_t age = k->place->capture.max_age_ns, stand = clock_must_stand(age);
+	uint64_t start = clock->real_ns - clock->stood_ns;
+	bool shortly = false, before = false;
+
+	if (!clock->real_ns || clock->spans || start < stand)
+		return false;
+	for (size_t i = 0; i < k->count; i++) {
+		const struct kept *f = &k->files[i];
+		uint64_t began = f->name.time_us * 1000;
+
+		shortly |= f->finished_ns <= start && f->finished_ns >= start - stand;
+		before |= began <= start - stand && clock->real_ns - began <= age;
+	}
+	return shortly && before;
+}
+
 static const char aged[] = "it is older than max_age";
 static const char budget_exceeded[] = "the capture's files would exceed disk_budget";
 static const char reserve_short[] = "less than disk_reserve would stay available";
@@ -267,10 +289,11 @@ static void files_remove(struct keep *k, struct message_result *result)
 {
 	uint64_t age = k->place->capture.max_age_ns;
 	const char *why;
+	bool by_age = age && (clock_stood(&k->place->clock, age) || clock_vouched(k));
 
 	qsort(k->files, k->count, sizeof(*k->files), order_compare);
 	k->place->newest_ns = k->files[k->count - 1].finished_ns;
-	for (size_t i = 0; i < k->count && age && clock_stood(&k->place->clock, age); i++)
+	for (size_t i = 0; i < k->count && by_age; i++)
 		if (too_old(k, &k->files[i]))
 			kept_remove(k, &k->files[i], aged, result);
 	for (size_t i = 0; i < k->count && (why = reason(k)); i++) {

@@ -81,15 +81,18 @@ uint64_t clock_today(const struct clock_now *now, uint64_t ns)
 	return latest ? latest : ns;
 }
 
+uint64_t clock_must_stand(uint64_t age_ns)
+{
+	uint64_t least = age_ns < CLOCK_STOOD_LEAST ? age_ns : CLOCK_STOOD_LEAST;
+
+	if (least < age_ns / 10)
+		least = age_ns / 10;
+	return least < CLOCK_STOOD_MOST ? least : CLOCK_STOOD_MOST;
+}
+
 bool clock_stood(const struct clock_now *now, uint64_t age_ns)
 {
-	uint64_t least = age_ns / 10;
-
-	if (least < CLOCK_STOOD_LEAST)
-		least = CLOCK_STOOD_LEAST;
-	if (least > CLOCK_STOOD_MOST)
-		least = CLOCK_STOOD_MOST;
-	return now->real_ns && now->stood_ns >= least;
+	return now->real_ns && now->stood_ns >= clock_must_stand(age_ns);
 }
 
 /* By the realtime clock alone. */

@@ -57,8 +57,11 @@ int64_t clock_look(struct clock_watch *watch, uint64_t real_ns, uint64_t boot_ns
  * twice, the later one. */
 uint64_t clock_today(const struct clock_now *now, uint64_t ns);
 
-/* Whether anything may be removed that is `age_ns` old by this clock: not before it has stood for a
- * tenth of that, at least 5 minutes and at most an hour. */
+/* How long the clock must have stood until what is `age_ns` old by it may be removed: a tenth of
+ * that, at least 5 minutes (but not more than the age itself) and at most an hour. */
+uint64_t clock_must_stand(uint64_t age_ns);
+
+/* Whether it has. */
 bool clock_stood(const struct clock_now *now, uint64_t age_ns);
 
 /* Until what began at since_ns reaches the next multiple of the period, in (0: now). `due_ns` is

@@ -77,11 +77,28 @@ t_a_clock_that_is_wrong_for_a_while_removes_nothing() {
 	daemon_stop
 }
 
-t_old_files_go() {
+# Files of 2, 1 and 0 days and of 3 hours; $OLD is the oldest
+old_files() {
 	local age
 	for age in 2 1 0; do : >"$(old_name -$((age * DAY)))"; done
 	: >"$OUT/va-w1-$(date -u -d "-3 hours" +%Y%m%dT%H%M%S).000000Z.suspect.pcapng"
-	old=$(find "$OUT" -name 'va-*' | sort | head -1)
+	OLD=$(find "$OUT" -name 'va-*' | sort | head -1)
+}
+
+# One was finished just now, another began hours ago, by the same clock
+t_old_files_go_at_once_where_files_vouch_for_the_clock() {
+	old_files
+	clock_start 0 -o max_age=30h
+	wait_for 5 removed 1
+	[ ! -e "$OLD" ] || fail "another one went"
+	equal "files left" "$(find "$OUT" -name 'va-*' | wc -l)" 3
+	daemon_stop
+}
+
+t_old_files_go_when_the_clock_has_stood() {
+	old_files
+	old=$OLD
+	touch -d '-2 hours' "$OUT"/va-*
 	clock_start 0 -o max_age=30h
 	clock_pass 3590 # not yet, nor by what a clock said once
 	file_make

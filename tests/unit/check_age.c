@@ -85,6 +85,39 @@ START_TEST(nothing_goes_by_a_clock_that_has_not_stood)
 }
 END_TEST
 
+/* A daemon that has just begun: files from shortly before and from longer before tell that the
+ * clock stands; after a step they do not, and what this daemon finishes itself tells nothing. */
+START_TEST(files_vouch_for_the_clock_at_a_start)
+{
+	static const int64_t day = (int64_t)DAY;
+	const char *recent;
+
+	place.clock = (struct clock_now){ .real_ns = TODAY, .stood_ns = S };
+	place.capture.max_age_ns = 7 * DAY;
+	place_file(aged(NAME_FINISHED, 0, 8 * day), NULL, 10);
+	recent = aged(NAME_FINISHED, 1, (int64_t)HOUR / 2);
+	place_file(recent, NULL, 10);
+	place_finished(recent, TODAY - HOUR / 2);
+	ck_assert(enforce(0));
+	ck_assert_uint_eq(result.removed, 0); /* the same by a clock that was set a week ahead */
+	place_file(aged(NAME_FINISHED, 2, 2 * day), NULL, 10);
+	place_finished(recent, TODAY - HOUR - 2 * S); /* too long ago */
+	ck_assert(enforce(0));
+	ck_assert_uint_eq(result.removed, 0);
+	place_finished(recent, TODAY); /* by this daemon */
+	ck_assert(enforce(0));
+	ck_assert_uint_eq(result.removed, 0);
+	place_finished(recent, TODAY - HOUR / 2);
+	place.clock.spans = 1; /* it has been set since */
+	ck_assert(enforce(0));
+	ck_assert_uint_eq(result.removed, 0);
+	place.clock.spans = 0;
+	ck_assert(enforce(0));
+	ck_assert_uint_eq(result.removed, 1);
+	ck_assert_uint_eq(place_count(), 2);
+}
+END_TEST
+
 /* The clock was set forward by 400 days, long ago: what was there is as old as it was. */
 START_TEST(what_a_step_made_old_stays)
 {
@@ -199,6 +232,7 @@ Suite *suite_age(void)
 	tcase_add_checked_fixture(t, place_setup, place_teardown);
 	tcase_add_test(t, files_older_than_max_age_go);
 	tcase_add_test(t, nothing_goes_by_a_clock_that_has_not_stood);
+	tcase_add_test(t, files_vouch_for_the_clock_at_a_start);
 	tcase_add_test(t, what_a_step_made_old_stays);
 	tcase_add_test(t, names_that_no_clock_gave_do_not_count_as_old);
 	tcase_add_test(t, what_was_finished_first_goes_first);

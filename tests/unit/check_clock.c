@@ -88,11 +88,13 @@ START_TEST(a_new_time_stands_before_it_is_believed)
 {
 	static const struct {
 		uint64_t age, least;
-	} cases[] = {
-		{ S, 300 * S }, { HOUR, 360 * S }, { 5 * HOUR, HOUR / 2 }, { 365 * DAY, HOUR }
-	};
+	} cases[] = { { S, S },
+		      { HOUR / 4, 300 * S },
+		      { HOUR, 360 * S },
+		      { 5 * HOUR, HOUR / 2 },
+		      { 365 * DAY, HOUR } };
 
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < 5; i++) {
 		setup();
 		ck_assert(!clock_stood(&watch.now, cases[i].age)); /* nor the first one */
 		clock_look(&watch, NOW + cases[i].least - 1, HOUR + cases[i].least - 1);
