@@ -5,6 +5,7 @@
 
 #include "../base/log.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static bool configured(const struct config *config, const char *name)
@@ -15,19 +16,22 @@ static bool configured(const struct config *config, const char *name)
 	return false;
 }
 
-static void section_add(struct config *config, const char *name, const struct saved *saved)
+/* Recorded nothing: false. What is left of it is dropped then. */
+static bool section_add(struct config *config, const char *name, const struct saved *saved)
 {
 	struct config_capture *capture;
 	struct config_error error;
 
-	if (!saved->since_ns ||
-	    !earlier_valid(&saved->shape)) /* nothing yet; or nothing to go by */
-		return;
+	if (!saved->since_ns)
+		return false;
+	if (!earlier_valid(&saved->shape)) /* nothing to go by */
+		return true;
 	capture = config_add(config, name, 0, "the previous instance", &error);
 	if (capture)
 		earlier_config(capture, &saved->shape);
 	else
 		log_error("%s", error.text);
+	return true;
 }
 
 void former_add(struct config *config)
@@ -36,14 +40,18 @@ void former_add(struct config *config)
 	int fd;
 
 	for (unsigned i = 0; (name = handover_capture(i, &fd)); i++) {
+		char copy[CAPTURE_NAME_BYTES];
 		uint64_t ignored;
 		struct saved *saved;
+		bool recorded;
 
 		if (!*name || fd < 0 || configured(config, name))
 			continue;
 		saved = saved_map(fd, &ignored);
-		if (saved)
-			section_add(config, name, saved);
+		recorded = !saved || section_add(config, name, saved);
 		saved_unmap(saved);
+		snprintf(copy, sizeof(copy), "%s", name);
+		if (!recorded)
+			handover_discard(copy);
 	}
 }

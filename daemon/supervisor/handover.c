@@ -137,6 +137,20 @@ bool handover_is_of(const char *name, const char *capture)
 	return false;
 }
 
+int handover_take_ring(const char *capture)
+{
+	for (unsigned i = 0; i < left_count; i++) {
+		int fd = left[i].fd;
+
+		if (fd < 0 || strncmp(left[i].name, "ring.", 5) != 0 ||
+		    !handover_is_of(left[i].name, capture))
+			continue;
+		left[i].fd = -1;
+		return fd;
+	}
+	return -1;
+}
+
 void handover_discard(const char *capture)
 {
 	for (unsigned i = 0; i < left_count; i++)
@@ -151,7 +165,11 @@ bool handover_end(void)
 	for (unsigned i = 0; i < left_count; i++) {
 		if (left[i].fd < 0)
 			continue;
-		if (strcmp(left[i].name, "test.store") != 0) /* storelimit.c's */
+		if (strncmp(left[i].name, "ring.", 5) == 0)
+			log_error("%s, kept from a process before, is of no use: what it may hold "
+				  "is lost",
+				  left[i].name);
+		else if (strcmp(left[i].name, "test.store") != 0) /* storelimit.c's */
 			log_notice("%s, kept from a process before, is of no use any more",
 				   left[i].name);
 		left_drop(&left[i]);

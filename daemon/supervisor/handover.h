@@ -33,6 +33,9 @@ int handover_take(const struct handover_key *key);
  * else; NULL: there are no more. *fd stays here; -1: it is taken. */
 const char *handover_capture(unsigned i, int *fd);
 
+/* Takes any ring of a capture; the caller owns it. -1: none is left. */
+int handover_take_ring(const char *capture);
+
 /* Whether something of this name is of this capture. */
 bool handover_is_of(const char *name, const char *capture);
 

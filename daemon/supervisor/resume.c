@@ -6,6 +6,7 @@
 #include "link.h"
 #include "slotfiles.h"
 #include "supervisor.h"
+#include "unread.h"
 
 #include "../base/clock.h"
 #include "../base/linktype.h"
@@ -27,6 +28,7 @@
 struct left {
 	int ledger_fd, ring_fd;
 	struct ledger *ledger;
+	bool usable; /* the ledger is */
 };
 
 struct saved_shape resume_shape(const struct capture *capture)
@@ -79,6 +81,7 @@ static const char *left_take(const struct capture *capture, unsigned worker, str
 		.reported = &none,
 	};
 	struct handover_key key = key_of(capture, HANDOVER_LEDGER, worker, 0);
+	const char *problem;
 
 	*l = (struct left){ .ring_fd = -1 };
 	l->ledger_fd = handover_take(&key);
@@ -92,20 +95,43 @@ static const char *left_take(const struct capture *capture, unsigned worker, str
 	l->ring_fd = handover_take(&key); /* -1: it was closed, its interface being away */
 	if (l->ring_fd >= 0)
 		ledger_take(l->ledger, afcap_stats_take, l->ring_fd);
-	return ledger_problem(l->ledger, &bounds);
+	problem = ledger_problem(l->ledger, &bounds);
+	l->usable = !problem;
+	return problem;
 }
 
-/* What a worker's ring holds, of which nobody will know more. */
-static uint64_t left_unread(const struct left *l)
+/* Adds what a worker's ring holds, of which nobody will know more. False: that is not known. */
+static bool left_unread(const struct left *l, const uint32_t ring[2], uint64_t *packets)
 {
 	struct ledger_kernel k;
 	uint64_t received;
 
-	if (!l->ledger || l->ring_fd < 0)
-		return 0;
+	if (l->ring_fd < 0)
+		return true;
+	if (!l->usable)
+		return unread_count(l->ring_fd, ring[0], ring[1], packets);
 	k = ledger_kernel(l->ledger);
 	received = ledger_totals(l->ledger).received;
-	return k.packets - k.drops > received ? k.packets - k.drops - received : 0;
+	if (k.packets - k.drops > received)
+		*packets += k.packets - k.drops - received;
+	return true;
+}
+
+/* All rings of a capture, those that were taken out of the store and those that were not. */
+static bool unread_sum(const struct capture *capture, struct left *list, unsigned count,
+		       uint64_t *packets)
+{
+	uint32_t ring[2] = { 0, 0 };
+	bool known = saved_ring(capture->saved_fd, &ring[0], &ring[1]);
+	int fd;
+
+	for (unsigned i = 0; i < count; i++)
+		known &= left_unread(&list[i], ring, packets);
+	while ((fd = handover_take_ring(capture->config->name)) >= 0) {
+		known &= unread_count(fd, ring[0], ring[1], packets);
+		close(fd);
+	}
+	return known;
 }
 
 /* `auto` was decided when the capture began: the CPUs that this process may use by now change
@@ -146,13 +172,10 @@ static void resume_refuse(struct capture *capture, struct left *list, unsigned c
 {
 	char when[CLOCK_TEXT_BYTES];
 	uint64_t unread = 0;
-	bool known = count && count == capture->workers;
+	bool known = unread_sum(capture, list, count, &unread);
 
-	for (unsigned i = 0; i < count; i++) {
-		known = known && list[i].ledger && list[i].ring_fd >= 0;
-		unread += left_unread(&list[i]);
+	for (unsigned i = 0; i < count; i++)
 		left_close(&list[i]);
-	}
 	handover_discard(capture->config->name);
 	capture->left = true;
 	if (strcmp(why, NOTHING_YET) == 0) { /* what it found itself goes on */
@@ -169,9 +192,9 @@ static void resume_refuse(struct capture *capture, struct left *list, unsigned c
 	else
 		log_warning("%s: what a daemon before left cannot be gone on with: %s",
 			    capture->config->name, why);
-	if (known)
-		log_warning("%s: its rings held %" PRIu64 " packets, which are abandoned",
-			    capture->config->name, unread);
+	log_at(known && !unread ? LOG_NOTICE : LOG_ERR,
+	       "%s: its rings held %" PRIu64 " packets%s, which are lost", capture->config->name,
+	       unread, known ? "" : " or more");
 	snprintf(capture->gap_why, sizeof(capture->gap_why), "%s", why);
 }
 

@@ -60,6 +60,22 @@ struct saved *saved_map(int fd, uint64_t *alive_ns)
 	return NULL;
 }
 
+bool saved_ring(int fd, uint32_t *blocks, uint32_t *block_bytes)
+{
+	struct {
+		uint64_t magic;
+		uint32_t version, bytes;
+		uint64_t alive_ns;
+		uint32_t workers, block_bytes, blocks, unused;
+	} head;
+
+	if (pread(fd, &head, sizeof(head), 0) != (ssize_t)sizeof(head) || head.magic != SAVED_MAGIC)
+		return false;
+	*blocks = head.blocks;
+	*block_bytes = head.block_bytes;
+	return true;
+}
+
 void saved_unmap(struct saved *saved)
 {
 	if (saved)

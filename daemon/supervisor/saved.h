@@ -35,7 +35,8 @@ struct saved_slot {
 /* What must be the same for a ring to be gone on with. */
 struct saved_shape {
 	uint32_t workers;
-	uint32_t block_bytes, blocks, block_timeout_ms, snaplen;
+	uint32_t block_bytes, blocks; /* ... these two */
+	uint32_t block_timeout_ms, snaplen;
 	uint32_t link_type, output, vlan_keep, promiscuous;
 	uint32_t fanout_mode, fanout_flags;
 	int32_t fanout_id;
@@ -44,7 +45,7 @@ struct saved_shape {
 };
 
 struct saved {
-	uint64_t magic; /* these four stay where they are in every version */
+	uint64_t magic; /* these four stay where they are in every version, and with them ... */
 	uint32_t version;
 	uint32_t bytes;
 	uint64_t alive_ns; /* realtime: the daemon was there */
@@ -66,6 +67,9 @@ int saved_create(void);
  * was last there, 0 where even that is not known. */
 struct saved *saved_map(int fd, uint64_t *alive_ns);
 void saved_unmap(struct saved *saved);
+
+/* The rings that it is about, whatever its version. False: it is no record. */
+bool saved_ring(int fd, uint32_t *blocks, uint32_t *block_bytes);
 
 /* The record of a file, NULL where there is none. */
 struct saved_file *saved_find(struct saved_slot *slot, uint64_t serial);

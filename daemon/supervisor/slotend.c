@@ -76,8 +76,8 @@ void slot_settle(struct slot *slot)
 	if (kernel.packets - kernel.drops > totals.received) {
 		uint64_t left = kernel.packets - kernel.drops - totals.received;
 
-		log_warning("%s/%u: %llu packets left in the ring are abandoned",
-			    slot->capture->config->name, slot->index, (unsigned long long)left);
+		log_error("%s/%u: %llu packets left in the ring are abandoned",
+			  slot->capture->config->name, slot->index, (unsigned long long)left);
 		totals.received += left;
 		totals.discarded_abandoned += left;
 	}

@@ -181,15 +181,21 @@ t_upgrades() {
 	cp "$BUILD/tests/afcapd-other" "$DIR/next" && mv "$DIR/next" "$DIR/afcapd"
 	again USR2
 	began_anew "its ledgers are of another version"
+	contains "nothing was in the rings" "$(cat "$DIR/err")" "<5>va: its rings held 0 packets, which are lost"
 	in_lab "$FRAMES" send vb 1000 first=2000 rate=50000
 	wait_for 5 counter_is received 1000
+	for pid in $(workers); do kill -STOP "$pid"; done
+	in_lab "$FRAMES" send vb 700 first=4000 rate=50000
+	kill -STOP "$DAEMON"                               # else they are replaced, ...
+	for pid in $(workers); do kill -KILL "$pid"; done # ... or go on as its orphans
 	cp "$AFCAPD" "$DIR/next" && mv "$DIR/next" "$DIR/afcapd"
 	again KILL
+	contains "what was in them" "$(cat "$DIR/err")" "<3>va: its rings held 700 packets, which are lost"
 	equal "begun anew" "$(grep -c 'cannot be gone on with: its ledgers are of another version' "$DIR/err")" 2
 	in_lab "$FRAMES" send vb 1000 first=3000 rate=50000
 	wait_for 5 counter_is received 1000
 	managed_stop
-	whole 4000
+	whole 4700
 	frames_check 4000 || fail "frames differ"
 }
 
