@@ -153,6 +153,9 @@ bool earlier_adopt(struct capture *capture)
 	     now->output != then->output) &&
 	    files_pending(capture->files, capture->index))
 		return false;
+	/* The store's copy of a ring is a member of that group as well */
+	if (now->fanout_id != CONFIG_AUTO && !notify_settled())
+		return false;
 	capture->saved->armed = 0;
 	rc = slots_resize(capture, workers);
 	if (rc)
@@ -160,8 +163,6 @@ bool earlier_adopt(struct capture *capture)
 			  capture->workers);
 	earlier_forget(capture);
 	capture->saved->shape = resume_shape(capture);
-	if (now->fanout_id != CONFIG_AUTO)
-		notify_settle(); /* the store's copy of a ring is a member of that group as well */
 	capture->placed = false;
 	capture_tell(capture);
 	return true;

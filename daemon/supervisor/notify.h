@@ -1,5 +1,6 @@
 /* What systemd is told, and what it keeps. The only door to libsystemd's notifications; all of it
- * is nothing where no service manager listens. */
+ * is nothing where no service manager listens. A manager that does not read is not waited for: what
+ * it must not miss is kept in its order, and sent with what is said next. */
 #ifndef NOTIFY_H
 #define NOTIFY_H
 
@@ -29,7 +30,9 @@ void notify_barrier(int fd);
 /* How many it keeps; false: it does not tell, as it is older than systemd 254, or keeps none. */
 bool notify_store_max(unsigned *max);
 
-/* Waits until the manager has read all that it was told, at most some seconds. */
+/* Whether the manager has read all that it was told; true, too, when it has not for some seconds.
+ * notify_settle() waits for that: at the start and at the end, not in between. */
+bool notify_settled(void);
 void notify_settle(void);
 
 /* The socket that a socket unit made and named so (FileDescriptorName=control or metrics): the

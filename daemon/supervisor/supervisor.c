@@ -150,15 +150,14 @@ bool supervisor_group_held(const struct supervisor *s, int64_t fanout_id)
 		if (s->capture[i].state != CAPTURE_STOPPED &&
 		    s->capture[i].config->fanout_id == fanout_id)
 			return true;
-	return false;
+	/* The store's copy of a ring is a member of that group as well */
+	return s->configured < s->captures && !notify_settled();
 }
 
 void supervisor_former_ended(struct supervisor *s, struct capture *capture)
 {
 	s->unbalanced |= !account_put(capture, 1, true, 0);
 	capture->accounted = true;
-	if (capture->config->fanout_id != CONFIG_AUTO)
-		notify_settle(); /* the store's copy of a ring is a member of that group as well */
 	for (unsigned i = 0; i < s->configured; i++) /* one may wait for its group */
 		event_active(s->capture[i].again, EV_TIMEOUT, 1);
 	if (!s->stopping)

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """A command whose standard error is full, and whose standard output may be: nobody reads it until SIGUSR1.
 
-    deaf.py KIND DIR COMMAND...        KIND: pipe, terminal, socket, journal, output
+    deaf.py KIND DIR COMMAND...        KIND: pipe, terminal, socket, journal, output, manager
 
 DIR/pid is the command's process; what is read in the end goes to DIR/read. "journal" fills /run/systemd/journal/socket, too,
-and belongs into a mount namespace of its own; "output" fills standard output, not standard error. Ends with the command's
+and belongs into a mount namespace of its own; "output" fills standard output, not standard error; "manager" fills the socket
+that a service manager would read, and neither of them. Ends with the command's
 exit code, or with 99 where it changed the flags of a description that it shares with us."""
 import fcntl, os, pty, select, signal, socket, sys
 
@@ -34,6 +35,13 @@ if kind in ("pipe", "output"):
     reader, writer = os.pipe()
     fcntl.fcntl(writer, 1031, 4096)  # F_SETPIPE_SZ
     fill_again_opened(writer)
+elif kind == "manager":
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind(os.path.join(where, "notify"))
+    filler = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    filler.connect(os.path.join(where, "notify"))
+    fill(lambda line: filler.send(line, socket.MSG_DONTWAIT))
+    reader, writer = manager.fileno(), 2
 elif kind == "terminal":
     reader, writer = pty.openpty()
     fill_again_opened(writer)
@@ -43,6 +51,8 @@ else:
     fill(lambda line: theirs.send(line, socket.MSG_DONTWAIT))
     reader, writer = ours.fileno(), theirs.fileno()
 environment = dict(os.environ)
+if kind == "manager":
+    environment["NOTIFY_SOCKET"] = os.path.join(where, "notify")
 if kind == "journal":
     os.makedirs("/run/systemd/journal")
     journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -84,7 +94,7 @@ while True:
         elif journal and fd == journal.fileno():
             out.write(journal.recv(65536))
         else:
-            out.write(os.read(fd, 65536))
+            out.write(os.read(fd, 65536) + (b"\n" if kind == "manager" else b""))
     if ended and not [fd for fd in ready if fd != wake_r]:
         break
 if fcntl.fcntl(writer, fcntl.F_GETFL) & os.O_NONBLOCK:

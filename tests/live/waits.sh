@@ -139,6 +139,42 @@ t_a_standard_output_that_is_read_late() {
 	contains "the account" "$(cat "$DIR/read")" "va: 100 packets seen, 0 dropped by the kernel, 100 received, 100 written"
 }
 
+# ---- the service manager ----
+
+t_a_service_manager_that_does_not_read() {
+	local kept
+	deaf_start manager -i va -w "$OUT" -j 1 -o file_size=8M -o disk_budget=32M
+	in_lab "$FRAMES" send vb 1000 rate=10000
+	wait_for 20 counter_is written 1000
+	all_talk 1
+	ip -n "$NS" link del va # its ring is closed, and need not be kept any more
+	va_again
+	wait_for 20 carrier_is running
+	in_lab "$FRAMES" send vb 500 first=1000 rate=10000
+	wait_for 20 counter_is written 1500
+	kill -USR1 "$HELPER"
+	wait_for 20 said '^READY=1$'
+	wait_for 20 said '^FDNAME=capture.va$'
+	wait_for 20 said '^FDNAME=ledger.va.0$'
+	wait_for 20 said '^FDNAME=ring.va.0.2$'
+	wait_for 20 said '^STATUS=va: '
+	kept=$(grep -aA1 '^FDSTORE=1$' "$DIR/read")
+	[[ $kept != *ring.va.0.1* ]] || fail "a ring is kept that was closed"
+	deaf_stop
+	said '^STOPPING=1$' || fail "the stop was not told"
+	equal "written" "$(account written)" 1500
+	frames_check 1500 || fail "frames differ"
+}
+
+# It has five seconds to take the rings
+t_a_hand_over_to_a_service_manager_that_does_not_read() {
+	local rc=0
+	deaf_start manager -i va -w "$OUT" -j 1
+	kill -USR2 "$DAEMON"
+	wait "$HELPER" || rc=$?
+	equal "exit code" "$rc" 75
+}
+
 # ---- names in filters ----
 
 # Names are those of $DIR/hosts, and what the only name server says: names_are silent (it never answers), gone (nobody is
