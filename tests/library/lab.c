@@ -1,6 +1,7 @@
 #include "lab.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/bpf.h>
 #include <net/if.h>
 #include <sched.h>
@@ -164,6 +165,18 @@ static int64_t clock_read(clockid_t clock)
 int64_t lab_now(void)
 {
 	return clock_read(CLOCK_MONOTONIC);
+}
+
+int64_t lab_awake(void)
+{
+	FILE *f = fopen("/proc/thread-self/schedstat", "r");
+	int64_t now = lab_now(), waited = 0;
+
+	if (f && fscanf(f, "%*d %" SCNd64, &waited) != 1)
+		waited = 0; /* a kernel that does not count */
+	if (f)
+		fclose(f);
+	return now - waited;
 }
 
 int64_t lab_cpu(void)

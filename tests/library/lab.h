@@ -61,10 +61,14 @@ int lab_ebpf(int at, int constant);
 int64_t lab_now(void);
 int64_t lab_cpu(void);
 
-/* Whether `condition` becomes true within five seconds */
+/* ... without the time that this thread waited for a CPU: what is promised in time is measured by
+ * that, on a busy machine, too */
+int64_t lab_awake(void);
+
+/* Whether `condition` becomes true; thirty seconds are more than any machine needs */
 #define LAB_SOON(condition)                                                                        \
 	do {                                                                                       \
-		int64_t lab_end = lab_now() + 5 * SECOND;                                          \
+		int64_t lab_end = lab_now() + 30 * SECOND;                                         \
 		while (!(condition))                                                               \
 			ck_assert_msg(lab_now() < lab_end, "never came true: %s", #condition);     \
 	} while (0)

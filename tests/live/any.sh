@@ -2,7 +2,7 @@
 # interface = any: all interfaces at once, cooked packets. As tcpdump -i any has them; filters; VLAN tags.
 . "$(dirname "$0")/lib.sh"
 
-SMALL="-o ring_size=32M -o block_size=256K -o block_timeout=10ms -o write_delay=50ms"
+SMALL="-o ring_size=32M -o block_size=256K -o block_timeout=50ms -o write_delay=50ms"
 
 # Beside va and vb: another veth pair, and a tun where there is one
 lab_widen() {
@@ -182,7 +182,7 @@ t_as_tcpdump_1_worker() { as_tcpdump 1; }
 t_as_tcpdump_2_workers() { as_tcpdump 2; }
 
 t_said_everywhere_as_any() {
-	daemon_start -i any -w "$OUT" -j 1 -o promiscuous=yes -o block_timeout=10ms -f udp
+	daemon_start -i any -w "$OUT" -j 1 -o promiscuous=yes -o block_timeout=50ms -f udp
 	contains status "$(ctl status)" "any"
 	equal interface "$(ctl --json stats | jq -r '.captures[0].interface')" any
 	contains device "$(in_lab curl -s http://127.0.0.1:9748/metrics)" 'afcap_packets_total{capture="any",device="any",worker="0"}'
@@ -206,7 +206,7 @@ t_said_everywhere_as_any() {
 }
 
 t_a_killed_worker_is_replaced() {
-	daemon_start -i any -w "$OUT" -j 2 -o block_timeout=10ms
+	daemon_start -i any -w "$OUT" -j 2 -o block_timeout=50ms
 	in_lab "$FRAMES" send vb 2000 rate=50000
 	wait_for 5 counter_is written 4000
 	kill -KILL "$(worker_pid 0)"
@@ -222,7 +222,7 @@ t_a_killed_worker_is_replaced() {
 # packet socket, which have their tags in their bytes, newer kernels tell the outer one
 t_vlan_tags_are_kept() {
 	local f
-	daemon_start -i any -w "$OUT" -j 1 -o block_timeout=10ms
+	daemon_start -i any -w "$OUT" -j 1 -o block_timeout=50ms
 	frames_sow vb tagged
 	wait_for 5 counter_is written $((2 * 23))
 	daemon_stop
@@ -245,7 +245,7 @@ t_vlan_tags_are_kept() {
 
 t_vlan_tags_are_stripped() {
 	local f
-	daemon_start -i any -w "$OUT" -j 1 -o vlan=strip -o block_timeout=10ms
+	daemon_start -i any -w "$OUT" -j 1 -o vlan=strip -o block_timeout=50ms
 	frames_sow vb tagged
 	wait_for 5 counter_is written $((2 * 23))
 	daemon_stop
@@ -279,10 +279,10 @@ t_filters() {
 		F
 	{
 		echo "[capture all]"
-		printf 'interface = any\nworkers = 2\nvlan = strip\nring_size = 1M\nblock_size = 64K\nblock_timeout = 10ms\ndirectory = %s\n' "$OUT"
+		printf 'interface = any\nworkers = 2\nvlan = strip\nring_size = 1M\nblock_size = 64K\nblock_timeout = 50ms\ndirectory = %s\n' "$OUT"
 		while read -r number expression; do
 			i=$((i + 1))
-			printf '[capture c%d]\ninterface = any\nworkers = %d\noutput = none\nring_size = 1M\nblock_size = 64K\nblock_timeout = 10ms\n' \
+			printf '[capture c%d]\ninterface = any\nworkers = %d\noutput = none\nring_size = 1M\nblock_size = 64K\nblock_timeout = 50ms\n' \
 				"$i" $((i % 2 + 1))
 			echo "filter = $expression"
 		done <"$DIR/filters"
@@ -352,7 +352,7 @@ t_the_first_version_is_filtered() {
 # 100 bytes of payload, and the header beside them
 t_snaplen_is_the_packet() {
 	local f
-	daemon_start -i any -w "$OUT" -j 1 -o snaplen=100 -o block_timeout=10ms
+	daemon_start -i any -w "$OUT" -j 1 -o snaplen=100 -o block_timeout=50ms
 	in_lab "$FRAMES" send vb 500 size=60-300
 	frames_sow vb tagged
 	wait_for 5 counter_is written 1046

@@ -95,22 +95,28 @@ t_a_group_that_is_not_there_is_said_once() {
 python() {
 	{
 		cat <<-'P'
-			import select, socket, sys, time
+			import os, select, socket, sys, time
 			sock = sys.argv[1]
+			BUSY = float(os.environ["WAIT_FACTOR"])  # a slow or busy machine takes so many times as long
 			STATUS = b'{"method":"org.afcap.control.Status"}\0'
 			INFO = b'{"method":"org.varlink.service.GetInfo"}\0'
 			GET = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
 			def control():
 			    s = socket.socket(socket.AF_UNIX)
-			    s.settimeout(20)
+			    s.settimeout(20 * BUSY)
 			    while True:
 			        try:
 			            s.connect(sock)
 			            return s
 			        except BlockingIOError:  # many wait at the door
 			            time.sleep(0.01)
+			def all_places(count):  # once one is answered, whoever was there before is seen to have gone
+			    first = control()
+			    send(first, INFO)
+			    assert b"afcapd" in (words := answer(first)), words
+			    return [first] + [control() for _ in range(count - 1)]
 			def http():
-			    return socket.create_connection(("127.0.0.1", 9748), 20)
+			    return socket.create_connection(("127.0.0.1", 9748), 20 * BUSY)
 			def send(s, what):
 			    try:
 			        s.sendall(what)
@@ -148,7 +154,7 @@ python() {
 			    begin = time.time()
 			    words = rest(s)
 			    took = time.time() - begin
-			    assert least <= took <= most, f"{what}: closed after {took:.2f} s"
+			    assert least <= took <= most * BUSY, f"{what}: closed after {took:.2f} s"
 			    return words
 		P
 		cat
@@ -183,7 +189,7 @@ t_strangers_are_told_and_take_no_place() {
 		    assert rest(s) == b"", "an answer to what is no call, or wants none"
 	P
 	python 65534 65534 "$GAMES" <<-'P'
-		friends = [control() for _ in range(24)]
+		friends = all_places(24)
 		for s in friends:
 		    send(s, STATUS)
 		    assert b"captures" in answer(s)
@@ -204,7 +210,7 @@ t_strangers_that_never_ask() {
 		poll, taken = select.poll(), {}
 		for s in silent[72:]:
 		    poll.register(s.fileno(), select.POLLRDHUP | select.POLLHUP)
-		while len(taken) < 128 and time.time() < begin + 30:
+		while len(taken) < 128 and time.time() < begin + 30 * BUSY:
 		    for fd, what in poll.poll(200):
 		        taken[fd] = time.time() - begin
 		        poll.unregister(fd)
@@ -230,7 +236,7 @@ t_some_places_are_kept_for_who_may_change() {
 	# shellcheck disable=SC2086
 	daemon_start -i va -j 1 -o output=none $LIMITS
 	python 65534 65534 "$GAMES" <<-'P' &
-		friends = [control() for _ in range(24)]
+		friends = all_places(24)
 		send(friends[0], b'{"method":"org.afcap.control.Stats","parameters":{"interval":0.1},"more":true}\0')
 		for s in friends[1:]:
 		    send(s, INFO)
@@ -241,21 +247,21 @@ t_some_places_are_kept_for_who_may_change() {
 		words = rest(late)
 		assert not select.select([silent], [], [], 0)[0], "answered before it asked"
 		silent.close()
-		assert b'"error":"org.afcap.control.Busy"' in words and b"all places" in words and time.time() - begin < 2, words
+		assert b'"error":"org.afcap.control.Busy"' in words and b"all places" in words, words
 		time.sleep(0.5)
 		for s in friends[1:]:
 		    send(s, INFO)
 		    assert b"afcapd" in answer(s), "an idle client was cut for nothing"
 		# Who has asked nothing for 10 s leaves its place to a newcomer, who watches a stream does not
-		deadline = time.time() + 15
+		begin = time.time()
 		while True:
 		    late = control()
 		    send(late, STATUS)
 		    if b"captures" in (words := answer(late)):
 		        break
-		    assert time.time() < deadline, words
+		    assert time.time() < begin + 15 * BUSY, words
 		    time.sleep(0.25)
-		assert time.time() > deadline - 6.5, "who had just asked was cut"
+		assert time.time() > begin + 8.5, "who had just asked was cut"
 		gone = [s for s in friends[1:] if select.select([s], [], [], 0)[0]]
 		assert len(gone) == 1, gone
 		for _ in range(3):
@@ -293,13 +299,13 @@ t_control_clients_that_are_slow_or_deaf() {
 		for fd in names:
 		    poll.register(fd, select.POLLRDHUP | select.POLLHUP)
 		send(trickle, b"{")
-		while len(taken) < 3 and time.time() < begin + 25:
+		while len(taken) < 3 and time.time() < begin + 25 * BUSY:
 		    for fd, what in poll.poll(200):
 		        taken[names[fd]] = time.time() - begin
 		        poll.unregister(fd)
 		    send(trickle, b'"')
-		assert 4 < taken["half"] < 8 and 4 < taken["trickle"] < 8, taken
-		assert 9 < taken["deaf"] < 14, taken
+		assert 4 < taken["half"] < 8 * BUSY and 4 < taken["trickle"] < 8 * BUSY, taken
+		assert 9 < taken["deaf"] < 14 * BUSY, taken
 		# Half-open: what was asked is answered, in order, and then it is closed
 		s = control()
 		send(s, INFO * 5 + STATUS)
@@ -410,7 +416,7 @@ t_slow_http_clients_are_cut() {
 		    poll.register(fd, select.POLLRDHUP)
 		send(trickle, b"GET /")
 		asked = 0
-		while len(taken) < 4 and time.time() < begin + 40:
+		while len(taken) < 4 and time.time() < begin + 40 * BUSY:
 		    for fd, what in poll.poll(500):
 		        taken[names[fd]] = time.time() - begin
 		        poll.unregister(fd)
@@ -422,8 +428,8 @@ t_slow_http_clients_are_cut() {
 		    except OSError:
 		        pass
 		for name in "silent", "half", "trickle":
-		    assert 4 < taken[name] < 7, taken
-		assert taken["deaf"] < 40, taken  # five seconds after nothing more fitted into its socket
+		    assert 4 < taken[name] < 7 * BUSY, taken
+		assert taken["deaf"] < 40 * BUSY, taken  # five seconds after nothing more fitted into its socket
 		for s in half, trickle:
 		    words = rest(s)
 		    assert words.startswith(b"HTTP/1.1 408 ") and b"too long" in words, words

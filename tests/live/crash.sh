@@ -19,9 +19,7 @@ kill_workers() {
 		[ ${#list[@]} -gt 0 ] || continue
 		kill -$SIGNAL "${list[RANDOM % ${#list[@]}]}" 2>/dev/null && kills=$((kills + 1))
 	done
-	kill "$SENDER"
-	wait "$SENDER" 2>/dev/null
-	count=$(in_lab cat /sys/class/net/va/statistics/rx_packets)
+	send_end
 }
 
 # killed N: so many kills there were, and each made a restart (one that met a worker at its very end may not)
@@ -49,7 +47,7 @@ balance() {
 
 # Kills while LAYOUT is written, with frames of SIZE, RATE of them a second
 kills_in() {
-	daemon_start -l debug -i va -w "$OUT" -j 2 -o ring_size=32M -o block_size=128K -o block_timeout=10ms -o write_delay=20ms \
+	daemon_start -l debug -i va -w "$OUT" -j 2 -o ring_size=32M -o block_size=128K -o block_timeout=50ms -o write_delay=20ms \
 		-o file_size=4M -o layout="$1"
 	send 1000000000 size="$2" rate="$3" both=1
 	kill_workers "$KILLS"
@@ -95,17 +93,21 @@ t_kills_while_the_ring_overflows_inplace() { overflow $RATE "$KILLS" inplace; }
 t_rare_kills_while_the_ring_overflows() { overflow 0 $((KILLS / 40 + 4)) inplace 900; }
 
 t_a_dead_archive_is_replaced() {
-	daemon_start -i va -w "$OUT" -j 1 -o ring_size=4M -o block_size=64K -o block_timeout=10ms -o write_delay=0 \
+	daemon_start -i va -w "$OUT" -j 1 -o ring_size=64M -o block_size=64K -o block_timeout=50ms -o write_delay=0 \
 		-o file_size=1M
-	send 20000 rate=10000
-	for _ in 1 2 3 4 5 6; do
-		sleep 0.2
-		kill -KILL "$(archive_pid)"
+	send 100000000 rate=10000
+	for n in 1 2 3 4 5 6; do
+		wait_for 5 counter_at_least files_completed $((n * 2))
+		archive=$(archive_pid)
+		kill -KILL "$archive"
+		another() { [ -n "$(archive_pid)" ] && [ "$(archive_pid)" != "$archive" ]; }
+		wait_for 5 another
 	done
-	wait "$SENDER"
-	wait_for 5 counter_is written 20000
+	wait_for 5 counter_at_least files_completed 14
+	send_end
+	wait_for 5 counter_is written "$count"
 	daemon_stop
-	frames_check 20000 || fail "frames differ"
+	frames_check "$count" || fail "frames differ"
 	balance
 	files_valid 3
 	equal "files not finished" "$(find "$OUT" -type f ! -name '*.pcapng' | wc -l)" 0
@@ -113,7 +115,7 @@ t_a_dead_archive_is_replaced() {
 
 # A terminal sends its signals to the whole process group
 t_workers_leave_signals_to_the_supervisor() {
-	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=10ms
+	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=50ms
 	for pid in $(workers); do
 		for signal in INT TERM HUP USR1 USR2; do kill -$signal "$pid"; done
 	done
@@ -125,7 +127,7 @@ t_workers_leave_signals_to_the_supervisor() {
 }
 
 t_workers_end_with_their_supervisor() {
-	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=10ms -o write_delay=5s
+	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=50ms -o write_delay=5s
 	pids=$(workers)
 	in_lab "$FRAMES" send vb 1000 rate=100000
 	wait_for 5 counter_at_least packets 1000
@@ -185,16 +187,20 @@ t_a_supervisor_that_stood_still_blames_nobody() {
 
 # Without a descriptor left no worker can be started; what the ring counts is told all the same
 t_counters_grow_while_a_slot_has_no_worker() {
-	daemon_start -i va -w "$OUT" -j 1 -o block_timeout=10ms
+	daemon_start -i va -w "$OUT" -j 1 -o block_timeout=50ms
+	"$AFCTL" -s "$SOCK" --json stats --watch=0.2 >"$DIR/watched" & # nobody can ask later
+	PIDS="$PIDS $!"
+	wait_for 5 test -s "$DIR/watched"
 	limit=$(prlimit --pid "$DAEMON" --nofile --noheadings --output SOFT | tr -d ' ')
 	prlimit --pid "$DAEMON" --nofile="3:$limit"
 	kill -KILL "$(workers)"
 	told() { grep -q "va/0: starting a worker: Too many open files; tried again" "$DIR/err"; }
 	wait_for 5 told
 	in_lab "$FRAMES" send vb 1000 rate=100000
-	sleep 1 # two ticks; nobody can ask meanwhile
+	counted() { [ "$(tail -n 1 "$DIR/watched" | jq '.captures[0].total.packets')" = 1000 ]; }
+	wait_for 5 counted
+	equal "workers meanwhile" "$(workers | wc -l)" 0
 	prlimit --pid "$DAEMON" --nofile="$limit:$limit"
-	counter_is packets 1000 || fail "packets: $(counter packets)"
 	wait_for 5 counter_is received 1000
 	daemon_stop
 	frames_check 1000 || fail "frames differ"
@@ -210,12 +216,12 @@ two_captures() {
 		interface = va
 		workers = 2
 		directory = $OUT
-		block_timeout = 10ms
+		block_timeout = 50ms
 		[capture bad]
 		interface = vc
 		workers = 2
 		directory = $OUT
-		block_timeout = 10ms
+		block_timeout = 50ms
 	C
 }
 
@@ -267,7 +273,7 @@ t_a_crash_loop_fails_its_capture_alone() {
 scribble() { python3 -c 'import sys; f = open("/proc/%s/fd/4" % sys.argv[1], "r+b"); f.seek(int(sys.argv[2])); f.write(bytes([int(sys.argv[4])]) * int(sys.argv[3]))' "$@"; }
 
 nonsense() { # LOG OFFSET LENGTH BYTE
-	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=10ms -o write_delay=20ms
+	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=50ms -o write_delay=20ms
 	in_lab "$FRAMES" send vb 1000 rate=50000
 	wait_for 5 counter_is received 1000
 	pid=$(worker_pid 0)
@@ -302,7 +308,7 @@ P
 
 # What a dead worker said last settles nothing before its ledger was looked at
 t_the_ledger_of_a_dead_worker_is_judged_first() {
-	daemon_start -i va -w "$OUT" -j 1 -o block_timeout=10ms -o write_delay=60s -o worker_timeout=60s
+	daemon_start -i va -w "$OUT" -j 1 -o block_timeout=50ms -o write_delay=60s -o worker_timeout=60s
 	in_lab "$FRAMES" send vb 1000 rate=50000
 	wait_for 5 counter_is packets 1000
 	pid=$(worker_pid 0)
@@ -329,7 +335,7 @@ t_the_ledger_of_a_dead_worker_is_judged_first() {
 
 # A worker that reads says no step of its start again
 t_a_step_out_of_turn_ends_its_worker() {
-	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=10ms -o write_delay=20ms
+	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=50ms -o write_delay=20ms
 	up() { [ "$(ctl --json status | jq -r '.captures[0].workers[0].state')" = running ]; }
 	n=0
 	for step in SOCKET_MADE RING_MADE READY; do
@@ -347,33 +353,33 @@ t_a_step_out_of_turn_ends_its_worker() {
 	balance
 }
 
-# SIGSTOP for 80 % of what the ring holds at this rate (blocks / (rate / block size + 1 / timeout)) costs nothing; for longer,
-# what is counted
-stopped_for() { # SECONDS
-	daemon_start -i va -w "$OUT" -j 1 -o ring_size=8M -o block_size=128K -o block_timeout=64ms
-	send 40000 size=1000 rate=10000
-	wait_for 5 counter_at_least received 1000
+# A worker that is stopped while so many packets come costs nothing as long as its ring holds them; of more, what is counted.
+# 64 blocks of 128 KiB, slots of 1096 bytes: 119 a block, 7616 in all. (Full to more than three quarters, one may be dropped though
+# there is room, since Linux 5.3: the kernel looks a quarter of the ring ahead, without a lock.)
+stopped_for() { # PACKETS
+	daemon_start -i va -w "$OUT" -j 1 -o ring_size=8M -o block_size=128K -o block_timeout=1s -o write_delay=20ms -o worker_timeout=60s
+	in_lab "$FRAMES" send vb 1000 size=1000 rate=10000
+	wait_for 5 counter_is received 1000
 	pid=$(worker_pid 0)
 	kill -STOP "$pid"
-	sleep "$1"
+	in_lab "$FRAMES" send vb "$1" first=1000 size=1000 rate=20000
 	kill -CONT "$pid"
-	wait "$SENDER"
-	drained() { [ "$(counter packets)" = 40000 ] && [ "$(counter received)" = $((40000 - $(counter drops))) ]; }
-	wait_for 10 drained
+	in_lab "$FRAMES" send vb 1000 first=$(($1 + 1000)) size=1000 rate=10000
+	drained() { [ "$(counter packets)" = $(($1 + 2000)) ] && [ "$(counter received)" = $(($1 + 2000 - $(counter drops))) ]; }
+	wait_for 10 drained "$1"
 	equal restarts "$(counter restarts)" 0
 	daemon_stop
-	line=$(frames_check 40000 size=1000 partial=1) || fail "$line"
+	line=$(frames_check $(($1 + 2000)) size=1000 partial=1) || fail "$line"
 	equal lost "$(sed 's/.* lost \([0-9]*\) .*/\1/' <<<"$line")" "$(account dropped)"
-	equal "packets = drops + received" 40000 $(($(account dropped) + $(account received)))
+	equal "packets = drops + received" $(($1 + 2000)) $(($(account dropped) + $(account received)))
 }
-# 64 blocks of 128 KiB; slots of 1096 bytes, 119 a block: 84 blocks a second, and 15.6 by the timeout: 0.64 s
 t_stopped_within_the_stall_budget() {
-	stopped_for 0.51
+	stopped_for 5300
 	equal dropped "$(account dropped)" 0
 }
 t_stopped_for_longer() {
-	stopped_for 2
-	[ "$(account dropped)" -gt 1000 ] || fail "only $(account dropped) dropped"
+	stopped_for 20000
+	[ "$(account dropped)" -gt 10000 ] || fail "only $(account dropped) dropped"
 }
 
 run_tests

@@ -6,7 +6,7 @@
 refused() {
 	local code=$1 words=$2 rc=0
 	shift 2
-	in_lab timeout 20 "$AFCAPD" -o daemon.control="$SOCK" "$@" >"$DIR/out" 2>"$DIR/err" || rc=$?
+	in_lab timeout 120 "$AFCAPD" -o daemon.control="$SOCK" "$@" >"$DIR/out" 2>"$DIR/err" || rc=$?
 	equal "exit code of afcapd $*" "$rc" "$code"
 	contains "message of afcapd $*" "$(cat "$DIR/err")" "$words"
 	equal "what is left in the directory" "$(find "$OUT" -type f | wc -l)" 0
@@ -345,7 +345,7 @@ t_a_worker_that_cannot_write_is_told() {
 	mkdir "$DIR/ram"
 	mount -t ramfs ramfs "$DIR/ram"
 	rc=0
-	in_lab timeout 20 "$AFCAPD" -o daemon.control="$SOCK" -i va -w "$DIR/ram" -o direct=yes 2>"$DIR/err" >"$DIR/out" || rc=$?
+	in_lab timeout 120 "$AFCAPD" -o daemon.control="$SOCK" -i va -w "$DIR/ram" -o direct=yes 2>"$DIR/err" >"$DIR/out" || rc=$?
 	if [ $rc = 124 ] || [ $rc = 0 ]; then skip "ramfs takes O_DIRECT here"; fi
 	equal "exit code" $rc 78
 	contains message "$(cat "$DIR/err")" "no O_DIRECT"

@@ -7,7 +7,7 @@ metric() { in_lab curl -s http://127.0.0.1:9748/metrics | awk -v m="^afcap_$1_to
 # All workers stopped while far more comes than their rings hold
 stopped_workers() {
 	local w list
-	daemon_start -i va -w "$OUT" -j "$1" -o ring_size=512K -o block_size=64K -o block_timeout=10ms -o write_delay=20ms
+	daemon_start -i va -w "$OUT" -j "$1" -o ring_size=512K -o block_size=64K -o block_timeout=50ms -o write_delay=20ms
 	mapfile -t list < <(workers)
 	for w in "${list[@]}"; do kill -STOP "$w"; done
 	in_lab "$FRAMES" send vb 30000 rate=100000 size=200-1400
@@ -48,7 +48,7 @@ t_a_full_disk_is_counted_and_files_stay_whole() {
 	mkdir "$DIR/small"
 	mount -t tmpfs -o size=2m tmpfs "$DIR/small"
 	OUT=$DIR/small
-	daemon_start -i va -w "$OUT" -j 1 -o ring_size=4M -o block_size=64K -o block_timeout=10ms -o write_delay=0 \
+	daemon_start -i va -w "$OUT" -j 1 -o ring_size=4M -o block_size=64K -o block_timeout=50ms -o write_delay=0 \
 		-o file_size=512K -o disk_reserve=0
 	in_lab "$FRAMES" send vb 5000 rate=20000 size=1000
 	wait_for 5 counter_is received 5000

@@ -36,7 +36,7 @@ P
 }
 
 t_stats_json_is_the_contracts() {
-	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=10ms -o write_delay=20ms -o fanout_id=4711
+	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=50ms -o write_delay=20ms -o fanout_id=4711
 	in_lab "$FRAMES" send vb 1000 rate=50000
 	wait_for 5 counter_is written 1000
 	ctl --json stats >"$DIR/stats"
@@ -63,9 +63,8 @@ t_stats_json_is_the_contracts() {
 }
 
 t_status_says_what_is_recorded_where() {
-	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=10ms -o write_delay=20ms
-	ip netns exec "$NS" "$FRAMES" send vb 40000 rate=10000 >/dev/null &
-	PIDS="$PIDS $!"
+	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=50ms -o write_delay=20ms
+	send 100000000 rate=10000
 	rate_right() { ctl --json status | jq -e '.captures[0].total.packets_per_second | . > 8000 and . < 12000' | grep -q true; }
 	wait_for 5 rate_right
 	ctl --json status >"$DIR/status"
@@ -97,20 +96,32 @@ t_a_missing_worker_is_degraded() {
 	[ "$(sed -n '$=' "$DIR/out")" = 3 ] || fail "no account"
 }
 
+watched() { # LINES ARGS...: afctl until it has said so many lines
+	local lines=$1
+	shift
+	"$AFCTL" -s "$SOCK" "$@" >"$DIR/watch" &
+	watcher=$!
+	PIDS="$PIDS $watcher"
+	enough() { [ "$(wc -l <"$DIR/watch")" -ge "$lines" ]; }
+	wait_for 5 enough
+	kill "$watcher"
+	wait "$watcher" 2>/dev/null
+}
 t_watch_prints_again_and_again() {
 	daemon_start -i va -w "$OUT" -j 1
-	timeout 3 "$AFCTL" -s "$SOCK" --json stats --watch=0.2 >"$DIR/watch"
-	lines=$(wc -l <"$DIR/watch")
-	{ [ "$lines" -ge 8 ] && [ "$lines" -le 16 ]; } || fail "$lines lines in 3 s"
-	jq -es 'all(.[]; .captures[0].name == "va")' "$DIR/watch" >/dev/null || fail "not JSON lines"
-	timeout 3 "$AFCTL" -s "$SOCK" stats --watch >"$DIR/watch"
+	begin=$(now_ms)
+	watched 8 --json stats --watch=0.2
+	took=$(($(now_ms) - begin))
+	[ "$(wc -l <"$DIR/watch")" -le $((took / 200 + 2)) ] || fail "$(wc -l <"$DIR/watch") lines in $took ms"
+	jq -es 'all(.[]; .captures[0].name == "va")' <(head -n 8 "$DIR/watch") >/dev/null || fail "not JSON lines"
+	watched 3 stats --watch
 	contains "head" "$(head -1 "$DIR/watch")" "PACKETS/S"
 	contains "a line" "$(tail -1 "$DIR/watch")" "^[0-9:]* va "
 	rc=0
-	"$AFCTL" -s "$SOCK" stats --watch >/dev/null 2>"$DIR/said" &
+	"$AFCTL" -s "$SOCK" stats --watch >"$DIR/watch" 2>"$DIR/said" &
 	watcher=$!
 	PIDS="$PIDS $watcher"
-	sleep 0.2
+	wait_for 5 test -s "$DIR/watch"
 	daemon_stop
 	wait $watcher || rc=$?
 	equal "exit code when the daemon ends" $rc 3
@@ -215,7 +226,7 @@ t_varlink() {
 }
 
 t_a_misspelt_parameter_rotates_nothing() {
-	daemon_start -i va -w "$OUT" -j 1 -o block_timeout=10ms -o write_delay=20ms
+	daemon_start -i va -w "$OUT" -j 1 -o block_timeout=50ms -o write_delay=20ms
 	in_lab "$FRAMES" send vb 100
 	wait_for 10 counter_is written 100
 	contains answer "$(varlink '{"method":"org.afcap.control.Rotate","parameters":{"captrue":"va"}}')" InvalidParameter
@@ -230,11 +241,11 @@ t_a_misspelt_parameter_rotates_nothing() {
 t_a_client_too_many_and_a_slow_one() {
 	daemon_start -i va -w "$OUT" -j 1
 	python3 - "$SOCK" <<'P' || fail "clients"
-import socket, sys, time
+import os, socket, sys, time
 clients = []
 for i in range(33):
     s = socket.socket(socket.AF_UNIX)
-    s.settimeout(10)
+    s.settimeout(60)
     s.connect(sys.argv[1])
     clients.append(s)
 clients[32].sendall(b'{"method":"org.afcap.control.Status"}\0')
@@ -243,7 +254,7 @@ clients[0].sendall(b'{"method":')          # begun, never finished
 begin = time.time()
 assert clients[0].recv(1) == b"", "not dropped"
 took = time.time() - begin
-assert 4 < took < 7, took
+assert 4 < took < 7 * float(os.environ["WAIT_FACTOR"]), took
 clients[1].sendall(b'{"method":"org.afcap.control.Status"}\0')
 assert b"captures" in clients[1].recv(4096), "an idle client was dropped"
 P
@@ -252,7 +263,7 @@ P
 }
 
 t_metrics() {
-	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=10ms -o write_delay=20ms
+	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=50ms -o write_delay=20ms
 	in_lab "$FRAMES" send vb 1000 rate=50000
 	wait_for 5 counter_is written 1000
 	in_lab curl -sD "$DIR/headers" -o "$DIR/metrics" http://127.0.0.1:9748/metrics

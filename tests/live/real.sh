@@ -63,7 +63,7 @@ t_replayed_captures() {
 	mapfile -t list < <(samples)
 	[ ${#list[@]} -gt 0 ] || skip "no captures here: install sip-tester, golang-github-google-gopacket-dev"
 	tcpdump_start va
-	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=10ms
+	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=50ms
 	count=$(sent_by_vb)
 	in_lab tcpreplay -q -i vb --mbps=20 "${list[@]}" >"$DIR/replay" 2>&1 || fail "$(cat "$DIR/replay")"
 	# Of what tcpreplay 4.5 counts, its ring does not send the last ones
@@ -92,7 +92,7 @@ socketserver.ThreadingTCPServer(('10.1.0.2', 8000), handler).serve_forever()" >/
 	serving() { ip netns exec "$NS-b" ss -tln | grep -q :8000; }
 	wait_for 5 serving
 	tcpdump_start va
-	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=10ms
+	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=50ms
 	for _ in 1 2 3 4 5; do
 		in_lab curl -s -o "$DIR/got" http://10.1.0.2:8000/blob || fail "curl"
 		cmp "$DIR/got" "$DIR/blob" || fail "curl got other bytes"

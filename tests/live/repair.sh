@@ -2,7 +2,7 @@
 # Files that a daemon left when it died: cut to the last whole chunk, finished, named; nothing else is touched.
 . "$(dirname "$0")/lib.sh"
 
-FAST="-o block_timeout=10ms -o write_delay=20ms -o ring_size=16M -o block_size=64K"
+FAST="-o block_timeout=50ms -o write_delay=20ms -o ring_size=16M -o block_size=64K"
 
 # All processes of the daemon die at once, as with the machine
 kill_all() {
@@ -23,9 +23,11 @@ died() {
 	daemon_start -i va -w "$OUT" -j 2 $FAST -o layout="$1" -o file_size=1M
 	in_lab "$FRAMES" send vb 6000 size=60-1514 rate=20000
 	wait_for 5 counter_is written 6000
+	partials() { find "$OUT" -name 'va-*.partial'; }
+	two_partials() { [ "$(partials | wc -l)" -eq 2 ]; }
+	wait_for 5 two_partials # the ones before are finished
 	kill_all
-	mapfile -t partials < <(find "$OUT" -name 'va-*.partial')
-	[ ${#partials[@]} -eq 2 ] || fail "${#partials[@]} files were being written"
+	mapfile -t partials < <(partials)
 	# What a write that did not end leaves behind the last chunk
 	head -c 3000 /dev/urandom >>"${partials[0]}"
 	cp "${partials[1]}" "$OUT/other-w0-20200101T000000.000000Z.pcapng.partial"
@@ -54,7 +56,7 @@ t_a_live_file_is_left_alone() {
 	wait_for 5 counter_is written 100
 	# A second daemon of the same name in the same directory
 	SECOND=$DIR/second.sock
-	ip netns exec "$NS" "$AFCAPD" -i va -w "$OUT" -j 1 -o daemon.control="$SECOND" -o daemon.metrics=off -o block_timeout=10ms \
+	ip netns exec "$NS" "$AFCAPD" -i va -w "$OUT" -j 1 -o daemon.control="$SECOND" -o daemon.metrics=off -o block_timeout=50ms \
 		>"$DIR/out2" 2>"$DIR/err2" &
 	second=$!
 	PIDS="$PIDS $second"

@@ -2,15 +2,8 @@
 # The next file: by the clock, by signal, by afctl; nothing is lost between two.
 . "$(dirname "$0")/lib.sh"
 
-# Rings that last ten seconds, however few packets come: a busy disk may stand still for a while
-FAST="-o block_timeout=40ms -o write_delay=20ms -o ring_size=16M -o block_size=64K"
-
-# The sender goes on until all is done that is done under load; what it sent is $count
-send_end() {
-	kill "$SENDER"
-	wait "$SENDER" 2>/dev/null
-	count=$(in_lab cat /sys/class/net/va/statistics/rx_packets)
-}
+# Rings that last for some seconds, by their bytes and by their blocks: a busy disk may stand still for a while
+FAST="-o block_timeout=50ms -o write_delay=20ms -o ring_size=64M -o block_size=64K"
 
 # files_are N: so many finished ones
 files_are() { [ "$(files | wc -l)" -eq "$1" ]; }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # What each process may: asked of the kernel, and of an attacker inside.
 . "$(dirname "$0")/lib.sh"
-ROOM="-o ring_size=16M -o block_size=64K -o block_timeout=5ms -o write_delay=5ms -o file_size=1M"
+# Rings that last for many seconds: disks may stand still, and workers are replaced all the time
+ROOM="-o ring_size=16M -o block_size=64K -o block_timeout=64ms -o write_delay=5ms -o file_size=1M"
 
 # ... or counts its lines: neither is confined
 sanitized() { [ "$(nm "$AFCAPD" 2>/dev/null | grep -c '__asan_init\|__tsan_init\|__gcov_dump')" -gt 0 ]; }

@@ -3,7 +3,7 @@
 # hurt; the directory itself swapped. Nothing outside is touched, the account stays exact, no line of the log is forged.
 . "$(dirname "$0")/lib.sh"
 
-FAST="-o block_timeout=10ms -o write_delay=20ms -o ring_size=16M -o block_size=64K -o disk_reserve=0"
+FAST="-o block_timeout=50ms -o write_delay=20ms -o ring_size=16M -o block_size=64K -o disk_reserve=0"
 VANDAL=1234
 OLD=va-w0-20200101T000000
 
@@ -158,7 +158,7 @@ t_a_directory_swapped_during_rotation() {
 	before=$(outside)
 	# shellcheck disable=SC2086
 	daemon_start -i va -w "$OUT" -j 2 $FAST -o file_size=256K -o disk_budget=100M -o max_age=10h
-	send 20000 size=700-1400 rate=4000
+	send 100000000 size=700-1400 rate=4000
 	wait_for 5 counter_at_least files_completed 4
 	as_vandal mv "$OUT" "$DIR/parent/away"
 	as_vandal ln -s "$DIR/outside" "$OUT"
@@ -173,19 +173,23 @@ t_a_directory_swapped_during_rotation() {
 		wait_for 10 counter_at_least files_completed $((n + 4))
 	done
 	# Back and away again, at any moment
-	while kill -0 "$SENDER" 2>/dev/null; do
+	n=$(counter files_completed)
+	swapped() {
 		as_vandal rm "$OUT"
 		as_vandal mv "$DIR/parent/away" "$OUT"
 		as_vandal mv "$OUT" "$DIR/parent/away"
 		as_vandal ln -s "$DIR/outside" "$OUT"
-	done
-	wait_for 5 counter_is received 20000
+		counter_at_least files_completed $((n + 16))
+	}
+	wait_for 10 swapped
+	send_end
+	wait_for 5 counter_is received "$count"
 	daemon_stop
 	equal "what is outside" "$(outside)" "$before"
 	OUT=$DIR/parent/away
-	frames_check 20000 size=700-1400 >"$DIR/said" || fail "$(cat "$DIR/said")"
+	frames_check "$count" size=700-1400 >"$DIR/said" || fail "$(cat "$DIR/said")"
 	equal "nothing unfinished" "$(find "$OUT" ! -name 'va-*.pcapng' -type f | wc -l)" 0
-	equal written "$(account written)" 20000
+	equal written "$(account written)" "$count"
 }
 
 # Whoever configures may use links; the same directory by its own name is the same

@@ -64,7 +64,7 @@ static int ask(struct message *request, int fd, uint32_t answered)
 	int passed;
 
 	ck_assert_int_eq(channel_send(channel, request, fd), 0);
-	ck_assert_int_eq(poll(&p, 1, 10000), 1);
+	ck_assert_int_eq(poll(&p, 1, 60000), 1);
 	ck_assert_int_eq(channel_recv(channel, &answer, &passed), 1);
 	ck_assert_uint_eq(answer.type, answered);
 	return passed;
