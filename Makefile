@@ -110,6 +110,14 @@ $(BUILD)/tests/frames: $(BUILD)/tests/live/frames.o
 	$(if $(V),,@echo "  LD $@")
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(shell $(PKG_CONFIG) --libs libpcap)
 
+# A file system that cannot do all: where there is libfuse3
+FUSE := $(shell $(PKG_CONFIG) --exists fuse3 2>/dev/null && echo $(BUILD)/tests/mirror)
+
+$(BUILD)/tests/mirror: tests/live/mirror.c
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  LD $@")
+	$(Q)$(CC) -D_GNU_SOURCE -O2 -std=c11 $(WARNINGS) $(shell $(PKG_CONFIG) --cflags fuse3) -o $@ $< $(shell $(PKG_CONFIG) --libs fuse3)
+
 # Another build of the daemon: its workers may die between any two steps, its ledgers are of another version
 $(BUILD)/tests/afcapd-other: $(BUILD)/afcapd
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/other CFLAGS="$(CFLAGS) -DCRASH_STEPS -DSLOT_DEATHS=8 -DLEDGER_VERSION=99" $(BUILD)/other/afcapd
@@ -161,7 +169,7 @@ $(BUILD)/tests/fuzz-replay: $(wildcard tests/fuzz/*.[ch]) $(PART_OBJECTS) $(LIB_
 endif
 
 tests: all $(BUILD)/tests/afcapd-other $(BUILD)/tests/unit/check $(BUILD)/tests/library/check $(BUILD)/tests/frames \
-	$(BUILD)/tests/clock.so $(BUILD)/tests/hold.so $(BUILD)/tests/red.so $(BUILD)/tests/fuzz-replay
+	$(BUILD)/tests/clock.so $(BUILD)/tests/hold.so $(BUILD)/tests/red.so $(BUILD)/tests/fuzz-replay $(FUSE)
 
 check-unit: tests
 	$(BUILD)/tests/unit/check

@@ -48,6 +48,7 @@ doors() {
 		ini.h daemon/base/config.c
 		systemd/sd-journal.h none
 		systemd/sd-daemon.h daemon/supervisor/notify.c
+		systemd/sd-id128.h daemon/supervisor/identity.c
 		pcap daemon/supervisor/filter.c
 		seccomp.h daemon/base/confine.c
 		cap-ng.h daemon/base/privileges.c

@@ -6,6 +6,7 @@
 #include "reopen.h"
 #include "repair.h"
 #include "sandbox.h"
+#include "trial.h"
 
 #include "../base/channel.h"
 #include "../base/child.h"
@@ -82,6 +83,7 @@ static bool place_removed(const struct file_place *place, struct message_result 
 /* What the file system refused, and was logged, of a capture that begins again. */
 static void place_logged(struct file_place *place, const struct file_place *before)
 {
+	place->tried = before->tried;
 	place->moved = before->moved;
 	place->plain_told = before->plain_told;
 	place->repair_told = before->repair_told;
@@ -106,6 +108,7 @@ static int capture_serve(const struct message_capture *capture, int directory,
 	place = &places[capture->capture];
 	next = (struct file_place){ .capture = *capture,
 				    .directory = -1,
+				    .tried = directory >= 0,
 				    .opened_ns = clock_mono_ns() };
 	if (directory >= 0)
 		rc = file_place_take(&next, directory);
@@ -147,7 +150,9 @@ static int open_serve(struct file_place *place, const struct message_archive *re
 	while (!keep_enforce(place, 1, result) && repair_step(place, result))
 		;
 	file_place_look(place);
-	return file_open(place, request, result);
+	if (!place->tried)
+		trial_run(place, result);
+	return result->error ? -1 : file_open(place, request, result);
 }
 
 static int reopen_serve(struct file_place *place, const struct message_archive *request,

@@ -1,6 +1,7 @@
 /* Paths are followed here alone, and only when a directory is opened. */
 #include "directory.h"
 #include "beneath.h"
+#include "trial.h"
 
 #include "../base/log.h"
 
@@ -30,8 +31,15 @@ static int directory_set(struct file_place *place, int fd)
 static void others_tell(const struct file_place *place)
 {
 	const struct message_capture *c = &place->capture;
+	const char *shared = trial_shared(place);
 	struct stat st;
 
+	if (shared)
+		log_warning(
+			"%s: the directory %s is on %s, where locks may not reach other machines: "
+			"no other afcapd may record there; what a dead one left is repaired when "
+			"it has not grown for 10 minutes",
+			c->name, c->directory, shared);
 	if (fstat(place->directory, &st))
 		return;
 	if (st.st_uid != 0 && st.st_uid != place->user)

@@ -16,6 +16,7 @@ struct file_place {
 	int directory;	 /* -1: none */
 	uid_t user;	 /* whose our files are: this process's, as the file system says */
 	uid_t owner;	 /* the directory's */
+	bool tried;	 /* trial_run() went to its end */
 	bool moved;	 /* the path leads elsewhere, that is told */
 	int plain_told;	 /* said once that O_DIRECT is not used */
 	int repair_told; /* errno last told of repairing there, which may pass */

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define NAME_TRIES   1000
@@ -78,9 +80,17 @@ static int file_create_locked(const struct file_place *place, const char *name, 
 
 		if (fd < 0)
 			return fd;
+		errno = 0;
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 &&
 		    file_is_named(place, name, &st))
 			return fd;
+		if (errno == ENOLCK || errno == ENOSYS || errno == EOPNOTSUPP) { /* flock's */
+			int rc = -errno;
+
+			unlinkat(place->directory, name, 0);
+			close(fd);
+			return rc;
+		}
 		close(fd);
 	}
 	return -EBUSY;
@@ -216,24 +226,39 @@ void file_preallocate(const struct file_place *place, int fd)
 	log_debug("%s: no preallocation in %s: %s", c->name, c->directory, strerror(error));
 }
 
-/* renameat2(RENAME_NOREPLACE), or what comes to the same where the file system cannot: a second
- * name in place of the first, or, where it has no links either, plain rename(2) to a name that is
- * free. Who else may put something there meanwhile was warned of: file_place_open(). */
-static int rename_new(int directory, const char *from, const char *to)
+/* Many FUSE file systems know an open file by the path that it was opened by (libfuse's high-level
+ * interface): it is stale when that name goes and another one stays. */
+static bool directory_links(int directory)
 {
+	struct statfs fs;
+
+	return fstatfs(directory, &fs) || (uint32_t)fs.f_type != FUSE_SUPER_MAGIC;
+}
+
+static int link_new(int directory, const char *from, const char *to)
+{
+	int error;
+
+	if (linkat(directory, from, directory, to, 0))
+		return -errno;
+	if (unlinkat(directory, from, 0) == 0)
+		return 0;
+	error = errno;
+	unlinkat(directory, to, 0);
+	return -error;
+}
+
+int file_rename_new(int directory, const char *from, const char *to)
+{
+	int rc;
+
 	if (renameat2(directory, from, directory, to, RENAME_NOREPLACE) == 0)
 		return 0;
 	if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
 		return -errno;
-	if (linkat(directory, from, directory, to, 0) == 0) {
-		int error = unlinkat(directory, from, 0) ? errno : 0;
-
-		if (error)
-			unlinkat(directory, to, 0);
-		return -error;
-	}
-	if (errno != EPERM && errno != ENOSYS && errno != EOPNOTSUPP && errno != EINVAL)
-		return -errno;
+	rc = directory_links(directory) ? link_new(directory, from, to) : -EOPNOTSUPP;
+	if (rc != -EPERM && rc != -ENOSYS && rc != -EOPNOTSUPP && rc != -EINVAL)
+		return rc;
 	if (faccessat(directory, to, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return -EEXIST;
 	if (errno != ENOENT)
@@ -263,7 +288,7 @@ int file_rename(const struct file_place *place, int fd, const char *from, struct
 		if (name_taken(place, as, NAME_FINISHED) || name_taken(place, as, NAME_SUSPECT))
 			continue; /* the clock was set back */
 		name_make(to, place->capture.name, &as);
-		rc = rename_new(place->directory, from, to);
+		rc = file_rename_new(place->directory, from, to);
 	}
 	return rc;
 }

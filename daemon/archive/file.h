@@ -75,6 +75,12 @@ int file_lock(const struct file_place *place, const char *name, int flags);
  * errno. */
 int file_seal(int fd, const char *name, const struct ledger_file *record, bool sync);
 
+/* renameat2(RENAME_NOREPLACE), or what comes to the same where the file system cannot: a second
+ * name in place of the first, or, where it has no links either, plain rename(2) to a name that is
+ * free. Who else may put something there meanwhile is warned of by file_place_open(). Returns 0 or
+ * -errno. */
+int file_rename_new(int directory, const char *from, const char *to);
+
 /* Gives an open file a name of another kind, never one that is taken: then the next microsecond's.
  * `to` has FILE_NAME_BYTES. Returns 0, -ENOENT where it is not called `from` (any more), or another
  * -errno. */

@@ -11,6 +11,7 @@ enum option_code {
 	OPTION_COMMENT = 1,
 	SHB_OS = 3,
 	SHB_USERAPPL = 4,
+	SHB_MACHINE = 0x8AFD, /* for local use: ids of machine and boot */
 	IF_NAME = 2,
 	IF_DESCRIPTION = 3,
 	IF_TSRESOL = 9,
@@ -118,6 +119,7 @@ void head_make(uint8_t *page, const struct message_capture *capture, uint32_t wo
 	struct block b = block_begin(page, BLOCK_SECTION);
 	uint8_t filter[HEAD_FILTER_MOST + 1] = { 0 }, resolution = 9; /* 10^-9 s */
 	size_t filter_length = strnlen(capture->filter, FILTER_BYTES - 1);
+	uint8_t ids[2 * HEAD_ID_BYTES];
 	char text[INTERFACE_BYTES + 64];
 
 	add32(&b, BYTE_ORDER_MARK);
@@ -134,6 +136,9 @@ void head_make(uint8_t *page, const struct message_capture *capture, uint32_t wo
 		snprintf(text + strlen(text), sizeof(text) - strlen(text),
 			 ", filter of %zu characters not shown", filter_length);
 	option_text(&b, OPTION_COMMENT, text);
+	memcpy(ids, capture->machine, HEAD_ID_BYTES);
+	memcpy(ids + HEAD_ID_BYTES, capture->boot, HEAD_ID_BYTES);
+	option_add(&b, SHB_MACHINE, ids, sizeof(ids));
 	b = block_begin(block_end(&b), BLOCK_INTERFACE);
 	add16(&b, (uint16_t)capture->link_type);
 	add16(&b, 0);
@@ -203,6 +208,17 @@ bool head_valid(const uint8_t *page)
 	at += interface;
 	return interface && (at == HEAD_BYTES /* version 0.1.0: filled by an option */ ||
 			     pad_valid(page + at, HEAD_BYTES - at));
+}
+
+const uint8_t *head_machine(const uint8_t *page)
+{
+	uint32_t option;
+
+	for (uint32_t at = SECTION_HEAD; (option = word_at(page + at)) != OPTION_END;
+	     at += 4 + ((option >> 16) + 3) / 4 * 4)
+		if (option == (SHB_MACHINE | 2u * HEAD_ID_BYTES << 16))
+			return page + at + 4;
+	return NULL;
 }
 
 uint32_t head_statistics(uint8_t *block, const struct ledger_file *file)

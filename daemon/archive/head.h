@@ -10,6 +10,7 @@
 #define HEAD_BYTES	    4096 /* of every file: a page, filled up by a pad */
 #define HEAD_FILTER_MOST    2048 /* a longer filter has no room in a head */
 #define HEAD_STATISTICS_MAX 128
+#define HEAD_ID_BYTES	    16
 
 /* Fills `page` (HEAD_BYTES). `os` and `application` name who wrote the file; cut at 255 bytes. */
 void head_make(uint8_t *page, const struct message_capture *capture, uint32_t worker,
@@ -17,6 +18,10 @@ void head_make(uint8_t *page, const struct message_capture *capture, uint32_t wo
 
 /* Whether `page` (HEAD_BYTES) is such a head: every length and every option within its block. */
 bool head_valid(const uint8_t *page);
+
+/* The id of the machine that made the file of a valid head (HEAD_ID_BYTES), within the page; NULL:
+ * it is not in there. */
+const uint8_t *head_machine(const uint8_t *page);
 
 /* Fills `block` with the statistics of a finished file; returns the length, at most
  * HEAD_STATISTICS_MAX. */

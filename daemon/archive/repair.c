@@ -1,6 +1,7 @@
 /* Repairing files. What is found is not trusted: neither its bytes nor what it is. */
 #include "repair.h"
 #include "beneath.h"
+#include "foreign.h"
 #include "head.h"
 #include "keep.h"
 
@@ -200,6 +201,10 @@ static int leftover_treat(struct file_place *place, const char *text, struct nam
 		return 0;
 	if (fd < 0)
 		return fd;
+	if (foreign_busy(place, fd, clock_mono_ns())) {
+		close(fd);
+		return 0;
+	}
 	rc = leftover_repair(place, fd, text, name, result);
 	close(fd);
 	return rc ? rc : 1;

@@ -135,6 +135,7 @@ struct message_capture {
 	uint32_t together;	       /* captures that record into files */
 	int64_t file_group;	       /* its number; -1: as files come */
 	uint64_t token;		       /* of this daemon's life: hidden names are nobody else's */
+	uint8_t machine[16], boot[16]; /* ids, for heads; zeros: not known */
 	char name[CAPTURE_NAME_BYTES];
 	char interface[INTERFACE_BYTES]; /* as it is configured */
 	char device[DEVICE_BYTES];	 /* as the kernel calls it; empty: not known yet */

@@ -3,6 +3,7 @@
 #include "capture_setup.h"
 #include "earlier.h"
 #include "handover.h"
+#include "identity.h"
 #include "lost.h"
 #include "resume.h"
 #include "slotfiles.h"
@@ -52,6 +53,7 @@ void capture_tell(struct capture *capture)
 		capture->placed = true;
 		return;
 	}
+	identity_get(m.machine, m.boot);
 	memcpy(m.name, c->name, sizeof(m.name));
 	memcpy(m.interface, c->interface, sizeof(m.interface));
 	memcpy(m.device, capture->device, sizeof(m.device));

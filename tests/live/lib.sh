@@ -102,7 +102,8 @@ lab_remove() {
 	ip netns pids "$NS" 2>/dev/null | xargs -r kill -KILL 2>/dev/null
 	ip netns del "$NS" 2>/dev/null
 	ip netns del "$NS-b" 2>/dev/null # a second one, where a test made it
-	! mountpoint -q "$DIR/small" || umount -l "$DIR/small"
+	umount -l "$DIR/small" 2>/dev/null # whose file system may be dead already
+	umount -l "$DIR/other" 2>/dev/null
 	[ -n "${KEEP:-}" ] || rm -rf "$DIR"
 }
 

@@ -35,6 +35,7 @@ int main(void)
 	srunner_add_suite(runner, suite_clock());
 	srunner_add_suite(runner, suite_look());
 	srunner_add_suite(runner, suite_lost());
+	srunner_add_suite(runner, suite_foreign());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

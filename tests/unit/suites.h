@@ -31,5 +31,6 @@ Suite *suite_status(void);
 Suite *suite_clock(void);
 Suite *suite_look(void);
 Suite *suite_lost(void);
+Suite *suite_foreign(void);
 
 #endif

@@ -1,0 +1,16 @@
+/* Files that another machine may be writing: of one whose id is in their head, or on a file system
+ * through which locks do not reach. That nobody here has them locked proves nothing. */
+#ifndef FOREIGN_H
+#define FOREIGN_H
+
+#include "directory.h"
+
+#define FOREIGN_QUIET_NS UINT64_C(600000000000) /* without growing: nobody writes it */
+#define FOREIGN_SPARE_NS                                                                           \
+	UINT64_C(86400000000000) /* ... where no packet is in it: it need not grow */
+
+/* Whether a file that was found, open as `fd`, is to be left alone for now. `now_ns` is monotonic;
+ * what it has not seen before, or otherwise, counts from now. */
+bool foreign_busy(const struct file_place *place, int fd, uint64_t now_ns);
+
+#endif

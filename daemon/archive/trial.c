@@ -1,0 +1,128 @@
+/* One file's life. */
+#include "trial.h"
+#include "beneath.h"
+#include "file.h"
+#include "head.h"
+
+#include "../base/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+static const struct {
+	uint32_t magic;
+	const char *name;
+} shared[] = {
+	{ NFS_SUPER_MAGIC, "NFS" }, { 0xff534d42, "CIFS" },	  { 0xfe534d42, "SMB" },
+	{ V9FS_MAGIC, "9p" },	    { FUSE_SUPER_MAGIC, "FUSE" }, { AFS_SUPER_MAGIC, "AFS" },
+	{ 0x00c36400, "Ceph" },	    { 0x0bd00bd0, "Lustre" },	  { 0x47504653, "GPFS" },
+};
+
+const char *trial_shared(const struct file_place *place)
+{
+	struct statfs fs;
+
+	if (fstatfs(place->directory, &fs))
+		return NULL;
+	for (size_t i = 0; i < sizeof(shared) / sizeof(*shared); i++)
+		if (shared[i].magic == (uint32_t)fs.f_type)
+			return shared[i].name;
+	return NULL;
+}
+
+/* Whether an error says that the file system cannot, rather than that it cannot just now. */
+static bool for_good(int rc)
+{
+	return rc == -EINVAL || rc == -ENOSYS || rc == -EOPNOTSUPP || rc == -EPERM ||
+	       rc == -ENOLCK || rc == -EXDEV || rc == -EBADMSG;
+}
+
+/* Repair takes a lock for the proof that a file is written. */
+static int lock_try(const struct file_place *place, const char *name)
+{
+	int fd = beneath_open(place->directory, name, O_RDWR, 0), rc = 0;
+
+	if (fd < 0)
+		return fd;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		rc = -ENOLCK;
+	else if (errno != EWOULDBLOCK)
+		rc = -errno;
+	close(fd);
+	return rc;
+}
+
+static int name_try(const struct file_place *place, int fd, char *name)
+{
+	const char *capture = place->capture.name;
+	char to[FILE_NAME_BYTES];
+	struct stat st;
+	int rc;
+
+	name_make_spare(to, capture, 0, clock_real_ns(), 0);
+	rc = file_rename_new(place->directory, name, to);
+	if (rc)
+		return rc;
+	memcpy(name, to, sizeof(to));
+	if (fstat(fd, &st))
+		return -errno;
+	return file_is_named(place, name, &st) ? 0 : -EINVAL;
+}
+
+static int sync_try(const struct file_place *place, int fd)
+{
+	if (!place->capture.sync)
+		return 0;
+	return fsync(fd) || fsync(place->directory) ? -errno : 0;
+}
+
+/* Returns what failed, with the error, or NULL. */
+static const char *steps_try(const struct file_place *place, int fd, char *name, int *rc)
+{
+	*rc = lock_try(place, name);
+	if (*rc)
+		return *rc == -ENOLCK ? "a second lock of a locked file does not fail"
+				      : "locking a file";
+	*rc = name_try(place, fd, name);
+	if (*rc)
+		return "renaming a file";
+	*rc = sync_try(place, fd);
+	if (*rc)
+		return "syncing a file and its directory";
+	*rc = file_head_check(fd, HEAD_BYTES);
+	if (*rc)
+		return "reading back what was written";
+	*rc = unlinkat(place->directory, name, 0) ? -errno : 0;
+	return *rc ? "removing a file" : NULL;
+}
+
+void trial_run(struct file_place *place, struct message_result *result)
+{
+	const struct message_archive request = { .file = { .serial = 1 } };
+	char name[FILE_NAME_BYTES];
+	const char *step = "making a file";
+	int fd = file_make_other(place, &request, name), rc = fd;
+
+	if (fd >= 0) {
+		step = steps_try(place, fd, name, &rc);
+		if (step)
+			unlinkat(place->directory, name, 0);
+		close(fd);
+	} else if (rc == -EPERM) {
+		return; /* the file's group, perhaps: said when the first one is made */
+	}
+	if (rc < 0 && !for_good(rc))
+		return;
+	place->tried = true;
+	if (rc < 0)
+		file_fail(result, EINVAL,
+			  "directory %s: its file system cannot be recorded to: %s: %s",
+			  place->capture.directory, step, strerror(-rc));
+}

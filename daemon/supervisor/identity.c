@@ -1,0 +1,19 @@
+/* By libsystemd. */
+#include "identity.h"
+
+#include <string.h>
+#include <systemd/sd-id128.h>
+
+#define APPLICATION SD_ID128_MAKE(5e, 0c, 3b, 71, 9a, 4f, 4d, 12, 8c, 66, d1, 27, 40, f8, b2, 9e)
+
+void identity_get(uint8_t machine[16], uint8_t boot[16])
+{
+	sd_id128_t id;
+
+	memset(machine, 0, 16);
+	memset(boot, 0, 16);
+	if (sd_id128_get_machine_app_specific(APPLICATION, &id) >= 0)
+		memcpy(machine, id.bytes, 16);
+	if (sd_id128_get_boot_app_specific(APPLICATION, &id) >= 0)
+		memcpy(boot, id.bytes, 16);
+}

@@ -1,0 +1,167 @@
+/* daemon/archive/foreign.c, trial.c: files that another machine may be writing. */
+#include "recording.h"
+#include "place.h"
+#include "suites.h"
+
+#include "../../daemon/archive/foreign.h"
+#include "../../daemon/archive/head.h"
+#include "../../daemon/archive/repair.h"
+#include "../../daemon/archive/trial.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LEFT  "eth0-w0-20260203T040506.789012Z.pcapng.partial"
+#define SPARE ".eth0-w0-1-1.spare"
+#define BEGIN UINT64_C(5000000000)
+
+static struct recording file;
+
+/* A file with packets, or a head alone, of the machine whose id is all of this byte. */
+static int left_by(const char *name, uint8_t machine, bool packets)
+{
+	struct message_capture other = place.capture;
+	int fd;
+
+	recording_build(&file, 5, 3, false);
+	memset(other.machine, machine, sizeof(other.machine));
+	head_make(file.bytes, &other, 0, "Linux 6.1", "afcapd");
+	ck_assert(head_valid(file.bytes));
+	place_file(name, file.bytes, packets ? file.size : HEAD_BYTES);
+	fd = openat(place.directory, name, O_RDWR);
+	ck_assert_int_ge(fd, 0);
+	return fd;
+}
+
+static void setup(void)
+{
+	place_setup();
+	memset(place.capture.machine, 7, sizeof(place.capture.machine));
+}
+
+START_TEST(the_head_says_which_machine_made_it)
+{
+	uint8_t page[HEAD_BYTES];
+
+	memset(place.capture.boot, 9, sizeof(place.capture.boot));
+	head_make(page, &place.capture, 1, "Linux 6.1", "afcapd");
+	ck_assert(head_valid(page));
+	ck_assert_mem_eq(head_machine(page), place.capture.machine, HEAD_ID_BYTES);
+	ck_assert_mem_eq(head_machine(page) + HEAD_ID_BYTES, place.capture.boot, HEAD_ID_BYTES);
+	page[head_machine(page) - page - 4]++; /* another option: of a version that had none */
+	ck_assert(head_valid(page));
+	ck_assert_ptr_null(head_machine(page));
+}
+END_TEST
+
+START_TEST(what_this_machine_left_is_not_waited_for)
+{
+	static const uint8_t ids[] = { 7, 0 }; /* its own, and one that was not known */
+	int fd = left_by(LEFT, ids[_i], true);
+
+	ck_assert(!foreign_busy(&place, fd, BEGIN));
+	close(fd);
+	memset(place.capture.machine, 0, sizeof(place.capture.machine));
+	fd = left_by(LEFT, 8, true); /* this one is not known */
+	ck_assert(!foreign_busy(&place, fd, BEGIN));
+	close(fd);
+}
+END_TEST
+
+START_TEST(what_another_machine_left_is_repaired_when_it_has_not_grown_for_long)
+{
+	int fd = left_by(LEFT, 8, true);
+
+	ck_assert(foreign_busy(&place, fd, BEGIN));
+	ck_assert(foreign_busy(&place, fd, BEGIN + FOREIGN_QUIET_NS - 1));
+	ck_assert_int_eq(ftruncate(fd, (off_t)file.size + 100), 0); /* it grows */
+	ck_assert(foreign_busy(&place, fd, BEGIN + FOREIGN_QUIET_NS));
+	ck_assert(foreign_busy(&place, fd, BEGIN + 2 * FOREIGN_QUIET_NS - 1));
+	ck_assert(!foreign_busy(&place, fd, BEGIN + 2 * FOREIGN_QUIET_NS));
+	close(fd);
+}
+END_TEST
+
+/* It has no packet until its turn comes. */
+START_TEST(a_spare_of_another_machine_stays_for_a_day)
+{
+	int fd = left_by(SPARE, 8, false);
+
+	ck_assert(foreign_busy(&place, fd, BEGIN));
+	ck_assert(foreign_busy(&place, fd, BEGIN + FOREIGN_QUIET_NS));
+	ck_assert(!foreign_busy(&place, fd, BEGIN + FOREIGN_SPARE_NS));
+	close(fd);
+}
+END_TEST
+
+START_TEST(repair_leaves_the_files_of_another_machine_alone)
+{
+	struct message_result result = { 0 };
+
+	close(left_by(LEFT, 8, true));
+	close(left_by(SPARE, 8, false));
+	ck_assert(!repair_step(&place, &result));
+	ck_assert_uint_eq(result.repaired, 0);
+	ck_assert_int_eq(place_size(LEFT), (int64_t)file.size);
+	ck_assert_int_eq(place_size(SPARE), HEAD_BYTES);
+	close(left_by(LEFT, 7, true)); /* its own */
+	ck_assert(repair_step(&place, &result));
+	ck_assert_uint_eq(result.repaired, 1);
+}
+END_TEST
+
+START_TEST(a_trial_leaves_nothing_behind)
+{
+	struct message_result result = { 0 };
+
+	trial_run(&place, &result);
+	ck_assert_int_eq(result.error, 0);
+	ck_assert(place.tried);
+	ck_assert_uint_eq(place_count(), 0);
+	ck_assert_ptr_null(trial_shared(&place));
+}
+END_TEST
+
+/* It may pass: said when the first file is made, and tried again. */
+START_TEST(a_trial_does_not_judge_what_may_pass)
+{
+	struct message_result result = { 0 };
+
+	place_file("large", NULL, PLACE_BYTES - (1u << 20));
+	while (place_count() < 2000) { /* until there is no page left */
+		char name[32];
+		int fd;
+
+		snprintf(name, sizeof(name), "%u", place_count());
+		fd = openat(place.directory, name, O_WRONLY | O_CREAT, 0600);
+		if (fd < 0 || posix_fallocate(fd, 0, 4096)) {
+			close(fd);
+			break;
+		}
+		close(fd);
+	}
+	trial_run(&place, &result);
+	ck_assert_int_eq(result.error, 0);
+	ck_assert(!place.tried);
+}
+END_TEST
+
+Suite *suite_foreign(void)
+{
+	Suite *s = suite_create("foreign");
+	TCase *t = tcase_create("foreign");
+
+	tcase_add_checked_fixture(t, setup, place_teardown);
+	tcase_add_test(t, the_head_says_which_machine_made_it);
+	tcase_add_loop_test(t, what_this_machine_left_is_not_waited_for, 0, 2);
+	tcase_add_test(t, what_another_machine_left_is_repaired_when_it_has_not_grown_for_long);
+	tcase_add_test(t, a_spare_of_another_machine_stays_for_a_day);
+	tcase_add_test(t, repair_leaves_the_files_of_another_machine_alone);
+	tcase_add_test(t, a_trial_leaves_nothing_behind);
+	tcase_add_test(t, a_trial_does_not_judge_what_may_pass);
+	suite_add_tcase(s, t);
+	return s;
+}
