@@ -50,12 +50,12 @@ static void cooked_copy(uint8_t *to, uint32_t capture_length, const struct afcap
 static void packet_copy(uint8_t *to, uint32_t capture_length, const struct afcap_packet *packet,
 			uint32_t cooked, bool tagged)
 {
-	if (cooked)
-		cooked_copy(to, capture_length, packet, cooked, tagged);
-	else if (tagged)
-		tagged_copy(to, capture_length, packet);
-	else
+	if (!cooked && !tagged)
 		memcpy(to, packet->data, capture_length);
+	else if (cooked)
+		cooked_copy(to, capture_length, packet, cooked, tagged);
+	else
+		tagged_copy(to, capture_length, packet);
 }
 
 static void epb_add(struct pcapng_chunk *chunk, const struct afcap_packet *packet,
@@ -98,17 +98,19 @@ static void epb_add(struct pcapng_chunk *chunk, const struct afcap_packet *packe
 	chunk->truncated += length > capture_length;
 }
 
-/* Behind the last packet's bytes: how many were lost before it. */
-static void epb_dropcount(struct pcapng_chunk *chunk, uint64_t drops)
+/* How many were lost before the packet at `at`, behind its bytes. What follows makes room: after a
+ * loss only, so that the loop over the packets knows nothing of it. */
+static void epb_dropcount(struct pcapng_chunk *chunk, uint32_t at, uint64_t drops)
 {
-	uint8_t *end = chunk->buffer + chunk->used;
-	uint32_t total = get32(end - 4), longer = total + DROPCOUNT_BYTES + OPTION_END_BYTES;
+	uint8_t *epb = chunk->buffer + at;
+	uint32_t total = get32(epb + 4), longer = total + OPTIONS_MOST;
 
-	dropcount_put(end - 4, drops);
-	put32(end - 4 + DROPCOUNT_BYTES, 0); /* end of options */
-	put32(end - total + 4, longer);
-	put32(end + DROPCOUNT_BYTES, longer);
-	chunk->used += longer - total;
+	memmove(epb + longer, epb + total, chunk->used - at - total);
+	dropcount_put(epb + total - 4, drops);
+	put32(epb + longer - 8, 0); /* end of options */
+	put32(epb + longer - 4, longer);
+	put32(epb + 4, longer);
+	chunk->used += OPTIONS_MOST;
 	chunk->drops_noted += drops;
 }
 
@@ -117,7 +119,7 @@ void pcapng_chunk_add(struct pcapng_chunk *chunk, struct afcap_block *block,
 {
 	uint64_t drops = drops_to_note(context, chunk);
 	struct afcap_packet packet = { 0 };
-	uint32_t before = chunk->packets;
+	uint32_t before = chunk->packets, first = chunk->used;
 
 	if (chunk->blocks++ == 0)
 		chunk->sequence = block->sequence;
@@ -129,11 +131,10 @@ void pcapng_chunk_add(struct pcapng_chunk *chunk, struct afcap_block *block,
 			    PCAPNG_EPB_BYTES + COOKED_BYTES_MAX + 4 + OPTIONS_MOST)
 			break;
 		epb_add(chunk, &packet, context);
-		if (drops)
-			epb_dropcount(chunk, drops);
-		drops = 0;
 	}
 	chunk->unreadable += block->packets - (chunk->packets - before);
+	if (drops && chunk->packets > before)
+		epb_dropcount(chunk, first, drops);
 }
 
 static void chunk_head(const struct pcapng_chunk *chunk, const struct pcapng_context *context)
