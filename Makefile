@@ -274,6 +274,12 @@ check-testing:
 	@.ci/deps distros
 	@tests/distros/run $(FILES)
 
+# Programs that read captures, of Debian 12 or SUITES="bookworm trixie testing", on files made now: tests/readers/table
+check-readers:
+	@.ci/deps distros
+	@$(MAKE) $(PARALLEL) --no-print-directory tests
+	@BUILD=$(BUILD) tests/readers/run $(SUITES)
+
 # libafcap and its header by other compilers: two more word sizes and byte orders, C++
 CROSS ?= aarch64-linux-gnu arm-linux-gnueabihf s390x-linux-gnu
 check-cross:
@@ -386,4 +392,4 @@ clean:
 
 -include $(shell test -d $(BUILD)/lib && find $(BUILD)/lib $(BUILD)/daemon $(BUILD)/tests -name '*.d' -type f 2>/dev/null)
 
-.PHONY: all deps run tests check check-unit check-asan coverage check-tsan check-upstream check-kernels check-testing check-cross check-faults check-systemd fuzz fuzz-build bench bench-lib install uninstall clean
+.PHONY: all deps run tests check check-unit check-asan coverage check-tsan check-upstream check-kernels check-testing check-readers check-cross check-faults check-systemd fuzz fuzz-build bench bench-lib install uninstall clean
