@@ -336,4 +336,56 @@ t_a_restart_without_a_name_server() {
 	wait "$MANAGER" || fail "exit code $?"
 }
 
+# ---- its own processes ----
+
+# Two captures, lo in a file each second, no names
+two_start() {
+	named_conf
+	sed -i '/^filter/d; /^on_missing/s/.*/worker_timeout = 1m/' "$DIR/conf"
+	ip netns exec "$NS" "$AFCAPD" -c "$DIR/conf" >"$DIR/out" 2>"$DIR/err" &
+	DAEMON=$!
+	PIDS="$PIDS $DAEMON"
+	wait_for 20 answers
+	wait_for 20 state_is va running
+	wait_for 20 state_is lo running
+}
+va_pid() { ctl --json status | jq '.captures[] | select(.name == "va").workers[0].pid'; }
+va_written() { [ "$(ctl --json stats va | jq '.captures[0].total.written')" -ge "$1" ]; }
+
+t_a_worker_that_stands_still() {
+	local pid
+	two_start
+	pid=$(va_pid)
+	kill -STOP "$pid"
+	in_lab "$FRAMES" send vb 500
+	others_answer
+	kill -CONT "$pid"
+	wait_for 20 va_written 500
+	daemon_stop
+	contains "the account" "$(cat "$DIR/out")" "^va: 500 packets seen, 0 dropped by the kernel, 500 received, 500 written"
+}
+
+# Nothing can begin a file then; what has one goes on, and all is there when it goes on
+t_an_archive_process_that_stands_still() {
+	local pid begin i
+	two_start
+	in_lab "$FRAMES" send vb 100
+	wait_for 20 va_written 100
+	pid=$(archive_pid)
+	kill -STOP "$pid"
+	for ((i = 0; i < 5; i++)); do
+		begin=$(date +%s%N)
+		ctl status >/dev/null
+		in_lab curl -s --max-time 5 http://127.0.0.1:9748/metrics >"$DIR/metrics" || fail "no metrics"
+		[ $(($(date +%s%N) - begin)) -lt 2000000000 ] || fail "afctl status and /metrics: $(($(date +%s%N) - begin)) ns"
+		in_lab "$FRAMES" send vb 100 first=$((100 + 100 * i))
+		wait_for 20 va_written $((200 + 100 * i))
+	done
+	kill -CONT "$pid"
+	i=$(lo_files)
+	wait_for 20 lo_files_are $((i + 1))
+	daemon_stop
+	contains "the account" "$(cat "$DIR/out")" "^va: 600 packets seen, 0 dropped by the kernel, 600 received, 600 written"
+}
+
 run_tests
