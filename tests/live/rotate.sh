@@ -150,11 +150,15 @@ t_a_rotation_survives_its_worker() {
 	daemon_start -i va -w "$OUT" -j 1 $FAST
 	send 100000000 rate=20000 size=60-200
 	wait_for 5 counter_at_least written 1000
-	for _ in 1 2 3 4 5 6; do
+	for n in 1 2 3 4 5 6; do
 		before=$(files | wc -l)
 		wait_for 5 in_use 1
+		worker=$(workers)
+		kill -STOP "$worker" # it has not done it yet when it dies
 		kill -USR1 "$DAEMON"
-		kill -KILL "$(workers)" 2>/dev/null
+		asked() { [ "$(grep -c SIGUSR1 "$DIR/err")" -eq "$n" ]; }
+		wait_for 5 asked
+		kill -KILL "$worker"
 		more() { [ "$(files | wc -l)" -gt "$before" ]; }
 		wait_for 5 more
 	done
