@@ -528,7 +528,7 @@ upgrade_begins_anew() { # OBJECT VERSION REASON
 	recorded=$(sed 's/^frames \([0-9]*\) .*/\1/' "$DIR/checked")
 	statistics_are "$recorded"
 	pauses_are_told 2 "$3"
-	equal "files repaired" "$(told ': repaired ')" $((2 * WORKERS))
+	[ "$(told ': repaired ')" -ge $((2 * WORKERS)) ] || fail "only $(told ': repaired ') files repaired"
 	equal seen "$(account seen)" "$(account written)"
 	equal dropped "$(account dropped)" 0
 	equal discarded "$(account discarded)" 0
