@@ -170,7 +170,7 @@ whole() { # COUNT
 # Another binary with the same ledgers goes on; one whose ledgers are of another version starts clean, there and back
 t_upgrades() {
 	cp "$AFCAPD" "$DIR/afcapd"
-	COMMAND=$DIR/afcapd managed_start -i va -w "$OUT" -j 2 -o block_timeout=50ms -o write_delay=20ms
+	COMMAND=$DIR/afcapd managed_start -i va -w "$OUT" -j 2 -o block_timeout=1s -o write_delay=20ms
 	in_lab "$FRAMES" send vb 1000 rate=50000
 	wait_for 5 counter_is received 1000
 	cp "$AFCAPD" "$DIR/next" && mv "$DIR/next" "$DIR/afcapd"
