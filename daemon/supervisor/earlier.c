@@ -1,6 +1,7 @@
 /* From one configuration of a capture to the next, over the rings that the earlier one made. */
 #include "earlier.h"
 #include "capture_setup.h"
+#include "limits.h"
 #include "notify.h"
 #include "resume.h"
 
@@ -12,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define SETTLED_US 20000 /* until that is looked at again */
 
 /* What is compared, and the key that a user knows it by. */
 static const struct {
@@ -153,9 +156,11 @@ bool earlier_adopt(struct capture *capture)
 	     now->output != then->output) &&
 	    files_pending(capture->files, capture->index))
 		return false;
-	/* The store's copy of a ring is a member of that group as well */
-	if (now->fanout_id != CONFIG_AUTO && !notify_settled())
+	if (!notify_settled()) { /* the store's copy of a ring is memory, and a member of the group
+				  */
+		event_add(capture->again, &(struct timeval){ 0, SETTLED_US });
 		return false;
+	}
 	capture->saved->armed = 0;
 	rc = slots_resize(capture, workers);
 	if (rc)
@@ -163,6 +168,10 @@ bool earlier_adopt(struct capture *capture)
 			  capture->workers);
 	earlier_forget(capture);
 	capture->saved->shape = resume_shape(capture);
+	if (limits_memory(capture, 1, true)) {
+		capture_fail(capture, "there is not enough memory for its rings");
+		return false;
+	}
 	capture->placed = false;
 	capture_tell(capture);
 	return true;

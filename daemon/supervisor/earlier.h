@@ -23,7 +23,7 @@ int earlier_make(struct capture *capture, const struct saved_shape *shape);
 void earlier_forget(struct capture *capture);
 
 /* Its rings are written out and gone: it is what it is configured to be. False: files of the
- * earlier one are not finished yet, or its rings not gone everywhere. */
+ * earlier one are not finished yet, its rings not gone everywhere, or it has failed. */
 bool earlier_adopt(struct capture *capture);
 
 #endif

@@ -250,6 +250,25 @@ t_another_configuration_loses_nothing() {
 	whole $sent
 }
 
+# Rings that are larger than the memory: the capture fails, after what the old ones hold is written
+t_rings_too_large_after_a_change() {
+	local rc=0
+	printf '[capture va]\ndirectory = %s\nworkers = 2\nblock_timeout = 100ms\n' "$OUT" >"$DIR/afcapd.conf"
+	managed_start -c "$DIR/afcapd.conf"
+	for pid in $(workers); do kill -STOP "$pid"; done
+	in_lab "$FRAMES" send vb 500 rate=50000
+	echo "ring_size = 30G" >>"$DIR/afcapd.conf"
+	[ "$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo)" -lt 60000000 ] || skip "so much memory"
+	kill -KILL "$DAEMON"
+	wait "$MANAGER" || rc=$?
+	equal "exit code" "$rc" 1
+	contains "why" "$(cat "$DIR/err")" "va: there is not enough memory for its rings: the capture has failed"
+	equal seen "$(account seen)" 500
+	equal written "$(account written)" 500
+	frames_check 500 || fail "frames differ"
+	whole 500
+}
+
 two_sections() { # NAME of the second
 	printf '[capture va]\ndirectory = %s\nworkers = 2\nblock_timeout = 50ms\n' "$OUT"
 	printf '[capture %s]\ninterface = vb\ndirectory = %s\nworkers = 2\nblock_timeout = 50ms\nfanout_id = 77\n' "$1" "$OUT"
