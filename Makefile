@@ -124,7 +124,7 @@ $(BUILD)/tests/afcapd-other: $(BUILD)/afcapd
 	@mkdir -p $(@D)
 	$(Q)cp $(BUILD)/other/afcapd $@
 
-$(BUILD)/tests/clock.so: tests/live/clock.c
+$(BUILD)/tests/clock.so $(BUILD)/tests/quota.so: $(BUILD)/tests/%.so: tests/live/%.c
 	@mkdir -p $(@D)
 	$(if $(V),,@echo "  LD $@")
 	$(Q)$(CC) -D_GNU_SOURCE $(CFLAGS) -shared -fPIC -o $@ $<
@@ -169,7 +169,7 @@ $(BUILD)/tests/fuzz-replay: $(wildcard tests/fuzz/*.[ch]) $(PART_OBJECTS) $(LIB_
 endif
 
 tests: all $(BUILD)/tests/afcapd-other $(BUILD)/tests/unit/check $(BUILD)/tests/library/check $(BUILD)/tests/frames \
-	$(BUILD)/tests/clock.so $(BUILD)/tests/hold.so $(BUILD)/tests/red.so $(BUILD)/tests/fuzz-replay $(FUSE)
+	$(BUILD)/tests/clock.so $(BUILD)/tests/quota.so $(BUILD)/tests/hold.so $(BUILD)/tests/red.so $(BUILD)/tests/fuzz-replay $(FUSE)
 
 check-unit: tests
 	$(BUILD)/tests/unit/check

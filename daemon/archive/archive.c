@@ -133,12 +133,22 @@ static int capture_serve(const struct message_capture *capture, int directory,
 	return next.directory < 0 ? -1 : fcntl(next.directory, F_DUPFD_CLOEXEC, 0);
 }
 
+static int file_try(struct file_place *place, const struct message_archive *request,
+		    struct message_result *result)
+{
+	if (!place->tried)
+		trial_run(place, result);
+	return result->error ? -1 : file_open(place, request, result);
+}
+
 /* Room is made before the file is. What a dead daemon left takes room, too, and can be removed once
  * it is repaired. Where the reserve cannot be kept the file is made all the same, a page: the
  * supervisor decides. */
 static int open_serve(struct file_place *place, const struct message_archive *request,
 		      struct message_result *result)
 {
+	int fd;
+
 	if (place->directory < 0) { /* not there when it was asked for; it may be by now */
 		file_place_open(place, result);
 		if (result->error)
@@ -150,9 +160,14 @@ static int open_serve(struct file_place *place, const struct message_archive *re
 	while (!keep_enforce(place, 1, result) && repair_step(place, result))
 		;
 	file_place_look(place);
-	if (!place->tried)
-		trial_run(place, result);
-	return result->error ? -1 : file_open(place, request, result);
+	fd = file_try(place, request, result);
+	for (unsigned i = 0; fd < 0 && i < YIELDS && keep_yield(place, 0, result->error, result);
+	     i++) {
+		result->error = 0;
+		fd = file_try(place, request, result);
+	}
+	result->no_inode = result->error == ENOSPC && file_inodes_out(place);
+	return fd;
 }
 
 static int reopen_serve(struct file_place *place, const struct message_archive *request,
@@ -168,9 +183,33 @@ static int reopen_serve(struct file_place *place, const struct message_archive *
 static void name_serve(struct file_place *place, const struct message_archive *request, int fd,
 		       struct message_result *result)
 {
-	file_name(place, request, fd, result);
-	if (!result->error && !result->lost)
-		file_preallocate(place, fd);
+	for (unsigned i = 0; i < YIELDS; i++) {
+		result->error = 0;
+		result->later = 0;
+		file_name(place, request, fd, result);
+		if (!keep_yield(place, 0, result->error, result))
+			break;
+	}
+	for (unsigned i = 0; !result->error && !result->lost && i < YIELDS; i++)
+		if (!keep_yield(place, place->capture.file_bytes, file_preallocate(place, fd),
+				result))
+			break;
+}
+
+/* The room for its name; a suspect has one. */
+static void finish_serve(struct file_place *place, const struct message_archive *request, int fd,
+			 struct message_result *result)
+{
+	struct name name;
+
+	for (unsigned i = 0; i < YIELDS; i++) {
+		result->error = 0;
+		result->later = 0;
+		file_finish(place, request, fd, result);
+		if (!name_parse(&name, result->name, place->capture.name) ||
+		    name.kind == NAME_SUSPECT || !keep_yield(place, 0, result->error, result))
+			break;
+	}
 }
 
 /* Workers of a dead daemon may hold its files for some seconds yet. */
@@ -181,12 +220,13 @@ static bool repair_due(const struct file_place *place, uint64_t now)
 }
 
 /* Twice a second, so only what is due. */
-static void keep_serve(struct file_place *place, struct message_result *result)
+static void keep_serve(struct file_place *place, int refused, struct message_result *result)
 {
 	uint64_t now = clock_mono_ns();
 
 	if (keep_due(place, result))
 		keep_enforce(place, 0, result);
+	keep_refused(place, refused, result);
 	if (repair_due(place, now) && !repair_step(place, result))
 		place->repaired_ns = now;
 }
@@ -248,7 +288,7 @@ static int request_serve(struct message *request, int fd, struct message *answer
 	else if (request->type == MESSAGE_NAME)
 		name_serve(place, r, fd, result);
 	else if (request->type == MESSAGE_FINISH)
-		file_finish(place, r, fd, result);
+		finish_serve(place, r, fd, result);
 	else if (request->type == MESSAGE_DISCARD)
 		file_discard(place, r, result);
 	else if (request->type == MESSAGE_SYNC)
@@ -256,7 +296,7 @@ static int request_serve(struct message *request, int fd, struct message *answer
 	else if (request->type == MESSAGE_LOOK)
 		look_serve(place, r, fd, result);
 	else if (place->directory >= 0)
-		keep_serve(place, result);
+		keep_serve(place, (int)r->file.error, result);
 	else
 		result->error = ENOENT;
 	return -1;

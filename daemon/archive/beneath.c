@@ -8,6 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define UNNAMED (O_TMPFILE & ~O_DIRECTORY)
+
 static int descriptor_open(int directory, const char *name, struct open_how how)
 {
 	int fd = (int)syscall(SYS_openat2, directory, name, &how, sizeof(how));
@@ -22,7 +24,7 @@ static int entry_open(int directory, const char *name, int flags, mode_t mode)
 	return descriptor_open(
 		directory, name,
 		(struct open_how){ .flags = (unsigned)(flags | O_NOFOLLOW | O_CLOEXEC),
-				   .mode = flags & O_CREAT ? mode : 0,
+				   .mode = flags & (O_CREAT | UNNAMED) ? mode : 0,
 				   .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
 					      RESOLVE_NO_MAGICLINKS });
 }
@@ -32,6 +34,11 @@ int beneath_open(int directory, const char *name, int flags, mode_t mode)
 	if (!*name || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return -EINVAL;
 	return entry_open(directory, name, flags, mode);
+}
+
+int beneath_unnamed(int directory)
+{
+	return entry_open(directory, ".", O_TMPFILE | O_RDWR, 0600);
 }
 
 DIR *beneath_list(int directory)

@@ -14,6 +14,10 @@
  * another name, -ELOOP for a link, or another -errno. */
 int beneath_open(int directory, const char *name, int flags, mode_t mode);
 
+/* A file without a name in it, for writing. Returns the descriptor (close-on-exec) or -errno:
+ * EOPNOTSUPP, EISDIR or EINVAL where the file system has none. */
+int beneath_unnamed(int directory);
+
 /* The directory itself, to be read from its beginning. NULL with errno. closedir() is the
  * caller's. */
 DIR *beneath_list(int directory);

@@ -12,6 +12,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#define TRY_BYTES (UINT64_C(1) << 20)
+
 /* Takes the descriptor. Returns 0 or -errno. */
 static int directory_set(struct file_place *place, int fd)
 {
@@ -137,6 +139,35 @@ int file_room(const struct file_place *place, struct file_room *room)
 					: (uint64_t)fs.f_blocks * fs.f_frsize / 100 *
 						  c->disk_reserve_percent;
 	return 0;
+}
+
+bool file_is_refusal(int error)
+{
+	return error == ENOSPC || error == EDQUOT;
+}
+
+bool file_inodes_out(const struct file_place *place)
+{
+	struct statvfs fs;
+
+	return fstatvfs(place->directory, &fs) == 0 && fs.f_files && !fs.f_favail;
+}
+
+int file_room_try(const struct file_place *place)
+{
+	const struct message_capture *c = &place->capture;
+	uint64_t bytes = c->file_bytes && c->file_bytes < TRY_BYTES ? c->file_bytes : TRY_BYTES;
+	int fd = beneath_unnamed(place->directory), error = fd < 0 ? -fd : 0;
+
+	if (fd < 0)
+		return file_is_refusal(error) ? error : 0;
+	/* A group's quota is that of the group */
+	if (c->file_group >= 0 && fchown(fd, (uid_t)-1, (gid_t)c->file_group))
+		error = errno;
+	if (!error && fallocate(fd, 0, 0, (off_t)bytes))
+		error = errno;
+	close(fd);
+	return file_is_refusal(error) ? error : 0;
 }
 
 bool file_is_ours(const struct file_place *place, const struct stat *file)

@@ -23,6 +23,8 @@ struct file_place {
 	int scan_told, remove_told; /* errno last told of reading it, of removing there */
 	struct clock_now clock;	    /* of the request that is served */
 	uint64_t newest_ns;	    /* modification time of the file finished last; 0: not known */
+	uint64_t refused_ns;	    /* monotonic: a worker's write was refused; 0: it is not */
+	unsigned yields;	    /* files that went for that since */
 	uint64_t kept_ns;	    /* monotonic: keep_enforce() was last run; 0: never */
 	bool over_budget;	    /* then */
 	bool removed;		    /* something, since the file system was synced for that */
@@ -53,6 +55,16 @@ void file_place_look(struct file_place *place);
 
 /* Returns 0 or -errno. */
 int file_room(const struct file_place *place, struct file_room *room);
+
+/* Whether an error says that there is too little of something: bytes, inodes, a quota. */
+bool file_is_refusal(int error);
+
+/* Whether the file system is out of inodes. */
+bool file_inodes_out(const struct file_place *place);
+
+/* Tries to take as much as a file may need, at most 1 MiB, in a file without a name, and gives it
+ * back. Returns 0, also where that cannot be tried; ENOSPC or EDQUOT. */
+int file_room_try(const struct file_place *place);
 
 /* Whether a file found there may be one that afcapd made: a regular one of this user, of root (an
  * earlier daemon's), or of the directory's owner, who may do there what he likes anyway. */

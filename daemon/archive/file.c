@@ -211,7 +211,7 @@ int file_open(struct file_place *place, const struct message_archive *request,
 	return fd;
 }
 
-void file_preallocate(const struct file_place *place, int fd)
+int file_preallocate(const struct file_place *place, int fd)
 {
 	const struct message_capture *c = &place->capture;
 	struct file_room room;
@@ -219,11 +219,12 @@ void file_preallocate(const struct file_place *place, int fd)
 
 	if (c->file_bytes == 0 || file_room(place, &room) || room.available < c->file_bytes ||
 	    room.available - c->file_bytes < room.reserve)
-		return;
+		return 0;
 	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)c->file_bytes) == 0)
-		return;
+		return 0;
 	error = errno; /* what it has got is freed when the file is cut at its end */
 	log_debug("%s: no preallocation in %s: %s", c->name, c->directory, strerror(error));
+	return error;
 }
 
 /* Many FUSE file systems know an open file by the path that it was opened by (libfuse's high-level

@@ -22,8 +22,9 @@ int file_open(struct file_place *place, const struct message_archive *request,
 int file_head_renew(const struct file_place *place, uint32_t worker, int fd);
 
 /* Takes the room that the file may need, where there is so much beyond the reserve; what it does
- * not need is freed when it is cut. Without it the file grows as it is written. */
-void file_preallocate(const struct file_place *place, int fd);
+ * not need is freed when it is cut. Without it the file grows as it is written. Returns 0, also
+ * where that cannot be, or errno. */
+int file_preallocate(const struct file_place *place, int fd);
 
 /* Gives a hidden file in use its name, "NAME-wW-TIME.pcapng.partial". Repeating it is harmless.
  * Where another program has taken its name, result->lost and text say so. */

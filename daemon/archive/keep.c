@@ -18,6 +18,7 @@
 
 #define GROWTH_MOST (UINT64_C(256) << 20)
 
+#define YIELD_NS UINT64_C(1000000000)
 #define ORDER_NS 1000u /* what file systems tell apart */
 
 #define AGAIN_LEAST_NS UINT64_C(1000000000)
@@ -28,6 +29,7 @@ struct kept {
 	uint64_t finished_ns; /* its modification time */
 	uint64_t bytes;
 	uint64_t freed; /* what its removal gives back to the file system */
+	bool alone;	/* it has no other name */
 	bool gone;
 };
 
@@ -117,7 +119,8 @@ static int file_count(struct keep *k, const char *text)
 	}
 	file.finished_ns = finished_ns(&st);
 	file.bytes = size;
-	file.freed = st.st_nlink == 1 ? on_disk : 0;
+	file.alone = st.st_nlink == 1;
+	file.freed = file.alone ? on_disk : 0;
 	k->bytes += size;
 	return list_add(k, &file);
 }
@@ -344,6 +347,60 @@ bool keep_due(const struct file_place *place, struct message_result *result)
 		return true;
 	result->available = room.available;
 	return false;
+}
+
+static const char *refusal(const struct file_place *place, int error)
+{
+	if (error == EDQUOT)
+		return "a quota is used up";
+	return file_inodes_out(place) ? "the file system has no inode left" : "the disk is full";
+}
+
+bool keep_yield(struct file_place *place, uint64_t bytes, int error, struct message_result *result)
+{
+	struct keep k = { .place = place };
+	struct file_room room;
+	uint64_t sum = 0;
+	bool yielded = false;
+
+	if (!file_is_refusal(error) || directory_scan(&k) || !k.count) {
+		free(k.files);
+		return false;
+	}
+	qsort(k.files, k.count, sizeof(*k.files), order_compare);
+	for (size_t i = 0; i < k.count; i++)
+		sum += k.files[i].freed;
+	for (size_t i = 0; i < k.count && !yielded && sum >= bytes; i++)
+		yielded = k.files[i].alone &&
+			  file_remove(&k, &k.files[i], refusal(place, error), result);
+	if (k.failed)
+		place->remove_told = k.failed;
+	free(k.files);
+	result->available = file_room(place, &room) ? UINT64_MAX : room.available;
+	return yielded;
+}
+
+void keep_refused(struct file_place *place, int error, struct message_result *result)
+{
+	uint64_t now = clock_mono_ns();
+	int own, before = (int)result->removed;
+
+	if (!error) {
+		place->refused_ns = 0;
+		place->yields = 0;
+		return;
+	}
+	while ((own = file_room_try(place)) && keep_yield(place, 0, own, result))
+		;
+	if (own || (int)result->removed != before)
+		return;
+	if (!place->refused_ns) {
+		place->refused_ns = now;
+	} else if (now - place->refused_ns >= YIELD_NS && place->yields < YIELDS &&
+		   keep_yield(place, 0, error, result)) {
+		place->refused_ns = now;
+		place->yields++;
+	}
 }
 
 /* What a directory holds that is not kept in mind yet. */

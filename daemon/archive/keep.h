@@ -21,6 +21,17 @@ bool keep_enforce(struct file_place *place, unsigned ahead, struct message_resul
  * filled in here. */
 bool keep_due(const struct file_place *place, struct message_result *result);
 
+/* Something was refused for want of room (`error`: ENOSPC or EDQUOT; whatever there is too little
+ * of: bytes, inodes, a quota): removes the file that was finished first of those whose removal
+ * gives something back, unless all of them together would not give `bytes`. Adds to
+ * result->removed. Returns whether it is worth trying again. */
+bool keep_yield(struct file_place *place, uint64_t bytes, int error, struct message_result *result);
+
+/* A worker's write was refused with `error`, 0: no more: as long as this process is refused room,
+ * too, one after the other goes; where it is not, one a second of them, at most YIELDS. */
+#define YIELDS 8
+void keep_refused(struct file_place *place, int error, struct message_result *result);
+
 /* A file is about to be finished: where its modification time is not later than that of the one
  * finished before, since the clock was set back, it becomes so. Thus they tell in which order files
  * were finished, whatever becomes of clocks and processes. Before the directory is synced. */

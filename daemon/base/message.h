@@ -113,8 +113,10 @@ struct message_file {
 struct message_report {
 	struct counters counters;
 	struct ledger_file current, previous;
-	uint32_t gone;	   /* the interface is: nothing more comes */
-	uint32_t no_space; /* the last write found no room, and none was seen since */
+	uint32_t gone;	  /* the interface is: nothing more comes */
+	uint32_t refused; /* errno: a write found no room just now, and is tried again */
+	uint32_t unused;
+	uint32_t no_space; /* errno: the last write found no room, and none was seen since */
 };
 
 struct message_failed {
@@ -145,9 +147,10 @@ struct message_capture {
 
 struct message_archive {
 	uint32_t capture, worker;
-	uint64_t device, inode;	 /* REOPEN */
-	struct clock_now clock;	 /* as the supervisor sees it */
-	struct ledger_file file; /* OPEN: serial; NAME: and since_ns; LOOK: and end; FINISH: all */
+	uint64_t device, inode;	    /* REOPEN */
+	struct clock_now clock;	    /* as the supervisor sees it */
+	struct ledger_file file;    /* OPEN: serial; NAME: and since_ns; LOOK: and end; FINISH: all;
+				       KEEP: error of a write that found no room */
 	char name[FILE_NAME_BYTES]; /* as the archive named it last; not in OPEN */
 };
 
@@ -159,13 +162,15 @@ struct message_result {
 	uint32_t align;		    /* OPENED */
 	int32_t error;		    /* 0 or errno; then `text` says what */
 	uint32_t removed, repaired; /* files, by budget, age or reserve; at KEPT */
-	uint32_t full;	    /* the reserve cannot be kept, there is nothing left to remove */
-	uint32_t again;	    /* KEPT: there is more to repair. Else: the directory was removed, a new
-			       process is to open its path and serve this */
-	uint32_t later;	    /* NAMED, FINISHED: failed, and may go well later */
-	uint32_t lost;	    /* NAMED, FINISHED, LOOKED: another program had its hands on the file */
-	int32_t spoiled;    /* FINISHED: errno for which it ends as a suspect; 0: none */
-	uint64_t kept;	    /* FINISHED, where lost: packets of it that can be read */
+	uint32_t full;	   /* the reserve cannot be kept, there is nothing left to remove */
+	uint32_t again;	   /* KEPT: there is more to repair. Else: the directory was removed, a new
+			      process is to open its path and serve this */
+	uint32_t later;	   /* NAMED, FINISHED: failed, and may go well later */
+	uint32_t lost;	   /* NAMED, FINISHED, LOOKED: another program had its hands on the file */
+	int32_t spoiled;   /* FINISHED: errno for which it ends as a suspect; 0: none */
+	uint64_t kept;	   /* FINISHED, where lost: packets of it that can be read */
+	uint32_t no_inode; /* OPENED, with ENOSPC: it is inodes that the file system is out of */
+	uint32_t unused;
 	uint64_t available; /* bytes of the file system, for this user */
 	char name[FILE_NAME_BYTES];
 	char text[MESSAGE_TEXT];

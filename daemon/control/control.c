@@ -72,7 +72,9 @@ static const char description_format[] =
 	"# Only root, the daemon's user, control_group and control_admins may ask; only root, the "
 	"daemon's user\n# and control_admins may change anything\n"
 	"error PermissionDenied (reason: string)\n"
-	"# As many clients as can be are connected, or the disk is too slow\n"
+	"# As many clients as can be are connected, the disk is too slow, or has no room for a "
+	"next "
+	"file\n"
 	"error Busy (reason: string)\n";
 
 static const struct varlink_refusal
@@ -133,12 +135,17 @@ static void run_rotate(void *owner, struct varlink_call *call, json_t *parameter
 {
 	struct control *control = owner;
 	json_t *capture = json_object_get(parameters, "capture");
+	const struct varlink_refusal stuck = { INTERFACE ".Busy",
+					       view_rotation_refused(control->supervisor,
+								     json_string_value(capture)) };
 
 	if (peer_rights(varlink_socket(call), control->askers, control->admins) != PEER_CHANGE)
 		varlink_refuse(call, &change_denied);
 	else if (!supervisor_rotate(control->supervisor, json_string_value(capture)))
 		varlink_error(call, INTERFACE ".NoSuchCapture",
 			      json_pack("{s:O}", "capture", capture));
+	else if (stuck.reason) /* the others go on in their next files */
+		varlink_refuse(call, &stuck);
 	else
 		varlink_later(call, ROTATE_SECONDS, &rotate_late, rotate_ready, parameters);
 }

@@ -65,10 +65,15 @@ void capture_tell(struct capture *capture)
 
 void capture_keep(struct capture *capture)
 {
+	int refused = 0;
+
+	for (unsigned i = 0; i < capture->workers && !refused; i++)
+		refused = capture->slots[i].refused;
+	capture->keep_again = capture->keeping && refused;
 	if (capture->keeping || capture->config->output != OUTPUT_PCAPNG)
 		return;
 	capture->keeping = true;
-	files_keep(capture->files, capture->index, &capture->slots[0]);
+	files_keep(capture->files, capture->index, refused, &capture->slots[0]);
 }
 
 static int slots_make(struct capture *capture, bool resumed)
@@ -222,9 +227,9 @@ void capture_cared(struct capture *capture, const struct message_result *result,
 	capture->keeping = false;
 	if (result->error || (capture_ending(capture) && !capture->former))
 		return;
-	if (result->again)
+	if (result->again || capture->keep_again)
 		capture_keep(capture);
-	else if (!capture->former)
+	if (!result->again && !capture->former)
 		repaired_tell(capture);
 	if (capture->former)
 		return;

@@ -211,7 +211,7 @@ void files_answered(struct files *f, struct request *r, const struct message_res
 
 	if (file && !result->error && r->type != MESSAGE_SYNC && r->type != MESSAGE_LOOK)
 		memcpy(file->name, result->name, sizeof(file->name));
-	if (r->type == MESSAGE_OPEN || r->type == MESSAGE_KEEP)
+	if (r->type == MESSAGE_OPEN || r->type == MESSAGE_KEEP || result->removed)
 		f->events->cared(r->owner, result, r->type == MESSAGE_KEEP);
 	if (r->type == MESSAGE_CAPTURE && !result->error) {
 		if (fd >= 0)
@@ -377,9 +377,11 @@ void files_sync(struct files *f, uint32_t capture, uint32_t worker, struct outpu
 	file_request(f, MESSAGE_SYNC, capture, worker, file, NULL, owner);
 }
 
-void files_keep(struct files *f, uint32_t capture, void *owner)
+void files_keep(struct files *f, uint32_t capture, int refused, void *owner)
 {
-	file_request(f, MESSAGE_KEEP, capture, 0, NULL, NULL, owner);
+	const struct ledger_file record = { .error = (uint64_t)refused };
+
+	file_request(f, MESSAGE_KEEP, capture, 0, NULL, &record, owner);
 }
 
 bool files_pending(const struct files *f, uint32_t capture)

@@ -102,8 +102,8 @@ void files_sync(struct files *files, uint32_t capture, uint32_t worker, struct o
 		void *owner);
 
 /* Has old files removed, as the capture's budget, age and reserve say, and one repaired that a dead
- * daemon left. */
-void files_keep(struct files *files, uint32_t capture, void *owner);
+ * daemon left. `refused`: errno of a worker's write that found no room; 0: none. */
+void files_keep(struct files *files, uint32_t capture, int refused, void *owner);
 
 /* Whether a request of the capture is waiting for its answer, files_keep() aside. */
 bool files_pending(const struct files *files, uint32_t capture);

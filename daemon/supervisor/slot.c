@@ -172,7 +172,10 @@ static void on_report(struct slot *slot, const struct message *message)
 	}
 	slot->record = r->current;
 	slot->gone |= r->gone != 0;
-	slot->no_space = r->no_space;
+	slot->no_space = (int)r->no_space;
+	slot->refused = r->refused ? (int)r->refused : slot->no_space;
+	if (slot->refused) /* it waits for a moment: the oldest file may go */
+		capture_keep(slot->capture);
 	slotfiles_follow(slot, &r->current, &r->previous);
 	if (r->gone)
 		capture_link(slot->capture);

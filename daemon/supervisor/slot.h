@@ -44,8 +44,10 @@ struct slot {
 	struct output_file *current, *spare;
 	bool gone;			/* its interface is, as the worker says */
 	bool draining;			/* told to, or will be told as soon as it can be */
-	bool no_space;			/* its last write found none, as the worker says */
-	bool no_room;			/* a file could not be made for want of it */
+	int refused;			/* errno: a write was, which is tried again */
+	int no_space;			/* errno: its last write found none, as the worker says */
+	int no_room;			/* errno: a file could not be made for want of it */
+	bool no_inode;			/* ... of inodes */
 	bool suspended;			/* as the worker was told */
 	bool hung;			/* killed since it was silent */
 	bool has_failed;		/* and said why */

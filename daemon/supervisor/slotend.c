@@ -54,7 +54,8 @@ static void slot_idle(struct slot *slot)
 	slot_next_ring(slot);
 	slot->state = SLOT_IDLE;
 	slot->progress = PROGRESS_NONE;
-	slot->draining = slot->gone = slot->no_space = slot->no_room = false;
+	slot->draining = slot->gone = false;
+	slot->refused = slot->no_space = slot->no_room = 0;
 	slot->suspect = slot->quarantine = 0; /* a rotation ends with the last old file */
 	slot->awaits_file = false;
 	slot->failures = 0;

@@ -195,6 +195,21 @@ static bool no_room(int error)
 	return error == ENOSPC || error == EDQUOT;
 }
 
+enum slot_lack slotfiles_lack(const struct slot *slot)
+{
+	if (slot->no_space == EDQUOT || slot->no_room == EDQUOT)
+		return SLOT_LACKS_QUOTA;
+	if (slot->no_room && slot->no_inode)
+		return SLOT_LACKS_INODES;
+	return slot->no_space || slot->no_room ? SLOT_LACKS_SPACE : SLOT_LACKS_NOTHING;
+}
+
+bool slotfiles_stuck(const struct slot *slot)
+{
+	return slot->current && slot->current->named && slot->no_room &&
+	       (!slot->spare || slot->spare->fd < 0);
+}
+
 bool slotfiles_suspended(const struct slot *slot)
 {
 	return slot->capture->full || (slot->no_room && slot->current && slot->current->fd < 0);
@@ -257,7 +272,7 @@ static void event_opened(void *owner, struct output_file *file)
 	if (file->reopen)
 		spares_make(slot->capture);
 	slotfiles_offer(slot);
-	slot->no_room = false;
+	slot->no_room = 0;
 	slot->open_error = 0;
 	slotfiles_suspend(slot);
 }
@@ -303,6 +318,8 @@ static void event_cared(void *owner, const struct message_result *result, bool l
 {
 	struct slot *slot = owner;
 
+	if (!last)
+		slot->no_inode = result->no_inode;
 	slot->saved->files_removed += result->removed;
 	slot->saved->files_repaired += result->repaired;
 	capture_cared(slot->capture, result, last);
@@ -355,7 +372,7 @@ static void event_failed(void *owner, struct output_file *file, int error, const
 		if (!slot->no_room)
 			log_warning("%s/%u: %s; tried again until there is room",
 				    slot->capture->config->name, slot->index, text);
-		slot->no_room = true;
+		slot->no_room = error;
 		slotfiles_suspend(slot);
 		return;
 	}

@@ -46,6 +46,13 @@ bool slotfiles_left(const struct slot *slot);
 /* Whether it has not yet, or files before that are not finished. */
 bool slotfiles_rotating(const struct slot *slot);
 
+/* Its file cannot end: there is no room for the next one. */
+bool slotfiles_stuck(const struct slot *slot);
+
+/* For want of what a write or the next file was refused. */
+enum slot_lack { SLOT_LACKS_NOTHING, SLOT_LACKS_SPACE, SLOT_LACKS_INODES, SLOT_LACKS_QUOTA };
+enum slot_lack slotfiles_lack(const struct slot *slot);
+
 /* Whether packets are to be discarded for want of room; tells the worker, if that has changed. */
 bool slotfiles_suspended(const struct slot *slot);
 void slotfiles_suspend(struct slot *slot);

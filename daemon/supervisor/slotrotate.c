@@ -22,8 +22,8 @@ void slotfiles_rotate(struct slot *slot)
 	uint64_t until;
 	bool used;
 
-	if (!slot->current || slot->state == SLOT_ENDED)
-		return;
+	if (!slot->current || slot->state == SLOT_ENDED || slotfiles_stuck(slot))
+		return; /* a later one may be for it, nobody waits for this one */
 	until = rotation_until(slot, &used);
 	if (until == slot->current->serial || until <= slot->rotating)
 		return; /* nothing is in use, or it is asked for */

@@ -1,6 +1,7 @@
 /* Copies for readers. */
 #include "view.h"
 #include "capture.h"
+#include "slotfiles.h"
 #include "supervisor.h"
 
 #include <string.h>
@@ -68,6 +69,31 @@ static const char *file_shown(const struct output_file *file)
 	return file && file->named && strstr(file->name, ".partial") ? file->name : NULL;
 }
 
+#define COUNTED ": packets are counted as discarded_no_space"
+#define NO_NEXT ": the next file cannot be made, and there is none left to remove"
+
+static const struct {
+	const char *suspended, *no_next;
+} lacks[] = {
+	[SLOT_LACKS_NOTHING] = { "the disk is full" COUNTED, NULL },
+	[SLOT_LACKS_SPACE] = { "the disk is full" COUNTED, "the disk is full" NO_NEXT },
+	[SLOT_LACKS_INODES] = { "the file system has no inode left" COUNTED,
+				"the file system has no inode left" NO_NEXT },
+	[SLOT_LACKS_QUOTA] = { "a quota is used up" COUNTED, "a quota is used up" NO_NEXT },
+};
+
+/* NULL where there is room. */
+static const char *lack_reason(const struct capture *c)
+{
+	enum slot_lack lack = SLOT_LACKS_NOTHING;
+
+	if (c->full)
+		return "disk_reserve cannot be kept, there is no file left to remove" COUNTED;
+	for (unsigned i = 0; i < c->workers && lack == SLOT_LACKS_NOTHING; i++)
+		lack = slotfiles_lack(&c->slots[i]);
+	return capture_suspended(c) ? lacks[lack].suspended : lacks[lack].no_next;
+}
+
 unsigned view_captures(const struct supervisor *supervisor)
 {
 	return supervisor_captures(supervisor);
@@ -95,11 +121,8 @@ void view_capture(const struct supervisor *supervisor, unsigned capture, struct 
 	for (unsigned i = 0; i < VIEW_FLAGS_MAX; i++)
 		if (flags[i].name && c->config->fanout_flags & flags[i].flag)
 			view->fanout_flags[n++] = flags[i].name;
-	if (c->state == CAPTURE_RUNNING && capture_suspended(c))
-		view->reason = c->full ? "disk_reserve cannot be kept, there is no file left to "
-					 "remove: packets are counted as discarded_no_space"
-				       : "the disk is full: packets are counted as "
-					 "discarded_no_space";
+	if (c->state == CAPTURE_RUNNING)
+		view->reason = lack_reason(c);
 	for (unsigned i = 0; i < c->workers && c->state == CAPTURE_RUNNING; i++)
 		if (!slot_up(&c->slots[i]))
 			view->reason = "a worker is being replaced";
@@ -145,6 +168,20 @@ bool view_rotating(const struct supervisor *supervisor, const char *capture)
 			return true;
 	}
 	return false;
+}
+
+const char *view_rotation_refused(const struct supervisor *supervisor, const char *capture)
+{
+	for (unsigned i = 0; i < supervisor_captures(supervisor); i++) {
+		const struct capture *c = supervisor_capture(supervisor, i);
+
+		if (capture && strcmp(capture, c->config->name) != 0)
+			continue;
+		for (unsigned w = 0; w < c->workers; w++)
+			if (slotfiles_stuck(&c->slots[w]))
+				return lacks[slotfiles_lack(&c->slots[w])].no_next;
+	}
+	return NULL;
 }
 
 double view_loss(const struct counters *counters)

@@ -50,6 +50,9 @@ void view_worker(const struct supervisor *supervisor, unsigned capture, unsigned
 /* Whether workers of a capture (NULL: of any) still have to finish a file after a rotation. */
 bool view_rotating(const struct supervisor *supervisor, const char *capture);
 
+/* Why a file in use cannot end, as there is no room for the next one; NULL: it can. */
+const char *view_rotation_refused(const struct supervisor *supervisor, const char *capture);
+
 /* Drops in packets seen, 0 to 1. */
 double view_loss(const struct counters *counters);
 

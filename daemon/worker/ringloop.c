@@ -70,8 +70,8 @@ int ringloop_new(struct ringloop **out, struct afcap *ring, struct ledger *ledge
 	loop->held_max = what->blocks / 2 ? what->blocks / 2 : 1;
 	loop->held = calloc(loop->held_max, sizeof(*loop->held));
 	/* A chunk below flush_bytes takes one more block. */
-	if (!loop->held ||
-	    writer_init(&loop->writer, what, ledger, what->block_bytes + loop->flush_bytes)) {
+	if (!loop->held || writer_init(&loop->writer, what, ledger,
+				       what->block_bytes + loop->flush_bytes, notify)) {
 		free(loop->held);
 		free(loop);
 		return -ENOMEM;
@@ -493,6 +493,7 @@ void ringloop_news(struct ringloop *loop, struct ringloop_news *news)
 		.link = atomic_exchange(&loop->link, 0),
 		.error = atomic_exchange(&loop->writer.error, 0),
 		.fatal = atomic_load(&loop->fatal),
+		.refused = atomic_load(&loop->writer.refused),
 		.no_space = atomic_load(&loop->writer.no_space),
 	};
 }

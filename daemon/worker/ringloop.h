@@ -16,10 +16,11 @@ struct ringloop;
 
 /* What the ring thread wants the main thread to know; see ringloop_news(). */
 struct ringloop_news {
-	int link;      /* AFCAP_DOWN, AFCAP_GONE, or 0: nothing new */
-	int error;     /* errno of the last write that failed, 0: none since the last call */
-	int fatal;     /* errno that ended the thread, 0: it runs */
-	bool no_space; /* the last write found none, and none was seen since */
+	int link;     /* AFCAP_DOWN, AFCAP_GONE, or 0: nothing new */
+	int error;    /* errno of the last write that failed, 0: none since the last call */
+	int fatal;    /* errno that ended the thread, 0: it runs */
+	int refused;  /* errno: a write found none just now, and is tried again */
+	int no_space; /* errno: the last write found none, and none was seen since */
 };
 
 /* Allocates what the thread needs; nothing runs yet. `ring`, `ledger`, `what` are borrowed until

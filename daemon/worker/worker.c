@@ -83,7 +83,8 @@ static void report_send(struct worker *w)
 	message.report.current = totals.current;
 	message.report.previous = totals.previous;
 	message.report.gone = w->gone;
-	message.report.no_space = w->no_space;
+	message.report.no_space = (uint32_t)w->no_space;
+	message.report.refused = (uint32_t)w->refused;
 	worker_send(w, &message, -1);
 }
 
@@ -108,6 +109,7 @@ static void news_take(struct worker *w)
 		return;
 	ringloop_news(w->loop, &news);
 	w->no_space = news.no_space;
+	w->refused = news.refused;
 	w->gone |= news.link == AFCAP_GONE;
 	if (news.error)
 		write_error_log(w, news.error);

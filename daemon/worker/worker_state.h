@@ -17,7 +17,8 @@ struct worker {
 	struct ringloop *loop;
 	bool joined, running;
 	bool gone;	/* the interface is */
-	bool no_space;	/* where files are written */
+	int no_space;	/* errno, where files are written */
+	int refused;	/* likewise, just now */
 	int error_told; /* errno of failed writes, logged last */
 	uint64_t error_told_ns;
 	bool draining;

@@ -17,6 +17,9 @@
 #define PROBE_BYTES   65536
 #define AGAIN_NS      UINT64_C(1000000000)
 #define FAILURES_MOST 6
+#define ROOM_TRIES    40
+#define ROOM_AGAIN_NS UINT64_C(10000000000) /* after one second in vain */
+#define ROOM_REST_NS  25000000
 #define HUGE_BYTES    ((size_t)2 << 20)
 
 /* In huge pages, if there are any: the disk gets them in fewer and larger pieces. NULL without
@@ -41,11 +44,14 @@ static void chunk_begin(struct writer *w)
 }
 
 int writer_init(struct writer *w, const struct message_worker *what, struct ledger *ledger,
-		uint32_t bytes)
+		uint32_t bytes, int notify)
 {
-	*w = (struct writer){
-		.what = what, .ledger = ledger, .current.fd = -1, .spare.fd = -1, .late.fd = -1
-	};
+	*w = (struct writer){ .what = what,
+			      .ledger = ledger,
+			      .current.fd = -1,
+			      .spare.fd = -1,
+			      .late.fd = -1,
+			      .notify = notify };
 	w->chunk_bytes = pcapng_chunk_bytes_max(bytes);
 	w->staging = staging_make(w->chunk_bytes + 2 * PAD_MOST);
 	if (!w->staging)
@@ -243,17 +249,23 @@ static int chunk_put(struct writer *w, struct ledger_totals *t, const struct pca
 	t->written += chunk->packets;
 	t->drops_noted += chunk->drops_noted;
 	t->written_bytes += t->current.end - before;
-	atomic_store_explicit(&w->no_space, false, memory_order_relaxed);
+	atomic_store_explicit(&w->no_space, 0, memory_order_relaxed);
 	return 0;
+}
+
+/* ENOSPC is also what a quota says in some places, EDQUOT what it should. */
+static bool is_refusal(int error)
+{
+	return error == ENOSPC || error == EDQUOT;
 }
 
 static void write_failed(struct writer *w, struct ledger_totals *t, int error)
 {
 	t->write_errors++;
+	if (is_refusal(error)) /* told by room_await(), where that is of no use */
+		return;
 	atomic_store(&w->error, error);
-	if (error == ENOSPC || error == EDQUOT) {
-		atomic_store_explicit(&w->no_space, true, memory_order_relaxed);
-	} else if (error != EFBIG) { /* nothing more goes there; it will be told by its name */
+	if (error != EFBIG) { /* nothing more goes there; it will be told by its name */
 		t->current.error = (uint64_t)error;
 		if (t->current.end > LEDGER_FILE_BEGIN)
 			return;
@@ -264,11 +276,49 @@ static void write_failed(struct writer *w, struct ledger_totals *t, int error)
 	}
 }
 
+static void news_send(const struct writer *w)
+{
+	uint64_t one = 1;
+	ssize_t n = w->notify >= 0 ? write(w->notify, &one, sizeof(one)) : 0;
+
+	(void)n; /* else it is heard of with the next report */
+}
+
+/* The first write that finds no room is tried again for a second: the archive, which hears of it,
+ * may make some. The ring takes what comes meanwhile. Returns 0 or errno. */
+static int room_await(struct writer *w, struct ledger_totals *t, const struct pcapng_chunk *chunk,
+		      int error)
+{
+	const struct timespec rest = { .tv_nsec = ROOM_REST_NS };
+	unsigned tries = clock_mono_ns() < w->patient_ns ? 0 : ROOM_TRIES;
+
+	atomic_store(&w->refused, error);
+	news_send(w);
+	for (unsigned i = 0; i < tries && is_refusal(error) && !t->current.error &&
+			     !atomic_load_explicit(&w->suspended, memory_order_relaxed);
+	     i++) {
+		nanosleep(&rest, NULL);
+		error = chunk_put(w, t, chunk);
+	}
+	atomic_store(&w->refused, 0);
+	if (is_refusal(error)) {
+		atomic_store_explicit(&w->no_space, error, memory_order_relaxed);
+		atomic_store(&w->error, error);
+		if (tries)
+			w->patient_ns = clock_mono_ns() + ROOM_AGAIN_NS;
+	} else if (error) {
+		write_failed(w, t, error);
+	}
+	news_send(w);
+	return error;
+}
+
 /* Appends a chunk. A full disk: it is discarded, and the file is whole up to the chunk before. A
  * spoiled file, or one that may not grow: it goes into the next one, if that is there. */
 static void chunk_append(struct writer *w, struct ledger_totals *t,
 			 const struct pcapng_chunk *chunk)
 {
+	bool refused = atomic_load_explicit(&w->no_space, memory_order_relaxed);
 	int error = ENOSPC;
 
 	if (w->current.fd >= 0 && !atomic_load_explicit(&w->suspended, memory_order_relaxed)) {
@@ -285,11 +335,13 @@ static void chunk_append(struct writer *w, struct ledger_totals *t,
 			if (!error)
 				return;
 			write_failed(w, t, error);
-		} while (error != ENOSPC && error != EDQUOT && clock_mono_ns() >= w->again_ns &&
-			 file_next(w, t));
+			if (is_refusal(error) && !refused)
+				error = room_await(w, t, chunk, error);
+			if (!error)
+				return;
+		} while (!is_refusal(error) && clock_mono_ns() >= w->again_ns && file_next(w, t));
 	}
-	*(error == ENOSPC || error == EDQUOT || error == EFBIG ? &t->discarded_no_space
-							       : &t->discarded_io_error) +=
+	*(is_refusal(error) || error == EFBIG ? &t->discarded_no_space : &t->discarded_io_error) +=
 		chunk->packets;
 }
 
@@ -394,5 +446,5 @@ void writer_probe(struct writer *w, const struct ledger_totals *t)
 	if (fallocate(w->current.fd, FALLOC_FL_KEEP_SIZE, (off_t)t->current.end, PROBE_BYTES) ==
 		    0 ||
 	    errno == EOPNOTSUPP)
-		atomic_store_explicit(&w->no_space, false, memory_order_relaxed);
+		atomic_store_explicit(&w->no_space, 0, memory_order_relaxed);
 }

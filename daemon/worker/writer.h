@@ -38,7 +38,10 @@ struct writer {
 	atomic_bool late_ready;
 	atomic_bool rotate;	   /* asked for */
 	atomic_bool suspended;	   /* told to discard */
-	atomic_bool no_space;	   /* the last write found none, and none was seen since */
+	atomic_int no_space;	   /* errno: the last write found none, and none was seen since */
+	atomic_int refused;	   /* errno: one found none just now, and is tried again */
+	uint64_t patient_ns;	   /* monotonic: no write waits for room before */
+	int notify;		   /* eventfd: the main thread has to hear of that; -1: none */
 	atomic_int error;	   /* of the last write that failed; taken by who tells it */
 	uint8_t *staging;	   /* the chunk of the compact layout and its pad */
 	uint8_t *lead;		   /* a pad in front of a chunk */
@@ -53,7 +56,7 @@ struct writer {
 /* Allocates the staging buffer for chunks of blocks of `bytes` in sum. `totals` is the ledger's.
  * Returns 0 or -ENOMEM. */
 int writer_init(struct writer *writer, const struct message_worker *what, struct ledger *ledger,
-		uint32_t bytes);
+		uint32_t bytes, int notify);
 
 /* Main thread: hands over a file; see ringloop_file(). */
 int writer_file(struct writer *writer, const struct ledger_totals *totals,

@@ -49,9 +49,9 @@ t_a_full_disk_is_counted_and_files_stay_whole() {
 	mount -t tmpfs -o size=2m tmpfs "$DIR/small"
 	OUT=$DIR/small
 	daemon_start -i va -w "$OUT" -j 1 -o ring_size=4M -o block_size=64K -o block_timeout=50ms -o write_delay=0 \
-		-o file_size=512K -o disk_reserve=0
+		-o file_size=4M -o disk_reserve=0
 	in_lab "$FRAMES" send vb 5000 rate=20000 size=1000
-	wait_for 5 counter_is received 5000
+	wait_for 10 counter_is received 5000
 	[ "$(counter discarded_no_space)" -gt 1000 ] || fail "nothing was discarded"
 	equal "the metric with its reason" \
 		"$(in_lab curl -s http://127.0.0.1:9748/metrics | sed -n 's/^afcap_discarded_total{.*reason="no_space"} //p')" \

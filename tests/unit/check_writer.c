@@ -36,7 +36,7 @@ static void writer_begin(void)
 	if (align > 4 && align < file_align(fd, true))
 		align = file_align(fd, true); /* a disk of larger sectors */
 	file.align = align;
-	ck_assert_int_eq(writer_init(&writer, &what, ledger, BLOCK_BYTES + BLOCK_BYTES / 2), 0);
+	ck_assert_int_eq(writer_init(&writer, &what, ledger, BLOCK_BYTES + BLOCK_BYTES / 2, -1), 0);
 	ck_assert_int_eq(writer_file(&writer, &totals, &file, dup(fd), false), 0);
 }
 
