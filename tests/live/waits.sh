@@ -2,6 +2,9 @@
 # Whom the daemon waits for: nobody. Each test freezes one that it talks to, and asks it all the same.
 . "$(dirname "$0")/lib.sh"
 
+# A daemon that waits is one that does not answer
+ctl() { timeout 10 "$AFCTL" -s "$SOCK" "$@"; }
+
 FAST=(-o block_timeout=50ms -o write_delay=20ms -o ring_size=4M -o block_size=64K)
 
 # ---- the log ----
