@@ -61,6 +61,11 @@ doors() {
 }
 verdict "doors" "$(doors)"
 
+# In the journal by AFCAP_CAPTURE, AFCAP_WORKER, AFCAP_FILE: never as text alone
+verdict "lines about a capture, a worker, a file are slot_log(), capture_log(), directory_log(), file_log(), log_about()" \
+	"$(grep -nPzo 'log_(error|warning|notice|info|debug)\(\s*"%s(/%u)?: [^"]*' -r daemon/supervisor daemon/archive --include='*.c' |
+		tr '\0' '\n' | grep log_)"
+
 verdict "the library never logs, prints, exits" \
 	"$(grep -nE '\b(printf|fprintf|puts|perror|syslog|exit|abort|signal|sigaction)\(' lib/*.c)"
 

@@ -37,21 +37,24 @@ static void others_tell(const struct file_place *place)
 	struct stat st;
 
 	if (shared)
-		log_warning(
-			"%s: the directory %s is on %s, where locks may not reach other machines: "
+		directory_log(
+			place, LOG_WARNING,
+			"the directory %s is on %s, where locks may not reach other machines: "
 			"no other afcapd may record there; what a dead one left is repaired when "
 			"it has not grown for 10 minutes",
-			c->name, c->directory, shared);
+			c->directory, shared);
 	if (fstat(place->directory, &st))
 		return;
 	if (st.st_uid != 0 && st.st_uid != place->user)
-		log_warning("%s: the directory %s belongs to user %u, who may rename and remove "
-			    "whatever is recorded there",
-			    c->name, c->directory, (unsigned)st.st_uid);
+		directory_log(place, LOG_WARNING,
+			      "the directory %s belongs to user %u, who may rename and remove "
+			      "whatever is recorded there",
+			      c->directory, (unsigned)st.st_uid);
 	if (st.st_mode & S_IWOTH && !(st.st_mode & S_ISVTX))
-		log_warning("%s: everybody may write to the directory %s, and rename and remove "
-			    "whatever is recorded there (chmod o-w, or +t)",
-			    c->name, c->directory);
+		directory_log(place, LOG_WARNING,
+			      "everybody may write to the directory %s, and rename and remove "
+			      "whatever is recorded there (chmod o-w, or +t)",
+			      c->directory);
 }
 
 static const char powerless[] =
@@ -120,9 +123,10 @@ void file_place_look(struct file_place *place)
 	else
 		moved = there.st_dev != opened.st_dev || there.st_ino != opened.st_ino;
 	if (moved && !place->moved)
-		log_warning("%s: %s is not the directory any more that was opened, which is used "
-			    "all the same, wherever it was moved (a restart opens the path anew)",
-			    c->name, c->directory);
+		directory_log(place, LOG_WARNING,
+			      "%s is not the directory any more that was opened, which is used "
+			      "all the same, wherever it was moved (a restart opens the path anew)",
+			      c->directory);
 	place->moved = moved;
 }
 

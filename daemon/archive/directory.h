@@ -78,4 +78,8 @@ bool file_is_named(const struct file_place *place, const char *name, const struc
 int file_find(const struct file_place *place, uint32_t worker, uint64_t device, uint64_t inode,
 	      struct name *name, char *text);
 
+/* A line about the capture whose directory it is. */
+#define directory_log(place, level, ...)                                                           \
+	log_about(level, &(struct log_subject){ (place)->capture.name, -1, NULL }, __VA_ARGS__)
+
 #endif

@@ -194,8 +194,8 @@ int file_open(struct file_place *place, const struct message_archive *request,
 		direct = false;
 		fd = file_make(place, request, head, false, result->name);
 		if (fd >= 0 && !place->plain_told++)
-			log_notice("%s: %s does not take O_DIRECT: plain writes",
-				   place->capture.name, place->capture.directory);
+			directory_log(place, LOG_NOTICE, "%s does not take O_DIRECT: plain writes",
+				      place->capture.directory);
 	}
 	if (fd < 0) {
 		file_fail(result, -fd, "making a file in %s: %s%s", place->capture.directory,
@@ -223,7 +223,8 @@ int file_preallocate(const struct file_place *place, int fd)
 	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)c->file_bytes) == 0)
 		return 0;
 	error = errno; /* what it has got is freed when the file is cut at its end */
-	log_debug("%s: no preallocation in %s: %s", c->name, c->directory, strerror(error));
+	directory_log(place, LOG_DEBUG, "no preallocation in %s: %s", c->directory,
+		      strerror(error));
 	return error;
 }
 
@@ -320,7 +321,7 @@ int file_seal(int fd, const char *name, const struct ledger_file *record, bool s
 			return errno;
 		if (saved != ENOSPC && saved != EDQUOT && saved != EFBIG)
 			return saved;
-		log_warning("%s: no room for its statistics block: finished without", name);
+		file_log(name, LOG_WARNING, "no room for its statistics block: finished without");
 	}
 	return sync && fsync(fd) ? errno : 0;
 }

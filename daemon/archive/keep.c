@@ -227,15 +227,16 @@ static bool file_remove(struct keep *k, const struct kept *file, const char *why
 	if (unlinkat(place->directory, text, 0) == 0) {
 		result->removed++;
 		place->removed = true;
-		log_info("%s: removed %s (%" PRIu64 " bytes): %s", capture, text, file->bytes, why);
+		file_log(text, LOG_INFO, "removed %s (%" PRIu64 " bytes): %s", text, file->bytes,
+			 why);
 		return true;
 	}
 	error = errno;
 	if (error == ENOENT)
 		return true;
 	if (error != place->remove_told && error != k->failed)
-		log_error("%s: removing %s in %s: %s; it stays (%s)", capture, text,
-			  place->capture.directory, strerror(error), why);
+		file_log(text, LOG_ERR, "removing %s in %s: %s; it stays (%s)", text,
+			 place->capture.directory, strerror(error), why);
 	k->failed = error;
 	return false;
 }
@@ -318,7 +319,8 @@ bool keep_enforce(struct file_place *place, unsigned ahead, struct message_resul
 	int rc = directory_scan(&k);
 
 	if (rc != -place->scan_told && rc)
-		log_error("%s: reading the directory %s: %s", c->name, c->directory, strerror(-rc));
+		directory_log(place, LOG_ERR, "reading the directory %s: %s", c->directory,
+			      strerror(-rc));
 	place->scan_told = -rc;
 	room_measure(&k);
 	place->newest_ns = 0;

@@ -124,8 +124,9 @@ int look_head(const struct file_place *place, const struct message_archive *requ
 		return 0;
 	if (n < 0)
 		return errno;
-	log_warning("%s: another program emptied the spare file %s: its head is written again",
-		    place->capture.name, request->name);
+	file_log(request->name, LOG_WARNING,
+		 "another program emptied the spare file %s: its head is written again",
+		 request->name);
 	n = pwrite(fd, file_head(place, request->worker), HEAD_BYTES, 0);
 	return n == HEAD_BYTES ? 0 : n < 0 ? errno : EIO;
 }
@@ -150,7 +151,7 @@ static int chunks_copy(int from, int to, uint64_t end)
 
 int look_copy(struct file_place *place, struct message_archive *request, int fd)
 {
-	const char *what = look_at(place, request->name, fd, 0), *capture = place->capture.name;
+	const char *what = look_at(place, request->name, fd, 0);
 	char gone[FILE_NAME_BYTES];
 	int flags = fcntl(fd, F_GETFL), to, rc;
 
@@ -162,10 +163,10 @@ int look_copy(struct file_place *place, struct message_archive *request, int fd)
 		return to;
 	rc = chunks_copy(fd, to, request->file.end);
 	if (rc == 0) {
-		log_warning("%s: the spare file %s %s before it had its name: %" PRIu64
-			    " bytes are copied to another one",
-			    capture, gone, what ? what : "was removed",
-			    request->file.end - HEAD_BYTES);
+		file_log(gone, LOG_WARNING,
+			 "the spare file %s %s before it had its name: %" PRIu64
+			 " bytes are copied to another one",
+			 gone, what ? what : "was removed", request->file.end - HEAD_BYTES);
 		return to;
 	}
 	unlinkat(place->directory, request->name, 0);

@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -191,4 +192,20 @@ bool name_parse(struct name *name, const char *text, const char *capture)
 		return false;
 	*name = found;
 	return true;
+}
+
+struct log_subject name_subject(const char *text, char *capture)
+{
+	struct log_subject about = { .capture = capture, .worker = -1, .file = text };
+	const char *end = NULL, *begin = text + (*text == '.');
+
+	for (const char *p = begin; (p = strstr(p, "-w")); p++)
+		end = p;
+	*capture = '\0';
+	if (!end || end - begin >= CAPTURE_NAME_BYTES)
+		return about;
+	memcpy(capture, begin, (size_t)(end - begin));
+	capture[end - begin] = '\0';
+	about.worker = atoi(end + strlen("-w"));
+	return about;
 }

@@ -10,6 +10,7 @@
 #ifndef NAMES_H
 #define NAMES_H
 
+#include "../base/log.h"
 #include "../base/message.h"
 
 #include <stdbool.h>
@@ -24,6 +25,18 @@ struct name {
 
 /* Writes the name of any kind but a spare to `text`, which has FILE_NAME_BYTES. */
 void name_make(char *text, const char *capture, const struct name *name);
+
+/* Whom a line about the file is about, as its name says: where it is no name of ours, about nobody
+ * in particular. `capture` has CAPTURE_NAME_BYTES. */
+struct log_subject name_subject(const char *text, char *capture);
+
+#define file_log(name, level, ...)                                                                 \
+	do {                                                                                       \
+		char capture_named[CAPTURE_NAME_BYTES];                                            \
+		struct log_subject about_it = name_subject(name, capture_named);                   \
+                                                                                                   \
+		log_about(level, &about_it, __VA_ARGS__);                                          \
+	} while (0)
 
 void name_make_spare(char *text, const char *capture, uint32_t worker, uint64_t token,
 		     uint64_t serial);

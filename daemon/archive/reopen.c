@@ -40,8 +40,8 @@ int file_reopen(struct file_place *place, const struct message_archive *request,
 		int rc = file_head_renew(place, request->worker, fd);
 
 		if (rc)
-			log_warning("%s: writing the head of %s again: %s", place->capture.name,
-				    result->name, strerror(-rc));
+			file_log(result->name, LOG_WARNING, "writing the head of %s again: %s",
+				 result->name, strerror(-rc));
 		result->align = file_align(fd, direct);
 		result->device = request->device;
 		result->inode = request->inode;

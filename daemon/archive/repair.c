@@ -51,8 +51,8 @@ static void give_up(const struct file_place *place, const char *name, const char
 	    fstatat(place->directory, name, &st, AT_SYMLINK_NOFOLLOW))
 		return;
 	given_up[given_up_count++] = (struct given_up){ st.st_dev, st.st_ino, st.st_ctim };
-	log_warning("%s: %s in %s cannot be repaired, and is left as it is: %s",
-		    place->capture.name, name, place->capture.directory, why);
+	file_log(name, LOG_WARNING, "%s in %s cannot be repaired, and is left as it is: %s", name,
+		 place->capture.directory, why);
 }
 
 /* The numbers are what the chunks tell: of the drops in front of the first one nothing is known. */
@@ -120,7 +120,7 @@ static bool nothing_in_it(int fd, uint64_t size, const struct chunks *chunks)
 static int leftover_repair(struct file_place *place, int fd, const char *text, struct name name,
 			   struct message_result *result)
 {
-	const char *capture = place->capture.name, *directory = place->capture.directory;
+	const char *directory = place->capture.directory;
 	char finished[FILE_NAME_BYTES];
 	struct chunks chunks = { 0 };
 	uint64_t cut;
@@ -135,9 +135,10 @@ static int leftover_repair(struct file_place *place, int fd, const char *text, s
 		if (unlinkat(place->directory, text, 0))
 			return -errno;
 		if (name.kind == NAME_PARTIAL)
-			log_notice("%s: removed %s in %s, which nobody writes any more: there was "
-				   "no packet in it",
-				   capture, text, directory);
+			file_log(text, LOG_NOTICE,
+				 "removed %s in %s, which nobody writes any more: there was "
+				 "no packet in it",
+				 text, directory);
 		return 0;
 	}
 	if (rc < 0 && rc != -EIO)
@@ -155,15 +156,17 @@ static int leftover_repair(struct file_place *place, int fd, const char *text, s
 	if (rc)
 		return rc;
 	if (suspect) {
-		log_warning("%s: %s in %s is nothing that afcapd wrote, or could not be synced",
-			    capture, finished, directory);
+		file_log(finished, LOG_WARNING,
+			 "%s in %s is nothing that afcapd wrote, or could not be synced", finished,
+			 directory);
 		return 0;
 	}
 	result->repaired++;
 	if (chunks.last_ns > result->until_ns)
 		result->until_ns = chunks.last_ns;
-	log_notice("%s: repaired %s in %s: %" PRIu64 " packets, %" PRIu64 " bytes behind them cut",
-		   capture, finished, directory, chunks.packets, cut);
+	file_log(finished, LOG_NOTICE,
+		 "repaired %s in %s: %" PRIu64 " packets, %" PRIu64 " bytes behind them cut",
+		 finished, directory, chunks.packets, cut);
 	return 0;
 }
 
@@ -231,8 +234,8 @@ bool repair_step(struct file_place *place, struct message_result *result)
 		if (rc < 0 && for_good(rc))
 			give_up(place, entry->d_name, failure(rc));
 		else if (rc < 0 && rc != -place->repair_told)
-			log_warning("%s: repairing %s in %s: %s; tried again", place->capture.name,
-				    entry->d_name, place->capture.directory, strerror(-rc));
+			file_log(entry->d_name, LOG_WARNING, "repairing %s in %s: %s; tried again",
+				 entry->d_name, place->capture.directory, strerror(-rc));
 		if (rc)
 			place->repair_told = rc < 0 ? -rc : 0;
 		if (rc <= 0)

@@ -53,6 +53,13 @@ static const struct confine_call bound[] = {
 	    { 5, ~UINT64_C(0), 0 } } },
 	{ "send",
 	  { { 1, CONFINE_FD, STDERR_FILENO }, { 4, CONFINE_FD, MSG_DONTWAIT | MSG_NOSIGNAL } } },
+	/* ... and the journal, so that what a line is about is in its fields */
+	{ "sendto",
+	  { { 1, CONFINE_FD, LOG_JOURNAL_FD },
+	    { 4, CONFINE_FD, MSG_DONTWAIT | MSG_NOSIGNAL },
+	    { 5, ~UINT64_C(0), 0 } } },
+	{ "send",
+	  { { 1, CONFINE_FD, LOG_JOURNAL_FD }, { 4, CONFINE_FD, MSG_DONTWAIT | MSG_NOSIGNAL } } },
 	/* Not the commands that send signals */
 	{ "fcntl", { { 2, CONFINE_FD, F_DUPFD_CLOEXEC } } },
 	{ "fcntl", { { 2, CONFINE_FD, F_GETFL } } },
@@ -80,8 +87,8 @@ int archive_sandbox(void)
 					sizeof(by_file) / sizeof(*by_file));
 	if (rc == 0)
 		rc = privileges_limit(RLIMIT_NOFILE, DESCRIPTORS);
-	tzset();     /* gmtime_r(3) would look for /etc/localtime */
-	log_plain(); /* the journal's socket cannot be had from now on */
+	tzset(); /* gmtime_r(3) would look for /etc/localtime */
+	log_confined();
 	if (rc == 0)
 		rc = privileges_drop();
 	return rc ? rc : confine_apply(list);

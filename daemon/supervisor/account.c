@@ -39,9 +39,10 @@ static bool account_print(const struct capture *capture, FILE *out)
 	fprintf(out, "%s: ", capture->config->name);
 	balanced = line_print(&counters, output, out) && counters.files_lost == 0;
 	if (counters.files_lost)
-		log_error("%s: %" PRIu64 " files were lost to other programs, with %" PRIu64
-			  " packets: exit code 1",
-			  capture->config->name, counters.files_lost, counters.discarded_file_lost);
+		capture_log(capture, LOG_ERR,
+			    "%" PRIu64 " files were lost to other programs, with %" PRIu64
+			    " packets: exit code 1",
+			    counters.files_lost, counters.discarded_file_lost);
 	for (unsigned i = 0; capture_worker(capture, i, &counters); i++) {
 		fprintf(out, "%s worker %u: ", capture->config->name, i);
 		balanced &= line_print(&counters, output, out);

@@ -77,9 +77,10 @@ static void directory_removed(struct files *f, uint32_t capture)
 {
 	const struct message_capture *c = &f->captures[capture];
 
-	log_warning("%s: the directory %s was removed: its path is opened again by a new archive "
-		    "process",
-		    c->name, c->directory);
+	log_about(LOG_WARNING, &(struct log_subject){ c->name, -1, NULL },
+		  "the directory %s was removed: its path is opened again by a new archive "
+		  "process",
+		  c->directory);
 	files_directory_set(f, capture, -1);
 	f->replaced = true;
 	archive_closed(f); /* it ends by that, and SIGCHLD brings the next */

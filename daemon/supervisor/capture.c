@@ -209,9 +209,10 @@ static void repaired_tell(struct capture *capture)
 	if (!capture->repaired_until_ns || capture->refused ||
 	    capture->repaired_until_ns >= capture->since_real_ns)
 		return;
-	log_warning("%s: a daemon died before this one was started: nothing is recorded from %s, "
+	capture_log(capture, LOG_WARNING,
+		    "a daemon died before this one was started: nothing is recorded from %s, "
 		    "the last packet in its files, to %s",
-		    capture->config->name, clock_text(from, capture->repaired_until_ns),
+		    clock_text(from, capture->repaired_until_ns),
 		    clock_text(to, capture->since_real_ns));
 	capture->repaired_until_ns = 0;
 }
@@ -234,11 +235,12 @@ void capture_cared(struct capture *capture, const struct message_result *result,
 	if (capture->former)
 		return;
 	if (!capture->full && result->full)
-		log_warning("%s: %s: disk_reserve cannot be kept, and there is no file left to "
+		capture_log(capture, LOG_WARNING,
+			    "%s: disk_reserve cannot be kept, and there is no file left to "
 			    "remove: packets are discarded until there is room",
-			    capture->config->name, capture->config->directory);
+			    capture->config->directory);
 	else if (capture->full && !result->full)
-		log_notice("%s: there is room again: packets are written", capture->config->name);
+		capture_log(capture, LOG_NOTICE, "there is room again: packets are written");
 	capture->full = result->full;
 	for (unsigned i = 0; i < capture->workers; i++)
 		slotfiles_suspend(&capture->slots[i]);

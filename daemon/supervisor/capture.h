@@ -209,4 +209,8 @@ void capture_cared(struct capture *capture, const struct message_result *result,
 void capture_changed(struct capture *capture);
 bool capture_abandoned(const struct capture *capture);
 
+/* A line about the capture. */
+#define capture_log(capture, level, ...)                                                           \
+	log_about(level, &(struct log_subject){ (capture)->config->name, -1, NULL }, __VA_ARGS__)
+
 #endif

@@ -44,7 +44,7 @@ static void deadline_cb(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (capture->state != CAPTURE_STOPPING && capture->state != CAPTURE_LEAVING)
 		return;
-	log_warning("%s: not drained within drain_timeout", capture->config->name);
+	capture_log(capture, LOG_WARNING, "not drained within drain_timeout");
 	if (capture->state == CAPTURE_STOPPING) {
 		capture_stop(capture, true);
 		return;
@@ -105,7 +105,7 @@ void capture_leave(struct capture *capture, bool abandon, const char *why)
 		capture->gap_ns = clock_real_ns();
 		snprintf(capture->gap_why, sizeof(capture->gap_why), "%s", why);
 		capture_reason(capture, "%s", why);
-		log_warning("%s: %s; capture begins anew when it can", capture->config->name, why);
+		capture_log(capture, LOG_WARNING, "%s; capture begins anew when it can", why);
 		memcpy(capture->saved->gap_why, capture->gap_why, sizeof(capture->gap_why));
 		capture->saved->gap_ns = capture->gap_ns;
 	}
@@ -176,8 +176,8 @@ void capture_fail(struct capture *capture, const char *why)
 {
 	if (capture_ending(capture))
 		return;
-	log_error("%s: %s: the capture has failed; restart afcapd when that is mended",
-		  capture->config->name, why);
+	capture_log(capture, LOG_ERR,
+		    "%s: the capture has failed; restart afcapd when that is mended", why);
 	capture_reason(capture, "%s", why);
 	capture->failed = true;
 	capture_stop(capture, false);

@@ -179,7 +179,7 @@ int capture_start(struct capture *capture, struct capture_error *error)
 	if (!links_by_name(capture->links, capture->config->interface, &link) && !capture->left &&
 	    capture_interface(capture->source, capture->config, capture->links, error))
 		return -1;
-	log_notice("%s: %s: waiting for it", capture->config->name, capture->reason);
+	capture_log(capture, LOG_NOTICE, "%s: waiting for it", capture->reason);
 	capture->state = CAPTURE_WAITING;
 	capture_tell(capture);
 	supervisor_armed(capture->supervisor);
@@ -210,7 +210,7 @@ static void gap_tell(struct capture *capture)
 
 	if (!capture->gap_ns)
 		return;
-	log_warning("%s: nothing is recorded from %s to %s: %s", capture->config->name,
+	capture_log(capture, LOG_WARNING, "nothing is recorded from %s to %s: %s",
 		    clock_text(from, capture->gap_ns), clock_text(to, clock_real_ns()),
 		    capture->gap_why);
 	capture->gap_ns = capture->saved->gap_ns = 0;
@@ -252,11 +252,12 @@ static void capture_arm(struct capture *capture)
 	capture->saved->armed = 1;
 	capture->saved->alive_ns = clock_real_ns();
 	capture->reason[0] = capture->logged[0] = '\0';
-	log_info("%s: recording %s with %u worker%s, fanout %s, group %u, rings of %u blocks of %u "
-		 "bytes",
-		 c->name, c->interface, capture->workers, capture->workers == 1 ? "" : "s",
-		 afcap_fanout_mode_name((enum afcap_fanout_mode)c->fanout), capture->group.id,
-		 capture->ring.blocks, capture->ring.block_bytes);
+	capture_log(capture, LOG_INFO,
+		    "recording %s with %u worker%s, fanout %s, group %u, rings of %u blocks of %u "
+		    "bytes",
+		    c->interface, capture->workers, capture->workers == 1 ? "" : "s",
+		    afcap_fanout_mode_name((enum afcap_fanout_mode)c->fanout), capture->group.id,
+		    capture->ring.blocks, capture->ring.block_bytes);
 	gap_tell(capture);
 	supervisor_armed(capture->supervisor);
 	capture_link(capture); /* which may have gone down meanwhile */
@@ -315,7 +316,7 @@ void capture_start_failed(struct capture *capture, int exit_code, const char *te
 void capture_files_failed(struct capture *capture, bool retried, int error, const char *text)
 {
 	if (retried) {
-		log_error("%s: %s; the current file goes on", capture->config->name, text);
+		capture_log(capture, LOG_ERR, "%s; the current file goes on", text);
 		return;
 	}
 	capture_start_failed(capture,
@@ -336,11 +337,13 @@ static void link_name(struct capture *capture, const struct link *link)
 
 	named = links_by_name(capture->links, c->interface, &holder) && holder.id == link->id;
 	if (other)
-		log_notice("%s: interface %s is called %s now; it is recorded as before", c->name,
-			   capture->device, link->name);
+		capture_log(capture, LOG_NOTICE,
+			    "interface %s is called %s now; it is recorded as before",
+			    capture->device, link->name);
 	else if (!named && !capture->renamed)
-		log_notice("%s: interface %s is not called %s any more; it is recorded as before",
-			   c->name, link->name, c->interface);
+		capture_log(capture, LOG_NOTICE,
+			    "interface %s is not called %s any more; it is recorded as before",
+			    link->name, c->interface);
 	capture->renamed = !named;
 	if (!other)
 		return;
@@ -350,19 +353,18 @@ static void link_name(struct capture *capture, const struct link *link)
 
 static void link_updown(struct capture *capture, const struct link *link)
 {
-	const char *name = capture->config->name;
-
 	if (link->running == capture->link_up)
 		return;
 	capture->link_up = link->running;
 	if (link->running) {
-		log_notice("%s: interface %s is up again", name, link->name);
+		capture_log(capture, LOG_NOTICE, "interface %s is up again", link->name);
 		capture->reason[0] = '\0';
 		return;
 	}
 	capture_reason(capture, link->up ? "interface %s has no carrier" : "interface %s is down",
 		       link->name);
-	log_warning("%s: %s; capture goes on when it is up again", name, capture->reason);
+	capture_log(capture, LOG_WARNING, "%s; capture goes on when it is up again",
+		    capture->reason);
 }
 
 static bool slot_gone(const struct capture *capture)

@@ -164,8 +164,8 @@ bool earlier_adopt(struct capture *capture)
 	capture->saved->armed = 0;
 	rc = slots_resize(capture, workers);
 	if (rc)
-		log_error("%s: %s: it goes on with %u workers", now->name, strerror(-rc),
-			  capture->workers);
+		capture_log(capture, LOG_ERR, "%s: it goes on with %u workers", strerror(-rc),
+			    capture->workers);
 	earlier_forget(capture);
 	capture->saved->shape = resume_shape(capture);
 	if (limits_memory(capture, 1, true)) {

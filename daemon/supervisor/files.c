@@ -246,7 +246,11 @@ void files_answered(struct files *f, struct request *r, const struct message_res
 		return;
 	}
 	if (result->error && *result->text)
-		log_error("%s", result->text);
+		log_about(LOG_ERR,
+			  &(struct log_subject){ f->captures[r->capture].name,
+						 file ? (int)r->worker : -1,
+						 file ? file->name : NULL },
+			  "%s", result->text);
 	if (r->type == MESSAGE_SYNC)
 		f->events->synced(r->owner, file, result->error);
 	if (r->type == MESSAGE_LOOK) {
@@ -419,9 +423,11 @@ unsigned files_unfinished(const struct files *f)
 	unsigned n = 0;
 
 	TAILQ_FOREACH (r, &f->delayed, link) {
-		log_error("%s/%u: %s in %s is not finished: %s (the next afcapd there does it)",
-			  f->captures[r->capture].name, r->worker, r->file->name,
-			  f->captures[r->capture].directory, strerror(r->error));
+		log_about(LOG_ERR,
+			  &(struct log_subject){ f->captures[r->capture].name, (int)r->worker,
+						 r->file->name },
+			  "%s in %s is not finished: %s (the next afcapd there does it)",
+			  r->file->name, f->captures[r->capture].directory, strerror(r->error));
 		n++;
 	}
 	return n;

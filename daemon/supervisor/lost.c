@@ -78,10 +78,11 @@ void lost_seen(struct slot *slot, struct output_file *file, const char *what)
 	slot->lost_ns = clock_mono_ns();
 	if (file != slot->current)
 		return;
-	log_warning("%s/%u: %s %s while it was written (%" PRIu64 " packets in it so far): "
-		    "continuing in the next file",
-		    slot->capture->config->name, slot->index, file->name, what,
-		    written > begin && slot->record.serial == file->serial ? written - begin : 0);
+	slot_log_file(slot, file->name, LOG_WARNING,
+		      "%s %s while it was written (%" PRIu64 " packets in it so far): "
+		      "continuing in the next file",
+		      file->name, what,
+		      written > begin && slot->record.serial == file->serial ? written - begin : 0);
 	slot_say(slot, MESSAGE_ROTATE);
 	lost_reason(slot->capture);
 }
@@ -93,9 +94,10 @@ void lost_ended(struct slot *slot, const struct ledger_file *record, uint64_t ke
 
 	saved_lose(slot->saved, saved_find(slot->saved, record->serial), packets);
 	slot->lost_ns = clock_mono_ns();
-	log_error("%s/%u: %s: %" PRIu64 " packets in it are lost, and counted as "
-		  "discarded_file_lost",
-		  slot->capture->config->name, slot->index, what, packets);
+	slot_log(slot, LOG_ERR,
+		 "%s: %" PRIu64 " packets in it are lost, and counted as "
+		 "discarded_file_lost",
+		 what, packets);
 	lost_reason(slot->capture);
 }
 

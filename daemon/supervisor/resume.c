@@ -186,15 +186,16 @@ static void resume_refuse(struct capture *capture, struct left *list, unsigned c
 	}
 	capture->refused = true;
 	if (capture->gap_ns)
-		log_warning("%s: what a daemon left that was last there at %s cannot be gone on "
+		capture_log(capture, LOG_WARNING,
+			    "what a daemon left that was last there at %s cannot be gone on "
 			    "with: %s",
-			    capture->config->name, clock_text(when, capture->gap_ns), why);
+			    clock_text(when, capture->gap_ns), why);
 	else
-		log_warning("%s: what a daemon before left cannot be gone on with: %s",
-			    capture->config->name, why);
-	log_at(known && !unread ? LOG_NOTICE : LOG_ERR,
-	       "%s: its rings held %" PRIu64 " packets%s, which are lost", capture->config->name,
-	       unread, known ? "" : " or more");
+		capture_log(capture, LOG_WARNING,
+			    "what a daemon before left cannot be gone on with: %s", why);
+	capture_log(capture, known && !unread ? LOG_NOTICE : LOG_ERR,
+		    "its rings held %" PRIu64 " packets%s, which are lost", unread,
+		    known ? "" : " or more");
 	snprintf(capture->gap_why, sizeof(capture->gap_why), "%s", why);
 }
 
@@ -300,7 +301,7 @@ static void filter_compare(struct capture *capture)
 
 	if (strncmp(before, capture->config->filter, sizeof(capture->saved->filter)) == 0)
 		return;
-	log_notice("%s: another filter than before: the next files begin", capture->config->name);
+	capture_log(capture, LOG_NOTICE, "another filter than before: the next files begin");
 	for (unsigned i = 0; i < capture->workers; i++)
 		slotfiles_rotate(&capture->slots[i]);
 	memcpy(before, capture->config->filter, sizeof(capture->saved->filter));
@@ -309,7 +310,7 @@ static void filter_compare(struct capture *capture)
 static void filter_late(struct capture *capture, const char *why)
 {
 	if (!capture->filter_due)
-		log_warning("%s: the filter is not set yet, tried again: %s", capture->config->name,
+		capture_log(capture, LOG_WARNING, "the filter is not set yet, tried again: %s",
 			    why);
 	capture->filter_due = true;
 	capture->retry_ns = clock_mono_ns() + AGAIN_NS;
@@ -392,11 +393,11 @@ void resume_start(struct capture *capture)
 		capture_bind(capture, capture_any(capture->config) ? NULL : &link);
 	capture_tell(capture);
 	rings_go_on(capture);
-	log_notice("%s: %s the rings of a daemon that was last there at %s", capture->config->name,
-		   capture->former    ? "is not configured any more, writes out"
-		   : capture->earlier ? "first writes out"
-				      : "goes on with",
-		   clock_text(when, saved->alive_ns));
+	capture_log(capture, LOG_NOTICE, "%s the rings of a daemon that was last there at %s",
+		    capture->former    ? "is not configured any more, writes out"
+		    : capture->earlier ? "first writes out"
+				       : "goes on with",
+		    clock_text(when, saved->alive_ns));
 	if (capture->former)
 		capture_stop(capture, false);
 	else if (!whole)

@@ -28,8 +28,7 @@ void slot_go_on(struct slot *slot)
 		return;
 	rc = slot_spawn(slot);
 	if (rc) {
-		log_error("%s/%u: starting a worker: %s; tried again", slot->capture->config->name,
-			  slot->index, strerror(-rc));
+		slot_log(slot, LOG_ERR, "starting a worker: %s; tried again", strerror(-rc));
 		slot->failures++;
 		event_add(slot->respawn, &(struct timeval){ 1, 0 });
 	}
@@ -98,8 +97,8 @@ void slot_send(struct slot *slot, struct message *message, int fd)
 	if (rc == -EAGAIN && message->type == MESSAGE_ROTATE)
 		return;		  /* it has been told so many times that it will */
 	if (rc && rc != -EPIPE) { /* gone: SIGCHLD follows */
-		log_error("%s/%u: sending %s: %s", slot->capture->config->name, slot->index,
-			  message_name(message->type), strerror(-rc));
+		slot_log(slot, LOG_ERR, "sending %s: %s", message_name(message->type),
+			 strerror(-rc));
 		slot_kill(slot);
 	}
 }
@@ -165,8 +164,7 @@ static void on_report(struct slot *slot, const struct message *message)
 	if (slot->hung)
 		return;
 	if (!slotfiles_known(slot, &r->current) || !slot_counters_take(slot, &r->counters)) {
-		log_error("%s/%u: the worker reports what cannot be; it is replaced",
-			  slot->capture->config->name, slot->index);
+		slot_log(slot, LOG_ERR, "the worker reports what cannot be; it is replaced");
 		slot_condemn(slot);
 		return;
 	}
@@ -205,8 +203,7 @@ static bool step_fits(const struct slot *slot, uint32_t type)
 static void on_joined(struct slot *slot, const struct message *message, int fd)
 {
 	if (fd < 0) {
-		log_error("%s/%u: the worker joined without a ring", slot->capture->config->name,
-			  slot->index);
+		slot_log(slot, LOG_ERR, "the worker joined without a ring");
 		slot_condemn(slot);
 		return;
 	}
@@ -227,17 +224,15 @@ static void on_failed(struct slot *slot, struct message *message)
 		capture_start_failed(slot->capture, (int)message->failed.exit_code,
 				     message->failed.text);
 	else
-		log_error("%s/%u: %s", slot->capture->config->name, slot->index,
-			  message->failed.text);
+		slot_log(slot, LOG_ERR, "%s", message->failed.text);
 }
 
 static void on_ready(struct slot *slot)
 {
 	slot->progress = PROGRESS_READY;
 	if (slot->died_ns)
-		log_debug("%s/%u: read again %.1f ms after the worker before died",
-			  slot->capture->config->name, slot->index,
-			  (double)(clock_mono_ns() - slot->died_ns) / 1e6);
+		slot_log(slot, LOG_DEBUG, "read again %.1f ms after the worker before died",
+			 (double)(clock_mono_ns() - slot->died_ns) / 1e6);
 	slot->died_ns = 0;
 	if (slot->state == SLOT_STARTING)
 		slot->state = SLOT_RUNNING;
@@ -247,8 +242,8 @@ static void slot_handle(struct slot *slot, struct message *message, int fd)
 {
 	slot->heard_ns = clock_mono_ns();
 	if (!step_fits(slot, message->type)) {
-		log_error("%s/%u: the worker says %s out of turn; it is replaced",
-			  slot->capture->config->name, slot->index, message_name(message->type));
+		slot_log(slot, LOG_ERR, "the worker says %s out of turn; it is replaced",
+			 message_name(message->type));
 		if (fd >= 0)
 			close(fd);
 		slot_condemn(slot);
@@ -289,8 +284,7 @@ static void channel_cb(evutil_socket_t fd, short what, void *arg)
 		slot_handle(slot, &message, passed);
 	} else if (rc != -EAGAIN) {
 		if (rc != 0)
-			log_error("%s/%u: reading the channel: %s", slot->capture->config->name,
-				  slot->index, strerror(-rc));
+			slot_log(slot, LOG_ERR, "reading the channel: %s", strerror(-rc));
 		slot_condemn(slot); /* without a channel it is of no use */
 	}
 }

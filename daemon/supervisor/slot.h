@@ -142,4 +142,12 @@ void slot_account(const struct slot *slot, struct counters *counters);
 /* Closes and frees what the slot holds; its files must be finished. */
 void slot_free(struct slot *slot);
 
+/* A line about the slot's worker, or about a file of it. */
+#define slot_log(slot, level, ...) slot_log_file(slot, NULL, level, __VA_ARGS__)
+#define slot_log_file(slot, file, level, ...)                                                      \
+	log_about(                                                                                 \
+		level,                                                                             \
+		&(struct log_subject){ (slot)->capture->config->name, (int)(slot)->index, file },  \
+		__VA_ARGS__)
+
 #endif

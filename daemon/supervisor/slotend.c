@@ -77,8 +77,8 @@ void slot_settle(struct slot *slot)
 	if (kernel.packets - kernel.drops > totals.received) {
 		uint64_t left = kernel.packets - kernel.drops - totals.received;
 
-		log_error("%s/%u: %llu packets left in the ring are abandoned",
-			  slot->capture->config->name, slot->index, (unsigned long long)left);
+		slot_log(slot, LOG_ERR, "%llu packets left in the ring are abandoned",
+			 (unsigned long long)left);
 		totals.received += left;
 		totals.discarded_abandoned += left;
 	}
@@ -120,9 +120,10 @@ static void block_suspect(struct slot *slot, int status)
 
 	if (in_hand && in_hand == slot->suspect) {
 		slot->quarantine = in_hand;
-		log_error("%s/%u: two workers died of the ring's block %llu: its packets are "
-			  "abandoned, its bytes go into the file for a report",
-			  slot->capture->config->name, slot->index, (unsigned long long)in_hand);
+		slot_log(slot, LOG_ERR,
+			 "two workers died of the ring's block %llu: its packets are "
+			 "abandoned, its bytes go into the file for a report",
+			 (unsigned long long)in_hand);
 	}
 	slot->suspect = in_hand;
 }
@@ -148,10 +149,9 @@ static void slot_respawn(struct slot *slot, int status)
 		slot_settle(slot); /* if it was ending anyway */
 		return;
 	}
-	log_warning("%s/%u: worker %s %d; the next one goes on in %u ms",
-		    slot->capture->config->name, slot->index,
-		    WIFSIGNALED(status) ? "killed by signal" : "ended with status",
-		    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), ms);
+	slot_log(slot, LOG_WARNING, "worker %s %d; the next one goes on in %u ms",
+		 WIFSIGNALED(status) ? "killed by signal" : "ended with status",
+		 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), ms);
 	if (ms == 0)
 		slot_go_on(slot);
 	else
@@ -199,9 +199,10 @@ static bool ledger_usable(struct slot *slot)
 	}
 	if (!problem)
 		return true;
-	log_error("%s/%u: the ledger is of no use (%s): counting goes on from the last report, the "
-		  "ring is given up, what it holds is abandoned",
-		  slot->capture->config->name, slot->index, problem);
+	slot_log(slot, LOG_ERR,
+		 "the ledger is of no use (%s): counting goes on from the last report, the "
+		 "ring is given up, what it holds is abandoned",
+		 problem);
 	ledger_restore(slot->ledger, &slot->reported, &slot->record, slot->generation);
 	ledger_add(slot->ledger, &taken);
 	statistics_take(slot);
@@ -252,7 +253,7 @@ static void crash_tell(const struct slot *slot)
 	char text[1024];
 
 	trace_text(&slot->crashed, text, sizeof(text));
-	log_error("%s/%u: the worker died of %s", slot->capture->config->name, slot->index, text);
+	slot_log(slot, LOG_ERR, "the worker died of %s", text);
 }
 
 bool slot_reaped(struct slot *slot, pid_t pid, int status)
@@ -279,9 +280,8 @@ static void slot_watch(struct slot *slot, uint64_t now)
 		limit *= STARTING_MORE;
 	if (slot->hung || now < slot->heard_ns || now - slot->heard_ns < limit)
 		return;
-	log_error("%s/%u: the worker has said nothing for %llu ms: it is killed",
-		  slot->capture->config->name, slot->index,
-		  (unsigned long long)(now - slot->heard_ns) / 1000000);
+	slot_log(slot, LOG_ERR, "the worker has said nothing for %llu ms: it is killed",
+		 (unsigned long long)(now - slot->heard_ns) / 1000000);
 	slot->hung = true;
 	slot_kill(slot);
 }

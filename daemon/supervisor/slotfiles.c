@@ -97,7 +97,7 @@ static void file_lost(struct slot *slot)
 	slot->current = files_open(slot_files(slot), slot->capture->index, slot->index,
 				   totals.current.serial + 2, slot);
 	if (!slot->current)
-		log_error("%s/%u: no memory for a file", slot->capture->config->name, slot->index);
+		slot_log(slot, LOG_ERR, "no memory for a file");
 	slot_go_on(slot);
 	spares_make(slot->capture);
 }
@@ -334,7 +334,7 @@ static void event_idle(void *context)
 static void file_not_found(struct slot *slot, struct output_file *file, int error, const char *text)
 {
 	if (file == slot->current || error != EEXIST)
-		log_warning("%s/%u: %s", slot->capture->config->name, slot->index, text);
+		slot_log_file(slot, file->name, LOG_WARNING, "%s", text);
 	else
 		slot->saved->files_completed++; /* nobody lived to count it */
 	if (error == ENOENT)
@@ -370,8 +370,8 @@ static void event_failed(void *owner, struct output_file *file, int error, const
 	}
 	if (file && no_room(error)) { /* tried again by slotfiles_tick() */
 		if (!slot->no_room)
-			log_warning("%s/%u: %s; tried again until there is room",
-				    slot->capture->config->name, slot->index, text);
+			slot_log_file(slot, file->name, LOG_WARNING,
+				      "%s; tried again until there is room", text);
 		slot->no_room = error;
 		slotfiles_suspend(slot);
 		return;

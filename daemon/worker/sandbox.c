@@ -78,6 +78,10 @@ static const struct confine_call bound[] = {
 	{ "sendto",
 	  { FD(STDERR_FILENO), IS(4, MSG_DONTWAIT | MSG_NOSIGNAL), { 5, ~UINT64_C(0), 0 } } },
 	{ "send", { FD(STDERR_FILENO), IS(4, MSG_DONTWAIT | MSG_NOSIGNAL) } },
+	/* ... and the journal, so that what a line is about is in its fields */
+	{ "sendto",
+	  { FD(LOG_JOURNAL_FD), IS(4, MSG_DONTWAIT | MSG_NOSIGNAL), { 5, ~UINT64_C(0), 0 } } },
+	{ "send", { FD(LOG_JOURNAL_FD), IS(4, MSG_DONTWAIT | MSG_NOSIGNAL) } },
 	/* The ring: its statistics, its link, why it woke. Whatever sends or changes it is not
 	   here. */
 	{ "getsockopt", { FD(RING_FD), IS(2, SOL_PACKET), IS(3, PACKET_STATISTICS) } },
@@ -164,7 +168,7 @@ int sandbox_begin(const struct message_worker *what)
 	uint64_t most = LATE_FILES * what->file_bytes + SLACK_BYTES;
 	int rc = list_make();
 
-	log_plain(); /* the journal's socket cannot be had from now on */
+	log_confined();
 	if (rc == 0)
 		rc = privileges_limit(RLIMIT_FSIZE, most);
 	if (rc == 0)

@@ -355,7 +355,7 @@ START_TEST(what_cannot_be_removed_is_told_once_and_skipped)
 	ck_assert(there(NAME_FINISHED, 0, START_US));
 	ck_assert(!there(NAME_FINISHED, 0, START_US + 2));
 	ck_assert(there(NAME_FINISHED, 0, START_US + 3));
-	ck_assert_uint_eq(place_logged("eth0: removed"), 2);
+	ck_assert_uint_eq(place_logged("eth0/0: removed"), 2);
 	place.capture.disk_budget = 1;
 	for (unsigned i = 0; i < 3; i++)
 		ck_assert(!enforce(0));

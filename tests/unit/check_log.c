@@ -89,6 +89,29 @@ START_TEST(a_line_stays_one_line)
 }
 END_TEST
 
+START_TEST(a_line_begins_with_whom_it_is_about)
+{
+	int file = memfd_create("log", MFD_CLOEXEC);
+	char lines[1024];
+	ssize_t n;
+
+	ck_assert_int_eq(dup2(file, STDERR_FILENO), STDERR_FILENO);
+	unsetenv("JOURNAL_STREAM");
+	log_open(LOG_INFO, "archive");
+	log_info("of the process");
+	log_about(LOG_INFO, &(struct log_subject){ "eth0", -1, NULL }, "of a %s", "capture");
+	log_about(LOG_ERR, &(struct log_subject){ "eth0", 12, "eth0-w12-x" }, "of a file");
+	log_about(LOG_DEBUG, &(struct log_subject){ "eth0", 0, NULL }, "not wanted");
+	log_open(LOG_INFO, "eth0/3");
+	log_info("of a worker");
+	n = pread(file, lines, sizeof(lines) - 1, 0);
+	ck_assert_int_gt(n, 0);
+	lines[n] = '\0';
+	ck_assert_str_eq(lines, "<6>archive: of the process\n<6>eth0: of a capture\n"
+				"<3>eth0/12: of a file\n<6>eth0/3: of a worker\n");
+}
+END_TEST
+
 /* The end to read from; the pipe is standard error, and full. */
 static int pipe_full(void)
 {
@@ -155,6 +178,7 @@ Suite *suite_log(void)
 			    sizeof(samples) / sizeof(*samples));
 	tcase_add_test(t, text_is_cut_between_characters);
 	tcase_add_test(t, a_line_stays_one_line);
+	tcase_add_test(t, a_line_begins_with_whom_it_is_about);
 	tcase_add_test(t, lines_that_nobody_reads_are_counted);
 	tcase_add_test(t, a_write_that_nobody_reads_has_its_time);
 	suite_add_tcase(s, t);
