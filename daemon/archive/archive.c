@@ -12,6 +12,7 @@
 #include "../base/child.h"
 #include "../base/clock.h"
 #include "../base/config.h"
+#include "../base/failure.h"
 #include "../base/log.h"
 #include "../base/trace.h"
 
@@ -117,7 +118,7 @@ static int capture_serve(const struct message_capture *capture, int directory,
 	if (rc) {
 		result->error = -rc;
 		snprintf(result->text, sizeof(result->text), "directory %s: %s", capture->directory,
-			 strerror(-rc));
+			 failure_text(-rc));
 	} else if (place_removed(&next, result)) {
 		file_place_close(&next);
 		return -1;
@@ -321,7 +322,7 @@ int archive_main(void)
 	trace_begin();
 	rc = archive_sandbox();
 	if (rc) {
-		log_error("confining the process: %s", strerror(-rc));
+		log_error("confining the process: %s", failure_text(-rc));
 		return EXIT_FAILURE;
 	}
 	for (;;) {
@@ -345,6 +346,6 @@ int archive_main(void)
 			break;
 	}
 	if (rc < 0)
-		log_error("reading the channel: %s", strerror(-rc));
+		log_error("reading the channel: %s", failure_text(-rc));
 	return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -3,6 +3,7 @@
 #include "beneath.h"
 #include "trial.h"
 
+#include "../base/failure.h"
 #include "../base/log.h"
 
 #include <errno.h>
@@ -60,16 +61,17 @@ static void others_tell(const struct file_place *place)
 static const char powerless[] =
 	" (afcapd keeps none of root's power over what is others': give the "
 	"directory to root, or set user = to its owner)";
+static const char foreign[] = " (give it to that user: chown, chmod)";
 
 void file_place_open(struct file_place *place, struct message_result *result)
 {
-	const char *path = place->capture.directory;
+	const char *path = place->capture.directory, *advice = "";
 	int fd = beneath_start(path), rc = fd < 0 ? fd : directory_set(place, fd);
 
 	if (rc) {
 		result->error = -rc;
 		snprintf(result->text, sizeof(result->text), "directory %s: %s%s", path,
-			 strerror(-rc),
+			 failure_text(-rc),
 			 rc == -ENOENT ? " (make it first, owned by the user who runs afcapd)"
 				       : "");
 		if (fd >= 0)
@@ -81,8 +83,11 @@ void file_place_open(struct file_place *place, struct message_result *result)
 		return;
 	}
 	result->error = errno;
-	snprintf(result->text, sizeof(result->text), "directory %s is not writable: %s%s", path,
-		 strerror(errno), geteuid() ? "" : powerless);
+	if (errno == EACCES || errno == EPERM)
+		advice = geteuid() ? foreign : powerless;
+	snprintf(result->text, sizeof(result->text),
+		 "directory %s is not writable by user %u, who runs afcapd: %s%s", path,
+		 (unsigned)geteuid(), failure_text(result->error), advice);
 	file_place_close(place);
 }
 

@@ -5,6 +5,7 @@
 #include "keep.h"
 
 #include "../base/clock.h"
+#include "../base/failure.h"
 #include "../base/log.h"
 
 #include <errno.h>
@@ -96,17 +97,33 @@ static int file_create_locked(const struct file_place *place, const char *name, 
 	return -EBUSY;
 }
 
+/* Some file systems refuse even what would change nothing. */
+static int group_set(int fd, int64_t group)
+{
+	struct stat st;
+
+	if (group < 0 || (fstat(fd, &st) == 0 && st.st_gid == (gid_t)group))
+		return 0;
+	return fchown(fd, (uid_t)-1, (gid_t)group);
+}
+
+static int mode_set(int fd, mode_t mode)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && (st.st_mode & 07777) == mode ? 0 : fchmod(fd, mode);
+}
+
 /* Creates, locks, writes the head. Returns the descriptor or -errno. */
 static int file_begin(const struct file_place *place, const char *name, const uint8_t *head,
 		      bool direct)
 {
 	int fd = file_create_locked(place, name, direct), rc = -ENOSPC;
-	int64_t group = place->capture.file_group;
 
 	if (fd < 0)
 		return fd;
-	if ((group >= 0 && fchown(fd, (uid_t)-1, (gid_t)group)) ||
-	    fchmod(fd, place->capture.file_mode | FILE_OWNER_MODE)) {
+	if (group_set(fd, place->capture.file_group) ||
+	    mode_set(fd, place->capture.file_mode | FILE_OWNER_MODE)) {
 		rc = -errno;
 	} else {
 		ssize_t n = pwrite(fd, head, HEAD_BYTES, 0);
@@ -199,7 +216,7 @@ int file_open(struct file_place *place, const struct message_archive *request,
 	}
 	if (fd < 0) {
 		file_fail(result, -fd, "making a file in %s: %s%s", place->capture.directory,
-			  strerror(-fd), begin_advice(place, -fd));
+			  failure_text(-fd), begin_advice(place, -fd));
 		return -1;
 	}
 	if (fstat(fd, &st) == 0) {
@@ -331,7 +348,7 @@ void file_discard(struct file_place *place, const struct message_archive *reques
 {
 	if (unlinkat(place->directory, request->name, 0) && errno != ENOENT)
 		file_fail(result, errno, "removing %s in %s: %s", request->name,
-			  place->capture.directory, strerror(errno));
+			  place->capture.directory, failure_text(errno));
 }
 
 void file_sync(const struct file_place *place, const struct message_archive *request, int fd,
@@ -340,7 +357,7 @@ void file_sync(const struct file_place *place, const struct message_archive *req
 	snprintf(result->name, sizeof(result->name), "%s", request->name);
 	if (fdatasync(fd))
 		file_fail(result, errno, "syncing %s in %s: %s", request->name,
-			  place->capture.directory, strerror(errno));
+			  place->capture.directory, failure_text(errno));
 }
 
 ssize_t file_read(void *context, void *buffer, size_t bytes, uint64_t offset)

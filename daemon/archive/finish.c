@@ -3,6 +3,8 @@
 #include "keep.h"
 #include "look.h"
 
+#include "../base/failure.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -58,7 +60,7 @@ void file_name(struct file_place *place, const struct message_archive *request, 
 	} else if (rc) {
 		snprintf(result->name, sizeof(result->name), "%s", request->name);
 		file_fail(result, -rc, "naming %s in %s: %s", request->name,
-			  place->capture.directory, strerror(-rc));
+			  place->capture.directory, failure_text(-rc));
 	}
 }
 
@@ -108,7 +110,7 @@ static void finish_named(struct file_place *place, const struct message_archive 
 	if (rc) {
 		result->later = 1;
 		file_fail(result, -rc, "finishing %s in %s: %s", request->name, directory,
-			  strerror(-rc));
+			  failure_text(-rc));
 	} else if (error == EBADMSG) {
 		result->lost = 1;
 		file_fail(result, error,
@@ -116,11 +118,11 @@ static void finish_named(struct file_place *place, const struct message_archive 
 			  result->name, directory);
 	} else if (error) {
 		file_fail(result, error, "finishing %s in %s: %s%s", result->name, directory,
-			  request->file.error ? "a write to it failed: " : "", strerror(error));
+			  request->file.error ? "a write to it failed: " : "", failure_text(error));
 	} else if (name.kind ==
 		   NAME_SUSPECT) { /* in the life before, which did not come to say it */
 		file_fail(result, EIO, "finishing %s in %s: %s", result->name, directory,
-			  strerror(EIO));
+			  failure_text(EIO));
 	}
 }
 
@@ -156,7 +158,7 @@ void file_finish(struct file_place *place, const struct message_archive *request
 	} else if (rc && rc != -ENOENT) {
 		result->later = 1;
 		file_fail(result, -rc, "finishing %s in %s: %s", request->name,
-			  place->capture.directory, strerror(-rc));
+			  place->capture.directory, failure_text(-rc));
 	} else {
 		finish_named(place, &own, copy < 0 ? fd : copy, name, result);
 	}

@@ -3,6 +3,7 @@
 #include "beneath.h"
 
 #include "../base/clock.h"
+#include "../base/failure.h"
 #include "../base/log.h"
 
 #include <errno.h>
@@ -236,7 +237,7 @@ static bool file_remove(struct keep *k, const struct kept *file, const char *why
 		return true;
 	if (error != place->remove_told && error != k->failed)
 		file_log(text, LOG_ERR, "removing %s in %s: %s; it stays (%s)", text,
-			 place->capture.directory, strerror(error), why);
+			 place->capture.directory, failure_text(error), why);
 	k->failed = error;
 	return false;
 }
@@ -320,7 +321,7 @@ bool keep_enforce(struct file_place *place, unsigned ahead, struct message_resul
 
 	if (rc != -place->scan_told && rc)
 		directory_log(place, LOG_ERR, "reading the directory %s: %s", c->directory,
-			      strerror(-rc));
+			      failure_text(-rc));
 	place->scan_told = -rc;
 	room_measure(&k);
 	place->newest_ns = 0;

@@ -1,6 +1,7 @@
 /* Found by a look through the directory. */
 #include "reopen.h"
 
+#include "../base/failure.h"
 #include "../base/log.h"
 
 #include <errno.h>
@@ -41,7 +42,7 @@ int file_reopen(struct file_place *place, const struct message_archive *request,
 
 		if (rc)
 			file_log(result->name, LOG_WARNING, "writing the head of %s again: %s",
-				 result->name, strerror(-rc));
+				 result->name, failure_text(-rc));
 		result->align = file_align(fd, direct);
 		result->device = request->device;
 		result->inode = request->inode;
@@ -51,6 +52,6 @@ int file_reopen(struct file_place *place, const struct message_archive *request,
 	snprintf(result->text, sizeof(result->text),
 		 "the file of a daemon before is not to be had in %s (inode %llu, %.*s): %s",
 		 place->capture.directory, (unsigned long long)request->inode, FILE_NAME_BYTES,
-		 result->name, fd == -EEXIST ? "it is finished" : strerror(-fd));
+		 result->name, fd == -EEXIST ? "it is finished" : failure_text(-fd));
 	return -1;
 }

@@ -6,6 +6,7 @@
 #include "keep.h"
 
 #include "../base/clock.h"
+#include "../base/failure.h"
 #include "../base/log.h"
 
 #include <errno.h>
@@ -187,7 +188,7 @@ static const char *failure(int rc)
 		return "it belongs to another user";
 	if (rc == -EMLINK)
 		return "it has another name, too";
-	return strerror(-rc);
+	return failure_text(-rc);
 }
 
 /* Returns 1 where it was repaired or removed, 0 where there is nothing to do, or -errno. */
@@ -235,7 +236,7 @@ bool repair_step(struct file_place *place, struct message_result *result)
 			give_up(place, entry->d_name, failure(rc));
 		else if (rc < 0 && rc != -place->repair_told)
 			file_log(entry->d_name, LOG_WARNING, "repairing %s in %s: %s; tried again",
-				 entry->d_name, place->capture.directory, strerror(-rc));
+				 entry->d_name, place->capture.directory, failure_text(-rc));
 		if (rc)
 			place->repair_told = rc < 0 ? -rc : 0;
 		if (rc <= 0)

@@ -5,6 +5,7 @@
 #include "head.h"
 
 #include "../base/clock.h"
+#include "../base/failure.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -124,5 +125,5 @@ void trial_run(struct file_place *place, struct message_result *result)
 	if (rc < 0)
 		file_fail(result, EINVAL,
 			  "directory %s: its file system cannot be recorded to: %s: %s",
-			  place->capture.directory, step, strerror(-rc));
+			  place->capture.directory, step, failure_text(-rc));
 }

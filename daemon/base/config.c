@@ -2,6 +2,7 @@
  * names without a word, and does not tell a section without keys: the reader here looks at each
  * line first, and hands over a long one in pieces that inih takes for lines that go on. */
 #include "config_schema.h"
+#include "failure.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -325,14 +326,14 @@ int config_read(struct config *config, const char *name, struct config_error *er
 	r.file = fopen(name, "re");
 	if (!r.file) {
 		saved = errno;
-		config_fail(error, "%s: %s", name, strerror(saved));
+		config_fail(error, "%s: %s", name, failure_text(saved));
 		return -saved;
 	}
 	line = ini_parse_stream(reading_line, &r, reading_value, &r);
 	saved = ferror(r.file) ? errno : 0;
 	fclose(r.file);
 	if (saved) {
-		config_fail(error, "%s: %s", name, strerror(saved));
+		config_fail(error, "%s: %s", name, failure_text(saved));
 		return -saved;
 	}
 	if (!r.failed && line) {

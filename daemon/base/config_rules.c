@@ -52,14 +52,15 @@ static int ring_rules(const struct config *config, const struct config_capture *
 		      struct config_error *error)
 {
 	long page = sysconf(_SC_PAGESIZE);
+	char least[CONFIG_SIZE_BYTES];
 
 	if (c->block_size % page)
 		return rule_broken(error, config, c, "block_size",
 				   "must be a multiple of the page size, %ld", page);
 	if (c->ring_size < c->block_size)
 		return rule_broken(error, config, c, "ring_size",
-				   "must be at least one block (block_size = %" PRId64 ")",
-				   c->block_size);
+				   "must be at least one block (block_size = %s)",
+				   config_size_text(c->block_size, least));
 	if (c->block_timeout % MS)
 		return rule_broken(error, config, c, "block_timeout", "must be whole milliseconds");
 	if (c->drain_timeout <= c->block_timeout)
@@ -72,18 +73,19 @@ static int file_rules(const struct config *config, const struct config_capture *
 		      struct config_error *error)
 {
 	unsigned workers = config_workers(c);
+	char least[CONFIG_SIZE_BYTES];
 
 	if (c->output != OUTPUT_PCAPNG)
 		return 0;
 	if (c->file_size < 4 * c->block_size)
-		return rule_broken(error, config, c, "file_size",
-				   "must be at least 4 blocks (block_size = %" PRId64 ")",
-				   c->block_size);
+		return rule_broken(error, config, c, "file_size", "must be at least %s (4 blocks)",
+				   config_size_text(4 * c->block_size, least));
 	if (c->disk_budget && c->disk_budget / 2 / workers < c->file_size)
 		return rule_broken(error, config, c, "disk_budget",
-				   "must be at least 2 x workers x file_size (2 x %u x %" PRId64
-				   "): each worker writes one file and has the next one ready",
-				   workers, c->file_size);
+				   "must be at least %s (2 x %u workers x file_size): each worker "
+				   "writes one file and has the next one ready",
+				   config_size_text(2 * (int64_t)workers * c->file_size, least),
+				   workers);
 	/* On multiples since midnight UTC, or since 1970 where it is days */
 	if (c->file_duration &&
 	    (c->file_duration < 1000 * MS ||

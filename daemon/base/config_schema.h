@@ -46,6 +46,10 @@ int config_value_parse(const struct config_key *key, void *base, const char *val
 /* Writes the value as config_value_parse() takes it. */
 void config_value_print(const struct config_key *key, const void *base, FILE *out);
 
+/* A size as it is written there: "64M". Returns `text`, of CONFIG_SIZE_BYTES. */
+#define CONFIG_SIZE_BYTES 32
+const char *config_size_text(int64_t bytes, char *text);
+
 /* Tells an error in *error and returns -EINVAL. */
 __attribute__((format(printf, 2, 3))) int config_fail(struct config_error *error,
 						      const char *format, ...);

@@ -40,6 +40,18 @@ static void unit_print(const struct unit *units, int64_t value, FILE *out)
 	fprintf(out, "%" PRId64 "%s", value / best->factor, value ? best->name : "");
 }
 
+const char *config_size_text(int64_t bytes, char *text)
+{
+	FILE *out = fmemopen(text, CONFIG_SIZE_BYTES, "w");
+
+	*text = '\0';
+	if (out) {
+		unit_print(size_units, bytes, out);
+		fclose(out);
+	}
+	return text;
+}
+
 /* Digits and one unit, nothing else. Only 0 goes without a unit where the units have names. */
 static int unit_parse(const struct unit *units, const char *text, int64_t *value)
 {

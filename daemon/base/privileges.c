@@ -111,9 +111,20 @@ static int bounds_drop(void)
 	return capng_apply(CAPNG_SELECT_BOUNDS) ? -EPERM : 0;
 }
 
+/* In a user namespace even the same ones may not be set. */
+static bool groups_are(const struct privileges *p)
+{
+	gid_t now[PRIVILEGES_GROUPS_MAX];
+	int count = getgroups(PRIVILEGES_GROUPS_MAX, now);
+
+	return count == p->count && memcmp(now, p->groups, (size_t)count * sizeof(*now)) == 0;
+}
+
 static int become(const struct privileges *p)
 {
-	if (setgroups((size_t)p->count, p->groups) || setresgid(p->gid, p->gid, p->gid))
+	if (!groups_are(p) && setgroups((size_t)p->count, p->groups))
+		return -errno;
+	if (setresgid(p->gid, p->gid, p->gid))
 		return -errno;
 	if (p->uid == 0)
 		return 0;

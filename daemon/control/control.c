@@ -33,6 +33,7 @@ struct control {
 	struct supervisor *supervisor;
 	gid_t askers, admins; /* -1: none */
 	char *description;
+	char ask_words[2 * ACCOUNT_BYTES + 128], change_words[ACCOUNT_BYTES + 128];
 	struct varlink_interface interfaces[2];
 	struct varlink_service service;
 };
@@ -77,10 +78,9 @@ static const char description_format[] =
 	"file\n"
 	"error Busy (reason: string)\n";
 
-static const struct varlink_refusal
-	change_denied = { INTERFACE ".PermissionDenied",
-			  "root and the group control_admins may do this" },
-	rotate_late = { INTERFACE ".Busy", "the disk is slow: not all files are finished yet" };
+static const struct varlink_refusal rotate_late = {
+	INTERFACE ".Busy", "the disk is slow: not all files are finished yet"
+};
 
 static void run_status(void *owner, struct varlink_call *call, json_t *parameters)
 {
@@ -140,7 +140,8 @@ static void run_rotate(void *owner, struct varlink_call *call, json_t *parameter
 								     json_string_value(capture)) };
 
 	if (peer_rights(varlink_socket(call), control->askers, control->admins) != PEER_CHANGE)
-		varlink_refuse(call, &change_denied);
+		varlink_refuse(call, &(struct varlink_refusal){ INTERFACE ".PermissionDenied",
+								control->change_words });
 	else if (!supervisor_rotate(control->supervisor, json_string_value(capture)))
 		varlink_error(call, INTERFACE ".NoSuchCapture",
 			      json_pack("{s:O}", "capture", capture));
@@ -207,6 +208,26 @@ static int listener_open(struct control *c, const struct config *config, int han
 							       : EXIT_FAILURE;
 }
 
+/* Who may, by the names that are in force: a key is no group. */
+static void words_make(struct control *c, const struct config_daemon *d)
+{
+	const char *ask = c->askers == (gid_t)-1 ? NULL : d->control_group,
+		   *change = c->admins == (gid_t)-1 ? NULL : d->control_admins;
+
+	snprintf(c->change_words, sizeof(c->change_words), "%s%s may do this",
+		 change ? "root, the daemon's user and the group " : "root and the daemon's user",
+		 change ? change : "");
+	snprintf(c->ask_words, sizeof(c->ask_words), "%s%s%s%s%s may ask",
+		 ask || change ? "root, the daemon's user and " : "root and the daemon's user",
+		 ask && change	 ? "the groups "
+		 : ask || change ? "the group "
+				 : "",
+		 ask	  ? ask
+		 : change ? change
+			  : "",
+		 ask && change ? " and " : "", ask && change ? change : "");
+}
+
 int control_new(struct control **out, struct event_base *base, const struct config *config,
 		int listener)
 {
@@ -225,6 +246,7 @@ int control_new(struct control **out, struct event_base *base, const struct conf
 		free(c);
 		return EXIT_FAILURE;
 	}
+	words_make(c, &config->daemon);
 	rc = listener_open(c, config, listener);
 	if (rc) {
 		free(c->description);
@@ -240,8 +262,7 @@ int control_new(struct control **out, struct event_base *base, const struct conf
 		.interfaces = c->interfaces,
 		.methods = methods,
 		.rank = control_rank,
-		.denied = { INTERFACE ".PermissionDenied",
-			    "root and the groups control_group and control_admins may ask" },
+		.denied = { INTERFACE ".PermissionDenied", c->ask_words },
 		.busy = { INTERFACE ".Busy", "all places for clients are taken" },
 	};
 	*out = c;

@@ -1,6 +1,7 @@
 /* What kind of socket, and where. */
 #include "listener.h"
 
+#include "../base/failure.h"
 #include "../base/log.h"
 
 #include <arpa/inet.h>
@@ -58,7 +59,7 @@ static const char *socket_wrong(int fd, bool inet, char place[PLACE_BYTES])
 	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_length) ||
 	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_length) ||
 	    getsockname(fd, &a.any, &length))
-		return strerror(errno);
+		return failure_text(errno);
 	if (type != SOCK_STREAM)
 		return "not a stream socket (ListenStream=)";
 	if (!listens)
@@ -67,7 +68,7 @@ static const char *socket_wrong(int fd, bool inet, char place[PLACE_BYTES])
 	    (!inet || (a.any.sa_family != AF_INET && a.any.sa_family != AF_INET6)))
 		return inet ? "neither an IP nor a UNIX socket" : "not a UNIX socket";
 	if (evutil_make_socket_nonblocking(fd))
-		return strerror(errno);
+		return failure_text(errno);
 	place_print(place, &a, length, inet);
 	return NULL;
 }

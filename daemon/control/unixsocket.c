@@ -1,6 +1,8 @@
 /* Stale, live or foreign: what stands at the path decides. */
 #include "unixsocket.h"
 
+#include "../base/failure.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
@@ -21,7 +23,7 @@ const char *unixsocket_error(int rc)
 	case ENAMETOOLONG:
 		return "path too long for a socket (107 characters)";
 	default:
-		return strerror(-rc);
+		return failure_text(-rc);
 	}
 }
 

@@ -1,6 +1,7 @@
 /* Sums, printed. */
 #include "account.h"
 
+#include "../base/failure.h"
 #include "../base/log.h"
 #include "../base/stream.h"
 
@@ -87,7 +88,7 @@ bool account_put(const struct capture *captures, unsigned count, bool begun, uns
 	rc = fclose(out) ? -ENOMEM : stream_finish(STDOUT_FILENO, text, bytes, seconds);
 	if (rc) {
 		log_error("the account cannot be written to standard output: %s; it is:",
-			  rc == -ETIMEDOUT ? "nobody reads it" : strerror(-rc));
+			  rc == -ETIMEDOUT ? "nobody reads it" : failure_text(-rc));
 		if (text)
 			account_log(text);
 	}

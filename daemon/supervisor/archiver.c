@@ -4,6 +4,7 @@
 
 #include "../base/channel.h"
 #include "../base/child.h"
+#include "../base/failure.h"
 #include "../base/log.h"
 #include "../base/trace.h"
 
@@ -175,7 +176,8 @@ static void retry_cb(evutil_socket_t fd, short what, void *arg)
 	if (f->channel < 0 && f->pid < 0) {
 		rc = archive_start(f);
 		if (rc) {
-			log_error("starting the archive process: %s; trying again", strerror(-rc));
+			log_error("starting the archive process: %s; trying again",
+				  spawn_failure(-rc));
 			f->failures++;
 			event_add(f->retry, &(struct timeval){ 1, 0 });
 			return;

@@ -10,6 +10,7 @@
 #include "supervisor.h"
 
 #include "../base/clock.h"
+#include "../base/failure.h"
 #include "../base/linktype.h"
 #include "../base/log.h"
 
@@ -146,7 +147,7 @@ int capture_init(struct capture *capture, struct supervisor *supervisor, struct 
 		rc = slots_make(capture, resumed);
 	if (rc)
 		return capture_error(error, EXIT_FAILURE, "capture %s: making slots: %s", c->name,
-				     strerror(-rc));
+				     failure_text(-rc));
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 #include "capture_setup.h"
 #include "filter.h"
 
+#include "../base/failure.h"
 #include "../base/linktype.h"
 
 #include <errno.h>
@@ -82,7 +83,7 @@ int capture_group(const struct config *config, const struct config_capture *c, i
 				     c->file_group);
 	return capture_error(error, EXIT_FAILURE, "%s: file_group = %s: %s",
 			     config_where(config, c, "file_group", where, sizeof(where)),
-			     c->file_group, strerror(rc));
+			     c->file_group, failure_text(rc));
 }
 
 int capture_check(const struct config *config, const struct config_capture *c, bool filters,
@@ -126,7 +127,7 @@ int capture_directory(const struct config *config, const struct config_capture *
 			error, EX_CONFIG,
 			"%s: directory %s: %s (make it first, owned by the user who runs afcapd)",
 			config_where(config, c, "directory", where, sizeof(where)), c->directory,
-			strerror(rc));
+			failure_text(rc));
 	return 0;
 }
 

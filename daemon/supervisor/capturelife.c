@@ -6,9 +6,11 @@
 #include "link.h"
 #include "resume.h"
 #include "slotfiles.h"
+#include "spawn.h"
 #include "supervisor.h"
 
 #include "../base/clock.h"
+#include "../base/failure.h"
 #include "../base/log.h"
 
 #include <errno.h>
@@ -80,7 +82,7 @@ static int capture_begin(struct capture *capture, const struct link *link,
 		rc = slot_spawn(&capture->slots[i]);
 	if (rc)
 		return capture_error(error, EXIT_FAILURE, "capture %s: starting workers: %s",
-				     c->name, strerror(-rc));
+				     c->name, spawn_failure(-rc));
 	capture_keep(capture);
 	capture_advance(capture);
 	return 0;
@@ -223,7 +225,7 @@ static void filter_refused(struct capture *capture, int error)
 	bool room = error == ENOMEM || error == ENOBUFS;
 
 	snprintf(text, sizeof(text), "setting the filter of %u instructions: %s%s",
-		 capture->filter.len, room ? "the kernel has no room for it" : strerror(error),
+		 capture->filter.len, room ? "the kernel has no room for it" : failure_text(error),
 		 room ? " (net.core.optmem_max, sysctl(8), is the limit: raise it, or take a "
 			"shorter filter)"
 		      : "");

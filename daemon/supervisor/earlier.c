@@ -6,6 +6,7 @@
 #include "resume.h"
 
 #include "../base/linktype.h"
+#include "../base/failure.h"
 #include "../base/log.h"
 
 #include <errno.h>
@@ -164,7 +165,7 @@ bool earlier_adopt(struct capture *capture)
 	capture->saved->armed = 0;
 	rc = slots_resize(capture, workers);
 	if (rc)
-		capture_log(capture, LOG_ERR, "%s: it goes on with %u workers", strerror(-rc),
+		capture_log(capture, LOG_ERR, "%s: it goes on with %u workers", failure_text(-rc),
 			    capture->workers);
 	earlier_forget(capture);
 	capture->saved->shape = resume_shape(capture);

@@ -4,6 +4,7 @@
 #include "../base/channel.h"
 #include "../base/clock.h"
 #include "../base/config.h"
+#include "../base/failure.h"
 #include "../base/log.h"
 
 #include <errno.h>
@@ -81,7 +82,8 @@ void files_queue_send(struct files *f)
 		f->sent = true;
 	} else if (rc != -EPIPE) { /* gone: its successor gets it */
 		log_error("sending %s to the archive process: %s; trying again",
-			  message_name(r->type), strerror(-rc));
+			  message_name(r->type),
+			  rc == -EAGAIN ? "it does not take any more" : failure_text(-rc));
 		event_add(f->retry, &(struct timeval){ 1, 0 });
 	}
 }
@@ -427,7 +429,7 @@ unsigned files_unfinished(const struct files *f)
 			  &(struct log_subject){ f->captures[r->capture].name, (int)r->worker,
 						 r->file->name },
 			  "%s in %s is not finished: %s (the next afcapd there does it)",
-			  r->file->name, f->captures[r->capture].directory, strerror(r->error));
+			  r->file->name, f->captures[r->capture].directory, failure_text(r->error));
 		n++;
 	}
 	return n;

@@ -1,6 +1,7 @@
 /* A netlink socket: one dump, then what changes. */
 #include "link.h"
 
+#include "../base/failure.h"
 #include "../base/log.h"
 
 #include <errno.h>
@@ -181,7 +182,7 @@ static void dump_done(struct links *l)
 	if (l->again) { /* what was not seen may be there */
 		rc = dump_ask(l);
 		if (rc)
-			log_error("reading interfaces: %s", strerror(-rc));
+			log_error("reading interfaces: %s", failure_text(-rc));
 		return;
 	}
 	for (unsigned i = l->count; i-- > 0;)
@@ -237,7 +238,7 @@ static void links_cb(evutil_socket_t fd, short what, void *arg)
 	if (rc == -ENOBUFS) /* some were lost: all anew */
 		rc = dump_ask(l);
 	if (rc)
-		log_error("reading of changed interfaces: %s", strerror(-rc));
+		log_error("reading of changed interfaces: %s", failure_text(-rc));
 	if (!l->dumping)
 		l->changed(l->context);
 }

@@ -3,6 +3,7 @@
 #include "capture.h"
 
 #include "../base/clock.h"
+#include "../base/failure.h"
 #include "../base/log.h"
 
 #include <inttypes.h>
@@ -146,7 +147,8 @@ void lost_reason(struct capture *capture)
 	capture->files_reason[0] = '\0';
 	if (error)
 		snprintf(capture->files_reason, sizeof(capture->files_reason),
-			 "files cannot be given their names (%s): tried again", strerror(error));
+			 "files cannot be given their names (%s): tried again",
+			 failure_text(error));
 	else if (shown)
 		snprintf(capture->files_reason, sizeof(capture->files_reason),
 			 "another program removed, moved or changed files in use: %" PRIu64

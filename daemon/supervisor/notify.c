@@ -2,6 +2,7 @@
 #include "notify.h"
 
 #include "../base/clock.h"
+#include "../base/failure.h"
 #include "../base/log.h"
 
 #include <errno.h>
@@ -112,7 +113,7 @@ static bool notes_send(void)
 		if (rc == -EAGAIN)
 			return false;
 		if (rc)
-			log_error("telling the service manager: %s", strerror(-rc));
+			log_error("telling the service manager: %s", failure_text(-rc));
 		note_free(note);
 	}
 	return true;
@@ -126,7 +127,7 @@ static void note_put(const char *text, const int *fds, unsigned count)
 
 	barrier.due = true;
 	if (rc && rc != -EAGAIN)
-		log_error("telling the service manager: %s", strerror(-rc));
+		log_error("telling the service manager: %s", failure_text(-rc));
 	if (rc != -EAGAIN)
 		return;
 	note = calloc(1, sizeof(*note) + count * sizeof(int));

@@ -3,6 +3,7 @@
 #include "capture.h"
 #include "link.h"
 
+#include "../base/failure.h"
 #include "../base/log.h"
 
 #include <errno.h>
@@ -34,7 +35,7 @@ void supervisor_foresee(const struct config *config)
 
 	if (rc)
 		log_warning("which interfaces there are is not known (rtnetlink: %s)",
-			    strerror(-rc));
+			    failure_text(-rc));
 	for (unsigned i = 0; i < config->captures; i++) {
 		if (links && capture_interface(config, &config->capture[i], links, &why))
 			log_warning("%s", why.text);
@@ -52,7 +53,7 @@ int supervisor_privileged(void)
 		close(fd);
 		return 0;
 	}
-	log_error("packet socket: %s%s", strerror(-fd),
+	log_error("packet socket: %s%s", failure_text(-fd),
 		  fd == -EPERM ? ": CAP_NET_RAW is missing (run as root, or by the systemd unit, "
 				 "which gives it)"
 			       : "");

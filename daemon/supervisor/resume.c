@@ -10,6 +10,7 @@
 
 #include "../base/clock.h"
 #include "../base/linktype.h"
+#include "../base/failure.h"
 #include "../base/log.h"
 
 #include <errno.h>
@@ -89,7 +90,7 @@ static const char *left_take(const struct capture *capture, unsigned worker, str
 		return "a worker's ledger is missing";
 	l->ledger = ledger_map(l->ledger_fd);
 	if (!l->ledger)
-		return errno == EPROTO ? "its ledgers are of another version" : strerror(errno);
+		return errno == EPROTO ? "its ledgers are of another version" : failure_text(errno);
 	bounds.generation = ledger_totals(l->ledger).generation;
 	key = key_of(capture, HANDOVER_RING, worker, bounds.generation);
 	l->ring_fd = handover_take(&key); /* -1: it was closed, its interface being away */
@@ -212,7 +213,7 @@ bool resume_take(struct capture *capture)
 	capture->saved = saved_map(capture->saved_fd, &capture->gap_ns);
 	why = capture->saved	? shape_take(capture, capture->saved)
 	      : errno == EPROTO ? "it was of another version"
-				: strerror(errno);
+				: failure_text(errno);
 	if (capture->workers) {
 		list = calloc(capture->workers, sizeof(*list));
 		if (!list)
@@ -329,7 +330,7 @@ void resume_filter(struct capture *capture)
 		if (capture->slots[i].ring_fd >= 0)
 			set = afcap_filter_set(capture->slots[i].ring_fd, &capture->filter);
 	if (rc || set) {
-		filter_late(capture, rc ? error.text : strerror(-set));
+		filter_late(capture, rc ? error.text : failure_text(-set));
 		return;
 	}
 	capture->filter_due = false;

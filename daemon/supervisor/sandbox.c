@@ -4,6 +4,7 @@
 #include "sandbox.h"
 
 #include "../base/confine.h"
+#include "../base/failure.h"
 #include "../base/log.h"
 
 #include <errno.h>
@@ -76,13 +77,13 @@ int supervisor_sandbox(const struct privileges *privileges)
 
 	if (rc) {
 		log_error("giving up privileges (user %u, group %u): %s", (unsigned)privileges->uid,
-			  (unsigned)privileges->gid, strerror(-rc));
+			  (unsigned)privileges->gid, failure_text(-rc));
 		return EXIT_FAILURE;
 	}
 	rc = list_apply();
 	if (rc)
 		log_warning("seccomp: %s: this process may make every system call, its workers "
 			    "will not start where that is so for them",
-			    strerror(-rc));
+			    failure_text(-rc));
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include "../base/channel.h"
 #include "../base/child.h"
 #include "../base/clock.h"
+#include "../base/failure.h"
 #include "../base/log.h"
 #include "../../lib/afcap.h"
 
@@ -28,7 +29,7 @@ void slot_go_on(struct slot *slot)
 		return;
 	rc = slot_spawn(slot);
 	if (rc) {
-		slot_log(slot, LOG_ERR, "starting a worker: %s; tried again", strerror(-rc));
+		slot_log(slot, LOG_ERR, "starting a worker: %s; tried again", spawn_failure(-rc));
 		slot->failures++;
 		event_add(slot->respawn, &(struct timeval){ 1, 0 });
 	}
@@ -98,7 +99,7 @@ void slot_send(struct slot *slot, struct message *message, int fd)
 		return;		  /* it has been told so many times that it will */
 	if (rc && rc != -EPIPE) { /* gone: SIGCHLD follows */
 		slot_log(slot, LOG_ERR, "sending %s: %s", message_name(message->type),
-			 strerror(-rc));
+			 rc == -EAGAIN ? "it does not take any more" : failure_text(-rc));
 		slot_kill(slot);
 	}
 }
@@ -284,7 +285,7 @@ static void channel_cb(evutil_socket_t fd, short what, void *arg)
 		slot_handle(slot, &message, passed);
 	} else if (rc != -EAGAIN) {
 		if (rc != 0)
-			slot_log(slot, LOG_ERR, "reading the channel: %s", strerror(-rc));
+			slot_log(slot, LOG_ERR, "reading the channel: %s", failure_text(-rc));
 		slot_condemn(slot); /* without a channel it is of no use */
 	}
 }

@@ -1,6 +1,7 @@
 /* fork, descriptors, exec. */
 #include "spawn.h"
 
+#include "../base/failure.h"
 #include "../base/log.h"
 #include "../base/message.h"
 #include "../base/privileges.h"
@@ -62,6 +63,13 @@ pid_t spawn_child(const char *role, const char *what, const int *fds, unsigned c
 		_exit(126);
 	execv("/proc/self/exe", argv);
 	_exit(127);
+}
+
+const char *spawn_failure(int error)
+{
+	return error == EAGAIN ? "no further process is allowed (TasksMax= of the unit, ulimit -u, "
+				 "or the container's limit of processes)"
+			       : failure_text(error);
 }
 
 unsigned spawn_backoff_ms(unsigned failures)

@@ -10,6 +10,9 @@
  * `net_raw`. Returns the pid or -errno. */
 pid_t spawn_child(const char *role, const char *what, const int *fds, unsigned count, bool net_raw);
 
+/* What spawn_child() failed of, in words. */
+const char *spawn_failure(int error);
+
 /* How long to wait before the next start of something that died `failures` times in a row without
  * getting anywhere, in ms: nothing after the first, then 50 ms, doubling up to 5 s. */
 unsigned spawn_backoff_ms(unsigned failures);

@@ -5,6 +5,7 @@
 #include "storelimit.h"
 #include "notify.h"
 
+#include "../base/failure.h"
 #include "../base/log.h"
 
 #include <errno.h>
@@ -113,7 +114,7 @@ void storelimit_check(struct event_base *base, const struct capture *captures, u
 	rc = try(base, missing + 1);
 	if (rc) {
 		log_warning("how many descriptors the service manager keeps cannot be tried: %s",
-			    strerror(-rc));
+			    failure_text(-rc));
 		if (test.event)
 			storelimit_end();
 	}

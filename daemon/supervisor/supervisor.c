@@ -14,6 +14,7 @@
 #include "view.h"
 
 #include "../base/clock.h"
+#include "../base/failure.h"
 #include "../base/log.h"
 
 #include <errno.h>
@@ -443,7 +444,7 @@ int supervisor_new(struct supervisor **out, struct event_base *base, const struc
 	if (rc == 0)
 		rc = files_new(&s->files, base, &slotfiles_events, s);
 	if (rc) {
-		log_error("starting: %s", strerror(-rc));
+		log_error("starting: %s", failure_text(-rc));
 		supervisor_free(s);
 		return EXIT_FAILURE;
 	}

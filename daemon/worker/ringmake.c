@@ -2,6 +2,7 @@
 #include "worker_state.h"
 
 #include "../base/crash.h"
+#include "../base/failure.h"
 #include "../base/linktype.h"
 #include "../base/log.h"
 
@@ -75,7 +76,7 @@ bool worker_ring_adopt(struct worker *w)
 		worker_fail(w, EXIT_FAILURE,
 			    "going on in the ring at block %llu, sequence %llu: %s",
 			    (unsigned long long)totals.next_block,
-			    (unsigned long long)totals.next_sequence, strerror(-rc));
+			    (unsigned long long)totals.next_sequence, failure_text(-rc));
 		return false;
 	}
 	log_debug("going on at sequence %llu, %d blocks were written and not released",
@@ -119,13 +120,13 @@ void worker_ring_make(struct worker *w)
 	w->socket = afcap_socket(cooked ? AFCAP_DGRAM : AFCAP_RAW);
 	if (w->socket < 0) {
 		worker_fail(w, open_exit_code(w->socket), "packet socket: %s%s",
-			    strerror(-w->socket),
+			    failure_text(-w->socket),
 			    w->socket == -EPERM ? ": CAP_NET_RAW is missing" : "");
 		return;
 	}
 	rc = ring_place(w);
 	if (rc) {
-		worker_fail(w, EXIT_FAILURE, "packet socket: %s", strerror(-rc));
+		worker_fail(w, EXIT_FAILURE, "packet socket: %s", failure_text(-rc));
 		return;
 	}
 	worker_say(w, MESSAGE_SOCKET_MADE); /* the next slot may make its own while this ring is

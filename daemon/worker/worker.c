@@ -7,6 +7,7 @@
 #include "../base/child.h"
 #include "../base/clock.h"
 #include "../base/crash.h"
+#include "../base/failure.h"
 #include "../base/log.h"
 #include "../base/trace.h"
 
@@ -21,6 +22,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -56,7 +58,7 @@ void worker_send(struct worker *w, struct message *message, int fd)
 	/* A supervisor that does not read loses a report, nothing else: the next one has absolute
 	 * totals again. */
 	if (rc && !(rc == -EAGAIN && message->type == MESSAGE_REPORT) && rc != -EPIPE) {
-		log_error("sending %s: %s", message_name(message->type), strerror(-rc));
+		log_error("sending %s: %s", message_name(message->type), failure_text(-rc));
 		worker_end(w, EXIT_FAILURE);
 	}
 }
@@ -76,7 +78,7 @@ static void report_send(struct worker *w)
 	int rc = ledger_take(w->ledger, afcap_stats_take, afcap_fd(w->ring));
 
 	if (rc)
-		log_warning("reading the kernel's statistics: %s", strerror(-rc));
+		log_warning("reading the kernel's statistics: %s", failure_text(-rc));
 	if (wanted)
 		ringloop_statistics_taken(w->loop);
 	ledger_counters(w->ledger, &totals, &message.report.counters);
@@ -95,7 +97,7 @@ static void write_error_log(struct worker *w, int error)
 
 	if (error == w->error_told && now - w->error_told_ns < ERROR_AGAIN_NS)
 		return;
-	log_error("writing: %s; packets are counted as discarded", strerror(error));
+	log_error("writing: %s; packets are counted as discarded", failure_text(error));
 	w->error_told = error;
 	w->error_told_ns = now;
 }
@@ -114,7 +116,7 @@ static void news_take(struct worker *w)
 	if (news.error)
 		write_error_log(w, news.error);
 	if (news.fatal)
-		worker_fail(w, EXIT_FAILURE, "waiting for the ring: %s", strerror(news.fatal));
+		worker_fail(w, EXIT_FAILURE, "waiting for the ring: %s", failure_text(news.fatal));
 	else
 		report_send(w);
 }
@@ -162,7 +164,10 @@ static void worker_pin(const struct worker *w)
 	CPU_ZERO(&set);
 	CPU_SET(w->what.cpu, &set);
 	if (sched_setaffinity(0, sizeof(set), &set))
-		log_warning("running on CPU %d: %s", w->what.cpu, strerror(errno));
+		log_warning("running on CPU %d: %s", w->what.cpu,
+			    errno == EINVAL ? "it is not among those that this process may use "
+					      "(cpus =, AllowedCPUs=, a container's set)"
+					    : failure_text(errno));
 }
 
 /* The ring thread waits until nothing is left that it could do harm with. */
@@ -189,7 +194,7 @@ static void worker_start(struct worker *w)
 	rc = confined_start(w);
 	if (rc) {
 		worker_fail(w, EXIT_FAILURE, "starting the ring thread, confined: %s",
-			    strerror(-rc));
+			    failure_text(-rc));
 		return;
 	}
 	w->running = true;
@@ -316,21 +321,32 @@ static void channel_cb(evutil_socket_t fd, short what, void *arg)
 	else if (rc == 0)
 		worker_orphaned(w);
 	else if (rc != -EAGAIN)
-		worker_fail(w, EXIT_FAILURE, "reading the channel: %s", strerror(-rc));
+		worker_fail(w, EXIT_FAILURE, "reading the channel: %s", failure_text(-rc));
 }
 
 /* A page fault in the ledger or on the stack under a pending kill would lose what PACKET_STATISTICS
  * just reset. */
 static void memory_lock(struct worker *w)
 {
-	char below[32768] = { 0 };
-	int rc = ledger_lock(w->ledger);
+	char below[57344] = {
+		0
+	}; /* with the ledger less than the 64 KiB that older kernels allow */
+	int error = -ledger_lock(w->ledger);
+	struct rlimit limit = { 0 };
 
-	if (rc || mlock(below, sizeof(below)))
-		log_notice(
-			"the ledger is not locked in memory (%s): raise LimitMEMLOCK= to be exact "
-			"when a worker is killed while memory is short",
-			strerror(rc ? -rc : errno));
+	if (!error && mlock(below, sizeof(below)))
+		error = errno;
+	if (!error)
+		return;
+	getrlimit(RLIMIT_MEMLOCK, &limit);
+	log_notice("the ledger is not locked in memory: %s; where a worker is killed while memory "
+		   "is short, the kernel's counts since its last look are missing",
+		   error == EPERM && limit.rlim_cur
+			   ? "mlock(2) is refused here, whatever the limit (a container's list of "
+			     "system calls?)"
+		   : error == EPERM || error == ENOMEM || error == EAGAIN
+			   ? "the limit is too low (LimitMEMLOCK=8M, or ulimit -l)"
+			   : failure_text(error));
 }
 
 static bool worker_events(struct worker *w)
@@ -353,12 +369,12 @@ int worker_main(void)
 
 	child_init();
 	if (!worker_ring_reserve()) {
-		log_error("reserving a descriptor for the ring: %s", strerror(errno));
+		log_error("reserving a descriptor for the ring: %s", failure_text(errno));
 		return EXIT_FAILURE;
 	}
 	w.ledger = ledger_map(LEDGER_FD);
 	if (!w.ledger) {
-		log_error("mapping the ledger: %s", strerror(errno));
+		log_error("mapping the ledger: %s", failure_text(errno));
 		return EXIT_FAILURE;
 	}
 	memory_lock(&w);

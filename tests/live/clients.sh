@@ -50,9 +50,9 @@ t_who_may_ask_and_who_may_change() {
 		65534 $GAMES $AUDIO 0 0
 	P
 	may 65534 65534 "" status 4
-	contains "a stranger" "$(cat "$DIR/said")" "permission denied: root and the groups control_group and control_admins may ask"
+	contains "a stranger" "$(cat "$DIR/said")" "permission denied: root, the daemon's user and the groups games and audio may ask"
 	may 65534 "$GAMES" "" rotate 4
-	contains "who may only ask" "$(cat "$DIR/said")" "permission denied: root and the group control_admins may do this"
+	contains "who may only ask" "$(cat "$DIR/said")" "permission denied: root, the daemon's user and the group audio may do this"
 	chmod 700 "$DIR"
 	cp "$AFCTL" /tmp/afctl-$$
 	rc=0

@@ -92,7 +92,7 @@ t_a_budget_too_small_is_refused_in_words() {
 	rc=0
 	"$AFCAPD" -i va -w "$OUT" -j 2 -o file_size=8M -o disk_budget=31M -n >"$DIR/out" 2>"$DIR/err" || rc=$?
 	equal "exit code" $rc 78
-	contains words "$(cat "$DIR/err")" "must be at least 2 x workers x file_size (2 x 2 x 8388608)"
+	contains words "$(cat "$DIR/err")" "must be at least 32M (2 x 2 workers x file_size)"
 }
 
 # The reserve: own files go first; then nothing is written until there is room

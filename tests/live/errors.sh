@@ -82,7 +82,8 @@ t_directory() {
 	refused 78 "directory $DIR/file: Not a directory" -i va -w "$DIR/file"
 	mkdir "$DIR/readonly"
 	mount -t tmpfs -o ro tmpfs "$DIR/readonly"
-	refused 78 "Read-only file system" -i va -w "$DIR/readonly"
+	refused 78 "directory $DIR/readonly is not writable by user 0, who runs afcapd: Read-only file system (mounted so; under systemd ReadWritePaths= must name it)" -i va -j 2 -w "$DIR/readonly"
+	equal "said" "$(grep -c "Read-only" "$DIR/err")" 1
 	umount "$DIR/readonly"
 }
 
@@ -174,7 +175,7 @@ t_a_long_reason_is_logged_once() {
 	ip -n "$NS" link set later0 up
 	wait_for 10 ready_is 503
 	stays_503
-	equal "said" "$(grep -c "directory $long is not writable" "$DIR/err")" 1
+	equal "said" "$(grep -c "directory $long is not writable by user" "$DIR/err")" 1
 	equal "errors" "$(grep -c '^<3>' "$DIR/err")" 0
 	chown 0 "$long"
 	chmod 755 "$long"
@@ -264,6 +265,47 @@ t_an_account_that_cannot_be_printed() {
 	contains "the account" "$(cat "$DIR/err")" '^<3>va: [0-9]* packets seen'
 }
 
+# What is so already is not set: whoever may not is not refused for it
+t_steps_that_would_change_nothing() {
+	local group
+	getent group games >/dev/null || skip "no group games"
+	chmod 755 "$DIR"
+	cp "$AFCAPD" "$DIR/afcapd"
+	mkdir "$DIR/shared"
+	chown 65534:games "$DIR/shared"
+	chmod 2775 "$DIR/shared"
+	ip netns exec "$NS" setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps +net_raw --ambient-caps +net_raw \
+		"$DIR/afcapd" -o daemon.control="/tmp/$NS.sock" -o daemon.metrics=off -i va -w "$DIR/shared" -j 1 \
+		-o file_group=games >"$DIR/out" 2>"$DIR/err" &
+	DAEMON=$!
+	PIDS="$PIDS $DAEMON"
+	SOCK=/tmp/$NS.sock
+	wait_for 20 daemon_running
+	kill -0 "$DAEMON" || fail "a group that files have already: $(cat "$DIR/err")"
+	equal group "$(find "$DIR/shared" -name '.va-w0-*.spare' -printf '%g\n' | sort -u)" games
+	daemon_stop
+	# A file system that refuses it
+	if command -v strace >/dev/null; then
+		rm -f "$SOCK"
+		SOCK=$DIR/control.sock
+		ip netns exec "$NS" strace -qqfo /dev/null -e trace=fchown,fchmod -e inject=fchown,fchmod:error=EPERM "$AFCAPD" \
+			-o daemon.control="$SOCK" -o daemon.metrics=off -i va -w "$OUT" -j 1 -o file_mode=0600 \
+			-o file_group=root >"$DIR/out" 2>"$DIR/err" &
+		PIDS="$PIDS $!"
+		DAEMON=$!
+		wait_for 20 daemon_running
+		kill -0 "$DAEMON" || fail "what the file system refuses though it is so: $(cat "$DIR/err")"
+		DAEMON=$(tr -d " " <"/proc/$DAEMON/task/$DAEMON/children")
+		kill -TERM "$DAEMON"
+		wait "${PIDS##* }" || fail "exit code $?: $(cat "$DIR/err")"
+	fi
+	# Groups cannot be set in a user namespace
+	unshare -Urn true 2>/dev/null || skip "no user namespaces here"
+	unshare -Urn bash -c 'ip link set lo up && exec timeout -s TERM 3 "$@"' - "$AFCAPD" -o daemon.control="$DIR/u.sock" \
+		-o daemon.metrics=off -i lo -w "$OUT" -j 1 >"$DIR/out" 2>"$DIR/err" || true
+	contains "in a user namespace" "$(cat "$DIR/err")" "recording lo with 1 worker"
+}
+
 t_no_such_group() {
 	local group
 	refused 78 "file_group = nonesuch: no such group" -i va -w "$OUT" -o file_group=nonesuch
@@ -285,11 +327,11 @@ t_directory_not_writable() {
 	in_lab setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps +net_raw --ambient-caps +net_raw \
 		"$DIR/afcapd" -o daemon.control="/tmp/$NS.sock" -i va -w "$DIR/other" >"$DIR/out" 2>"$DIR/err" || rc=$?
 	equal "exit code" $rc 77
-	contains message "$(cat "$DIR/err")" "directory $DIR/other is not writable: Permission denied"
+	contains message "$(cat "$DIR/err")" "directory $DIR/other is not writable by user 65534, who runs afcapd: Permission denied (give it to that user"
 	# Root keeps nothing of what would help
 	chown 65534 "$DIR/other"
 	chmod 755 "$DIR/other"
-	refused 77 "is not writable: Permission denied (afcapd keeps none of root's power" -i va -w "$DIR/other"
+	refused 77 "is not writable by user 0, who runs afcapd: Permission denied (afcapd keeps none of root's power" -i va -w "$DIR/other"
 	contains advice "$(cat "$DIR/err")" 'set user = to its owner'
 }
 

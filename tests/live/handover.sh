@@ -413,6 +413,23 @@ t_the_interface_went_meanwhile() {
 }
 
 # No counter falls while a capture waits for its interface; the gap is told from when it went
+# The rings are bound to the device, which is called otherwise when the next daemon comes
+t_renamed_meanwhile() {
+	RESTART_SEC=1 managed_start -i va -w "$OUT" -j 2 -o block_timeout=1s -o write_delay=1s
+	in_lab "$FRAMES" send vb 1000 rate=100000
+	kill -KILL "$DAEMON"
+	ip -n "$NS" link set va name other
+	wait_for 10 started_and_running 2
+	in_lab "$FRAMES" send vb 1000 first=1000 rate=50000
+	wait_for 10 counter_is received 2000
+	equal "as the kernel calls it" "$(ctl --json status | jq -r '.captures[0].device')" other
+	managed_stop
+	contains log "$(cat "$DIR/err")" "interface other is not called va any more; it is recorded as before"
+	! grep 'nothing is recorded' "$DIR/err" || fail "a gap"
+	frames_check 2000 || fail "frames differ"
+	whole 2000
+}
+
 t_restarted_while_the_interface_is_away() {
 	managed_start -i va -w "$OUT" -j 2 -o block_timeout=50ms -o write_delay=20ms
 	in_lab "$FRAMES" send vb 1000 rate=50000

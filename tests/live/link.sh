@@ -246,7 +246,7 @@ tun_do() {
 }
 UDP=4500001c0000000040110000090909090a09000100010002 # IPv4 and ports
 UDP=${UDP}00080000
-ETHERNET=4200000000010200000000020800$UDP # a tun device takes what begins like IP alone
+ETHERNET=4200000000010200001100020800$UDP # read as IP: version 4, and UDP
 file_types() { for f in $(files); do capinfos -E "$f" | sed -n 's/^File encapsulation: *//p'; done; }
 
 # Another link type begins a new group: its files, its filter

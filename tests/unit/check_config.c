@@ -118,8 +118,8 @@ static const struct {
 	{ "[capture x]\nfile_duration = 36h\n", ":2: file_duration = 36h: must be whole days" },
 	{ "[capture x]\nfile_duration = 500ms\n", "and be at least 1s" },
 	{ "[capture x]\nworkers = 2\nfile_size = 8M\ndisk_budget = 31M\n",
-	  ":4: disk_budget = 31M: must be at least 2 x workers x file_size (2 x 2 x "
-	  "8388608)" },
+	  ":4: disk_budget = 31M: must be at least 32M (2 x 2 workers x "
+	  "file_size)" },
 	{ "[capture x]\nworkers = 1\nsnaplen = 9\nworkers = 2\n",
 	  ":4: key workers is there already (line 2)" },
 	{ "[capture x]\n[capture x]\n", ":2: capture x is there already (line 1)" },
@@ -163,7 +163,7 @@ static const struct {
 	{ "[capture x]\nblock_size = 5000\n",
 	  ":2: block_size = 5000: must be a multiple of the page size" },
 	{ "[capture x]\nring_size = 64K\n", ":2: ring_size = 64K: must be at least one block" },
-	{ "[capture x]\nfile_size = 3M\n", ":2: file_size = 3M: must be at least 4 blocks" },
+	{ "[capture x]\nfile_size = 3M\n", ":2: file_size = 3M: must be at least 4M (4 blocks)" },
 	{ "[capture x]\ncpus = 1-\n", ":2: cpus = 1-: must be none, auto, or a list" },
 	{ "[capture x]\ndirectory =\n", "directory = : must have 1 to 1023 characters" },
 	{ "[capture x]\ninterface = " TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN "12345678\n",
