@@ -197,18 +197,26 @@ static void name_serve(struct file_place *place, const struct message_archive *r
 			break;
 }
 
-/* The room for its name; a suspect has one. */
-static void finish_serve(struct file_place *place, const struct message_archive *request, int fd,
-			 struct message_result *result)
+/* Whether a file has its final name: what is refused after that is its directory's sync. */
+static bool named_finally(const struct file_place *place, const char *text)
 {
 	struct name name;
 
+	return name_parse(&name, text, place->capture.name) &&
+	       (name.kind == NAME_FINISHED || name.kind == NAME_SUSPECT);
+}
+
+/* The room for its final name. With that one it may be the oldest itself, and is not removed for
+ * its own sake. */
+static void finish_serve(struct file_place *place, const struct message_archive *request, int fd,
+			 struct message_result *result)
+{
 	for (unsigned i = 0; i < YIELDS; i++) {
 		result->error = 0;
 		result->later = 0;
 		file_finish(place, request, fd, result);
-		if (!name_parse(&name, result->name, place->capture.name) ||
-		    name.kind == NAME_SUSPECT || !keep_yield(place, 0, result->error, result))
+		if (named_finally(place, result->name) ||
+		    !keep_yield(place, 0, result->error, result))
 			break;
 	}
 }

@@ -77,6 +77,10 @@ t_archive_pwrite_edquot() { sweep archive pwrite64 EDQUOT auto; }
 t_fallocate_enospc() { sweep archive fallocate ENOSPC auto; }
 t_fallocate_edquot() { sweep archive fallocate EDQUOT auto; }
 t_fdatasync_eio() { sweep archive fdatasync,fsync EIO auto; }
+# The second is the directory's of the first file, which has its final name by then
+t_fsync_eio() { sweep archive fsync EIO auto; }
+t_fsync_enospc() { sweep archive fsync ENOSPC auto; }
+t_fsync_edquot() { sweep archive fsync EDQUOT auto; }
 t_fdatasync_enospc() { sweep archive fdatasync,fsync ENOSPC auto; }
 
 run_tests
