@@ -83,10 +83,8 @@ static int slots_make(struct capture *capture, bool resumed)
 
 	/* As many as it may get: requests to the archive have pointers to them. */
 	capture->slots = calloc(CONFIG_WORKERS_MAX, sizeof(*capture->slots));
-	if (!capture->slots) {
-		capture->workers = 0;
+	if (!capture->slots)
 		return -ENOMEM;
-	}
 	for (unsigned i = 0; i < capture->workers; i++) { /* all, so that all can be freed */
 		int fd = resumed ? resume_ledger(capture, i) : -1;
 		int rc = slot_init(&capture->slots[i], capture, i, fd);
@@ -145,6 +143,8 @@ int capture_init(struct capture *capture, struct supervisor *supervisor, struct 
 		rc = saved_make(capture);
 	if (rc == 0)
 		rc = slots_make(capture, resumed);
+	if (!capture->slots) /* it only waits for the daemon's end then */
+		capture->workers = 0;
 	if (rc)
 		return capture_error(error, EXIT_FAILURE, "capture %s: making slots: %s", c->name,
 				     failure_text(-rc));
@@ -156,6 +156,8 @@ void capture_tick(struct capture *capture)
 	uint64_t now = clock_mono_ns();
 	int64_t sync = capture->config->sync;
 
+	if (!capture->saved) /* it could not be made */
+		return;
 	capture->saved->alive_ns = clock_real_ns();
 	for (unsigned i = 0; i < capture->workers; i++) {
 		slotfiles_tick(&capture->slots[i]);
@@ -194,6 +196,8 @@ static void time_move(uint64_t *ns, int64_t step_ns)
 
 void capture_clock(struct capture *capture, int64_t step_ns)
 {
+	if (!capture->saved)
+		return;
 	time_move(&capture->since_real_ns, step_ns);
 	time_move(&capture->saved->since_ns, step_ns);
 	time_move(&capture->gap_ns, step_ns);
@@ -288,7 +292,7 @@ static bool worker_counters(const struct capture *capture, unsigned worker, coun
 		get(&capture->slots[worker], counters);
 		return true;
 	}
-	if (worker >= CONFIG_WORKERS_MAX || !capture->saved->slots[worker].had)
+	if (worker >= CONFIG_WORKERS_MAX || !capture->saved || !capture->saved->slots[worker].had)
 		return false;
 	ended = (struct slot){ .saved = &capture->saved->slots[worker],
 			       .reported = capture->saved->slots[worker].ended };
