@@ -114,24 +114,29 @@ static int mode_set(int fd, mode_t mode)
 	return fstat(fd, &st) == 0 && (st.st_mode & 07777) == mode ? 0 : fchmod(fd, mode);
 }
 
+int file_permit(const struct file_place *place, int fd)
+{
+	const struct message_capture *c = &place->capture;
+
+	return group_set(fd, c->file_group) || mode_set(fd, c->file_mode | FILE_OWNER_MODE) ? -errno
+											    : 0;
+}
+
 /* Creates, locks, writes the head. Returns the descriptor or -errno. */
 static int file_begin(const struct file_place *place, const char *name, const uint8_t *head,
 		      bool direct)
 {
-	int fd = file_create_locked(place, name, direct), rc = -ENOSPC;
+	int fd = file_create_locked(place, name, direct), rc;
 
 	if (fd < 0)
 		return fd;
-	if (group_set(fd, place->capture.file_group) ||
-	    mode_set(fd, place->capture.file_mode | FILE_OWNER_MODE)) {
-		rc = -errno;
-	} else {
+	rc = file_permit(place, fd);
+	if (rc == 0) {
 		ssize_t n = pwrite(fd, head, HEAD_BYTES, 0);
 
 		if (n == HEAD_BYTES)
 			return fd;
-		if (n < 0)
-			rc = -errno;
+		rc = n < 0 ? -errno : -ENOSPC;
 	}
 	unlinkat(place->directory, name, 0);
 	close(fd);

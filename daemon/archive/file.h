@@ -17,6 +17,10 @@ uint32_t file_align(int fd, bool direct);
 int file_open(struct file_place *place, const struct message_archive *request,
 	      struct message_result *result);
 
+/* Gives a file in use the capture's file_mode, with read and write for its owner, and file_group,
+ * where it has others. Returns 0 or -errno. */
+int file_permit(const struct file_place *place, int fd);
+
 /* Writes its head again, where nothing came behind it yet: made by a daemon before, it may tell of
  * another filter. Returns 0 or -errno. */
 int file_head_renew(const struct file_place *place, uint32_t worker, int fd);

@@ -27,6 +27,22 @@ static int named_open(const struct file_place *place, const char *text, struct n
 	return fd;
 }
 
+/* Made by a daemon before, it may tell of another filter, or have another mode and group. */
+static void renew(const struct file_place *place, uint32_t worker, const char *name, int fd)
+{
+	int rc = file_head_renew(place, worker, fd);
+
+	if (rc)
+		file_log(name, LOG_WARNING, "writing the head of %s again: %s", name,
+			 failure_text(-rc));
+	rc = file_permit(place, fd);
+	if (rc)
+		file_log(name, LOG_WARNING,
+			 "setting file_mode and file_group of %s: %s; it keeps those it has until "
+			 "it ends",
+			 name, failure_text(-rc));
+}
+
 int file_reopen(struct file_place *place, const struct message_archive *request,
 		struct message_result *result)
 {
@@ -38,11 +54,7 @@ int file_reopen(struct file_place *place, const struct message_archive *request,
 	if (fd == 0)
 		fd = named_open(place, result->name, name, &direct);
 	if (fd >= 0) {
-		int rc = file_head_renew(place, request->worker, fd);
-
-		if (rc)
-			file_log(result->name, LOG_WARNING, "writing the head of %s again: %s",
-				 result->name, failure_text(-rc));
+		renew(place, request->worker, result->name, fd);
 		result->align = file_align(fd, direct);
 		result->device = request->device;
 		result->inode = request->inode;

@@ -339,6 +339,33 @@ t_another_filter_begins_another_file() {
 	equal "packets by filter" "$(cat "$DIR/by-filter")" $'udp and less 2000: 2000\nudp: 1000'
 }
 
+# The file in use and the one made ahead get them, and go on
+t_another_mode_and_group_are_those_of_the_files_in_use() {
+	local before group
+	group=$(getent group daemon | cut -d: -f3) || skip "no group daemon"
+	with_mode() { # MODE [LINE]
+		printf '[capture va]\ndirectory = %s\nworkers = 2\nblock_timeout = 50ms\nwrite_delay = 20ms\nfile_mode = %s\n%s\n' "$OUT" "$1" "${2:-}" \
+			>"$DIR/afcapd.conf"
+	}
+	as_found() { find "$OUT" -type f \( -name '*.partial' -o -name '.*.spare' \) -printf '%i %m %G\n' | LC_ALL=C sort; }
+	with_mode 0640
+	managed_start -c "$DIR/afcapd.conf"
+	in_lab "$FRAMES" send vb 1000 rate=50000
+	wait_for 10 counter_is received 1000
+	files_are() { [ "$(as_found | grep -c " $1$")" = 4 ] && [ "$(as_found | wc -l)" = 4 ]; }
+	wait_for 10 files_are "640 [0-9]*"
+	before=$(as_found | cut -d' ' -f1)
+	with_mode 0604 "file_group = daemon"
+	again USR2
+	wait_for 10 files_are "604 $group"
+	equal "the same files" "$(as_found | cut -d' ' -f1)" "$before"
+	in_lab "$FRAMES" send vb 1000 first=1000 rate=50000
+	managed_stop
+	all_there 2000
+	equal files "$(files | wc -l)" 2
+	equal "modes and groups" "$(find "$OUT" -name '*.pcapng' -printf '%m %G\n' | uniq)" "604 $group"
+}
+
 # What the rings hold is written with the header that it was taken for
 t_another_cooked_header_begins_another_file() {
 	local f sent=0 type
