@@ -274,7 +274,8 @@ check-testing:
 	@.ci/deps distros
 	@tests/distros/run $(FILES)
 
-# Programs that read captures, of Debian 12 or SUITES="bookworm trixie testing", on files made now: tests/readers/table
+# Programs and libraries that read captures, of Debian 12 or SUITES="bookworm trixie testing", on files of each kind made now:
+# READERS in afcap-pcapng(5) has what comes out
 check-readers:
 	@.ci/deps distros
 	@$(MAKE) $(PARALLEL) --no-print-directory tests
