@@ -1,6 +1,7 @@
 /* Requests of the supervisor, one after the other, each with one answer. */
 #include "archive.h"
 #include "file.h"
+#include "inuse.h"
 #include "keep.h"
 #include "look.h"
 #include "reopen.h"
@@ -311,6 +312,20 @@ static int request_serve(struct message *request, int fd, struct message *answer
 	return -1;
 }
 
+/* Until its end a file that was made here, or came along, is the supervisor's. */
+static void inuse_note(const struct message *request, int fd, int made,
+		       const struct message_result *result)
+{
+	if (request->type == MESSAGE_CAPTURE)
+		return;
+	if (made >= 0)
+		inuse_begin(made);
+	else if (fd >= 0 && request->type != MESSAGE_FINISH && request->type != MESSAGE_DISCARD)
+		inuse_begin(fd);
+	else if (fd >= 0 && !result->later)
+		inuse_end(fd);
+}
+
 static bool answer_send(struct message *answer, int fd)
 {
 	int rc;
@@ -345,6 +360,7 @@ int archive_main(void)
 			break;
 		memset(&answer, 0, sizeof(answer));
 		made = request_serve(&request, fd, &answer);
+		inuse_note(&request, fd, made, &answer.result);
 		sent = answer_send(&answer, made);
 		if (made >= 0)
 			close(made);

@@ -21,12 +21,17 @@ static int descriptor_open(int directory, const char *name, struct open_how how)
 
 static int entry_open(int directory, const char *name, int flags, mode_t mode)
 {
-	return descriptor_open(
-		directory, name,
-		(struct open_how){ .flags = (unsigned)(flags | O_NOFOLLOW | O_CLOEXEC),
-				   .mode = flags & (O_CREAT | UNNAMED) ? mode : 0,
-				   .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
-					      RESOLVE_NO_MAGICLINKS });
+	struct open_how how = { .flags = (unsigned)(flags | O_NOFOLLOW | O_CLOEXEC),
+				.mode = flags & (O_CREAT | UNNAMED) ? mode : 0,
+				.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
+					   RESOLVE_NO_MAGICLINKS };
+	int fd = descriptor_open(directory, name, how);
+
+	if (fd == -EPERM && flags & O_NOATIME) { /* another user's */
+		how.flags &= ~(unsigned)O_NOATIME;
+		fd = descriptor_open(directory, name, how);
+	}
+	return fd;
 }
 
 int beneath_open(int directory, const char *name, int flags, mode_t mode)
@@ -43,7 +48,7 @@ int beneath_unnamed(int directory)
 
 DIR *beneath_list(int directory)
 {
-	int fd = entry_open(directory, ".", O_RDONLY | O_DIRECTORY, 0);
+	int fd = entry_open(directory, ".", O_RDONLY | O_DIRECTORY | O_NOATIME, 0);
 	DIR *list = fd < 0 ? NULL : fdopendir(fd);
 
 	if (fd < 0) {

@@ -10,8 +10,9 @@
 /* Opens `name`, which is one component: no '/', not "." or "..". No link of any kind is followed,
  * nothing outside the directory is reached: openat2(2), RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
  * RESOLVE_NO_MAGICLINKS; where the kernel has none, openat(2), which does no more with one name
- * and O_NOFOLLOW. `mode` is for O_CREAT. Returns the descriptor (close-on-exec), -EINVAL for
- * another name, -ELOOP for a link, or another -errno. */
+ * and O_NOFOLLOW. `mode` is for O_CREAT. O_NOATIME, not with that, counts where it may be had.
+ * Returns the descriptor (close-on-exec), -EINVAL for another name, -ELOOP for a link, or another
+ * -errno. */
 int beneath_open(int directory, const char *name, int flags, mode_t mode);
 
 /* A file without a name in it, for writing. Returns the descriptor (close-on-exec) or -errno:

@@ -317,15 +317,24 @@ int file_rename(const struct file_place *place, int fd, const char *from, struct
 	return rc;
 }
 
+int file_end_begin(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0)
+		return -1;
+	flags &= ~O_DIRECT;
+	/* Some servers know another owner */
+	return fcntl(fd, F_SETFL, flags | O_NOATIME) ? fcntl(fd, F_SETFL, flags) : 0;
+}
+
 int file_seal(int fd, const char *name, const struct ledger_file *record, bool sync)
 {
 	uint8_t block[HEAD_STATISTICS_MAX];
 	uint32_t bytes = head_statistics(block, record);
-	int flags = fcntl(fd, F_GETFL);
 	struct stat st;
 
-	if (flags < 0 ||
-	    fcntl(fd, F_SETFL, flags & ~O_DIRECT)) /* the statistics are no multiple of anything */
+	if (file_end_begin(fd)) /* the statistics are no multiple of anything */
 		return errno;
 	if (fstat(fd, &st))
 		return errno;
@@ -402,8 +411,8 @@ static int found_check(const struct file_place *place, const struct stat *st, in
 
 int file_lock(const struct file_place *place, const char *name, int flags)
 {
+	int lock = (flags & O_ACCMODE) == O_RDONLY ? LOCK_SH : LOCK_EX, fd, rc;
 	struct stat st;
-	int fd, rc;
 
 	/* Before it is opened, as opening has effects on other things than files; and what was
 	 * opened once more, as the name may be another thing's since: a FIFO, so not to wait. */
@@ -412,11 +421,11 @@ int file_lock(const struct file_place *place, const char *name, int flags)
 	rc = found_check(place, &st, flags);
 	if (rc)
 		return rc;
-	fd = beneath_open(place->directory, name, flags | O_NONBLOCK | O_NOCTTY, 0);
+	fd = beneath_open(place->directory, name, flags | O_NONBLOCK | O_NOCTTY | O_NOATIME, 0);
 	if (fd < 0)
 		return fd == -ELOOP ? -EINVAL : fd;
 	rc = fstat(fd, &st) ? -errno : found_check(place, &st, flags);
-	if (rc == 0 && flock(fd, LOCK_EX | LOCK_NB))
+	if (rc == 0 && flock(fd, lock | LOCK_NB))
 		rc = -errno;
 	else if (rc == 0 && !file_is_named(place, name, &st)) /* finished since, and not held */
 		rc = -ENOENT;

@@ -71,10 +71,16 @@ __attribute__((format(printf, 3, 4))) void file_fail(struct message_result *resu
 						     const char *format, ...);
 
 /* Opens a file that was found and that somebody may be writing, and locks it: a regular file by
- * this very name, nothing that could block; with O_RDWR one that is nobody else's and has no other
- * name. Returns the descriptor, closing which unlocks it, or -errno: -EWOULDBLOCK where it is held,
- * -EINVAL where it is no regular file, -EREMOTE another user's, -EMLINK one with another name. */
+ * this very name, nothing that could block; with O_RDONLY shared, which is in the way of no other
+ * reader's lock; with O_RDWR one that is nobody else's and has no other name. Reading it leaves no
+ * access time. Returns the descriptor, closing which unlocks it, or -errno: -EWOULDBLOCK where it
+ * is held, -EINVAL where it is no regular file, -EREMOTE another user's, -EMLINK one with another
+ * name. */
 int file_lock(const struct file_place *place, const char *name, int flags);
+
+/* No worker writes it any more: from now on any offset and length will do, and reading it leaves no
+ * access time. Returns 0, or -1 with errno. */
+int file_end_begin(int fd);
 
 /* Cuts at record->end, adds the statistics, syncs if told to. `name` is for the log. Returns 0 or
  * errno. */

@@ -1,5 +1,6 @@
 /* The names that a file in use gets, and its end. */
 #include "file.h"
+#include "head.h"
 #include "keep.h"
 #include "look.h"
 
@@ -98,13 +99,30 @@ static int finished_bytes(const struct file_place *place, const struct message_a
 	return error;
 }
 
+/* Whether it has its final name from the last time that this was asked for, and not from somebody
+ * else: then whoever reads it has it as it is, and it is not written to again. */
+static bool finished_already(const struct message_archive *request, int fd, const struct name *name)
+{
+	uint8_t block[HEAD_STATISTICS_MAX], there[HEAD_STATISTICS_MAX];
+	uint32_t bytes = head_statistics(block, &request->file);
+	struct stat st;
+
+	return name->kind == NAME_FINISHED && fstat(fd, &st) == 0 &&
+	       (uint64_t)st.st_size == request->file.end + bytes &&
+	       file_read(&fd, there, bytes, request->file.end) == (ssize_t)bytes &&
+	       memcmp(block, there, bytes) == 0;
+}
+
 static void finish_named(struct file_place *place, const struct message_archive *request, int fd,
 			 struct name name, struct message_result *result)
 {
 	const char *directory = place->capture.directory;
-	int error = finished_bytes(place, request, fd, &result->kept), rc;
+	int error = 0, rc;
 
-	keep_order(place, fd);
+	if (!finished_already(request, fd, &name)) {
+		error = finished_bytes(place, request, fd, &result->kept);
+		keep_order(place, fd);
+	}
 	rc = finished_name(place, request, fd, &name, error == 0, result->name);
 	result->spoiled = error;
 	if (rc) {

@@ -1,6 +1,7 @@
 /* Removing files. */
 #include "keep.h"
 #include "beneath.h"
+#include "inuse.h"
 
 #include "../base/clock.h"
 #include "../base/failure.h"
@@ -52,10 +53,13 @@ static uint64_t larger(uint64_t a, uint64_t b)
 }
 
 /* Somebody who may read the directory but not that file cannot tell: it counts as held then. */
-static bool is_held(const struct file_place *place, const char *name)
+static bool is_held(const struct file_place *place, const char *name, const struct stat *st)
 {
-	int fd = file_lock(place, name, O_RDONLY);
+	int fd;
 
+	if (inuse_is(st))
+		return true;
+	fd = file_lock(place, name, O_RDONLY);
 	if (fd >= 0)
 		close(fd);
 	return fd < 0 && fd != -ENOENT;
@@ -109,7 +113,7 @@ static int file_count(struct keep *k, const char *text)
 	on_disk = (uint64_t)st.st_blocks * BLOCK_BYTES;
 	if (file.name.kind == NAME_PARTIAL || file.name.kind == NAME_SPARE) {
 		/* One that a dead daemon left does not grow, but keeps what was preallocated. */
-		if (!is_held(k->place, text)) {
+		if (!is_held(k->place, text, &st)) {
 			k->bytes += larger(size, on_disk);
 			return 0;
 		}

@@ -93,14 +93,13 @@ static int walk_back(int fd, uint64_t size, const struct ledger_file *record, ui
 
 int look_back(int fd, const struct ledger_file *record, uint64_t *kept)
 {
-	int flags = fcntl(fd, F_GETFL), rc;
 	struct chunks chunks;
 	struct stat st;
 	uint64_t end;
+	int rc;
 
 	*kept = 0;
-	/* What is read is no multiple of anything */
-	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_DIRECT) || fstat(fd, &st))
+	if (file_end_begin(fd) || fstat(fd, &st))
 		return errno;
 	rc = file_head_check(fd, (uint64_t)st.st_size);
 	if (rc)
@@ -153,10 +152,10 @@ int look_copy(struct file_place *place, struct message_archive *request, int fd)
 {
 	const char *what = look_at(place, request->name, fd, 0);
 	char gone[FILE_NAME_BYTES];
-	int flags = fcntl(fd, F_GETFL), to, rc;
+	int to, rc;
 
 	memcpy(gone, request->name, sizeof(gone));
-	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_DIRECT))
+	if (file_end_begin(fd))
 		return -errno;
 	to = file_make_other(place, request, request->name);
 	if (to < 0)

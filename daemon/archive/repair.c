@@ -3,6 +3,7 @@
 #include "beneath.h"
 #include "foreign.h"
 #include "head.h"
+#include "inuse.h"
 #include "keep.h"
 
 #include "../base/clock.h"
@@ -191,6 +192,18 @@ static const char *failure(int rc)
 	return failure_text(-rc);
 }
 
+/* As a reader first: a writer's descriptor that is closed tells those who watch the directory that
+ * the file was written, which another process may be doing. */
+static int leftover_lock(const struct file_place *place, const char *text)
+{
+	int fd = file_lock(place, text, O_RDONLY);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return file_lock(place, text, O_RDWR);
+}
+
 /* Returns 1 where it was repaired or removed, 0 where there is nothing to do, or -errno. */
 static int leftover_treat(struct file_place *place, const char *text, struct name name,
 			  struct message_result *result)
@@ -198,9 +211,10 @@ static int leftover_treat(struct file_place *place, const char *text, struct nam
 	struct stat st;
 	int fd, rc;
 
-	if (fstatat(place->directory, text, &st, AT_SYMLINK_NOFOLLOW) || is_given_up(&st))
+	if (fstatat(place->directory, text, &st, AT_SYMLINK_NOFOLLOW) || is_given_up(&st) ||
+	    inuse_is(&st))
 		return 0;
-	fd = file_lock(place, text, O_RDWR);
+	fd = leftover_lock(place, text);
 	if (fd == -EWOULDBLOCK || fd == -ENOENT)
 		return 0;
 	if (fd < 0)
