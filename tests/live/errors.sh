@@ -105,6 +105,7 @@ ready_is() { [ "$(in_lab curl -so /dev/null -w '%{http_code}' http://127.0.0.1:9
 
 # Held before its main() is the archive process, which opens the directory
 t_ready_waits_for_the_directory() {
+	needs_preload
 	mkdir "$DIR/manager"
 	HOLD_NAME="afcapd: archive" HOLD_FILE=$DIR/held LD_PRELOAD=$BUILD/tests/hold.so ip netns exec "$NS" \
 		python3 "$TOP/tests/live/manager.py" "$DIR/manager" "$AFCAPD" -o daemon.control="$SOCK" \
@@ -125,6 +126,7 @@ t_ready_waits_for_the_directory() {
 }
 
 t_no_archive_process() {
+	needs_preload
 	export LD_PRELOAD=$BUILD/tests/hold.so HOLD_NAME="afcapd: archive" HOLD_EXIT=1
 	refused 1 "no archive process comes up" -i va -w "$OUT"
 	refused 1 "no archive process comes up" -i later0 -w "$OUT" -o on_missing=wait
@@ -288,7 +290,7 @@ t_steps_that_would_change_nothing() {
 	if command -v strace >/dev/null; then
 		rm -f "$SOCK"
 		SOCK=$DIR/control.sock
-		ip netns exec "$NS" strace -qqfo /dev/null -e trace=fchown,fchmod -e inject=fchown,fchmod:error=EPERM "$AFCAPD" \
+		ASAN_OPTIONS=detect_leaks=0 ip netns exec "$NS" strace -qqfo /dev/null -e trace=fchown,fchmod -e inject=fchown,fchmod:error=EPERM "$AFCAPD" \
 			-o daemon.control="$SOCK" -o daemon.metrics=off -i va -w "$OUT" -j 1 -o file_mode=0600 \
 			-o file_group=root >"$DIR/out" 2>"$DIR/err" &
 		PIDS="$PIDS $!"

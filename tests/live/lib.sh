@@ -29,6 +29,9 @@ skip() {
 	exit 77
 }
 
+# What a test loads into the daemon by LD_PRELOAD comes before a sanitizer's runtime, which refuses that
+needs_preload() { [[ $BUILD != *asan* ]] || skip "a sanitizer's runtime must come first"; }
+
 # equal WHAT GOT EXPECTED
 equal() { [ "$2" = "$3" ] || fail "$1: $2, expected $3"; }
 

@@ -34,7 +34,7 @@ with open(sys.argv[1], 'r+b') as f:
     f.write(struct.pack('qq', int(sys.argv[2]), int(sys.argv[3])))" "$DIR/quota" "$1" "${2:-122}"
 }
 quota_start() { # ARGS
-	[[ $BUILD != *asan* ]] || skip "a sanitizer's runtime must come first"
+	needs_preload
 	head -c 16 /dev/zero >"$DIR/quota"
 	export AFCAP_QUOTA=$DIR/quota LD_PRELOAD=$BUILD/tests/quota.so
 	# shellcheck disable=SC2086
