@@ -169,11 +169,32 @@ static int config_make(struct config *config, const struct arguments *a, struct 
 	return rc ? rc : config_finish(config, error);
 }
 
-/* The supervisor with its listeners, until it is told to stop. */
+/* The supervisor, until it is told to stop. Frees the listeners, which ask it. */
+static int supervise(const struct config *config, const struct privileges *privileges,
+		     struct event_base *base, struct control *control, struct http *http)
+{
+	struct supervisor *supervisor = NULL;
+	int rc = supervisor_sandbox(privileges);
+
+	if (rc == 0)
+		rc = supervisor_new(&supervisor, base, config);
+	if (rc == 0 && control && control_serve(control, supervisor))
+		supervisor_failed(supervisor, EXIT_FAILURE, "control: no memory to listen there");
+	if (rc == 0) {
+		if (http)
+			http_serve(http, supervisor);
+		event_base_dispatch(base);
+		rc = supervisor_account(supervisor);
+	}
+	http_free(http);
+	control_free(control);
+	supervisor_free(supervisor);
+	return rc;
+}
+
 static int serve(const struct config *config, const struct privileges *privileges)
 {
 	struct event_base *base = event_base_new();
-	struct supervisor *supervisor = NULL;
 	struct control *control = NULL;
 	struct http *http = NULL;
 	int rc = base ? supervisor_privileged() : EXIT_FAILURE;
@@ -182,23 +203,67 @@ static int serve(const struct config *config, const struct privileges *privilege
 		rc = control_new(&control, base, config, notify_listener("control"));
 	if (rc == 0)
 		rc = http_new(&http, base, config, notify_listener("metrics"));
-	if (rc == 0)
-		rc = supervisor_sandbox(privileges);
-	if (rc == 0)
-		rc = supervisor_new(&supervisor, base, config);
-	if (rc == 0 && control_serve(control, supervisor))
-		supervisor_failed(supervisor, EXIT_FAILURE, "control: no memory to listen there");
 	if (rc == 0) {
-		http_serve(http, supervisor);
-		event_base_dispatch(base);
-		rc = supervisor_account(supervisor);
+		rc = supervise(config, privileges, base, control, http);
+	} else {
+		http_free(http);
+		control_free(control);
 	}
-	http_free(http);
-	control_free(control);
-	supervisor_free(supervisor);
 	if (base)
 		event_base_free(base);
 	return rc;
+}
+
+/* It cannot begin, and the service manager drops what it keeps when this process ends: what the
+ * rings of the previous instance hold is written out first. Without a configuration each of them
+ * is that of a section that there is no more. Returns the exit code. */
+static int write_out(int exit_code)
+{
+	static struct privileges privileges;
+	static struct config none;
+	struct event_base *base;
+	uid_t uid;
+	gid_t gid;
+
+	int rc;
+
+	if (!notify_handed_by(&uid, &gid))
+		return exit_code;
+	log_notice("first, what the rings of the previous instance hold is written out; nothing "
+		   "more is recorded until afcapd can start");
+	notify_status("writing out what the previous instance left");
+	config_init(&none);
+	privileges_of(&privileges, uid, gid);
+	base = event_base_new();
+	if (!base)
+		return exit_code;
+	rc = supervise(&none, &privileges, base, NULL, NULL);
+	event_base_free(base);
+	return rc == EX_TEMPFAIL ? rc : exit_code;
+}
+
+/* Returns -1 to go on, or the exit code, the reason logged. */
+static int configure(struct config *config, struct privileges *privileges,
+		     const struct arguments *arguments)
+{
+	struct config_error error;
+	char why[CONFIG_ERROR_BYTES];
+	int rc;
+
+	if (config_make(config, arguments, &error)) {
+		log_error("%s", error.text);
+		return EX_CONFIG;
+	}
+	log_open(config->daemon.log_level, "");
+	if (privileges_find(privileges, config, &error)) {
+		log_error("%s", error.text);
+		return EX_CONFIG;
+	}
+	/* Rings that go on do not wait for names: their filters are compiled beside them */
+	rc = supervisor_check(config, !notify_handed(), why, sizeof(why));
+	if (rc)
+		log_error("%s", why);
+	return rc ? rc : -1;
 }
 
 /* Descriptors 0 to 2 are open: what is opened later must not take their place. */
@@ -217,8 +282,6 @@ int main(int argc, char **argv)
 	static struct config config;
 	static struct privileges privileges;
 	struct arguments arguments = { 0 };
-	struct config_error error;
-	char why[CONFIG_ERROR_BYTES];
 	int rc;
 
 	streams_check();
@@ -232,27 +295,16 @@ int main(int argc, char **argv)
 	}
 	log_open(LOG_INFO, "");
 	rc = arguments_parse(&arguments, argc, argv);
-	if (rc >= 0)
-		return rc;
-	if (config_make(&config, &arguments, &error)) {
-		log_error("%s", error.text);
-		return EX_CONFIG;
-	}
-	log_open(config.daemon.log_level, "");
-	if (privileges_find(&privileges, &config, &error)) {
-		log_error("%s", error.text);
-		return EX_CONFIG;
-	}
-	/* Rings that go on do not wait for names: their filters are compiled beside them */
-	rc = supervisor_check(&config, !notify_handed(), why, sizeof(why));
-	if (rc) {
-		log_error("%s", why);
-		return rc;
-	}
-	if (arguments.check) {
+	if (rc < 0)
+		rc = configure(&config, &privileges, &arguments);
+	if (rc < 0 && arguments.check) {
 		supervisor_foresee(&config);
 		config_print(&config, stdout);
 		return fflush(stdout) || ferror(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
 	}
-	return serve(&config, &privileges);
+	if (rc < 0)
+		rc = serve(&config, &privileges);
+	if (rc > 0 && !arguments.check)
+		rc = write_out(rc);
+	return rc;
 }

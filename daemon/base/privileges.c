@@ -90,6 +90,17 @@ int privileges_find(struct privileges *privileges, const struct config *config,
 	return 0;
 }
 
+void privileges_of(struct privileges *privileges, uid_t uid, gid_t gid)
+{
+	struct privileges *p = privileges;
+	struct passwd *user = getpwuid(uid);
+
+	*p = (struct privileges){ .root = geteuid() == 0, .uid = uid, .gid = gid };
+	p->count = PRIVILEGES_GROUPS_MAX;
+	if (!user || getgrouplist(user->pw_name, gid, p->groups, &p->count) < 0)
+		p->count = 0;
+}
+
 static void memory_lock_allow(void)
 {
 	struct rlimit limit;

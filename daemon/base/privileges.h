@@ -22,6 +22,9 @@ struct privileges {
 int privileges_find(struct privileges *privileges, const struct config *config,
 		    struct config_error *error);
 
+/* This user, with his groups, for privileges_enter(). */
+void privileges_of(struct privileges *privileges, uid_t uid, gid_t gid);
+
 /* The end of the set-up: becomes that user, and keeps CAP_NET_RAW if it was there: permitted, not
  * effective; nothing else is in any set, or comes back by executing a program. Sets no_new_privs.
  * Before, it raises RLIMIT_MEMLOCK to what workers lock. Returns 0 or -errno. */

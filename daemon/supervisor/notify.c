@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -323,6 +324,26 @@ bool notify_handed(void)
 	}
 	free(names);
 	return any;
+}
+
+bool notify_handed_by(uid_t *uid, gid_t *gid)
+{
+	char **names = NULL;
+	int n = sd_listen_fds_with_names(0, &names);
+	bool found = false;
+	struct stat st;
+
+	for (int i = 0; i < n; i++) {
+		if (!found && strncmp(names[i], "capture.", strlen("capture.")) == 0 &&
+		    fstat(SD_LISTEN_FDS_START + i, &st) == 0) {
+			*uid = st.st_uid;
+			*gid = st.st_gid;
+			found = true;
+		}
+		free(names[i]);
+	}
+	free(names);
+	return found;
 }
 
 static void unknown_close(const char *name, int fd)

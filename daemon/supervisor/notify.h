@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 void notify_ready(void);
 void notify_stopping(void);
@@ -42,6 +43,9 @@ int notify_listener(const char *name);
 
 /* Whether it kept any. Before notify_kept(). */
 bool notify_handed(void);
+
+/* Likewise of a process that had begun: who that was, by the memory that it made. */
+bool notify_handed_by(uid_t *uid, gid_t *gid);
 
 /* What the manager kept of a process before: calls `take` with each descriptor, which is its own
  * from then on. To be called once. */

@@ -124,7 +124,7 @@ static bool capture_armed(const struct capture *capture)
 
 void supervisor_armed(struct supervisor *s)
 {
-	if (s->ready || !s->started)
+	if (s->ready || !s->started || !s->configured)
 		return;
 	for (unsigned i = 0; i < s->captures; i++)
 		if (!capture_armed(&s->capture[i]))
@@ -142,7 +142,10 @@ void supervisor_capture_failed(struct supervisor *s)
 		if (!s->capture[i].failed &&
 		    (!s->capture[i].former || s->capture[i].state != CAPTURE_STOPPED))
 			return;
-	supervisor_failed(s, EXIT_FAILURE, "no capture is left");
+	if (s->configured)
+		supervisor_failed(s, EXIT_FAILURE, "no capture is left");
+	else
+		supervisor_stop(s, false);
 }
 
 bool supervisor_group_held(const struct supervisor *s, int64_t fanout_id)
@@ -296,7 +299,8 @@ static void status_tell(const struct supervisor *s, const char *prefix)
 			items[i].up += c->slots[w].state == SLOT_RUNNING;
 	}
 	status_text(text, prefix, items, s->configured);
-	notify_status("%s", text);
+	if (s->configured)
+		notify_status("%s", text);
 }
 
 static void tick_cb(evutil_socket_t fd, short what, void *arg)
@@ -425,10 +429,9 @@ int supervisor_new(struct supervisor **out, struct event_base *base, const struc
 {
 	/* A lost terminal ends no capture. */
 	static const int ignored[] = { SIGPIPE, SIGHUP };
-	struct supervisor *s;
+	struct supervisor *s = calloc(1, sizeof(*s));
 	int rc;
 
-	s = calloc(1, sizeof(*s));
 	if (!s)
 		return EXIT_FAILURE;
 	*s = (struct supervisor){ .base = base, .config = *config, .token = clock_real_ns() };
@@ -471,8 +474,7 @@ int supervisor_account(struct supervisor *s)
 		s->exit_code = EXIT_FAILURE;
 	}
 	balanced = account_put(s->capture, s->captures, s->failing, ACCOUNT_SECONDS);
-	balanced &= !s->unbalanced;
-	return s->failing ? s->exit_code : balanced ? EXIT_SUCCESS : EXIT_FAILURE;
+	return s->failing ? s->exit_code : balanced && !s->unbalanced ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 void supervisor_free(struct supervisor *s)

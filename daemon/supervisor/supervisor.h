@@ -22,7 +22,8 @@ void supervisor_foresee(const struct config *config);
 int supervisor_privileged(void);
 
 /* Starts the processes; `config` is borrowed until supervisor_free(). Returns 0, or the exit code,
- * the reason logged. The event loop of `base` is left when all is over. */
+ * the reason logged. The event loop of `base` is left when all is over: where no capture is
+ * configured, when what a daemon before left is written out. */
 int supervisor_new(struct supervisor **out, struct event_base *base, const struct config *config);
 
 /* After the event loop: prints the account, if anything was recorded. Returns the exit code. */

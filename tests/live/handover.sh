@@ -269,6 +269,80 @@ t_rings_too_large_after_a_change() {
 	whole 500
 }
 
+# What the rings hold when the next daemon cannot begin is written out by it all the same: its manager drops them with its end
+wrong_between() { # EXIT-CODE ERROR COMMAND... that makes it wrong; HOW=USR2: restarted
+	local code=$1 error=$2 rc=0 sent=500
+	shift 2
+	rm -rf "$DIR/manager" "$OUT" "$DIR/run"
+	mkdir "$OUT" "$DIR/run"
+	configure "workers = 2"
+	managed_start -c "$DIR/afcapd.conf"
+	in_lab "$FRAMES" send vb 500 rate=50000
+	wait_for 5 counter_is received 500
+	if [ "${HOW:-KILL}" = KILL ]; then
+		for pid in $(workers); do kill -STOP "$pid"; done
+		in_lab "$FRAMES" send vb 500 first=500 rate=50000
+		sent=1000
+		equal "nothing read before" "$(counter received)" 500
+	fi
+	"$@"
+	if [ "${HOW:-KILL}" = KILL ]; then kill -KILL "$DAEMON"; else kill -USR2 "$MANAGER"; fi
+	wait "$MANAGER" || rc=$?
+	equal "exit code after: $*" "$rc" "$code"
+	grep -n "$error" "$DIR/err" >"$DIR/error" || fail "no \"$error\" in: $(cat "$DIR/err")"
+	grep -n "first, what the rings of the previous instance hold" "$DIR/err" >"$DIR/then" || fail "$(cat "$DIR/err")"
+	[ "$(wc -l <"$DIR/error") $(wc -l <"$DIR/then")" = "1 1" ] || fail "not once: $(cat "$DIR/err")"
+	[ "$(cut -d: -f1 "$DIR/error")" -lt "$(cut -d: -f1 "$DIR/then")" ] || fail "the error comes after: $(cat "$DIR/err")"
+	equal "said to be ready" "$(grep -c '^READY=1' "$DIR/manager/notified")" 1
+	all_there $sent
+	equal "printed once" "$(grep -c '^va: ' "$DIR/out")" 1
+}
+listener_taken() {
+	rm "$SOCK"
+	mkdir "$SOCK"
+}
+t_a_configuration_that_became_wrong_loses_nothing() {
+	local SOCK=$DIR/run/control.sock line
+	while read -r line; do
+		wrong_between 78 "^<3>.*afcapd.conf:[0-9]*:.*${line%% *}" configure "$line"
+	done <<-C
+		colour = red
+		ring_size = 1
+		file_group = nobody-has-this-name
+	C
+	HOW=USR2 wrong_between 78 "^<3>.*afcapd.conf:[0-9]*:.*colour" configure "colour = red"
+	wrong_between 78 "^<3>.*afcapd.conf" rm "$DIR/afcapd.conf"
+	wrong_between 1 "^<3>control" listener_taken
+	without_net_raw() { touch "$DIR/without"; }
+	printf '#!/bin/sh\n[ ! -e "%s" ] || exec setpriv --bounding-set -net_raw "%s" "$@"\nexec "%s" "$@"\n' "$DIR/without" "$AFCAPD" "$AFCAPD" >"$DIR/run.sh"
+	chmod +x "$DIR/run.sh"
+	COMMAND=$DIR/run.sh wrong_between 77 "^<3>packet socket:.*CAP_NET_RAW is missing" without_net_raw
+}
+
+# The rings go on where that is all that is wrong: with the filter that they have, or into the directory they began in
+t_a_filter_or_directory_that_became_wrong_loses_nothing() {
+	configure "filter = udp"
+	managed_start -c "$DIR/afcapd.conf"
+	in_lab "$FRAMES" send vb 500 rate=50000
+	wait_for 5 counter_is received 500
+	configure "filter = udp and ("
+	again USR2
+	told() { grep -q "va: the filter is not set yet, tried again: .*syntax error" "$DIR/err"; }
+	wait_for 5 told
+	for pid in $(workers); do kill -STOP "$pid"; done
+	in_lab "$FRAMES" send vb 500 first=500 rate=50000
+	configure "directory = $DIR/gone"
+	n=$(starts)
+	kill -KILL "$DAEMON"
+	waits() { [ "$(starts)" -gt "$n" ] && grep -q "directory $DIR/gone: No such file or directory.*tried again" "$DIR/err"; }
+	wait_for 10 waits
+	equal written "$(counter written)" 1000
+	mkdir "$DIR/gone"
+	wait_for 10 ctl status
+	managed_stop
+	all_there 1000
+}
+
 two_sections() { # NAME of the second
 	printf '[capture va]\ndirectory = %s\nworkers = 2\nblock_timeout = 50ms\n' "$OUT"
 	printf '[capture %s]\ninterface = vb\ndirectory = %s\nworkers = 2\nblock_timeout = 50ms\nfanout_id = 77\n' "$1" "$OUT"
