@@ -135,18 +135,30 @@ void file_place_look(struct file_place *place)
 	place->moved = moved;
 }
 
+struct file_room file_room_of(const struct message_capture *c, const struct statvfs *fs)
+{
+	/* Some file systems in memory do not tell; some make inodes as they need them. */
+	bool counted = fs->f_files && fs->f_favail <= fs->f_files;
+
+	return (struct file_room){
+		.available = fs->f_blocks ? (uint64_t)fs->f_bavail * fs->f_frsize : UINT64_MAX,
+		.reserve = c->disk_reserve ? c->disk_reserve
+					   : (uint64_t)fs->f_blocks * fs->f_frsize / 100 *
+						     c->disk_reserve_percent,
+		.inodes = counted ? fs->f_favail : UINT64_MAX,
+		.inode_reserve = !counted || c->disk_reserve
+					 ? 0
+					 : (uint64_t)fs->f_files / 100 * c->disk_reserve_percent,
+	};
+}
+
 int file_room(const struct file_place *place, struct file_room *room)
 {
-	const struct message_capture *c = &place->capture;
 	struct statvfs fs;
 
 	if (fstatvfs(place->directory, &fs))
 		return -errno;
-	/* Some file systems in memory do not tell. */
-	room->available = fs.f_blocks ? (uint64_t)fs.f_bavail * fs.f_frsize : UINT64_MAX;
-	room->reserve = c->disk_reserve ? c->disk_reserve
-					: (uint64_t)fs.f_blocks * fs.f_frsize / 100 *
-						  c->disk_reserve_percent;
+	*room = file_room_of(&place->capture, &fs);
 	return 0;
 }
 

@@ -35,6 +35,8 @@ struct file_place {
 struct file_room {
 	uint64_t available; /* bytes of the file system, for this user */
 	uint64_t reserve;   /* what must stay of them */
+	uint64_t inodes;    /* likewise; as many as there can be where it has no number of them */
+	uint64_t inode_reserve;
 };
 
 /* Opens the directory by its configured path; tells where others may do with it what they like. On
@@ -52,6 +54,12 @@ bool file_place_removed(const struct file_place *place);
 
 /* Tells once that the path leads elsewhere by now. */
 void file_place_look(struct file_place *place);
+
+struct statvfs;
+
+/* What the capture's disk_reserve makes of a file system: a share is one of its bytes and of its
+ * inodes. Pure. */
+struct file_room file_room_of(const struct message_capture *capture, const struct statvfs *fs);
 
 /* Returns 0 or -errno. */
 int file_room(const struct file_place *place, struct file_room *room);

@@ -42,6 +42,7 @@ struct keep {
 	uint64_t bytes;	 /* of all files, with what those in use may grow to */
 	uint64_t growth; /* what files in use may still take of the file system */
 	uint64_t unused; /* what was preallocated for them and is not written yet */
+	unsigned ahead;	 /* files about to be made */
 	struct file_room disk;
 	bool tried; /* to remove one */
 	int failed; /* errno of what could not be removed */
@@ -205,6 +206,14 @@ static bool clock_vouched(const struct keep *k)
 static const char aged[] = "it is older than max_age";
 static const char budget_exceeded[] = "the capture's files would exceed disk_budget";
 static const char reserve_short[] = "less than disk_reserve would stay available";
+static const char inodes_short[] = "fewer inodes than disk_reserve would stay available";
+
+/* As with bytes, those of the next files stay beyond the reserve, none where nothing is reserved.
+ */
+static bool inodes_lack(const struct keep *k)
+{
+	return k->disk.inode_reserve && k->disk.inodes < k->disk.inode_reserve + k->ahead;
+}
 
 /* Why the oldest file that is left goes; NULL: it stays. */
 static const char *reason(const struct keep *k)
@@ -215,6 +224,8 @@ static const char *reason(const struct keep *k)
 		return budget_exceeded;
 	if (k->disk.available < k->disk.reserve + k->growth)
 		return reserve_short;
+	if (inodes_lack(k))
+		return inodes_short;
 	return NULL;
 }
 
@@ -258,14 +269,15 @@ static uint64_t growth_most(const struct file_room *room)
 static void room_measure(struct keep *k)
 {
 	if (file_room(k->place, &k->disk)) { /* not known: no file goes for it */
-		k->disk = (struct file_room){ 0 };
+		k->disk = (struct file_room){ .inodes = UINT64_MAX };
 		k->growth = 0;
 		return;
 	}
 	/* What must stay is not touched by the next second's writes either. */
 	if (k->growth > growth_most(&k->disk))
 		k->growth = growth_most(&k->disk);
-	if (k->disk.available < k->disk.reserve + k->growth && k->place->removed) {
+	if ((k->disk.available < k->disk.reserve + k->growth || inodes_lack(k)) &&
+	    k->place->removed) {
 		k->place->removed = false;
 		if (syncfs(k->place->directory) == 0)
 			file_room(k->place, &k->disk);
@@ -274,13 +286,17 @@ static void room_measure(struct keep *k)
 
 /* A file that is still being read is freed when its reader closes it. What was removed is counted
  * all the same, or more would be removed than is needed. */
-static void room_count(struct keep *k, uint64_t freed)
+static void room_count(struct keep *k, const struct kept *file)
 {
 	struct file_room now;
 
-	k->disk.available += freed;
-	if (file_room(k->place, &now) == 0)
-		k->disk.available = larger(k->disk.available, now.available);
+	k->disk.available += file->freed;
+	if (k->disk.inodes != UINT64_MAX)
+		k->disk.inodes += file->alone;
+	if (file_room(k->place, &now))
+		return;
+	k->disk.available = larger(k->disk.available, now.available);
+	k->disk.inodes = larger(k->disk.inodes, now.inodes);
 }
 
 static void kept_remove(struct keep *k, struct kept *file, const char *why,
@@ -290,7 +306,7 @@ static void kept_remove(struct keep *k, struct kept *file, const char *why,
 	if (!file_remove(k, file, why, result))
 		return;
 	k->bytes -= file->bytes;
-	room_count(k, file->freed);
+	room_count(k, file);
 	file->gone = true;
 }
 
@@ -306,7 +322,8 @@ static void files_remove(struct keep *k, struct message_result *result)
 		if (too_old(k, &k->files[i]))
 			kept_remove(k, &k->files[i], aged, result);
 	for (size_t i = 0; i < k->count && (why = reason(k)); i++) {
-		if (k->files[i].gone || (why == reserve_short && !k->files[i].freed))
+		if (k->files[i].gone || (why == reserve_short && !k->files[i].freed) ||
+		    (why == inodes_short && !k->files[i].alone))
 			continue; /* it has another name: nothing is gained */
 		kept_remove(k, &k->files[i], why, result);
 	}
@@ -319,7 +336,8 @@ bool keep_enforce(struct file_place *place, unsigned ahead, struct message_resul
 	const struct message_capture *c = &place->capture;
 	struct keep k = { .place = place,
 			  .bytes = ahead * c->file_bytes,
-			  .growth = ahead * c->file_bytes };
+			  .growth = ahead * c->file_bytes,
+			  .ahead = ahead };
 	struct file_room now;
 	int rc = directory_scan(&k);
 
@@ -332,7 +350,8 @@ bool keep_enforce(struct file_place *place, unsigned ahead, struct message_resul
 	if (k.count)
 		files_remove(&k, result);
 	free(k.files);
-	result->full = k.disk.available + k.unused < k.disk.reserve;
+	result->no_inode = k.disk.available + k.unused >= k.disk.reserve;
+	result->full = !result->no_inode || k.disk.inodes < k.disk.inode_reserve;
 	result->available = file_room(place, &now) ? UINT64_MAX : now.available;
 	place->kept_ns = clock_mono_ns();
 	place->over_budget = c->disk_budget && k.bytes > c->disk_budget;
@@ -350,7 +369,7 @@ bool keep_due(const struct file_place *place, struct message_result *result)
 	if (!place->capture.max_age_ns || again > AGAIN_MOST_NS)
 		again = AGAIN_MOST_NS;
 	if (!place->kept_ns || place->over_budget || passed >= again || file_room(place, &room) ||
-	    room.available < room.reserve + growth_most(&room))
+	    room.available < room.reserve + growth_most(&room) || room.inodes < room.inode_reserve)
 		return true;
 	result->available = room.available;
 	return false;

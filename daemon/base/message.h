@@ -169,7 +169,8 @@ struct message_result {
 	uint32_t lost;	   /* NAMED, FINISHED, LOOKED: another program had its hands on the file */
 	int32_t spoiled;   /* FINISHED: errno for which it ends as a suspect; 0: none */
 	uint64_t kept;	   /* FINISHED, where lost: packets of it that can be read */
-	uint32_t no_inode; /* OPENED, with ENOSPC: it is inodes that the file system is out of */
+	uint32_t no_inode; /* OPENED, with ENOSPC; KEPT, with full: it is inodes that there are too
+			      few of */
 	uint32_t unused;
 	uint64_t available; /* bytes of the file system, for this user */
 	char name[FILE_NAME_BYTES];

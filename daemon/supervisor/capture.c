@@ -241,12 +241,13 @@ void capture_cared(struct capture *capture, const struct message_result *result,
 		return;
 	if (!capture->full && result->full)
 		capture_log(capture, LOG_WARNING,
-			    "%s: disk_reserve cannot be kept, and there is no file left to "
+			    "%s: disk_reserve cannot be kept%s, and there is no file left to "
 			    "remove: packets are discarded until there is room",
-			    capture->config->directory);
+			    capture->config->directory, result->no_inode ? " of inodes" : "");
 	else if (capture->full && !result->full)
 		capture_log(capture, LOG_NOTICE, "there is room again: packets are written");
 	capture->full = result->full;
+	capture->full_inodes = result->no_inode;
 	for (unsigned i = 0; i < capture->workers; i++)
 		slotfiles_suspend(&capture->slots[i]);
 }

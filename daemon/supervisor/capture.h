@@ -79,6 +79,7 @@ struct capture {
 	struct event *deadline;
 	bool handing_over;
 	bool full;			 /* disk_reserve cannot be kept: nothing is written */
+	bool full_inodes;		 /* ... of inodes */
 	bool told;			 /* the archive knows of it */
 	bool placed;			 /* ... and has its directory open, or needs none */
 	char logged[CONFIG_ERROR_BYTES]; /* why it could not begin, in full; "": nothing */

@@ -87,6 +87,10 @@ static const char *lack_reason(const struct capture *c)
 {
 	enum slot_lack lack = SLOT_LACKS_NOTHING;
 
+	if (c->full && c->full_inodes)
+		return "disk_reserve cannot be kept: too few inodes are free, there is no file "
+		       "left "
+		       "to remove" COUNTED;
 	if (c->full)
 		return "disk_reserve cannot be kept, there is no file left to remove" COUNTED;
 	for (unsigned i = 0; i < c->workers && lack == SLOT_LACKS_NOTHING; i++)

@@ -143,6 +143,31 @@ t_inodes_that_run_out() {
 	umount "$DIR/small"
 }
 
+t_a_reserve_is_one_of_inodes_too() {
+	local least=100 now
+	free_now() { df --output=iavail "$OUT" | tail -1; }
+	small_mount "size=64m,nr_inodes=100"
+	# shellcheck disable=SC2086
+	daemon_start -i va -w "$OUT" -j 1 $FAST -o file_size=256K -o disk_reserve=90%
+	for _ in $(seq 20); do
+		file_make
+		now=$(free_now)
+		[ "$now" -ge "$least" ] || least=$now
+	done
+	[ "$least" -ge 90 ] || fail "only $least inodes were free"
+	contains log "$(cat "$DIR/err")" "removed va-.*: fewer inodes than disk_reserve would stay available"
+	equal state "$(ctl --json status | jq -r '.captures[0].state')" running
+	for n in $(seq 20); do : >"$OUT/foreign$n"; done
+	wait_for 10 reason_is "disk_reserve cannot be kept: too few inodes are free, there is no file left to remove: packets are counted as discarded_no_space"
+	equal state "$(ctl --json status | jq -r '.captures[0].state')" suspended
+	contains log "$(cat "$DIR/err")" "disk_reserve cannot be kept of inodes"
+	rm "$OUT"/foreign*
+	wait_for 10 state_is running
+	daemon_stop
+	equal discarded "$(account discarded)" 0
+	umount "$DIR/small"
+}
+
 t_bytes_that_run_out() {
 	small_mount size=6m
 	# shellcheck disable=SC2086

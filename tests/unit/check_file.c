@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define SPARE	 ".eth0-w1-abcdef-5.spare"
@@ -406,12 +407,43 @@ START_TEST(a_head_with_one_wrong_word_is_none)
 }
 END_TEST
 
+START_TEST(a_share_is_one_of_bytes_and_of_inodes)
+{
+	struct statvfs fs = { .f_frsize = 4096,
+			      .f_blocks = 1000,
+			      .f_bavail = 600,
+			      .f_files = 2000,
+			      .f_favail = 300 };
+	struct message_capture c = { .disk_reserve_percent = 20 };
+	struct file_room room = file_room_of(&c, &fs);
+
+	ck_assert_uint_eq(room.available, 600 * 4096);
+	ck_assert_uint_eq(room.reserve, 1000 * 4096 / 100 * 20);
+	ck_assert_uint_eq(room.inodes, 300);
+	ck_assert_uint_eq(room.inode_reserve, 400);
+	c.disk_reserve = 5; /* bytes */
+	room = file_room_of(&c, &fs);
+	ck_assert_uint_eq(room.reserve, 5);
+	ck_assert_uint_eq(room.inode_reserve, 0);
+	c.disk_reserve = 0;
+	fs.f_files = fs.f_favail = 0; /* no number of them, as on btrfs */
+	room = file_room_of(&c, &fs);
+	ck_assert_uint_eq(room.inodes, UINT64_MAX);
+	ck_assert_uint_eq(room.inode_reserve, 0);
+	fs.f_blocks = fs.f_bavail = 0; /* in memory */
+	room = file_room_of(&c, &fs);
+	ck_assert_uint_eq(room.available, UINT64_MAX);
+	ck_assert_uint_eq(room.reserve, 0);
+}
+END_TEST
+
 Suite *suite_file(void)
 {
 	Suite *s = suite_create("file");
 	TCase *t = tcase_create("file");
 
 	tcase_add_checked_fixture(t, place_setup, place_teardown);
+	tcase_add_test(t, a_share_is_one_of_bytes_and_of_inodes);
 	tcase_add_test(t, a_new_file_is_a_hidden_locked_head);
 	tcase_add_loop_test(t, a_finished_file_has_its_chunks_its_statistics_and_its_name, 0, 2);
 	tcase_add_test(t, a_file_with_a_failed_write_ends_as_suspect);
