@@ -14,6 +14,7 @@
 #include "../base/clock.h"
 #include "../base/config.h"
 #include "../base/failure.h"
+#include "../base/inflight.h"
 #include "../base/log.h"
 #include "../base/trace.h"
 
@@ -335,9 +336,58 @@ static bool answer_send(struct message *answer, int fd)
 	return rc == 0;
 }
 
+/* With what the answer says that was opened, where nobody but who works with it closes it. */
+static int made_wrap(int made, struct message_result *result)
+{
+	int socket = made < 0 ? -1 : inflight_put(made);
+
+	if (made >= 0)
+		close(made);
+	if (made >= 0 && socket < 0) {
+		result->error = -socket;
+		snprintf(result->text, sizeof(result->text),
+			 "handing on a descriptor: %s (LimitNOFILE= is how many a user may have "
+			 "on their way)",
+			 failure_text(-socket));
+	}
+	return socket < 0 ? -1 : socket;
+}
+
+/* Its file is not asked for again. */
+static bool file_ended(uint32_t type, const struct message_result *result)
+{
+	return type == MESSAGE_DISCARD ||
+	       (type == MESSAGE_FINISH && !(result->error && result->later));
+}
+
+/* Returns whether there is somebody to answer. */
+static bool request_answer(struct message *request, int passed)
+{
+	static struct message answer;
+	int fd = passed < 0 ? -1 : inflight_get(passed), made;
+	bool sent;
+
+	if (fd < 0)
+		fd = -1;
+	memset(&answer, 0, sizeof(answer));
+	made = request_serve(request, fd, &answer);
+	inuse_note(request, fd, made, &answer.result);
+	made = made_wrap(made, &answer.result);
+	sent = answer_send(&answer, made);
+	if (made >= 0)
+		close(made);
+	if (fd >= 0)
+		close(fd);
+	if (sent && passed >= 0 && file_ended(request->type, &answer.result))
+		inflight_drop(passed);
+	if (passed >= 0)
+		close(passed);
+	return sent;
+}
+
 int archive_main(void)
 {
-	static struct message request, answer;
+	static struct message request;
 	int fd, rc;
 
 	child_init();
@@ -349,24 +399,11 @@ int archive_main(void)
 		return EXIT_FAILURE;
 	}
 	for (;;) {
-		int made;
-		bool sent;
-
 		channel_wait(POLLIN);
 		rc = channel_recv(CHANNEL_FD, &request, &fd);
 		if (rc == -EAGAIN)
 			continue;
-		if (rc <= 0)
-			break;
-		memset(&answer, 0, sizeof(answer));
-		made = request_serve(&request, fd, &answer);
-		inuse_note(&request, fd, made, &answer.result);
-		sent = answer_send(&answer, made);
-		if (made >= 0)
-			close(made);
-		if (fd >= 0)
-			close(fd);
-		if (!sent)
+		if (rc <= 0 || !request_answer(&request, fd))
 			break;
 	}
 	if (rc < 0)

@@ -3,6 +3,7 @@
 #include "sandbox.h"
 
 #include "../base/confine.h"
+#include "../base/inflight.h"
 #include "../base/log.h"
 #include "../base/message.h"
 #include "../base/privileges.h"
@@ -33,9 +34,22 @@ static const char names[] =
 
 /* Not with the standard streams */
 static const struct confine_call by_file[] = {
-	{ .name = "pread64" },	   { .name = "pwrite64" },  { .name = "ftruncate" },
-	{ .name = "ftruncate64" }, { .name = "fallocate" }, { .name = "fchmod" },
-	{ .name = "fchown" },	   { .name = "fchown32" },
+	{ .name = "pread64" },
+	{ .name = "pwrite64" },
+	{ .name = "ftruncate" },
+	{ .name = "ftruncate64" },
+	{ .name = "fallocate" },
+	{ .name = "fchmod" },
+	{ .name = "fchown" },
+	{ .name = "fchown32" },
+	/* What it comes in */
+	{ "recvmsg", { { 0 }, { 3, CONFINE_FD, INFLIGHT_PEEK } } },
+	{ "recvmsg", { { 0 }, { 3, CONFINE_FD, INFLIGHT_TAKE } } },
+};
+
+/* What it goes in, never the journal's socket, which would send to any address */
+static const struct confine_call sending[] = {
+	{ "sendmsg", { { 0 }, { 3, CONFINE_FD, MSG_NOSIGNAL } } },
 };
 
 static const struct confine_call bound[] = {
@@ -44,6 +58,10 @@ static const struct confine_call bound[] = {
 	{ "utimensat_time64", { { 2, ~(uint64_t)0, 0 } } },
 	{ "recvmsg", { { 1, CONFINE_FD, CHANNEL_FD } } },
 	{ "sendmsg", { { 1, CONFINE_FD, CHANNEL_FD } } },
+	/* Of this type nothing can be sent but to its other end */
+	{ "socketpair",
+	  { { 1, CONFINE_FD, AF_UNIX },
+	    { 2, CONFINE_FD, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK } } },
 	{ "write", { { 1, CONFINE_FD, STDERR_FILENO } } },
 	{ "writev", { { 1, CONFINE_FD, STDERR_FILENO } } }, /* libc, before it aborts */
 	/* ... where it is a socket: without a wait, and to its peer alone */
@@ -86,7 +104,9 @@ int archive_sandbox(void)
 		rc = confine_allow_from(list, CHANNEL_FD + 1, DESCRIPTORS, by_file,
 					sizeof(by_file) / sizeof(*by_file));
 	if (rc == 0)
-		rc = privileges_limit(RLIMIT_NOFILE, DESCRIPTORS);
+		rc = confine_allow_from(list, INFLIGHT_FROM, DESCRIPTORS, sending, 1);
+	if (rc == 0)
+		rc = privileges_limit(RLIMIT_NOFILE, INFLIGHT_MAX);
 	tzset(); /* gmtime_r(3) would look for /etc/localtime */
 	log_confined();
 	if (rc == 0)

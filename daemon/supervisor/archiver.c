@@ -4,6 +4,7 @@
 
 #include "../base/channel.h"
 #include "../base/child.h"
+#include "../base/clock.h"
 #include "../base/failure.h"
 #include "../base/log.h"
 #include "../base/trace.h"
@@ -12,9 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-#define HOPELESS 8 /* deaths without an answer between them, in some three seconds */
+#define END_NS	    UINT64_C(5000000000)
+#define END_LOOK_NS 5000000
+#define HOPELESS    8 /* deaths without an answer between them, in some three seconds */
 
 /* Nobody waits for this one: it is asked for again anyway, and may be what it died of. */
 static void keep_drop(struct files *f)
@@ -244,6 +248,20 @@ bool files_hopeless(const struct files *f)
 	return f->failures >= HOPELESS;
 }
 
+/* It has answered all; it may still be closing a file of a disk that stands still. */
+static void archive_wait(pid_t pid)
+{
+	const struct timespec pause = { 0, END_LOOK_NS };
+	uint64_t end = clock_mono_ns() + END_NS;
+	pid_t ended;
+
+	while ((ended = waitpid(pid, NULL, WNOHANG)) == 0 && clock_mono_ns() < end)
+		nanosleep(&pause, NULL);
+	if (ended == 0)
+		log_warning("leaving without the archive process: it waits for a disk or server "
+			    "while it closes a file");
+}
+
 void files_free(struct files *f)
 {
 	struct request *r;
@@ -257,7 +275,7 @@ void files_free(struct files *f)
 	if (f->retry)
 		event_free(f->retry);
 	if (f->pid > 0 && idle)
-		waitpid(f->pid, NULL, 0);
+		archive_wait(f->pid);
 	while ((r = TAILQ_FIRST(&f->queue))) {
 		TAILQ_REMOVE(&f->queue, r, link);
 		free(r);

@@ -419,17 +419,29 @@ int files_delayed(const struct files *f, uint32_t capture)
 	return 0;
 }
 
+static void unfinished_tell(const struct files *f, const struct request *r)
+{
+	log_about(LOG_ERR,
+		  &(struct log_subject){ f->captures[r->capture].name, (int)r->worker,
+					 r->file->name },
+		  "%s in %s is not finished: %s (the next afcapd there does it)", r->file->name,
+		  f->captures[r->capture].directory,
+		  r->error ? failure_text(r->error) : "its file system does not answer");
+}
+
 unsigned files_unfinished(const struct files *f)
 {
 	const struct request *r;
 	unsigned n = 0;
 
 	TAILQ_FOREACH (r, &f->delayed, link) {
-		log_about(LOG_ERR,
-			  &(struct log_subject){ f->captures[r->capture].name, (int)r->worker,
-						 r->file->name },
-			  "%s in %s is not finished: %s (the next afcapd there does it)",
-			  r->file->name, f->captures[r->capture].directory, failure_text(r->error));
+		unfinished_tell(f, r);
+		n++;
+	}
+	TAILQ_FOREACH (r, &f->queue, link) {
+		if (r->type != MESSAGE_FINISH)
+			continue;
+		unfinished_tell(f, r);
 		n++;
 	}
 	return n;

@@ -16,7 +16,7 @@ struct files; /* the client */
  * or files_discard() on, which free it. */
 struct output_file {
 	uint64_t serial;
-	int fd; /* -1: not made yet */
+	int fd; /* a socket in which it is in flight; -1: not made yet */
 	uint32_t align;
 	char name[FILE_NAME_BYTES];
 	bool named;   /* in use: the request to name it is made */
@@ -133,8 +133,8 @@ pid_t files_pid(const struct files *files);
  * it is believed that cannot be. */
 bool files_answer_fits(const struct message *request, struct message *answer, int fd);
 
-/* Closes the channel, which ends the archive process, and waits for it unless requests are
- * unanswered. Frees all. */
+/* Closes the channel, which ends the archive process, and waits for it, a few seconds, unless
+ * requests are unanswered. Frees all. */
 void files_free(struct files *files);
 
 #endif

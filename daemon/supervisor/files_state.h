@@ -37,7 +37,8 @@ struct files {
 	bool replaced;	   /* it ends since it was told to */
 	struct message_capture
 		captures[CONFIG_CAPTURES_MAX]; /* to be told to each new archive process */
-	int directories[CONFIG_CAPTURES_MAX];  /* as the first one opened them; -1: none */
+	int directories[CONFIG_CAPTURES_MAX];  /* as the first one opened them, in flight (a
+						  socket); -1: none */
 	unsigned told;
 	struct message_crashed
 		crashed; /* what the process said that it dies of; signal 0: nothing */

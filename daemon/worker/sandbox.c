@@ -2,6 +2,7 @@
 #include "sandbox.h"
 
 #include "../base/confine.h"
+#include "../base/inflight.h"
 #include "../base/log.h"
 #include "../base/privileges.h"
 
@@ -103,6 +104,8 @@ static const struct confine_call by_file[] = {
 	{ .name = "fallocate" },
 	{ .name = "sync_file_range" },
 	{ .name = "sync_file_range2" },
+	/* What it comes in */
+	{ "recvmsg", { { 0 }, IS(3, INFLIGHT_PEEK) } },
 	{ "fcntl", { { 0 }, IS(2, F_SETFL), IS(3, 0) } },
 	{ "fcntl", { { 0 }, IS(2, F_SETFL), IS(3, O_DIRECT) } },
 	{ "fcntl64", { { 0 }, IS(2, F_SETFL), IS(3, 0) } },

@@ -8,6 +8,7 @@
 #include "../base/clock.h"
 #include "../base/crash.h"
 #include "../base/failure.h"
+#include "../base/inflight.h"
 #include "../base/log.h"
 #include "../base/trace.h"
 
@@ -287,13 +288,13 @@ static void on_output(struct worker *w, const struct message *message)
 
 static void worker_handle(struct worker *w, struct message *message, int fd)
 {
-	if (message->type == MESSAGE_FILE) {
-		on_file(w, message, fd);
-		return;
-	}
+	int file = message->type == MESSAGE_FILE && fd >= 0 ? inflight_get(fd) : -1;
+
 	if (fd >= 0)
 		close(fd);
-	if (message->type == MESSAGE_WORKER)
+	if (message->type == MESSAGE_FILE)
+		on_file(w, message, file);
+	else if (message->type == MESSAGE_WORKER)
 		on_worker(w, message);
 	else if (message->type == MESSAGE_SOCKET)
 		worker_ring_make(w);

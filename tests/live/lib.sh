@@ -117,6 +117,22 @@ daemon_begin() {
 	PIDS="${PIDS:-} $DAEMON"
 }
 
+mounted() { [ "$(stat -f -c %T "$1")" = fuseblk ] || [ "$(stat -f -c %T "$1")" = fuse ]; }
+
+MIRROR=$BUILD/tests/mirror
+# mirror MOUNTPOINT REFUSAL...: of $DIR/real
+mirror() {
+	[ -x "$MIRROR" ] || skip "no libfuse3 here"
+	[ -c /dev/fuse ] || skip "no FUSE here"
+	mkdir -p "$DIR/real" "$1"
+	"$MIRROR" "$DIR/real" "$@" 2>"$DIR/mirror.err" &
+	PIDS="${PIDS:-} $!"
+	MOUNTED=$!
+	mounted_or_ended() { mounted "$1" || ! kill -0 "$MOUNTED" 2>/dev/null; }
+	wait_for 10 mounted_or_ended "$1"
+	mounted "$1" || skip "no FUSE here: $(cat "$DIR/mirror.err")"
+}
+
 # memory_mount SIZE: OUT is on a file system in memory, which never stands still
 memory_mount() {
 	mkdir -p "$DIR/small"

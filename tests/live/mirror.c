@@ -3,8 +3,9 @@
  *     mirror DIRECTORY MOUNTPOINT [no-flags] [no-links] [no-rename] [no-unlink] [no-locks]
  * [no-fsync]
  *
- * no-flags: rename with flags is an invalid argument; no-locks: every lock is granted. Stays in the
- * foreground. */
+ * no-flags: rename with flags is an invalid argument; no-locks: every lock is granted. As long
+ * as there is a file DIRECTORY.hold whoever closes a file waits; where a process is named in it,
+ * that one alone. Stays in the foreground. */
 #define FUSE_USE_VERSION 31
 #include <dirent.h>
 #include <errno.h>
@@ -16,9 +17,11 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 static int root;
+static char hold[4096];
 static bool no_flags, no_links, no_rename, no_unlink, no_locks, no_fsync;
 
 static const struct {
@@ -87,6 +90,31 @@ static int mirror_open(const char *path, struct fuse_file_info *info)
 
 	info->fh = (uint64_t)fd;
 	return fd < 0 ? -errno : 0;
+}
+
+static bool held(pid_t who)
+{
+	FILE *file = fopen(hold, "re");
+	int named;
+	bool all;
+
+	if (!file)
+		return false;
+	all = fscanf(file, "%d", &named) != 1;
+	fclose(file);
+	return all || named == who;
+}
+
+/* At each close() of each descriptor. */
+static int mirror_flush(const char *path, struct fuse_file_info *info)
+{
+	const struct timespec pause = { 0, 10000000 };
+
+	(void)path;
+	(void)info;
+	while (held(fuse_get_context()->pid))
+		nanosleep(&pause, NULL);
+	return 0;
 }
 
 static int mirror_release(const char *path, struct fuse_file_info *info)
@@ -190,6 +218,7 @@ int main(int argc, char **argv)
 		.readdir = mirror_readdir,
 		.create = mirror_create,
 		.open = mirror_open,
+		.flush = mirror_flush,
 		.release = mirror_release,
 		.read = mirror_read,
 		.write = mirror_write,
@@ -210,6 +239,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: mirror DIRECTORY MOUNTPOINT [REFUSAL]...\n");
 		return 2;
 	}
+	snprintf(hold, sizeof(hold), "%s.hold", argv[1]);
 	for (int i = 3; i < argc; i++)
 		for (size_t k = 0; k < sizeof(refusals) / sizeof(*refusals); k++)
 			if (strcmp(argv[i], refusals[k].name) == 0)

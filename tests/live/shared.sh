@@ -3,23 +3,8 @@
 . "$(dirname "$0")/lib.sh"
 
 FAST="-o block_timeout=10ms -o write_delay=20ms -o ring_size=4M -o block_size=64K"
-MIRROR=$BUILD/tests/mirror
 
 frames() { in_lab "$FRAMES" send vb "$@" >/dev/null; }
-mounted() { [ "$(stat -f -c %T "$1")" = fuseblk ] || [ "$(stat -f -c %T "$1")" = fuse ]; }
-
-# mirror MOUNTPOINT REFUSAL...: of $DIR/real
-mirror() {
-	[ -x "$MIRROR" ] || skip "no libfuse3 here"
-	[ -c /dev/fuse ] || skip "no FUSE here"
-	mkdir -p "$DIR/real" "$1"
-	"$MIRROR" "$DIR/real" "$@" 2>"$DIR/mirror.err" &
-	PIDS="${PIDS:-} $!"
-	MOUNTED=$!
-	mounted_or_ended() { mounted "$1" || ! kill -0 "$MOUNTED" 2>/dev/null; }
-	wait_for 10 mounted_or_ended "$1"
-	mounted "$1" || skip "no FUSE here: $(cat "$DIR/mirror.err")"
-}
 
 # A recording with rotations and a budget
 recorded() {

@@ -244,15 +244,21 @@ va_again() {
 }
 logged() { grep -q -- "$1" "$DIR/err"; }
 
-# afctl and the metrics, five times in a row, each within two seconds; files of lo end meanwhile
+# afctl and the metrics, within two seconds
+both_answer() {
+	local begin
+	begin=$(date +%s%N)
+	ctl status >/dev/null
+	in_lab curl -s --max-time 5 http://127.0.0.1:9748/metrics >"$DIR/metrics" || fail "no metrics"
+	[ $(($(date +%s%N) - begin)) -lt 2000000000 ] || fail "afctl status and /metrics: $(($(date +%s%N) - begin)) ns"
+}
+
+# Five times in a row; files of lo end meanwhile
 others_answer() {
-	local i begin files
+	local i files
 	files=$(lo_files)
 	for i in 1 2 3 4 5; do
-		begin=$(date +%s%N)
-		ctl status >/dev/null
-		in_lab curl -s --max-time 5 http://127.0.0.1:9748/metrics >"$DIR/metrics" || fail "no metrics"
-		[ $(($(date +%s%N) - begin)) -lt 2000000000 ] || fail "afctl status and /metrics: $(($(date +%s%N) - begin)) ns"
+		both_answer
 	done
 	wait_for 10 lo_files_are $((files + 2))
 }
@@ -341,9 +347,10 @@ t_a_restart_without_a_name_server() {
 
 # ---- its own processes ----
 
-# Two captures, lo in a file each second, no names
+# Two captures, lo in a file each second, no names; va in another directory where one is given
 two_start() {
 	named_conf
+	sed -i "0,/^directory/s|^directory.*|directory = ${1:-$OUT}|" "$DIR/conf"
 	sed -i '/^filter/d; /^on_missing/s/.*/worker_timeout = 1m/' "$DIR/conf"
 	ip netns exec "$NS" "$AFCAPD" -c "$DIR/conf" >"$DIR/out" 2>"$DIR/err" &
 	DAEMON=$!
@@ -370,17 +377,14 @@ t_a_worker_that_stands_still() {
 
 # Nothing can begin a file then; what has one goes on, and all is there when it goes on
 t_an_archive_process_that_stands_still() {
-	local pid begin i
+	local pid i
 	two_start
 	in_lab "$FRAMES" send vb 100
 	wait_for 20 va_written 100
 	pid=$(archive_pid)
 	kill -STOP "$pid"
 	for ((i = 0; i < 5; i++)); do
-		begin=$(date +%s%N)
-		ctl status >/dev/null
-		in_lab curl -s --max-time 5 http://127.0.0.1:9748/metrics >"$DIR/metrics" || fail "no metrics"
-		[ $(($(date +%s%N) - begin)) -lt 2000000000 ] || fail "afctl status and /metrics: $(($(date +%s%N) - begin)) ns"
+		both_answer
 		in_lab "$FRAMES" send vb 100 first=$((100 + 100 * i))
 		wait_for 20 va_written $((200 + 100 * i))
 	done
@@ -389,6 +393,78 @@ t_an_archive_process_that_stands_still() {
 	wait_for 20 lo_files_are $((i + 1))
 	daemon_stop
 	contains "the account" "$(cat "$DIR/out")" "^va: 600 packets seen, 0 dropped by the kernel, 600 received, 600 written"
+}
+
+# ---- a file server ----
+
+worker_of() { ctl --json status | jq ".captures[] | select(.name == \"$1\").workers[0].pid"; }
+written_of() { ctl --json stats "$1" | jq '.captures[0].total.written'; }
+# Another one records
+lo_goes_on() {
+	local pid before
+	lo_again() { [ "$(worker_of lo)" != "$1" ] && state_is lo running; }
+	lo_written() { in_lab ping -q -c 1 -W 1 127.0.0.1 && [ "$(written_of lo)" -gt "$1" ]; }
+	before=$(written_of lo)
+	wait_for 10 lo_written "$before"
+	pid=$(worker_of lo)
+	kill -KILL "$pid"
+	wait_for 10 lo_again "$pid" # it has nothing to do with the other's files
+	before=$(written_of lo)
+	wait_for 10 lo_written "$before"
+}
+
+# Nothing of it answers: afcapd can be left, and needs no kill
+frozen_ends() {
+	local i rc=0 left
+	for i in 1 2 3 4 5; do
+		both_answer
+	done
+	lo_goes_on
+	for left in "stopping: writing" "stopping at once" "leaving without waiting for the disk"; do
+		both_answer
+		kill -TERM "$DAEMON"
+		wait_for 10 logged "$left"
+	done
+	ended() { ! kill -0 "$DAEMON" 2>/dev/null || grep -q '^State:[[:space:]]*Z' "/proc/$DAEMON/status"; }
+	wait_for 20 ended
+	wait "$DAEMON" || rc=$?
+	equal "exit code" $rc 1
+}
+
+fuse_start() {
+	mirror "$DIR/small"
+	two_start "$DIR/small"
+	in_lab "$FRAMES" send vb 100
+	wait_for 20 va_written 100
+}
+
+# The supervisor closes no file: that would wait for the server
+t_a_file_server_that_lets_the_supervisor_wait() {
+	local i
+	fuse_start
+	echo "$DAEMON" >"$DIR/real.hold"
+	for i in 1 2 3; do
+		ctl rotate va || fail "afctl rotate: $?"
+		others_answer
+	done
+	ip -n "$NS" link del va
+	wait_for 20 state_is va down
+	others_answer
+	daemon_stop
+	contains "the account" "$(cat "$DIR/out")" "^va: 100 packets seen, 0 dropped by the kernel, 100 received, 100 written"
+}
+
+t_a_file_server_whose_close_never_returns() {
+	fuse_start
+	: >"$DIR/real.hold"
+	frozen_ends
+}
+
+t_a_file_server_that_stands_still() {
+	fuse_start
+	kill -STOP "$MOUNTED"
+	in_lab "$FRAMES" send vb 100 first=100
+	frozen_ends
 }
 
 run_tests

@@ -5,6 +5,7 @@
 
 #include "../../daemon/archive/archive.h"
 #include "../../daemon/base/channel.h"
+#include "../../daemon/base/inflight.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -57,16 +58,24 @@ static void teardown(void)
 	place_teardown();
 }
 
-/* Returns the descriptor that came along, or -1. */
+/* Returns the descriptor that came along, or -1: each way in a socket. */
 static int ask(struct message *request, int fd, uint32_t answered)
 {
 	struct pollfd p = { channel, POLLIN, 0 };
-	int passed;
+	int socket = fd < 0 ? -1 : inflight_put(fd), passed;
 
-	ck_assert_int_eq(channel_send(channel, request, fd), 0);
+	ck_assert_int_eq(channel_send(channel, request, socket), 0);
 	ck_assert_int_eq(poll(&p, 1, 60000), 1);
 	ck_assert_int_eq(channel_recv(channel, &answer, &passed), 1);
 	ck_assert_uint_eq(answer.type, answered);
+	if (socket >= 0)
+		close(socket);
+	socket = passed;
+	if (socket >= 0) {
+		passed = inflight_get(socket);
+		ck_assert_int_ge(passed, 0);
+		close(socket);
+	}
 	return passed;
 }
 

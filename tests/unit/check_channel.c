@@ -2,6 +2,7 @@
 #include "suites.h"
 
 #include "../../daemon/base/channel.h"
+#include "../../daemon/base/inflight.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -54,6 +55,36 @@ START_TEST(a_descriptor_comes_along_close_on_exec)
 	ck_assert_int_eq(write(fd, "x", 1), 1);
 	ck_assert_int_eq(read(pipe_ends[0], &c, 1), 1);
 	ck_assert_int_eq(c, 'x');
+}
+END_TEST
+
+/* What is in flight is there for each who looks, and is closed by who takes it. */
+START_TEST(a_descriptor_in_flight_is_found_again)
+{
+	int pipe_ends[2], socket, found;
+	char c = 0;
+
+	ck_assert_int_eq(pipe2(pipe_ends, O_NONBLOCK), 0);
+	socket = inflight_put(pipe_ends[1]);
+	ck_assert_int_ge(socket, 0);
+	ck_assert_int_eq(fcntl(socket, F_GETFD), FD_CLOEXEC);
+	close(pipe_ends[1]);
+	for (int i = 0; i < 2; i++) {
+		found = inflight_get(socket);
+		ck_assert_int_ge(found, 0);
+		ck_assert_int_eq(fcntl(found, F_GETFD), FD_CLOEXEC);
+		ck_assert_int_eq(write(found, "x", 1), 1);
+		ck_assert_int_eq(read(pipe_ends[0], &c, 1), 1);
+		close(found);
+	}
+	ck_assert_int_eq(read(pipe_ends[0], &c, 1), -1); /* it is open still */
+	ck_assert_int_eq(errno, EAGAIN);
+	inflight_drop(socket);
+	ck_assert_int_eq(read(pipe_ends[0], &c, 1), 0);
+	ck_assert_int_lt(inflight_get(socket), 0);
+	close(socket);
+	ck_assert_int_eq(inflight_get(pipe_ends[0]), -ENOTSOCK);
+	close(pipe_ends[0]);
 }
 END_TEST
 
@@ -141,6 +172,7 @@ Suite *suite_channel(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, every_type_arrives_as_it_was_sent, 0, MESSAGE_TYPES + 1);
 	tcase_add_test(t, a_descriptor_comes_along_close_on_exec);
+	tcase_add_test(t, a_descriptor_in_flight_is_found_again);
 	tcase_add_test(t, wrong_lengths_and_types_are_refused);
 	tcase_add_test(t, a_descriptor_too_many_is_refused_and_closed);
 	tcase_add_test(t, a_closed_end_is_told);
