@@ -169,6 +169,8 @@ static int open_serve(struct file_place *place, const struct message_archive *re
 		result->error = 0;
 		fd = file_try(place, request, result);
 	}
+	if (fd >= 0)
+		keep_granted(place);
 	result->no_inode = result->error == ENOSPC && file_inodes_out(place);
 	return fd;
 }

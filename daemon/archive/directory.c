@@ -13,8 +13,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#define TRY_BYTES (UINT64_C(1) << 20)
-
 /* Takes the descriptor. Returns 0 or -errno. */
 static int directory_set(struct file_place *place, int fd)
 {
@@ -177,7 +175,8 @@ bool file_inodes_out(const struct file_place *place)
 int file_room_try(const struct file_place *place)
 {
 	const struct message_capture *c = &place->capture;
-	uint64_t bytes = c->file_bytes && c->file_bytes < TRY_BYTES ? c->file_bytes : TRY_BYTES;
+	uint64_t bytes =
+		c->file_bytes && c->file_bytes < FILE_TRY_BYTES ? c->file_bytes : FILE_TRY_BYTES;
 	int fd = beneath_unnamed(place->directory), error = fd < 0 ? -fd : 0;
 
 	if (fd < 0)

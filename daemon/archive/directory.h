@@ -25,6 +25,8 @@ struct file_place {
 	uint64_t newest_ns;	    /* modification time of the file finished last; 0: not known */
 	uint64_t refused_ns;	    /* monotonic: a worker's write was refused; 0: it is not */
 	unsigned yields;	    /* files that went for that since */
+	uint64_t yielded;	    /* bytes of what went since something was refused */
+	unsigned in_vain;	    /* files of it beyond as much as was wanted */
 	uint64_t kept_ns;	    /* monotonic: keep_enforce() was last run; 0: never */
 	bool over_budget;	    /* then */
 	bool removed;		    /* something, since the file system was synced for that */
@@ -70,8 +72,10 @@ bool file_is_refusal(int error);
 /* Whether the file system is out of inodes. */
 bool file_inodes_out(const struct file_place *place);
 
-/* Tries to take as much as a file may need, at most 1 MiB, in a file without a name, and gives it
- * back. Returns 0, also where that cannot be tried; ENOSPC or EDQUOT. */
+#define FILE_TRY_BYTES (UINT64_C(1) << 20)
+
+/* Tries to take as much as a file may need, at most FILE_TRY_BYTES, in a file without a name, and
+ * gives it back. Returns 0, also where that cannot be tried; ENOSPC or EDQUOT. */
 int file_room_try(const struct file_place *place);
 
 /* Whether a file found there may be one that afcapd made: a regular one of this user, of root (an

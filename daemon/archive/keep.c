@@ -382,6 +382,23 @@ static const char *refusal(const struct file_place *place, int error)
 	return file_inodes_out(place) ? "the file system has no inode left" : "the disk is full";
 }
 
+/* A reader or a snapshot may have it still: some more than was wanted, and no more. */
+static void yield_count(struct file_place *place, const struct kept *file, uint64_t wanted)
+{
+	if (place->yielded >= wanted && ++place->in_vain == YIELDS)
+		directory_log(place, LOG_WARNING,
+			      "removing files makes no room in %s (who has them open, or in a "
+			      "snapshot?): no more go until there is some",
+			      place->capture.directory);
+	place->yielded += file->freed;
+}
+
+void keep_granted(struct file_place *place)
+{
+	place->yielded = 0;
+	place->in_vain = 0;
+}
+
 bool keep_yield(struct file_place *place, uint64_t bytes, int error, struct message_result *result)
 {
 	struct keep k = { .place = place };
@@ -389,16 +406,19 @@ bool keep_yield(struct file_place *place, uint64_t bytes, int error, struct mess
 	uint64_t sum = 0;
 	bool yielded = false;
 
-	if (!file_is_refusal(error) || directory_scan(&k) || !k.count) {
+	if (!file_is_refusal(error) || place->in_vain >= YIELDS || directory_scan(&k) || !k.count) {
 		free(k.files);
 		return false;
 	}
 	qsort(k.files, k.count, sizeof(*k.files), order_compare);
 	for (size_t i = 0; i < k.count; i++)
 		sum += k.files[i].freed;
-	for (size_t i = 0; i < k.count && !yielded && sum >= bytes; i++)
+	for (size_t i = 0; i < k.count && !yielded && sum >= bytes; i++) {
 		yielded = k.files[i].alone &&
 			  file_remove(&k, &k.files[i], refusal(place, error), result);
+		if (yielded)
+			yield_count(place, &k.files[i], larger(bytes, FILE_TRY_BYTES));
+	}
 	if (k.failed)
 		place->remove_told = k.failed;
 	free(k.files);
@@ -412,15 +432,17 @@ void keep_refused(struct file_place *place, int error, struct message_result *re
 	int own, before = (int)result->removed;
 
 	if (!error) {
+		if (place->refused_ns)
+			keep_granted(place);
 		place->refused_ns = 0;
 		place->yields = 0;
 		return;
 	}
 	while ((own = file_room_try(place)) && keep_yield(place, 0, own, result))
 		;
-	if (own || (int)result->removed != before)
-		return;
-	if (!place->refused_ns) {
+	if (!own)
+		keep_granted(place);
+	if (own || (int)result->removed != before || !place->refused_ns) {
 		place->refused_ns = now;
 	} else if (now - place->refused_ns >= YIELD_NS && place->yields < YIELDS &&
 		   keep_yield(place, 0, error, result)) {

@@ -23,9 +23,13 @@ bool keep_due(const struct file_place *place, struct message_result *result);
 
 /* Something was refused for want of room (`error`: ENOSPC or EDQUOT; whatever there is too little
  * of: bytes, inodes, a quota): removes the file that was finished first of those whose removal
- * gives something back, unless all of them together would not give `bytes`. Adds to
+ * gives something back, unless all of them together would not give `bytes`. Where as much went as
+ * was wanted, and it is refused all the same, YIELDS more go until keep_granted(). Adds to
  * result->removed. Returns whether it is worth trying again. */
 bool keep_yield(struct file_place *place, uint64_t bytes, int error, struct message_result *result);
+
+/* What was refused went well since. */
+void keep_granted(struct file_place *place);
 
 /* A worker's write was refused with `error`, 0: no more: as long as this process is refused room,
  * too, one after the other goes; where it is not, one a second of them, at most YIELDS. */

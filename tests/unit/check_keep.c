@@ -245,59 +245,6 @@ START_TEST(a_removed_file_that_is_being_read_counts_as_removed)
 }
 END_TEST
 
-/* What was refused is not known to be cured by it: one, and of those that give something back. */
-START_TEST(for_what_is_refused_one_file_goes)
-{
-	for (unsigned i = 0; i < 4; i++)
-		place_file(named(NAME_FINISHED, 0, START_US + i), NULL, MIB);
-	ck_assert_int_eq(linkat(place.directory, named(NAME_FINISHED, 0, START_US), place.directory,
-				"kept", 0),
-			 0);
-	result = (struct message_result){ 0 };
-	place_log();
-	ck_assert(!keep_yield(&place, 0, 0, &result));
-	ck_assert(!keep_yield(&place, 0, EIO, &result));
-	ck_assert(!keep_yield(&place, 0, EFBIG, &result));
-	ck_assert(!keep_yield(&place, 3 * MIB + 1, EDQUOT, &result)); /* not by all of them */
-	ck_assert_uint_eq(result.removed, 0);
-	ck_assert(keep_yield(&place, 3 * MIB, EDQUOT, &result));
-	ck_assert(!there(NAME_FINISHED, 0, START_US + 1));
-	ck_assert(keep_yield(&place, 0, ENOSPC, &result));
-	ck_assert(!there(NAME_FINISHED, 0, START_US + 2));
-	ck_assert_uint_eq(result.removed, 2);
-	ck_assert_uint_eq(place_logged("a quota is used up"), 1);
-	ck_assert_uint_eq(place_logged("the disk is full"), 1);
-	ck_assert(keep_yield(&place, 0, ENOSPC, &result));
-	ck_assert(!keep_yield(&place, 0, ENOSPC, &result));
-	ck_assert(there(NAME_FINISHED, 0, START_US));
-}
-END_TEST
-
-/* As long as this process is refused it, too; else one a second, and not for ever. */
-START_TEST(files_go_until_there_is_room)
-{
-	for (unsigned i = 0; i < 6; i++)
-		place_file(named(NAME_FINISHED, 0, START_US + i), NULL, MIB);
-	place_file("foreign", NULL, available());
-	result = (struct message_result){ 0 };
-	keep_refused(&place, ENOSPC, &result);
-	ck_assert_uint_eq(result.removed, 1);
-	keep_refused(&place, ENOSPC, &result); /* it may be written by now */
-	ck_assert_uint_eq(result.removed, 1);
-	place.refused_ns -= UINT64_C(1000000000);
-	keep_refused(&place, ENOSPC, &result);
-	ck_assert_uint_eq(result.removed, 2);
-	keep_refused(&place, ENOSPC, &result);
-	ck_assert_uint_eq(result.removed, 2);
-	place.refused_ns -= UINT64_C(1000000000);
-	place.yields = YIELDS;
-	keep_refused(&place, ENOSPC, &result);
-	ck_assert_uint_eq(result.removed, 2);
-	keep_refused(&place, 0, &result);
-	ck_assert_uint_eq(place.yields, 0);
-}
-END_TEST
-
 START_TEST(foreign_files_are_never_touched)
 {
 	static const char *const names[] = { "README",
@@ -463,8 +410,6 @@ Suite *suite_keep(void)
 	tcase_add_test(t, what_the_next_file_may_take_is_kept_free_within_bounds);
 	tcase_add_test(t, the_reserve_may_be_a_share_of_the_file_system);
 	tcase_add_test(t, a_removed_file_that_is_being_read_counts_as_removed);
-	tcase_add_test(t, for_what_is_refused_one_file_goes);
-	tcase_add_test(t, files_go_until_there_is_room);
 	tcase_add_test(t, foreign_files_are_never_touched);
 	tcase_add_test(t, of_the_same_age_the_first_worker_goes_first);
 	tcase_add_test(t, what_cannot_be_removed_is_told_once_and_skipped);

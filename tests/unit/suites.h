@@ -17,6 +17,7 @@ Suite *suite_filter(void);
 Suite *suite_memory(void);
 Suite *suite_names(void);
 Suite *suite_keep(void);
+Suite *suite_yield(void);
 Suite *suite_age(void);
 Suite *suite_chunks(void);
 Suite *suite_repair(void);
