@@ -357,6 +357,14 @@ int file_seal(int fd, const char *name, const struct ledger_file *record, bool s
 	return sync && fsync(fd) ? errno : 0;
 }
 
+void file_trim(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && ftruncate(fd, st.st_size))
+		log_debug("freeing what was preallocated: %s", failure_text(errno));
+}
+
 void file_discard(struct file_place *place, const struct message_archive *request,
 		  struct message_result *result)
 {
@@ -390,11 +398,11 @@ int file_head_check(int fd, uint64_t size)
 	uint8_t page[HEAD_BYTES];
 	ssize_t n;
 
-	if (size < HEAD_BYTES)
-		return 0;
 	n = file_read(&fd, page, sizeof(page), 0);
 	if (n < 0)
 		return (int)n;
+	if (size < HEAD_BYTES)
+		return head_begun(page, (uint32_t)n) ? 0 : -EBADMSG;
 	return n == HEAD_BYTES && head_valid(page) ? 0 : -EBADMSG;
 }
 

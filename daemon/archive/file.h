@@ -62,6 +62,9 @@ int file_make_other(const struct file_place *place, const struct message_archive
 /* pread() of the descriptor that `context` points to, as chunks_walk() takes it. */
 ssize_t file_read(void *context, void *buffer, size_t bytes, uint64_t offset);
 
+/* Gives back what was preallocated behind the end of a file that nobody writes any more. */
+void file_trim(int fd);
+
 /* Whether the first page is a head. One that never came to be whole is no fault: then there is no
  * chunk either. Returns 0, -EBADMSG or another -errno. */
 int file_head_check(int fd, uint64_t size);

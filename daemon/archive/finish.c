@@ -96,6 +96,8 @@ static int finished_bytes(const struct file_place *place, const struct message_a
 		error = (int)request->file.error;
 	if (!error && ~c->file_mode & FILE_OWNER_MODE && fchmod(fd, c->file_mode))
 		error = errno;
+	if (error == EBADMSG)
+		file_trim(fd);
 	return error;
 }
 

@@ -210,6 +210,20 @@ bool head_valid(const uint8_t *page)
 			     pad_valid(page + at, HEAD_BYTES - at));
 }
 
+bool head_begun(const uint8_t *page, uint32_t bytes)
+{
+	uint32_t zeros = 0;
+
+	while (zeros < bytes && !page[zeros])
+		zeros++;
+	if (zeros == bytes)
+		return true;
+	if (bytes < SECTION_HEAD)
+		return bytes < 4 || word_at(page) == BLOCK_SECTION;
+	return word_at(page) == BLOCK_SECTION && word_at(page + 8) == BYTE_ORDER_MARK &&
+	       (word_at(page + 4) > bytes || memmem(page, bytes, "afcap", 5));
+}
+
 const uint8_t *head_machine(const uint8_t *page)
 {
 	uint32_t option;

@@ -19,6 +19,10 @@ void head_make(uint8_t *page, const struct message_capture *capture, uint32_t wo
 /* Whether `page` (HEAD_BYTES) is such a head: every length and every option within its block. */
 bool head_valid(const uint8_t *page);
 
+/* Whether the first `bytes` of a page, less than HEAD_BYTES, may be of a head that was not written
+ * to its end: zeros, or a section's begin that is not another program's. */
+bool head_begun(const uint8_t *page, uint32_t bytes);
+
 /* The id of the machine that made the file of a valid head (HEAD_ID_BYTES), within the page; NULL:
  * it is not in there. */
 const uint8_t *head_machine(const uint8_t *page);

@@ -112,7 +112,7 @@ int look_back(int fd, const struct ledger_file *record, uint64_t *kept)
 	rc = chunks_read(fd, end, &chunks);
 	if (rc)
 		return -rc;
-	return chunks.end == end ? 0 : EBADMSG;
+	return chunks.count && chunks.end == end ? 0 : EBADMSG; /* zeros say that it ends there */
 }
 
 int look_head(const struct file_place *place, const struct message_archive *request, int fd)

@@ -148,6 +148,8 @@ static int leftover_repair(struct file_place *place, int fd, const char *text, s
 	/* Bytes that are no chunk, or that the disk would not take, are for somebody to look at. */
 	suspect = rc < 0 || rc == REPAIR_EMPTY;
 	cut = suspect || rc == REPAIR_FINISHED ? 0 : (uint64_t)st.st_size - chunks.end;
+	if (suspect || rc == REPAIR_FINISHED)
+		file_trim(fd);
 	if (name.kind == NAME_SPARE) /* its packets came before its name */
 		name.time_us = (suspect ? clock_real_ns() : chunks.first_ns) / 1000;
 	name.kind = suspect ? NAME_SUSPECT : NAME_FINISHED;

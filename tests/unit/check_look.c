@@ -230,6 +230,28 @@ START_TEST(a_first_page_or_chunk_that_is_not_what_was_written_is_found)
 }
 END_TEST
 
+/* No hole: zeros that somebody wrote. And what was preallocated goes back. */
+START_TEST(a_first_chunk_of_zeros_is_found)
+{
+	static const uint8_t zeros[4096];
+	int flags = fcntl(fd, F_GETFL);
+	struct stat st;
+
+	ck_assert_int_eq(file_preallocate(&place, fd), 0);
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	ck_assert_int_ge(st.st_blocks * 512, (int64_t)place.capture.file_bytes);
+	ck_assert_int_eq(fcntl(fd, F_SETFL, flags & ~O_DIRECT), 0);
+	ck_assert_int_eq(pwrite(fd, zeros, sizeof(zeros), HEAD_BYTES), sizeof(zeros));
+	finished();
+	ck_assert_int_eq(result.error, EBADMSG);
+	ck_assert_str_eq(result.name, SUSPECT);
+	ck_assert_uint_eq(result.kept, 0);
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	ck_assert_int_eq(st.st_size, (int64_t)file.size);
+	ck_assert_int_lt(st.st_blocks * 512, st.st_size + 8192);
+}
+END_TEST
+
 /* A file that has losses alone. */
 START_TEST(a_file_without_a_packet_is_read_back_too)
 {
@@ -344,6 +366,7 @@ Suite *suite_look(void)
 	tcase_add_loop_test(t, an_emptied_file_ends_as_suspect, 0, 2);
 	tcase_add_loop_test(t, what_can_be_read_of_a_truncated_file_is_not_lost, 0, 2);
 	tcase_add_loop_test(t, a_first_page_or_chunk_that_is_not_what_was_written_is_found, 0, 2);
+	tcase_add_test(t, a_first_chunk_of_zeros_is_found);
 	tcase_add_test(t, a_file_without_a_packet_is_read_back_too);
 	tcase_add_test(t, what_cannot_be_named_is_asked_for_again);
 	suite_add_tcase(s, t);

@@ -155,16 +155,25 @@ START_TEST(a_changed_file_becomes_a_valid_one)
 }
 END_TEST
 
+/* Killed before it gave back what was preallocated behind it, too */
 START_TEST(a_finished_file_only_gets_its_name)
 {
+	struct stat st;
+	int fd;
+
 	recording_build(&file, 20, 41, true);
 	place_file(PARTIAL, file.bytes, file.size);
+	fd = openat(place.directory, PARTIAL, O_RDWR | O_CLOEXEC);
+	ck_assert_int_eq(fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 1 << 24), 0);
 	ck_assert(step());
 	ck_assert_uint_eq(result.repaired, 1);
 	ck_assert_uint_eq(place_read(FINISHED, repaired, sizeof(repaired)), file.size);
 	ck_assert_mem_eq(repaired, file.bytes, file.size);
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	ck_assert_int_lt(st.st_blocks * 512, 1 << 23);
 	ck_assert(!step());
 	ck_assert_uint_eq(result.again, 0);
+	close(fd);
 }
 END_TEST
 
@@ -317,6 +326,13 @@ static void hostile_make(unsigned kind)
 		ck_assert_int_eq(linkat(place.directory, "target", place.directory, PARTIAL, 0), 0);
 	else if (kind == 5)
 		place_file(PARTIAL, file.bytes + 4, file.size - 4); /* not begun as ours are */
+	else if (kind == 8)
+		place_file(PARTIAL, "notes of somebody's, no recording", 33);
+	else if (kind == 9) /* a section, whole, of another program */
+		place_file(PARTIAL,
+			   "\n\r\r\n\x1c\0\0\0\x4d\x3c\x2b\x1a\1\0\0\0\xff\xff\xff\xff"
+			   "\xff\xff\xff\xff\x1c\0\0\0",
+			   28);
 	else if (kind == 6)
 		ck_assert_int_eq(symlinkat("none", place.directory, ".eth0-w0-1-1.spare"), 0);
 	else
@@ -422,7 +438,7 @@ Suite *suite_repair(void)
 	tcase_add_test(t, a_file_that_is_held_is_left_alone);
 	tcase_add_test(t, one_file_is_repaired_at_a_time);
 	tcase_add_test(t, no_other_file_is_overwritten);
-	tcase_add_loop_test(t, what_is_no_file_of_ours_is_told_once_and_left, 0, 8);
+	tcase_add_loop_test(t, what_is_no_file_of_ours_is_told_once_and_left, 0, 10);
 	tcase_add_test(t, a_file_is_tried_again_when_somebody_saw_to_it);
 	tcase_add_test(t, nothing_else_is_hit_when_a_name_is_swapped_meanwhile);
 	suite_add_tcase(s, t);
