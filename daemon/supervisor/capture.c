@@ -94,6 +94,19 @@ static int slots_make(struct capture *capture, bool resumed)
 	return result;
 }
 
+/* It only waits for the daemon's end then. */
+static void slots_drop(struct capture *capture)
+{
+	resume_forget(capture);
+	for (unsigned i = 0; i < capture->workers && capture->slots; i++) {
+		slot_end(&capture->slots[i]);
+		slot_free(&capture->slots[i]);
+	}
+	free(capture->slots);
+	capture->slots = NULL;
+	capture->workers = 0;
+}
+
 /* A new record for the next daemon. */
 static int saved_make(struct capture *capture)
 {
@@ -131,23 +144,22 @@ int capture_init(struct capture *capture, struct supervisor *supervisor, struct 
 				     .saved_fd = -1,
 				     .available = UINT64_MAX,
 				     .snaplen = capture_snaplen(c) };
-	rc = capture_group(config, c, &capture->file_group, error);
-	if (rc)
-		return rc;
+	rc = capture_events(capture);
+	if (rc == 0 && capture_group(config, c, &capture->file_group, error))
+		return -1;
 	capture_ring(c, &capture->ring, NULL);
 	resumed = resume_take(capture);
 	if (!capture->workers)
 		capture->workers = config_workers(c);
-	rc = capture_events(capture);
 	if (rc == 0 && !resumed)
 		rc = saved_make(capture);
 	if (rc == 0)
 		rc = slots_make(capture, resumed);
-	if (!capture->slots) /* it only waits for the daemon's end then */
-		capture->workers = 0;
-	if (rc)
+	if (rc) {
+		slots_drop(capture);
 		return capture_error(error, EXIT_FAILURE, "capture %s: making slots: %s", c->name,
 				     failure_text(-rc));
+	}
 	return 0;
 }
 

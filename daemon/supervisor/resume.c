@@ -252,6 +252,18 @@ int resume_ledger(struct capture *capture, unsigned worker)
 	return fd;
 }
 
+void resume_forget(struct capture *capture)
+{
+	if (!capture->resume)
+		return;
+	capture_log(capture, LOG_ERR, "its rings are given up: what they hold is lost");
+	for (unsigned i = 0; i < capture->workers; i++)
+		left_close(&capture->resume[i]);
+	free(capture->resume);
+	capture->resume = NULL;
+	handover_discard(capture->config->name);
+}
+
 /* The device that the rings are bound to, if the capture may go on with it: it is called as
  * configured, or nothing is, since it was renamed. NULL, or what became of it. */
 static const char *device_problem(const struct capture *capture, struct link *link)
@@ -292,7 +304,7 @@ static bool rings_whole(const struct capture *capture)
 	for (unsigned i = 0; i < capture->workers; i++)
 		if (capture->resume[i].ring_fd < 0)
 			return false;
-	return capture->saved->armed;
+	return capture->saved->armed && !capture->saved->gap_ns;
 }
 
 /* A file names the filter of its packets: another filter begins another one. */
@@ -345,7 +357,8 @@ void resume_filtered(struct capture *capture, const struct capture_error *error)
 		resume_filter(capture);
 }
 
-/* Some of its rings were closed already, or not yet armed: what the others hold is written. */
+/* Some of its rings were closed already, or not yet armed, or nothing came into them any more: what
+ * they hold is written. The gap goes on. */
 static void resume_rest(struct capture *capture)
 {
 	const struct saved *saved = capture->saved;

@@ -15,6 +15,9 @@ bool resume_take(struct capture *capture);
 /* The ledger of a worker; owned by the caller. */
 int resume_ledger(struct capture *capture, unsigned worker);
 
+/* It cannot go on with them after all: closes what was left, which is logged. */
+void resume_forget(struct capture *capture);
+
 /* The rings go on, each with a worker as soon as its file is found again. */
 void resume_start(struct capture *capture);
 

@@ -298,6 +298,8 @@ void slot_tick(struct slot *slot, uint64_t now)
 
 void slot_drain(struct slot *slot)
 {
+	if (slot->state == SLOT_IDLE || slot->state == SLOT_ENDED)
+		return; /* the next ring is another matter */
 	slot->draining = true;
 	if (slot->state == SLOT_WAITING && slot->given_up) {
 		slot_settle(slot);

@@ -1,5 +1,8 @@
 /* Which capture is the worst, and what of each fits into the line. */
 #include "status.h"
+#include "capture.h"
+#include "notify.h"
+#include "supervisor.h"
 
 #include "../base/printable.h"
 
@@ -8,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MORE_BYTES   sizeof("; and 4294967295 more")
-#define REASON_BYTES 100 /* so that the counts still fit behind it */
+#define MORE_BYTES  sizeof("; and 4294967295 more")
+#define SHOWN_BYTES 100 /* so that the counts still fit behind it */
 
 /* The states that are wrong, the worst first; all others are below a capture that is degraded. */
 static const char *const wrong[] = { "failed", "suspended", "down" };
@@ -47,11 +50,11 @@ static void sort(struct status_item *items, unsigned count)
 }
 
 /* As much of it as there is space for; what is left out is seen to be. */
-static void reason_print(char out[REASON_BYTES], const char *reason)
+static void reason_print(char out[SHOWN_BYTES], const char *reason)
 {
-	size_t end = REASON_BYTES - sizeof("...");
+	size_t end = SHOWN_BYTES - sizeof("...");
 
-	printable(out, REASON_BYTES, reason);
+	printable(out, SHOWN_BYTES, reason);
 	if (strlen(out) <= end)
 		return;
 	while (((unsigned char)out[end] & 0xc0) == 0x80) /* within a character */
@@ -63,7 +66,7 @@ static void item_print(char *text, size_t size, const struct status_item *item)
 {
 	const struct capture_view *v = &item->view;
 	const struct counters *c = &v->total;
-	char reason[REASON_BYTES] = "", discarded[48] = "";
+	char reason[SHOWN_BYTES] = "", discarded[48] = "";
 	/* That it stops is in the prefix */
 	bool plain = strcmp(v->state, "running") == 0 || strcmp(v->state, "stopping") == 0;
 
@@ -101,4 +104,22 @@ void status_text(char text[STATUS_BYTES], const char *prefix, struct status_item
 		snprintf(text + n, space, "%s%s", i ? "; " : "", one);
 		n += strlen(text + n);
 	}
+}
+
+void status_tell(const struct supervisor *s, const char *prefix)
+{
+	static struct status_item items[CONFIG_CAPTURES_MAX];
+	char text[STATUS_BYTES];
+
+	for (unsigned i = 0; i < supervisor_captures(s); i++) {
+		const struct capture *c = supervisor_capture(s, i);
+
+		items[i].up = 0;
+		view_capture(s, i, &items[i].view);
+		for (unsigned w = 0; w < c->workers; w++)
+			items[i].up += c->slots[w].state == SLOT_RUNNING;
+	}
+	status_text(text, prefix, items, supervisor_captures(s));
+	if (supervisor_captures(s))
+		notify_status("%s", text);
 }

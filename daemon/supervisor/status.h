@@ -1,4 +1,4 @@
-/* One line about all captures, for the service manager: what is wrong comes first. Pure. */
+/* One line about all captures, for the service manager: what is wrong comes first. */
 #ifndef STATUS_H
 #define STATUS_H
 
@@ -15,10 +15,13 @@ struct status_item {
 	unsigned up; /* workers */
 };
 
-/* Writes the line to `text`: `prefix`, then as many captures as fit, each whole unless it fills the
- * line alone, and how many more there are. The worst first, by state, then by loss; equals keep
- * their order. `items` is sorted by that. */
+/* Pure. Writes the line to `text`: `prefix`, then as many captures as fit, each whole unless it
+ * fills the line alone, and how many more there are. The worst first, by state, then by loss;
+ * equals keep their order. `items` is sorted by that. */
 void status_text(char text[STATUS_BYTES], const char *prefix, struct status_item *items,
 		 unsigned count);
+
+/* Tells the service manager. */
+void status_tell(const struct supervisor *supervisor, const char *prefix);
 
 #endif

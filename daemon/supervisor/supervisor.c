@@ -11,7 +11,6 @@
 #include "slotfiles.h"
 #include "status.h"
 #include "storelimit.h"
-#include "view.h"
 
 #include "../base/clock.h"
 #include "../base/failure.h"
@@ -163,7 +162,8 @@ void supervisor_former_ended(struct supervisor *s, struct capture *capture)
 	s->unbalanced |= !account_put(capture, 1, true, 0);
 	capture->accounted = true;
 	for (unsigned i = 0; i < s->configured; i++) /* one may wait for its group */
-		event_active(s->capture[i].again, EV_TIMEOUT, 1);
+		if (s->capture[i].again)
+			event_active(s->capture[i].again, EV_TIMEOUT, 1);
 	if (!s->stopping)
 		supervisor_capture_failed(s);
 }
@@ -285,24 +285,6 @@ static void rotate_cb(evutil_socket_t signal, short what, void *arg)
 	supervisor_rotate(arg, NULL);
 }
 
-static void status_tell(const struct supervisor *s, const char *prefix)
-{
-	static struct status_item items[CONFIG_CAPTURES_MAX];
-	char text[STATUS_BYTES];
-
-	for (unsigned i = 0; i < s->configured; i++) {
-		const struct capture *c = &s->capture[i];
-
-		items[i].up = 0;
-		view_capture(s, i, &items[i].view);
-		for (unsigned w = 0; w < c->workers; w++)
-			items[i].up += c->slots[w].state == SLOT_RUNNING;
-	}
-	status_text(text, prefix, items, s->configured);
-	if (s->configured)
-		notify_status("%s", text);
-}
-
 static void tick_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct supervisor *s = arg;
@@ -368,8 +350,7 @@ static int capture_fails(struct supervisor *s, unsigned i, bool others, int exit
 		log_error("%s", why);
 		return exit_code;
 	}
-	capture_fail(&s->capture[i],
-		     why); /* the rings that go on are worth more than a clean start */
+	capture_fail(&s->capture[i], why); /* rings that go on are worth more than that */
 	return 0;
 }
 
@@ -380,8 +361,35 @@ static void former_start(struct capture *capture)
 
 	if (capture->resume)
 		capture_start(capture, &ignored);
-	else /* what was left of it is refused */
+	else /* what was left of it is refused, or of no use here */
 		capture_stop(capture, true);
+}
+
+/* All are made, also behind one that cannot be: each is looked at until the daemon ends. `left`:
+ * one goes on with rings. Returns 0, or the exit code of the first that cannot be, all logged. */
+static int captures_make(struct supervisor *s, bool *left)
+{
+	struct capture_error error;
+	int rc = 0;
+
+	for (unsigned i = 0; i < s->config.captures; i++) {
+		struct capture *capture = &s->capture[s->captures++];
+
+		if (capture_init(capture, s, s->base, s->files, s->links, &s->config, i, &error)) {
+			log_error("%s", error.text);
+			capture_reason(capture, "%s", error.text);
+			capture->failed = true;
+			rc = rc ? rc : error.exit_code;
+		}
+		capture->former = i >= s->configured;
+		*left |= capture->resume != NULL;
+	}
+	if (!*left)
+		return rc;
+	for (unsigned i = 0; i < s->captures; i++)
+		if (s->capture[i].failed)
+			capture_stop(&s->capture[i], true);
+	return 0;
 }
 
 /* Captures are made first and started after that: a bad one is told before a process runs. */
@@ -389,18 +397,10 @@ static int captures_start(struct supervisor *s)
 {
 	struct capture_error error;
 	bool left = false, dropped;
-	int rc = 0;
+	int rc = captures_make(s, &left);
 
-	for (unsigned i = 0; i < s->config.captures; i++) {
-		s->captures = i + 1;
-		if (capture_init(&s->capture[i], s, s->base, s->files, s->links, &s->config, i,
-				 &error)) {
-			log_error("%s", error.text);
-			return error.exit_code;
-		}
-		s->capture[i].former = i >= s->configured;
-		left |= s->capture[i].resume != NULL;
-	}
+	if (rc)
+		return rc;
 	dropped = handover_end();
 	for (unsigned i = 0; i < s->captures; i++) {
 		s->capture[i].initial = !left;
@@ -420,8 +420,7 @@ static int captures_start(struct supervisor *s)
 		if (!s->capture[i].failed && capture_start(&s->capture[i], &error))
 			rc = capture_fails(s, i, left, error.exit_code, error.text);
 	s->started = rc == 0;
-	if (s->started)
-		supervisor_armed(s);
+	supervisor_armed(s);
 	return rc;
 }
 
@@ -455,8 +454,7 @@ int supervisor_new(struct supervisor **out, struct event_base *base, const struc
 	if (rc) {
 		s->failing = true;
 		s->exit_code = rc;
-		event_active(s->signals[0], EV_SIGNAL,
-			     1); /* files made so far are removed in the event loop */
+		event_active(s->signals[0], EV_SIGNAL, 1); /* files made so far are removed */
 	}
 	*out = s;
 	return 0;

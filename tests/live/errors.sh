@@ -34,6 +34,20 @@ t_usage() {
 
 t_no_such_interface() { refused 78 "no such interface: nowhere0" -i nowhere0 -w "$OUT"; }
 
+# A capture that cannot be made, of several: all others are looked at, too, until the daemon ends
+t_no_descriptor_for_a_record() {
+	command -v strace >/dev/null || skip "no strace here"
+	printf '[daemon]\ncontrol = %s\n[capture a]\ninterface = va\nworkers = 1\ndirectory = %s\n[capture b]\ninterface = vb\nworkers = 1\ndirectory = %s\n' \
+		"$SOCK" "$OUT" "$OUT" >"$DIR/conf"
+	for n in 1 2 3 4; do # the records and the ledgers of both
+		rc=0
+		ip netns exec "$NS" timeout 120 strace -qqo /dev/null -e trace=memfd_create -e inject=memfd_create:error=EMFILE:when=$n \
+			"$AFCAPD" -c "$DIR/conf" >"$DIR/out" 2>"$DIR/err" || rc=$?
+		equal "exit code where the descriptor $n is refused" "$rc" 1
+		contains "message" "$(cat "$DIR/err")" "capture [ab]: making slots: "
+	done
+}
+
 t_no_capability() {
 	rc=0
 	in_lab setpriv --bounding-set -net_raw --inh-caps -net_raw "$AFCAPD" -o daemon.control="$SOCK" -i va -w "$OUT" \

@@ -555,11 +555,52 @@ t_restarted_while_the_interface_is_away() {
 	equal "gaps told" "$(grep -c 'nothing is recorded from .*: its interface was deleted' "$DIR/err")" 1
 	in_lab "$FRAMES" send vb 1000 first=1000 rate=50000
 	wait_for 5 counter_is received 2000
+	# Nothing of the end that was asked for then is left: who dies now is replaced
+	equal "the workers" "$(ctl --json status | jq -c '[.captures[0].workers[].state]')" '["running","running"]'
+	for worker in $(workers); do kill -KILL "$worker"; done
+	replaced() { [ "$(counter restarts)" = 2 ] && [ "$(workers | wc -l)" = 2 ]; }
+	wait_for 5 replaced
+	in_lab "$FRAMES" send vb 1000 first=2000 rate=50000
+	wait_for 5 counter_is received 3000
 	managed_stop
-	equal seen "$(account seen)" 2000
+	equal seen "$(account seen)" 3000
+	frames_check 3000 || fail "frames differ"
+	equal "statistics: received, dropped, written" "$(isb_sum)" "3000 0 3000"
+	whole 3000
+}
+
+# The rings that go on are worth more than a clean start: who cannot be made fails alone
+t_a_capture_that_cannot_be_made_at_a_restart() {
+	command -v strace >/dev/null || skip "no strace here"
+	cat >"$DIR/command" <<-E
+		#!/bin/bash
+		set -- "$AFCAPD" "\$@"
+		[ ! -e $DIR/refuse ] || set -- strace -DDqqo /dev/null -e trace=memfd_create -e inject=memfd_create:error=EMFILE "\$@"
+		exec "\$@"
+	E
+	chmod +x "$DIR/command"
+	section() { printf '[capture %s]\ninterface = %s\nworkers = 1\ndirectory = %s\nblock_timeout = 50ms\nwrite_delay = 20ms\n' "$1" "$2" "$OUT"; }
+	section a va >"$DIR/conf"
+	COMMAND=$DIR/command managed_start -c "$DIR/conf"
+	in_lab "$FRAMES" send vb 1000 rate=50000
+	wait_for 5 counter_is received 1000
+	section b vb >>"$DIR/conf"
+	touch "$DIR/refuse"
+	n=$(starts)
+	kill -USR2 "$MANAGER"
+	back() { [ "$(starts)" -gt "$n" ] && daemon_find && ctl stats; }
+	wait_for 10 back
+	equal "states" "$(ctl --json status | jq -c '[.captures[] | .name, .state]')" '["a","running","b","failed"]'
+	in_lab "$FRAMES" send vb 1000 first=1000 rate=50000
+	wait_for 5 counter_is received 2000
+	equal "told" "$(grep -c 'capture b: making slots: ' "$DIR/err")" 1
+	kill -TERM "$MANAGER"
+	rc=0
+	wait "$MANAGER" || rc=$?
+	equal "exit code" "$rc" 1
+	equal "seen, written" "$(account seen) $(account written)" "2000 2000"
 	frames_check 2000 || fail "frames differ"
-	equal "statistics: received, dropped, written" "$(isb_sum)" "2000 0 2000"
-	whole 2000
+	equal "descriptors kept" "$(wc -l <"$DIR/manager/kept")" 0
 }
 
 # Somebody takes the file in use away while there is no daemon: what is in it stays there, the rest goes into another one
