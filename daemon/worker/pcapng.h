@@ -45,7 +45,7 @@
 #define PCAPNG_RING_TYPE     0x8AFCA903u
 #define PCAPNG_CHUNK_MAGIC   32473u
 #define PCAPNG_CHUNK_HEAD    80u
-#define PCAPNG_PAD_LEAST     12u
+#define PCAPNG_PAD_LEAST     16u   /* fq refuses a block of 12, with nothing inside */
 #define PCAPNG_INPLACE_ALIGN 4096u /* chunks made in place are multiples of this */
 #define PCAPNG_EPB_HEAD	     28u   /* in front of the packet's bytes */
 #define PCAPNG_EPB_BYTES     32u   /* beside them: and the length behind */
