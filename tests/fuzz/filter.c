@@ -1,6 +1,6 @@
-/* Fuzz target: filter expressions for all interfaces at once, compiled by libpcap and translated.
- * The kernel takes every program, and it says of a packet what the untranslated one says of the
- * same packet as the file will have it.
+/* Fuzz target: filter expressions for all interfaces at once, compiled by libpcap and translated,
+ * for both kinds of cooked packets. The kernel takes every program, and it says of a packet what
+ * the untranslated one says of the same packet as the file will have it.
  *
  * Input: an expression, a NUL, a cooked packet. */
 #include "fuzz.h"
@@ -24,8 +24,31 @@
 
 struct packet {
 	uint8_t bytes[PACKET_BYTES]; /* cooked header first */
-	uint32_t length;
+	uint32_t length, head;
 };
+
+/* Where a cooked header has what the kernel tells beside the packet; size 0: it has not. */
+struct field {
+	uint32_t offset, size;
+};
+
+static const struct kind {
+	const char *interface;
+	int dlt;
+	uint32_t link_type;
+	struct field protocol, ifindex, hatype, pkttype;
+} kinds[] = {
+	{ INTERFACE_ANY,
+	  DLT_LINUX_SLL2,
+	  LINKTYPE_LINUX_SLL2,
+	  { 0, 2 },
+	  { 4, 4 },
+	  { 8, 2 },
+	  { 10, 1 } },
+	{ FILTER_ANY_SLL, DLT_LINUX_SLL, LINKTYPE_LINUX_SLL, { 14, 2 }, { 0 }, { 2, 2 }, { 0, 2 } },
+};
+
+static const struct kind *kind;
 
 /* No name is asked for: a resolver is no part of this. */
 int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
@@ -47,20 +70,25 @@ static uint32_t big_endian(const uint8_t *p, uint32_t size)
 	return v;
 }
 
+static uint32_t told(const struct packet *p, struct field field)
+{
+	return big_endian(p->bytes + field.offset, field.size);
+}
+
 /* What the kernel tells beside the packet, from the header that it will get. */
 static bool ancillary(const struct packet *p, uint32_t k, uint32_t *value)
 {
-	static const struct {
+	const struct {
 		int at;
-		uint32_t offset, size;
-	} fields[] = { { SKF_AD_PROTOCOL, 0, 2 },
-		       { SKF_AD_IFINDEX, 4, 4 },
-		       { SKF_AD_HATYPE, 8, 2 },
-		       { SKF_AD_PKTTYPE, 10, 1 } };
+		struct field field;
+	} fields[] = { { SKF_AD_PROTOCOL, kind->protocol },
+		       { SKF_AD_IFINDEX, kind->ifindex },
+		       { SKF_AD_HATYPE, kind->hatype },
+		       { SKF_AD_PKTTYPE, kind->pkttype } };
 
 	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)
-		if (k == (uint32_t)(SKF_AD_OFF + fields[i].at)) {
-			*value = big_endian(p->bytes + fields[i].offset, fields[i].size);
+		if (fields[i].field.size && k == (uint32_t)(SKF_AD_OFF + fields[i].at)) {
+			*value = told(p, fields[i].field);
 			return true;
 		}
 	return false;
@@ -74,7 +102,7 @@ static uint32_t insn_size(const struct sock_filter *f)
 /* A load as the kernel does it, of a packet without its cooked header. False: outside. */
 static bool load(const struct packet *p, const struct sock_filter *f, uint32_t x, uint32_t *value)
 {
-	uint32_t length = p->length - COOKED_HEAD_BYTES, size = insn_size(f), at = f->k;
+	uint32_t length = p->length - p->head, size = insn_size(f), at = f->k;
 
 	if (BPF_MODE(f->code) == BPF_ABS && ancillary(p, f->k, value))
 		return true;
@@ -82,7 +110,7 @@ static bool load(const struct packet *p, const struct sock_filter *f, uint32_t x
 		at += x;
 	if (at > INT32_MAX || at > length || size > length - at)
 		return false;
-	*value = big_endian(p->bytes + COOKED_HEAD_BYTES + at, size);
+	*value = big_endian(p->bytes + p->head + at, size);
 	return true;
 }
 
@@ -137,12 +165,12 @@ static uint32_t loaded(const struct packet *p, const struct sock_filter *f, uint
 	case BPF_IMM:
 		return f->k;
 	case BPF_LEN:
-		return p->length - COOKED_HEAD_BYTES;
+		return p->length - p->head;
 	case BPF_MEM:
 		return cells[f->k % BPF_MEMWORDS];
 	case BPF_MSH:
-		*outside = f->k > INT32_MAX || f->k >= p->length - COOKED_HEAD_BYTES;
-		return *outside ? 0 : (p->bytes[COOKED_HEAD_BYTES + f->k] & 15u) * 4;
+		*outside = f->k > INT32_MAX || f->k >= p->length - p->head;
+		return *outside ? 0 : (p->bytes[p->head + f->k] & 15u) * 4;
 	default:
 		*outside = !load(p, f, x, &value);
 		return value;
@@ -199,13 +227,14 @@ static uint32_t run(const struct sock_fprog *program, const struct packet *p)
 /* Of the loopback what goes out is refused. */
 static bool loops_back(const struct packet *p)
 {
-	return big_endian(p->bytes + 8, 2) == ARPHRD_LOOPBACK && p->bytes[10] == PACKET_OUTGOING;
+	return told(p, kind->hatype) == ARPHRD_LOOPBACK &&
+	       told(p, kind->pkttype) == PACKET_OUTGOING;
 }
 
 /* What libpcap itself makes of the packet in the file. */
 static uint32_t expected(const char *expression, const struct packet *p)
 {
-	pcap_t *pcap = pcap_open_dead(DLT_LINUX_SLL2, SNAPLEN);
+	pcap_t *pcap = pcap_open_dead(kind->dlt, SNAPLEN);
 	struct bpf_program program;
 	uint32_t verdict;
 
@@ -230,36 +259,41 @@ static void kernel_takes(const struct sock_fprog *program)
 	setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, NULL, 0);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
+static void one_kind(const char *expression, const uint8_t *packet, size_t bytes)
 {
-	char expression[FILTER_BYTES], error[256] = "";
-	const uint8_t *end = memchr(data, '\0', bytes);
-	size_t n = end ? (size_t)(end - data) : bytes;
-	struct packet p = { .length = COOKED_HEAD_BYTES };
+	struct packet p = { .head = COOKED_HEAD(kind->link_type) };
 	struct sock_fprog program;
+	char error[256] = "";
 
-	if (n >= sizeof(expression))
-		return 0;
-	memcpy(expression, data, n);
-	expression[n] = '\0';
-	if (end) {
-		size_t left = bytes - n - 1;
-
-		memcpy(p.bytes, end + 1, left < PACKET_BYTES ? left : PACKET_BYTES);
-		if (left > p.length)
-			p.length = (uint32_t)(left < PACKET_BYTES ? left : PACKET_BYTES);
-	}
-	filter_check("eth0", expression, SNAPLEN, error, sizeof(error));
-	if (filter_compile(&program, INTERFACE_ANY, expression, SNAPLEN, false, error,
+	bytes = bytes < PACKET_BYTES ? bytes : PACKET_BYTES;
+	if (bytes)
+		memcpy(p.bytes, packet, bytes);
+	p.length = bytes > p.head ? (uint32_t)bytes : p.head;
+	if (filter_compile(&program, kind->interface, expression, SNAPLEN, false, error,
 			   sizeof(error))) {
 		if (!*error ||
-		    !filter_check(INTERFACE_ANY, expression, SNAPLEN, error, sizeof(error)))
+		    !filter_check(kind->interface, expression, SNAPLEN, error, sizeof(error)))
 			abort();
-		return 0;
+		return;
 	}
 	kernel_takes(&program);
 	if (*expression && run(&program, &p) != expected(expression, &p))
 		abort();
 	free(program.filter);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
+{
+	char expression[FILTER_BYTES], error[256] = "";
+	const uint8_t *end = memchr(data, '\0', bytes);
+	size_t n = end ? (size_t)(end - data) : bytes;
+
+	if (n >= sizeof(expression))
+		return 0;
+	memcpy(expression, data, n);
+	expression[n] = '\0';
+	filter_check("eth0", expression, SNAPLEN, error, sizeof(error));
+	for (kind = kinds; kind < kinds + sizeof(kinds) / sizeof(*kinds); kind++)
+		one_kind(expression, end ? end + 1 : NULL, end ? bytes - n - 1 : 0);
 	return 0;
 }
