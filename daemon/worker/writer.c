@@ -233,6 +233,7 @@ static int chunk_put(struct writer *w, struct ledger_totals *t, const struct pca
 	int error = chunk == &w->chunk ? compact_put(w, t)
 				       : write_direct(w, t, chunk->buffer, chunk->used);
 
+	t->written_bytes += t->current.end - before; /* or its lead, which stays */
 	if (error) {
 		/* No torn record, also while nobody comes to finish the file */
 		if (ftruncate(w->current.fd, (off_t)t->current.end))
@@ -248,7 +249,6 @@ static int chunk_put(struct writer *w, struct ledger_totals *t, const struct pca
 	}
 	t->written += chunk->packets;
 	t->drops_noted += chunk->drops_noted;
-	t->written_bytes += t->current.end - before;
 	atomic_store_explicit(&w->no_space, 0, memory_order_relaxed);
 	return 0;
 }

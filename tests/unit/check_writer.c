@@ -6,7 +6,9 @@
 #include "../../daemon/worker/writer.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -137,6 +139,33 @@ START_TEST(what_was_written_never_changes)
 }
 END_TEST
 
+/* The pad in front of it may be there, half of it is not. */
+START_TEST(a_write_that_fails_half_way_leaves_whole_blocks)
+{
+	const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
+
+	align = aligns[_i];
+	writer_begin();
+	signal(SIGXFSZ, SIG_IGN);
+	for (unsigned i = 0; i < 20; i++) {
+		struct rlimit most = none;
+
+		compact(1 + i, 60 + i);
+		most.rlim_cur = (totals.current.end + 4095) / 4096 * 4096 + 8192;
+		ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &most), 0);
+		inplace(16384);
+		compact(200, 200);
+		ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+		ck_assert_uint_eq(totals.write_errors, 2 * (i + 1));
+		file_check();
+		inplace(4096);
+		file_check();
+	}
+	ck_assert_uint_eq(totals.received, totals.written + totals.discarded_no_space);
+	ck_assert_uint_eq(totals.written_bytes, totals.current.end - LEDGER_FILE_BEGIN);
+}
+END_TEST
+
 /* What a plain pcapng file has is 32 bytes a packet: at one packet a write it is 1.5 times that,
  * and less at more. */
 START_TEST(padding_is_a_small_part_of_what_is_written)
@@ -188,6 +217,7 @@ Suite *suite_writer(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, what_was_written_never_changes, 0, 3);
+	tcase_add_loop_test(t, a_write_that_fails_half_way_leaves_whole_blocks, 0, 3);
 	tcase_add_loop_test(t, padding_is_a_small_part_of_what_is_written, 0, 3);
 	tcase_add_test(t, large_chunks_are_written_past_the_page_cache);
 	suite_add_tcase(s, t);
