@@ -20,7 +20,7 @@ in_lab() { ip netns exec "$NS" "$@"; }
 
 fail() {
 	echo "# $*" >&2
-	[ -z "${DAEMON:-}" ] || { kill -CONT "$DAEMON"; ctl stats; cat "$DIR/err"; } >&2
+	[ -z "${DAEMON:-}" ] || { kill -CONT "$DAEMON"; timeout 10 "$AFCTL" -s "$SOCK" stats; cat "$DIR/err"; } >&2
 	exit 1
 }
 
@@ -169,7 +169,8 @@ daemon_start() {
 	kill -0 "$DAEMON" 2>/dev/null || fail "afcapd ended: $(cat "$DIR/err")"
 }
 
-ctl() { "$AFCTL" -s "$SOCK" "$@"; }
+# A daemon that does not answer fails its test, instead of holding up the rest
+ctl() { timeout 120 "$AFCTL" -s "$SOCK" "$@"; }
 
 # The sum of a counter over all workers, as last reported
 counter() { ctl --json stats | jq "[.captures[].total.$1] | add"; }
