@@ -149,7 +149,8 @@ bool files_answer_fits(const struct message *request, struct message *answer, in
 	r->text[sizeof(r->text) - 1] = '\0';
 	r->name[sizeof(r->name) - 1] = '\0';
 	if (request->type == MESSAGE_CAPTURE) /* with its directory, perhaps */
-		return r->capture == request->capture.capture && (fd < 0 || !r->error);
+		return r->capture == request->capture.capture && (fd < 0 || !r->error) &&
+		       !r->removed; /* nobody asked, perhaps, who would count it */
 	return r->capture == request->archive.capture && r->worker == request->archive.worker &&
 	       r->serial == request->archive.file.serial && (fd >= 0) == opening &&
 	       (!opening || (r->align && (r->align & (r->align - 1)) == 0));

@@ -89,6 +89,8 @@ static void answer(const struct message *received, int fd)
 		if (copy.type != message_answer(type) || !memchr(r->name, '\0', sizeof(r->name)) ||
 		    !memchr(r->text, '\0', sizeof(r->text)))
 			abort();
+		if (type == MESSAGE_CAPTURE && r->removed)
+			abort();
 		if (!r->error && (type == MESSAGE_OPEN || type == MESSAGE_REOPEN) &&
 		    (fd < 0 || !r->align || r->align & (r->align - 1)))
 			abort();

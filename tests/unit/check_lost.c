@@ -1,6 +1,7 @@
-/* daemon/supervisor/lost.c: what readers see while files are lost. */
+/* daemon/supervisor/lost.c: what readers see while files are lost; files.c: whose answers count. */
 #include "suites.h"
 
+#include "../../daemon/supervisor/files.h"
 #include "../../daemon/supervisor/lost.h"
 
 #include <stdlib.h>
@@ -148,6 +149,22 @@ START_TEST(a_loss_is_counted_once_wherever_that_is_interrupted)
 }
 END_TEST
 
+/* A capture that is told again is nobody's request */
+START_TEST(files_are_removed_where_somebody_counts_them)
+{
+	static struct message request, answer;
+
+	request.type = MESSAGE_CAPTURE;
+	answer.type = message_answer(MESSAGE_CAPTURE);
+	ck_assert(files_answer_fits(&request, &answer, -1));
+	answer.result.removed = 1;
+	ck_assert(!files_answer_fits(&request, &answer, -1));
+	request.type = MESSAGE_KEEP;
+	answer.type = message_answer(MESSAGE_KEEP);
+	ck_assert(files_answer_fits(&request, &answer, -1));
+}
+END_TEST
+
 Suite *suite_lost(void)
 {
 	Suite *s = suite_create("lost");
@@ -160,6 +177,7 @@ Suite *suite_lost(void)
 	tcase_add_test(t, a_file_holds_what_was_written_between_its_marks);
 	tcase_add_test(t, nothing_is_counted_below_zero);
 	tcase_add_test(t, a_loss_is_counted_once_wherever_that_is_interrupted);
+	tcase_add_test(t, files_are_removed_where_somebody_counts_them);
 	suite_add_tcase(s, t);
 	return s;
 }
