@@ -138,9 +138,9 @@ void supervisor_armed(struct supervisor *s)
 void supervisor_capture_failed(struct supervisor *s)
 {
 	for (unsigned i = 0; i < s->captures; i++)
-		if (!s->capture[i].failed &&
-		    (!s->capture[i].former || s->capture[i].state != CAPTURE_STOPPED))
-			return;
+		if (s->capture[i].state != CAPTURE_STOPPED ||
+		    (!s->capture[i].failed && !s->capture[i].former))
+			return; /* which may still write what its rings hold */
 	if (s->configured)
 		supervisor_failed(s, EXIT_FAILURE, "no capture is left");
 	else
@@ -421,6 +421,8 @@ static int captures_start(struct supervisor *s)
 			rc = capture_fails(s, i, left, error.exit_code, error.text);
 	s->started = rc == 0;
 	supervisor_armed(s);
+	if (rc == 0 && !s->captures) /* nothing was left of use, which is all there was to do */
+		supervisor_capture_failed(s);
 	return rc;
 }
 

@@ -225,6 +225,18 @@ two_captures() {
 	C
 }
 
+loop() { # CAPTURE: kills worker 0 until it is not replaced any more
+	local pid i
+	for i in $(seq 100); do
+		ctl --json stats >"$DIR/now" 2>/dev/null || return 0 # it was the last one
+		pid=$(jq ".captures[$1].workers[0].pid" "$DIR/now")
+		[ "$(jq -r ".captures[$1].state" "$DIR/now")" != failed ] || return 0
+		[ "$pid" = null ] || kill -KILL "$pid" 2>/dev/null
+		sleep 0.02
+	done
+	fail "it never failed"
+}
+
 # Killed as soon as it comes, five times: that capture ends, the other one goes on, and without any left the daemon ends
 t_a_crash_loop_fails_its_capture_alone() {
 	two_captures
@@ -232,17 +244,6 @@ t_a_crash_loop_fails_its_capture_alone() {
 	in_lab "$FRAMES" send vd 500 rate=100000
 	wait_for 5 counter_is received 500
 	wait_for 3 counter_is restarts 0
-	loop() { # CAPTURE: kills worker 0 until it is not replaced any more
-		local pid i
-		for i in $(seq 100); do
-			ctl --json stats >"$DIR/now" 2>/dev/null || return 0 # it was the last one
-			pid=$(jq ".captures[$1].workers[0].pid" "$DIR/now")
-			[ "$(jq -r ".captures[$1].state" "$DIR/now")" != failed ] || return 0
-			[ "$pid" = null ] || kill -KILL "$pid" 2>/dev/null
-			sleep 0.02
-		done
-		fail "it never failed"
-	}
 	loop 1
 	contains log "$(cat "$DIR/err")" "bad: worker 0 died 5 times in a row (last by signal 9): the capture has failed"
 	rc=0
@@ -267,6 +268,35 @@ t_a_crash_loop_fails_its_capture_alone() {
 	contains account "$(cat "$DIR/out")" "^good: 1000 packets seen, 0 dropped by the kernel, 1000 received, 1000 written, 0 discarded"
 	contains account "$(cat "$DIR/out")" "^bad: 500 packets seen, 0 dropped by the kernel, 500 received, 500 written, 0 discarded"
 	equal "left behind" "$(find "$OUT" -type f ! -name '*.pcapng' | wc -l)" 0
+}
+
+# One that has failed still writes what its other rings hold, whoever else fails meanwhile
+t_the_last_one_to_fail_is_waited_for() {
+	local held before=-1 now=0
+	two_captures
+	echo "worker_timeout = 1m" >>"$DIR/afcapd.conf"
+	sed -i 's/^interface = va/&\nworker_timeout = 1m\ndrain_timeout = 2m/' "$DIR/afcapd.conf"
+	daemon_start -c "$DIR/afcapd.conf"
+	held=$(worker_pid 1)
+	kill -STOP "$held"
+	in_lab "$FRAMES" send vb 1000 rate=50000
+	settled() { # what came to worker 0 is written
+		before=$now now=$(ctl --json stats | jq '.captures[0].workers[0].written')
+		if [ "$now" -gt 0 ] && [ "$now" = "$before" ]; then return 0; fi
+		sleep 1.2
+		return 1
+	}
+	wait_for 20 settled
+	loop 0
+	loop 1
+	bad_ended() { ! (ctl --json status || true) | jq -e '.captures[1].workers[] | select(.state != "stopped")'; }
+	wait_for 20 bad_ended
+	contains log "$(cat "$DIR/err")" "bad: worker 0 died 5 times"
+	kill -CONT "$held"
+	rc=0
+	wait "$DAEMON" || rc=$?
+	equal "exit code" $rc 1
+	contains account "$(cat "$DIR/out")" "^good: 1000 packets seen, 0 dropped by the kernel, 1000 received, 1000 written, 0 discarded"
 }
 
 # What a worker that was taken over may do to its ledger: PID OFFSET LENGTH BYTE

@@ -603,6 +603,22 @@ t_a_capture_that_cannot_be_made_at_a_restart() {
 	equal "descriptors kept" "$(wc -l <"$DIR/manager/kept")" 0
 }
 
+# A configuration that became wrong where nothing was recorded yet: there is nothing to be written out, nor to be waited for
+t_a_configuration_that_became_wrong_before_anything_was_recorded() {
+	local rc=0
+	printf '[capture a]\ninterface = nowhere0\non_missing = wait\ndirectory = %s\n' "$OUT" >"$DIR/conf"
+	managed_begin -c "$DIR/conf"
+	wait_for 20 grep -q '^capture.a$' "$DIR/manager/kept"
+	wait_for 20 ctl stats
+	echo 'colour = red' >>"$DIR/conf"
+	kill -USR2 "$MANAGER"
+	ended() { ! kill -0 "$MANAGER" || grep -q '^State:.Z' "/proc/$MANAGER/status"; }
+	wait_for 10 ended
+	wait "$MANAGER" || rc=$?
+	equal "exit code" "$rc" 78
+	equal "descriptors kept" "$(wc -l <"$DIR/manager/kept")" 0
+}
+
 # Somebody takes the file in use away while there is no daemon: what is in it is lost, and counted, the rest goes into another one
 t_the_file_went_meanwhile() {
 	local rc=0
