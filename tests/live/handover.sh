@@ -400,6 +400,8 @@ t_another_filter_begins_another_file() {
 		printf '[capture va]\ndirectory = %s\nworkers = 2\nblock_timeout = 50ms\nwrite_delay = 20ms\nfilter = %s\n' "$OUT" "${filters[f]}" \
 			>"$DIR/afcapd.conf"
 		if [ "$f" = 0 ]; then managed_start -c "$DIR/afcapd.conf"; else again USR2; fi
+		finished_are() { [ "$(files | wc -l)" = "$1" ]; }
+		[ "$f" != 1 ] || wait_for 10 finished_are 2 # what the rings still hold may be in either file
 		in_lab "$FRAMES" send vb 1000 first=$((f * 1000)) rate=50000
 		wait_for 10 counter_is written $(((f + 1) * 1000))
 	done

@@ -76,11 +76,15 @@ t_room_on_a_full_disk_is_found_within_a_second() {
 	memory_mount 6m
 	daemon_start -i va -w "$OUT" -j 1 -o block_size=64K -o block_timeout=50ms -o write_delay=20ms -o file_size=512K -o disk_reserve=0
 	send 100000000 rate=8000 size=700-1400
+	# As fast as room is made of own files, until it is all theirs
+	while :; do head -c 1M /dev/zero 2>/dev/null >>"$OUT/foreign"; done &
+	PIDS="$PIDS $!"
 	wait_for 10 state_is suspended
+	kill -KILL $! && wait $! 2>/dev/null
 	send_end
 	in_use_alone() { [ "$(find "$OUT" -name 'va-*.partial' | wc -l)" -le 1 ]; } # the ones before are finished
 	wait_for 5 in_use_alone
-	rm "$OUT"/va-*.pcapng
+	rm "$OUT/foreign"
 	begin=$(now_ms)
 	wait_for 5 state_is running
 	within 2200 "$begin" "back after there was room"
