@@ -60,8 +60,20 @@ static socklen_t manager_address(struct sockaddr_un *address)
 	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + (*path == '/'));
 }
 
-/* sd_notify(3) would wait for a manager that does not read. Returns 0, -EAGAIN, or another -errno.
+/* What passes by itself: the manager does not read, or there is no memory, no descriptor just now.
  */
+static int send_error(int error)
+{
+	static const int passing[] = { EAGAIN, ENOBUFS, ENOMEM, EMFILE, ENFILE, ETOOMANYREFS };
+
+	for (size_t i = 0; i < sizeof(passing) / sizeof(*passing); i++)
+		if (error == passing[i])
+			return -EAGAIN;
+	return -error;
+}
+
+/* sd_notify(3) would wait for a manager that does not read. Returns 0, -EAGAIN (to be repeated), or
+ * another -errno. */
 static int manager_send(const char *text, const int *fds, unsigned count)
 {
 	union {
@@ -89,8 +101,8 @@ static int manager_send(const char *text, const int *fds, unsigned count)
 	}
 	channel = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (channel < 0)
-		return -errno;
-	rc = sendmsg(channel, &header, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+		return send_error(errno);
+	rc = sendmsg(channel, &header, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? send_error(errno) : 0;
 	close(channel);
 	return rc;
 }
@@ -144,6 +156,11 @@ static void note_put(const char *text, const int *fds, unsigned count)
 			note->fds[note->count++] = fd;
 	}
 	TAILQ_INSERT_TAIL(&waiting, note, link);
+	if (note->count == count)
+		return;
+	log_error("no descriptor to tell the service manager (the limit of this process: raise "
+		  "LimitNOFILE=)");
+	note_free(note);
 }
 
 /* Said again soon anyway */

@@ -415,6 +415,24 @@ t_another_filter_begins_another_file() {
 	equal "packets by filter" "$(cat "$DIR/by-filter")" $'udp and less 2000: 2000\nudp: 1000'
 }
 
+# What the service manager is told once is repeated where the kernel had no memory for it just then
+t_a_note_that_is_refused_once_is_told_again() {
+	command -v strace >/dev/null || skip "no strace here"
+	[[ $BUILD != *asan* ]] || skip "a sanitizer does not run under strace"
+	printf '#!/bin/sh\nexec strace -DDqqo /dev/null -e trace=sendmsg -e inject=sendmsg:error=ENOBUFS:when=1 "%s" "$@"\n' "$AFCAPD" >"$DIR/run.sh"
+	chmod 755 "$DIR/run.sh"
+	# shellcheck disable=SC2086
+	COMMAND=$DIR/run.sh managed_start -i va -w "$OUT" -j 1 $SMALL
+	in_lab "$FRAMES" send vb 1000 rate=50000
+	wait_for 10 counter_is written 1000
+	again USR2
+	equal "gone on" "$(grep -c 'goes on with the rings' "$DIR/err")" 1
+	in_lab "$FRAMES" send vb 1000 first=1000 rate=50000
+	wait_for 10 counter_is written 2000
+	managed_stop
+	all_there 2000
+}
+
 # The file in use and the one made ahead get them, and go on
 t_another_mode_and_group_are_those_of_the_files_in_use() {
 	local before group
