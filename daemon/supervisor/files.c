@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define LAST_TRIES 6 /* of what the file system refuses at the end: three seconds */
+
 static bool opens(uint32_t type)
 {
 	return type == MESSAGE_OPEN || type == MESSAGE_REOPEN;
@@ -403,6 +405,8 @@ bool files_pending(const struct files *f, uint32_t capture)
 
 void files_tick(struct files *f)
 {
+	if (f->ending && !TAILQ_EMPTY(&f->delayed))
+		f->last_tries++;
 	TAILQ_CONCAT(&f->queue, &f->delayed, link);
 	files_queue_send(f);
 }
@@ -451,4 +455,10 @@ unsigned files_unfinished(const struct files *f)
 bool files_idle(const struct files *f)
 {
 	return TAILQ_EMPTY(&f->queue);
+}
+
+bool files_settled(struct files *f)
+{
+	f->ending = true;
+	return files_idle(f) && (TAILQ_EMPTY(&f->delayed) || f->last_tries >= LAST_TRIES);
 }

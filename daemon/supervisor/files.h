@@ -120,6 +120,10 @@ unsigned files_unfinished(const struct files *files);
 /* True when no request is waiting for its answer; what is delayed is not waited for. */
 bool files_idle(const struct files *files);
 
+/* The same when all captures have stopped: from the first call on, what is delayed is tried some
+ * more times, by files_tick(). */
+bool files_settled(struct files *files);
+
 /* True when one archive process after the other died without an answer. */
 bool files_hopeless(const struct files *files);
 

@@ -29,6 +29,8 @@ struct files {
 	int64_t clock_step_ns;	      /* set by so much since files_clock() */
 	struct request_queue queue;   /* the head is with the archive while `sent` */
 	struct request_queue delayed; /* to be sent again */
+	bool ending;		      /* all captures have stopped */
+	unsigned last_tries;	      /* of what is delayed, since then */
 	bool sent;
 	int channel;
 	struct event *event, *retry; /* of its start, or of a request */

@@ -94,7 +94,7 @@ static bool captures_stopped(const struct supervisor *s)
 
 void supervisor_changed(struct supervisor *s)
 {
-	if (captures_stopped(s) && files_idle(s->files))
+	if (captures_stopped(s) && files_settled(s->files))
 		event_base_loopexit(s->base, NULL);
 }
 

@@ -45,7 +45,7 @@ once() {
 
 # Four at a time, each in a laboratory of its own
 sweep() { # WHO CALLS ERROR LAYOUT
-	local k n pid failed=0 all=() children=()
+	local k n pid least failed=0 all=() children=()
 	command -v strace >/dev/null || skip "no strace here"
 	HITS=$DIR/hits
 	read -ra all <<<"$(echo "$NTHS" | tr '\n' ' ')"
@@ -62,7 +62,8 @@ sweep() { # WHO CALLS ERROR LAYOUT
 	[ $failed = 0 ] || fail "a call that failed was not met well"
 	n=$(awk '{ n += $1 } END { print n + 0 }' "$HITS")
 	echo "$n injected"
-	[ "$n" -ge $(((${#all[@]} + 3) / 4)) ] || fail "only $n were injected"
+	least=$(((${#all[@]} + 3) / 4)) # a file is preallocated some ten times in all
+	[ "$n" -ge $((least < 8 ? least : 8)) ] || fail "only $n were injected"
 }
 
 t_pwrite_enospc_compact() { sweep worker pwrite64 ENOSPC compact; }
