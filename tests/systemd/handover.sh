@@ -39,7 +39,7 @@ lab_remove() {
 }
 
 capture_section() { # NAME [LINE]...
-	printf '[capture %s]\nblock_timeout = 10ms\nblock_size = 128K\nring_size = %s\nwrite_delay = 20ms\nfile_size = 1M\n' "$1" "$RING"
+	printf '[capture %s]\nblock_timeout = 50ms\nblock_size = 128K\nring_size = %s\nwrite_delay = 20ms\nfile_size = 1M\n' "$1" "$RING"
 	printf 'workers = %d\nfilter = udp\ndisk_reserve = 0\n' $WORKERS
 	shift
 	[ $# = 0 ] || printf '%s\n' "$@"
