@@ -278,6 +278,8 @@ void files_free(struct files *f)
 		archive_wait(f->pid);
 	while ((r = TAILQ_FIRST(&f->queue))) {
 		TAILQ_REMOVE(&f->queue, r, link);
+		if (r->type == MESSAGE_FINISH || r->type == MESSAGE_DISCARD) /* no slot has it */
+			files_forget(r->file);
 		free(r);
 	}
 	for (uint32_t i = 0; i < CONFIG_CAPTURES_MAX; i++)

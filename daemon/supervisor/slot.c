@@ -409,6 +409,9 @@ void slot_free(struct slot *slot)
 	channel_close(slot);
 	if (slot->respawn)
 		event_free(slot->respawn);
+	files_forget(slot->current); /* handed over, or given up */
+	files_forget(slot->spare);
+	slot->current = slot->spare = NULL;
 	ledger_unmap(slot->ledger);
 	if (slot->ledger_fd >= 0)
 		close(slot->ledger_fd);
