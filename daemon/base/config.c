@@ -245,10 +245,12 @@ static char *reading_line(char *buffer, int size, void *context)
 		return NULL;
 	if (!r->piece) {
 		r->rest = r->text;
-		if (strlen(r->text) >= (size_t)size)
+		if (strlen(r->text) >= (size_t)size - 1)
 			comment_cut(r->text);
 	}
-	room = (size_t)size - (r->piece ? 2 : 1); /* a space in front, a NUL behind */
+	/* A space in front, a NUL behind; and a buffer that is full is a line without an end to
+	 * inih 61, which reads and throws away what follows up to a line break. */
+	room = (size_t)size - (r->piece ? 3 : 2);
 	n = strlen(r->rest);
 	if (n > room)
 		n = piece_length(r, room);
