@@ -240,12 +240,12 @@ bool repair_step(struct file_place *place, struct message_result *result)
 	result->again = 0;
 	if (!list)
 		return false; /* whoever looks for files to keep tells it */
-	while (!result->again && (entry = readdir(list))) {
+	while ((entry = readdir(list))) {
 		struct name name;
 		int rc;
 
 		if (!name_parse(&name, entry->d_name, place->capture.name) ||
-		    (name.kind != NAME_PARTIAL && name.kind != NAME_SPARE))
+		    !(name.kind == NAME_SPARE || (name.kind == NAME_PARTIAL && !result->again)))
 			continue;
 		rc = leftover_treat(place, entry->d_name, name, result);
 		if (rc < 0 && for_good(rc))
@@ -258,7 +258,7 @@ bool repair_step(struct file_place *place, struct message_result *result)
 		if (rc <= 0)
 			continue;
 		done = true;
-		result->again = name.kind == NAME_PARTIAL || result->repaired != before;
+		result->again |= name.kind == NAME_PARTIAL || result->repaired != before;
 	}
 	closedir(list);
 	return done;

@@ -133,8 +133,10 @@ static void capture_stopped(struct capture *capture)
 	for (unsigned i = 0; i < capture->workers; i++)
 		slot_end(&capture->slots[i]);
 	handover_drop(&(struct handover_key){ HANDOVER_CAPTURE, capture->config->name, 0, 0 });
+	if (capture->told) /* files that are in no record, and what its last ones have made too many
+			    */
+		capture_keep(capture);
 	if (capture->former) {
-		capture_keep(capture); /* files that are in no record */
 		supervisor_former_ended(capture->supervisor, capture);
 	} else if (capture->failed) {
 		supervisor_capture_failed(capture->supervisor);

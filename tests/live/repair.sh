@@ -49,6 +49,25 @@ died() {
 t_files_of_a_dead_daemon_compact() { died compact; }
 t_files_of_a_dead_daemon_inplace() { died inplace; }
 
+# A spare that the archive had made when its daemon died is in no record, and the one after it may be stopped at once
+t_a_daemon_stopped_at_once_leaves_no_spare() {
+	local spare i
+	spares() { find "$OUT" -name '.va-*.spare'; }
+	two_spares() { [ "$(spares | wc -l)" -eq 2 ]; }
+	for i in 1 2 3 4 5; do
+		# shellcheck disable=SC2086
+		daemon_start -i va -w "$OUT" -j 1 $FAST
+		wait_for 5 two_spares
+		spare=$(spares | head -n 1)
+		kill -STOP "$DAEMON"
+		cp "$spare" "${spare%-*}-99.spare"
+		kill -TERM "$DAEMON"
+		kill -CONT "$DAEMON"
+		daemon_stop
+		equal "left at stop $i" "$(find "$OUT" -type f)" ""
+	done
+}
+
 t_a_live_file_is_left_alone() {
 	# shellcheck disable=SC2086
 	daemon_start -i va -w "$OUT" -j 1 $FAST
