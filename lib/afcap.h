@@ -159,7 +159,7 @@ enum afcap_timestamp {
 
 struct afcap_options {
 	size_t size;	       /* sizeof(struct afcap_options), set by afcap_options_init() */
-	const char *interface; /* its name; "", "any" or NULL: all, or the one of ifindex */
+	const char *interface; /* any of its names; "", "any" or NULL: all, or that of ifindex */
 	int ifindex;	       /* 0: by name */
 	int socket;	       /* made by afcap_socket(), owned by the handle then; -1: make one */
 	enum afcap_socket_type socket_type;
@@ -221,7 +221,7 @@ const struct afcap_geometry *afcap_ring(const struct afcap *handle);
  * packet's own source is in its metadata. */
 int afcap_hardware_timestamps(const struct afcap *handle);
 
-/* The link type of the interface: ARPHRD_* of <net/if_arp.h>, or -errno (-ENODEV). */
+/* ARPHRD_* of the interface that has this name, an alternative one too, or -errno (-ENODEV). */
 int afcap_link_type(const char *interface);
 
 /* ---- waiting ---- */

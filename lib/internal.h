@@ -97,6 +97,11 @@ int geometry_check(const struct afcap_geometry *geometry, uint32_t page, bool se
 uint32_t geometry_head(const struct afcap_geometry *geometry);
 uint32_t geometry_frame(const struct afcap_geometry *geometry);
 
+#define INTERFACE_NAME_BYTES 128 /* with its NUL: the kernel's ALTIFNAMSIZ */
+
+/* interface.c: the index of the interface that has this name, or this alternative one; -errno */
+int interface_index(const char *name);
+
 /* setup.c: a socket's options in the kernel, each 0 or -errno with its error told */
 int socket_number(int fd, int option, int value, const char *what, struct afcap_error *error);
 int socket_rings(int fd, struct afcap_options *options, struct afcap_error *error);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <linux/if_ether.h>
-#include <net/if.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -48,10 +47,10 @@ static int values_check(const struct afcap_options *o, struct afcap_error *error
 				 ETH_P_ALL);
 	if (o->ifindex < 0)
 		return error_set(error, EINVAL, "ifindex %d: must be positive, or 0", o->ifindex);
-	if (o->interface && strlen(o->interface) >= IFNAMSIZ)
+	if (o->interface && strlen(o->interface) >= INTERFACE_NAME_BYTES)
 		return error_set(error, ENODEV,
 				 "no such interface: %.64s (names have at most %d bytes)",
-				 o->interface, IFNAMSIZ - 1);
+				 o->interface, INTERFACE_NAME_BYTES - 1);
 	if (o->vnet_header_bytes && o->vnet_header_bytes != 10 && o->vnet_header_bytes != 12)
 		return error_set(error, EINVAL, "vnet_header_bytes %u: must be 0, 10 or 12",
 				 o->vnet_header_bytes);

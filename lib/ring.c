@@ -2,7 +2,6 @@
 #include "internal.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -188,9 +187,12 @@ static int interface_find(struct afcap_options *o, struct afcap_error *error)
 
 	if (!o->interface || !*o->interface || strcmp(o->interface, "any") == 0)
 		return 0;
-	ifindex = (int)if_nametoindex(o->interface);
-	if (!ifindex)
+	ifindex = interface_index(o->interface);
+	if (ifindex == -ENODEV)
 		return error_set(error, ENODEV, "no such interface: %s", o->interface);
+	if (ifindex < 0)
+		return error_set(error, -ifindex, "looking up interface %s by netlink: %s",
+				 o->interface, strerror(-ifindex));
 	if (o->ifindex && o->ifindex != ifindex)
 		return error_set(error, EINVAL, "ifindex %d: interface %s has index %d", o->ifindex,
 				 o->interface, ifindex);

@@ -18,30 +18,6 @@ AFCAP_PUBLIC int afcap_socket(enum afcap_socket_type type)
 	return fd < 0 ? -errno : fd;
 }
 
-/* An ioctl of an interface, on a socket that needs no permission */
-static int interface_ioctl(unsigned long what, struct ifreq *request)
-{
-	int rc, fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -errno;
-	rc = ioctl(fd, what, request) ? -errno : 0;
-	close(fd);
-	return rc;
-}
-
-AFCAP_PUBLIC int afcap_link_type(const char *interface)
-{
-	struct ifreq request = { 0 };
-	int rc;
-
-	if (strlen(interface) >= sizeof(request.ifr_name))
-		return -ENODEV;
-	strcpy(request.ifr_name, interface);
-	rc = interface_ioctl(SIOCGIFHWADDR, &request);
-	return rc ? rc : request.ifr_hwaddr.sa_family;
-}
-
 int socket_number(int fd, int option, int value, const char *what, struct afcap_error *error)
 {
 	if (setsockopt(fd, SOL_PACKET, option, &value, sizeof(value)) == 0)

@@ -134,9 +134,6 @@ START_TEST(what_excludes_each_other_is_told)
 	options.protocol = 0;
 	ck_assert_int_eq(afcap_options_check(&options, &error), -EINVAL);
 	setup();
-	options.interface = "a-name-of-sixteen-bytes";
-	ck_assert_int_eq(afcap_options_check(&options, &error), -ENODEV);
-	setup();
 	options.tx_ring = (struct afcap_geometry){ .block_bytes = 4096, .blocks = 1 };
 	ck_assert_int_eq(afcap_options_check(&options, &error), -EINVAL);
 	ck_assert_ptr_nonnull(strstr(error.text, "frame_bytes 0"));

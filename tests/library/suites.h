@@ -11,6 +11,7 @@ Suite *suite_fuzz(void);
 Suite *suite_seed(void);
 Suite *suite_read(void);
 Suite *suite_live(void);
+Suite *suite_name(void);
 Suite *suite_vlan(void);
 Suite *suite_link(void);
 Suite *suite_group(void);

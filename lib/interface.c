@@ -1,0 +1,116 @@
+/* Interfaces by their names, as the kernel knows them: rtnetlink(7). An ioctl would cut a name at
+ * its colon, so that "va:1" is va (net/core/dev_ioctl.c), and takes 15 letters at most. */
+#include "internal.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdalign.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#define ANSWER_BYTES   1024 /* what is behind the header may be cut off */
+#define ANSWER_SECONDS 5
+
+/* Linux 5.5; older headers do not have it */
+#define ALT_IFNAME 53
+
+struct question {
+	struct nlmsghdr head;
+	struct ifinfomsg info;
+	struct rtattr attribute;
+	char name[INTERFACE_NAME_BYTES];
+};
+
+static size_t question_make(struct question *q, const char *name)
+{
+	size_t bytes = strlen(name) + 1;
+
+	*q = (struct question){ .head = { .nlmsg_type = RTM_GETLINK,
+					  .nlmsg_flags = NLM_F_REQUEST } };
+	/* Either finds both kinds of names; the first is known to kernels without the second kind
+	 */
+	q->attribute.rta_type = bytes <= IFNAMSIZ ? IFLA_IFNAME : ALT_IFNAME;
+	q->attribute.rta_len = (unsigned short)RTA_LENGTH(bytes);
+	memcpy(q->name, name, bytes);
+	q->head.nlmsg_len =
+		(uint32_t)(NLMSG_LENGTH(sizeof(q->info)) + RTA_ALIGN(q->attribute.rta_len));
+	return q->head.nlmsg_len;
+}
+
+/* The answer: the interface, or the kernel's error. -EAGAIN: it is none. */
+static int answer_take(const char *answer, size_t bytes, struct ifinfomsg *out)
+{
+	const struct nlmsghdr *head = (const struct nlmsghdr *)(const void *)answer;
+	const struct nlmsgerr *error = NLMSG_DATA(head);
+
+	if (bytes >= NLMSG_LENGTH(sizeof(*out)) && head->nlmsg_type == RTM_NEWLINK) {
+		memcpy(out, NLMSG_DATA(head), sizeof(*out));
+		return 0;
+	}
+	if (bytes >= NLMSG_LENGTH(sizeof(error->error)) && head->nlmsg_type == NLMSG_ERROR)
+		return error->error < 0 ? error->error : -EIO;
+	return -EAGAIN;
+}
+
+static int link_ask(int fd, const struct question *q, size_t length, struct ifinfomsg *out)
+{
+	const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	alignas(struct nlmsghdr) char answer[ANSWER_BYTES];
+	struct sockaddr_nl from;
+	socklen_t from_bytes;
+	ssize_t n;
+	int rc;
+
+	if (sendto(fd, q, length, 0, (const struct sockaddr *)&kernel, sizeof(kernel)) < 0)
+		return -errno;
+	do {
+		from_bytes = sizeof(from);
+		do
+			n = recvfrom(fd, answer, sizeof(answer), 0, (struct sockaddr *)&from,
+				     &from_bytes);
+		while (n < 0 && errno == EINTR);
+		if (n < 0)
+			return errno == EAGAIN ? -ETIMEDOUT : -errno;
+		rc = from.nl_pid ? -EAGAIN : answer_take(answer, (size_t)n, out);
+	} while (rc == -EAGAIN); /* anybody may send to it */
+	return rc;
+}
+
+/* Not found is ENODEV. EINVAL: a kernel that does not know alternative names, or those of this
+ * length: none is called so. */
+static int interface_ask(const char *name, struct ifinfomsg *out)
+{
+	const struct timeval patience = { .tv_sec = ANSWER_SECONDS };
+	struct question question;
+	int fd, rc;
+
+	if (!*name || strlen(name) >= INTERFACE_NAME_BYTES)
+		return -ENODEV;
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	rc = link_ask(fd, &question, question_make(&question, name), out);
+	close(fd);
+	return rc == -EINVAL || rc == -ERANGE ? -ENODEV : rc;
+}
+
+int interface_index(const char *name)
+{
+	struct ifinfomsg info;
+	int rc = interface_ask(name, &info);
+
+	return rc ? rc : info.ifi_index;
+}
+
+AFCAP_PUBLIC int afcap_link_type(const char *interface)
+{
+	struct ifinfomsg info;
+	int rc = interface_ask(interface, &info);
+
+	return rc ? rc : info.ifi_type;
+}
