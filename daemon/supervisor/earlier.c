@@ -155,7 +155,7 @@ bool earlier_adopt(struct capture *capture)
 
 	if ((workers != capture->workers || strcmp(now->directory, then->directory) != 0 ||
 	     now->output != then->output) &&
-	    files_pending(capture->files, capture->index))
+	    !files_left(capture->files, capture->index))
 		return false;
 	if (!notify_settled()) { /* the store's copy of a ring is memory, and a member of the group
 				  */

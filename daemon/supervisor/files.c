@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LAST_TRIES 6 /* of what the file system refuses at the end: three seconds */
+#define LAST_TRIES 6 /* of what the file system refuses, where it cannot be tried for ever: 3 s */
 
 static bool opens(uint32_t type)
 {
@@ -173,6 +173,7 @@ static void finish_delay(struct files *f, struct request *r, const struct messag
 	if (result->error != r->error)
 		log_error("%s; tried again", result->text);
 	r->error = result->error;
+	r->tries++;
 	if (!r->file->spoiled)
 		r->file->spoiled = result->spoiled;
 	TAILQ_INSERT_TAIL(&f->delayed, r, link);
@@ -393,16 +394,6 @@ void files_keep(struct files *f, uint32_t capture, int refused, void *owner)
 	file_request(f, MESSAGE_KEEP, capture, 0, NULL, &record, owner);
 }
 
-bool files_pending(const struct files *f, uint32_t capture)
-{
-	const struct request *r;
-
-	TAILQ_FOREACH (r, &f->queue, link)
-		if (r->capture == capture && r->type != MESSAGE_KEEP)
-			return true;
-	return false;
-}
-
 void files_tick(struct files *f)
 {
 	if (f->ending && !TAILQ_EMPTY(&f->delayed))
@@ -432,6 +423,35 @@ static void unfinished_tell(const struct files *f, const struct request *r)
 		  "%s in %s is not finished: %s (the next afcapd there does it)", r->file->name,
 		  f->captures[r->capture].directory,
 		  r->error ? failure_text(r->error) : "its file system does not answer");
+}
+
+/* Its packets are in the file, whatever that is called. */
+static void finish_give_up(struct files *f, struct request *r)
+{
+	struct message_result result = { .error = r->error };
+
+	unfinished_tell(f, r);
+	TAILQ_REMOVE(&f->delayed, r, link);
+	f->events->finished(r->owner, &r->record, r->file->spoiled || r->record.error, &result);
+	file_free(r->file);
+	free(r);
+}
+
+bool files_left(struct files *f, uint32_t capture)
+{
+	struct request *r, *next;
+	bool waits = false;
+
+	TAILQ_FOREACH (r, &f->queue, link)
+		waits |= r->capture == capture && r->type != MESSAGE_KEEP;
+	for (r = TAILQ_FIRST(&f->delayed); r; r = next) {
+		next = TAILQ_NEXT(r, link);
+		if (r->capture == capture && r->tries >= LAST_TRIES)
+			finish_give_up(f, r);
+		else
+			waits |= r->capture == capture;
+	}
+	return !waits;
 }
 
 unsigned files_unfinished(const struct files *f)

@@ -105,8 +105,10 @@ void files_sync(struct files *files, uint32_t capture, uint32_t worker, struct o
  * daemon left. `refused`: errno of a worker's write that found no room; 0: none. */
 void files_keep(struct files *files, uint32_t capture, int refused, void *owner);
 
-/* Whether a request of the capture is waiting for its answer, files_keep() aside. */
-bool files_pending(const struct files *files, uint32_t capture);
+/* Whether nothing of the capture is left to be done where it records, files_keep() aside: its
+ * directory may change. What its file system refuses is given up after some tries: finished() is
+ * told with an error. */
+bool files_left(struct files *files, uint32_t capture);
 
 /* Tries again what is delayed. Twice a second or so. */
 void files_tick(struct files *files);

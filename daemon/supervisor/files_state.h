@@ -16,7 +16,8 @@ struct request {
 	struct ledger_file record;
 	struct output_file *file; /* its name is filled in when the request is sent */
 	void *owner;
-	int error; /* of a delayed one */
+	int error;	/* of a delayed one */
+	unsigned tries; /* that were delayed */
 };
 
 TAILQ_HEAD(request_queue, request);

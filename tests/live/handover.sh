@@ -250,6 +250,38 @@ t_another_configuration_loses_nothing() {
 	whole $sent
 }
 
+# The old directory refuses names when the configuration names another one: what cannot be finished there is no loss, and the capture
+# does not wait for ever
+t_another_directory_while_the_old_one_refuses_names() {
+	mkdir "$DIR/other"
+	configure "write_delay = 20ms"
+	managed_start -c "$DIR/afcapd.conf"
+	in_lab "$FRAMES" send vb 500 rate=50000
+	wait_for 10 counter_is written 500
+	named() { [ "$(find "$OUT" -name '*.partial' | wc -l)" = 2 ]; }
+	wait_for 10 named
+	chattr +a "$OUT" 2>/dev/null || skip "no directories here that take no names"
+	sed -i "s|^directory.*|directory = $DIR/other|" "$DIR/afcapd.conf"
+	again USR2
+	unfinished() { [ "$(grep -c "va/[01]: .*partial in $OUT is not finished: Operation not permitted" "$DIR/err")" = 2 ]; }
+	wait_for 20 unfinished
+	grep -q "finishing .*partial in $OUT: Operation not permitted; tried again" "$DIR/err" || fail "not tried again: $(cat "$DIR/err")"
+	recording_there() { [ "$(find "$DIR/other" -name '.*.spare' | wc -l)" = 4 ]; }
+	wait_for 20 recording_there
+	in_lab "$FRAMES" send vb 500 first=500 rate=50000
+	wait_for 10 counter_is written 1000
+	equal lost "$(counter discarded_file_lost) $(counter files_lost)" "0 0"
+	managed_stop
+	equal written "$(account written)" 1000
+	equal "in the other directory" "$(capinfos -cM "$DIR"/other/*.pcapng | awk '/Number of packets:/ { n += $NF } END { print n }')" 500
+	chattr -a "$OUT"
+	daemon_start -i va -w "$OUT" -j 2
+	wait_for 10 counter_is files_repaired 2
+	daemon_stop
+	mv "$DIR"/other/*.pcapng "$OUT"
+	frames_check 1000 || fail "frames differ"
+}
+
 # Rings that are larger than the memory: the capture fails, after what the old ones hold is written
 t_rings_too_large_after_a_change() {
 	local rc=0

@@ -107,6 +107,7 @@ lab_remove() {
 	ip netns del "$NS-b" 2>/dev/null # a second one, where a test made it
 	umount -l "$DIR/small" 2>/dev/null # whose file system may be dead already
 	umount -l "$DIR/other" 2>/dev/null
+	chattr -a "$DIR/files" 2>/dev/null # it took no names
 	[ -n "${KEEP:-}" ] || rm -rf "$DIR"
 }
 
