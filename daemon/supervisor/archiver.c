@@ -44,6 +44,13 @@ static void archive_closed(struct files *f)
 	f->sent = false;
 }
 
+/* The one that there is ends by that, and SIGCHLD brings the next. */
+void files_process_replace(struct files *f)
+{
+	f->replaced |= f->channel >= 0;
+	archive_closed(f);
+}
+
 /* What it died of is told when it has. */
 static void crash_note(struct files *f, const struct message *message, int fd)
 {
@@ -87,8 +94,7 @@ static void directory_removed(struct files *f, uint32_t capture)
 		  "process",
 		  c->directory);
 	files_directory_set(f, capture, -1);
-	f->replaced = true;
-	archive_closed(f); /* it ends by that, and SIGCHLD brings the next */
+	files_process_replace(f);
 }
 
 static void channel_cb(evutil_socket_t fd, short what, void *arg)
@@ -163,9 +169,13 @@ static void captures_tell(struct files *f)
 		if (r && r->type == MESSAGE_CAPTURE)
 			continue;
 		r = calloc(1, sizeof(*r));
-		if (!r)
+		if (!r) { /* it would serve the others, and know nothing of this one */
+			log_error("no memory to tell the archive process of all captures");
+			files_process_replace(f);
 			return;
-		*r = (struct request){ .type = MESSAGE_CAPTURE, .capture = i };
+		}
+		*r = (struct request){ .type = MESSAGE_CAPTURE, .capture = i, .owner = f->owed[i] };
+		f->owed[i] = NULL;
 		TAILQ_INSERT_HEAD(&f->queue, r, link);
 	}
 }

@@ -73,8 +73,7 @@ void capture_keep(struct capture *capture)
 	capture->keep_again = capture->keeping && refused;
 	if (capture->keeping || capture->config->output != OUTPUT_PCAPNG)
 		return;
-	capture->keeping = true;
-	files_keep(capture->files, capture->index, refused, &capture->slots[0]);
+	capture->keeping = files_keep(capture->files, capture->index, refused, &capture->slots[0]);
 }
 
 static int slots_make(struct capture *capture, bool resumed)

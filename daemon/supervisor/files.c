@@ -13,8 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LAST_TRIES 6 /* of what the file system refuses, where it cannot be tried for ever: 3 s */
-
 static bool opens(uint32_t type)
 {
 	return type == MESSAGE_OPEN || type == MESSAGE_REOPEN;
@@ -109,10 +107,22 @@ static struct request *queue_place(const struct files *f, uint32_t type, uint32_
 	return r;
 }
 
+/* What ends a file must never be missing: its request was made with it. */
+static struct request *request_new(struct output_file *file, uint32_t type)
+{
+	struct request *r;
+
+	if (type != MESSAGE_FINISH && type != MESSAGE_DISCARD)
+		return calloc(1, sizeof(*r));
+	r = file->end;
+	file->end = NULL;
+	return r;
+}
+
 static struct request *queue_add(struct files *f, uint32_t type, uint32_t capture, uint32_t worker,
 				 struct output_file *file)
 {
-	struct request *r = calloc(1, sizeof(*r)), *before;
+	struct request *r = request_new(file, type), *before;
 
 	if (!r) {
 		log_error("no memory for a request to the archive process");
@@ -131,7 +141,23 @@ static void file_free(struct output_file *file)
 {
 	if (file->fd >= 0)
 		close(file->fd);
+	free(file->end);
 	free(file);
+}
+
+static struct output_file *file_new(uint64_t serial)
+{
+	struct output_file *file = calloc(1, sizeof(*file));
+
+	if (!file)
+		return NULL;
+	*file = (struct output_file){ .serial = serial,
+				      .fd = -1,
+				      .end = calloc(1, sizeof(*file->end)) };
+	if (file->end)
+		return file;
+	free(file);
+	return NULL;
 }
 
 void files_directory_set(struct files *f, uint32_t capture, int fd)
@@ -287,38 +313,49 @@ void files_capture(struct files *f, const struct message_capture *capture, void 
 	f->captures[capture->capture] = *capture;
 	if (f->told <= capture->capture)
 		f->told = capture->capture + 1;
-	if (r)
+	if (r) {
 		r->owner = owner;
+	} else { /* the next process is told, before all else */
+		f->owed[capture->capture] = owner;
+		files_process_replace(f);
+	}
 	files_queue_send(f);
 }
 
-static void file_request(struct files *f, uint32_t type, uint32_t capture, uint32_t worker,
+/* What was not asked for is asked for again by whoever looks at these flags. */
+static void request_missing(struct output_file *file, uint32_t type)
+{
+	if (opens(type))
+		file->failed = true;
+	if (type == MESSAGE_NAME)
+		file->name_error = ENOMEM;
+	if (file)
+		file->naming = file->looking = file->syncing = false;
+}
+
+static bool file_request(struct files *f, uint32_t type, uint32_t capture, uint32_t worker,
 			 struct output_file *file, const struct ledger_file *record, void *owner)
 {
 	struct request *r = queue_add(f, type, capture, worker, file);
 
 	if (!r) {
-		if (opens(type))
-			file->failed = true;
-		if (file)
-			file->naming = file->looking = false;
-		return;
+		request_missing(file, type);
+		return false;
 	}
 	if (record)
 		r->record = *record;
 	r->owner = owner;
 	files_queue_send(f);
+	return true;
 }
 
 struct output_file *files_open(struct files *f, uint32_t capture, uint32_t worker, uint64_t serial,
 			       void *owner)
 {
-	struct output_file *file = calloc(1, sizeof(*file));
+	struct output_file *file = file_new(serial);
 
-	if (!file)
-		return NULL;
-	*file = (struct output_file){ .serial = serial, .fd = -1 };
-	files_retry(f, capture, worker, file, owner);
+	if (file)
+		files_retry(f, capture, worker, file, owner);
 	return file;
 }
 
@@ -335,13 +372,13 @@ void files_retry(struct files *f, uint32_t capture, uint32_t worker, struct outp
 struct output_file *files_reopen(struct files *f, uint32_t capture, uint32_t worker,
 				 uint64_t serial, uint64_t device, uint64_t inode, void *owner)
 {
-	struct output_file *file = calloc(1, sizeof(*file));
+	struct output_file *file = file_new(serial);
 
 	if (!file)
 		return NULL;
-	*file = (struct output_file){
-		.serial = serial, .fd = -1, .reopen = true, .device = device, .inode = inode
-	};
+	file->reopen = true;
+	file->device = device;
+	file->inode = inode;
 	files_retry(f, capture, worker, file, owner);
 	return file;
 }
@@ -387,98 +424,9 @@ void files_sync(struct files *f, uint32_t capture, uint32_t worker, struct outpu
 	file_request(f, MESSAGE_SYNC, capture, worker, file, NULL, owner);
 }
 
-void files_keep(struct files *f, uint32_t capture, int refused, void *owner)
+bool files_keep(struct files *f, uint32_t capture, int refused, void *owner)
 {
 	const struct ledger_file record = { .error = (uint64_t)refused };
 
-	file_request(f, MESSAGE_KEEP, capture, 0, NULL, &record, owner);
-}
-
-void files_tick(struct files *f)
-{
-	if (f->ending && !TAILQ_EMPTY(&f->delayed))
-		f->last_tries++;
-	TAILQ_CONCAT(&f->queue, &f->delayed, link);
-	files_queue_send(f);
-}
-
-int files_delayed(const struct files *f, uint32_t capture)
-{
-	const struct request *r;
-
-	TAILQ_FOREACH (r, &f->delayed, link)
-		if (r->capture == capture)
-			return r->error;
-	TAILQ_FOREACH (r, &f->queue, link)
-		if (r->capture == capture && r->error)
-			return r->error;
-	return 0;
-}
-
-static void unfinished_tell(const struct files *f, const struct request *r)
-{
-	log_about(LOG_ERR,
-		  &(struct log_subject){ f->captures[r->capture].name, (int)r->worker,
-					 r->file->name },
-		  "%s in %s is not finished: %s (the next afcapd there does it)", r->file->name,
-		  f->captures[r->capture].directory,
-		  r->error ? failure_text(r->error) : "its file system does not answer");
-}
-
-/* Its packets are in the file, whatever that is called. */
-static void finish_give_up(struct files *f, struct request *r)
-{
-	struct message_result result = { .error = r->error };
-
-	unfinished_tell(f, r);
-	TAILQ_REMOVE(&f->delayed, r, link);
-	f->events->finished(r->owner, &r->record, r->file->spoiled || r->record.error, &result);
-	file_free(r->file);
-	free(r);
-}
-
-bool files_left(struct files *f, uint32_t capture)
-{
-	struct request *r, *next;
-	bool waits = false;
-
-	TAILQ_FOREACH (r, &f->queue, link)
-		waits |= r->capture == capture && r->type != MESSAGE_KEEP;
-	for (r = TAILQ_FIRST(&f->delayed); r; r = next) {
-		next = TAILQ_NEXT(r, link);
-		if (r->capture == capture && r->tries >= LAST_TRIES)
-			finish_give_up(f, r);
-		else
-			waits |= r->capture == capture;
-	}
-	return !waits;
-}
-
-unsigned files_unfinished(const struct files *f)
-{
-	const struct request *r;
-	unsigned n = 0;
-
-	TAILQ_FOREACH (r, &f->delayed, link) {
-		unfinished_tell(f, r);
-		n++;
-	}
-	TAILQ_FOREACH (r, &f->queue, link) {
-		if (r->type != MESSAGE_FINISH)
-			continue;
-		unfinished_tell(f, r);
-		n++;
-	}
-	return n;
-}
-
-bool files_idle(const struct files *f)
-{
-	return TAILQ_EMPTY(&f->queue);
-}
-
-bool files_settled(struct files *f)
-{
-	f->ending = true;
-	return files_idle(f) && (TAILQ_EMPTY(&f->delayed) || f->last_tries >= LAST_TRIES);
+	return file_request(f, MESSAGE_KEEP, capture, 0, NULL, &record, owner);
 }

@@ -31,6 +31,7 @@ struct output_file {
 	bool naming;		/* files_name() is asked for */
 	int name_error;		/* errno of its naming, which is tried again; 0: none */
 	bool astray;		/* another program removed, moved or changed it */
+	struct request *end;	/* what will finish or discard it; NULL: asked for */
 };
 
 /* What the answers are told to. `owner` is what the request was made with. */
@@ -102,8 +103,9 @@ void files_sync(struct files *files, uint32_t capture, uint32_t worker, struct o
 		void *owner);
 
 /* Has old files removed, as the capture's budget, age and reserve say, and one repaired that a dead
- * daemon left. `refused`: errno of a worker's write that found no room; 0: none. */
-void files_keep(struct files *files, uint32_t capture, int refused, void *owner);
+ * daemon left. `refused`: errno of a worker's write that found no room; 0: none. False without
+ * memory: cared() will not be told. */
+bool files_keep(struct files *files, uint32_t capture, int refused, void *owner);
 
 /* Whether nothing of the capture is left to be done where it records, files_keep() aside: its
  * directory may change. What its file system refuses is given up after some tries: finished() is

@@ -1,5 +1,5 @@
-/* What the files of the queue to the archive process share: files.c has the requests, archiver.c
- * the process. */
+/* What the files of the queue to the archive process share: files.c has the requests, filesleft.c
+ * those that wait, archiver.c the process. */
 #ifndef FILES_STATE_H
 #define FILES_STATE_H
 
@@ -42,6 +42,8 @@ struct files {
 		captures[CONFIG_CAPTURES_MAX]; /* to be told to each new archive process */
 	int directories[CONFIG_CAPTURES_MAX];  /* as the first one opened them, in flight (a
 						  socket); -1: none */
+	void *owed[CONFIG_CAPTURES_MAX];       /* who waits for placed(), where there was no memory
+						  to ask; NULL: none */
 	unsigned told;
 	struct message_crashed
 		crashed; /* what the process said that it dies of; signal 0: nothing */
@@ -57,6 +59,9 @@ void files_answered(struct files *files, struct request *request,
 /* Whether it is one: files_answer_fits(). */
 bool files_request_fits(const struct files *files, const struct request *request,
 			struct message *answer, int fd);
+
+/* Has a new archive process started, which is told of all captures and goes on with the queue. */
+void files_process_replace(struct files *files);
 
 /* Keeps the descriptor, -1 for none, of a capture's directory. */
 void files_directory_set(struct files *files, uint32_t capture, int fd);

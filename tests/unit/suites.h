@@ -33,5 +33,6 @@ Suite *suite_clock(void);
 Suite *suite_look(void);
 Suite *suite_lost(void);
 Suite *suite_foreign(void);
+Suite *suite_files(void);
 
 #endif
