@@ -341,7 +341,7 @@ t_the_first_version_as_tcpdump() {
 	contains "link type" "$(tcpdump -nr "${list[0]}" -c 1 2>&1)" "link-type LINUX_SLL "
 }
 t_the_first_version_is_filtered() {
-	daemon_start -i any -w "$OUT" -j 1 -o cooked=sll -o block_timeout=10ms -f "inbound and udp port 53 and greater 200"
+	daemon_start -i any -w "$OUT" -j 1 -o cooked=sll -o block_timeout=50ms -f "inbound and udp port 53 and greater 200"
 	frames_sow vb plain
 	wait_for 5 counter_is written 3 # and what is longer than that by its header: 500 bytes of payload
 	daemon_stop

@@ -2,7 +2,7 @@
 # A clock that is set, either way, for a while or for good: nothing is destroyed for that, nothing runs wild.
 . "$(dirname "$0")/lib.sh"
 
-FAST="-o block_timeout=10ms -o write_delay=20ms -o ring_size=4M -o block_size=64K"
+FAST="-o block_timeout=50ms -o write_delay=20ms -o ring_size=16M -o block_size=64K"
 DAY=86400
 CLOCK_SET=0 CLOCK_PASSED=0
 

@@ -204,7 +204,7 @@ state_is_running() { [ "$(ctl --json status | jq -r '.captures[0].state')" = run
 # It is removed, with all that is in it, while it is recorded into: the next files are in the one that takes its place
 t_a_directory_removed_while_it_is_used() {
 	mkdir "$DIR/goes"
-	daemon_start -i va -w "$DIR/goes" -j 1 -o block_timeout=10ms -o write_delay=20ms
+	daemon_start -i va -w "$DIR/goes" -j 1 -o block_timeout=50ms -o ring_size=16M -o block_size=64K -o write_delay=20ms
 	send 100000000 rate=1000
 	wait_for 5 counter_at_least written 100
 	rm -r "$DIR/goes"
@@ -220,7 +220,7 @@ t_a_directory_removed_while_it_is_used() {
 t_what_was_said_of_a_directory_is_not_repeated() {
 	mv "$OUT" "$DIR/moved"
 	ln -s "$DIR/moved" "$OUT"
-	daemon_start -i va -w "$OUT" -j 1 -o block_timeout=10ms -o write_delay=20ms
+	daemon_start -i va -w "$OUT" -j 1 -o block_timeout=50ms -o ring_size=16M -o block_size=64K -o write_delay=20ms
 	rm "$OUT"
 	for n in 1 2 3; do
 		ip -n "$NS" link del va

@@ -29,7 +29,7 @@ t_a_control_group_with_a_limit() {
 	(group_exec -i va -w "$OUT" -j 2 -o ring_size=128M -o block_size=32M -o file_size=128M) >"$DIR/out" 2>"$DIR/err" || rc=$?
 	equal "exit code" $rc 78
 	contains message "$(cat "$DIR/err")" "the workers' buffers need 100 MiB beside the rings, but the memory limit of this control group .* leaves $leaves MiB"
-	(group_exec -i va -w "$OUT" -j 2 -o ring_size=128M -o block_timeout=10ms) >"$DIR/out" 2>"$DIR/err" &
+	(group_exec -i va -w "$OUT" -j 2 -o ring_size=128M -o block_timeout=50ms) >"$DIR/out" 2>"$DIR/err" &
 	DAEMON=$!
 	PIDS="$PIDS $DAEMON"
 	wait_for 20 daemon_running
@@ -94,7 +94,7 @@ ticks() { cat "/proc/$DAEMON/stat" "/proc/$(archive_pid)/stat" | sed 's/.*) //' 
 t_long_filters() {
 	hosts=
 	for ((i = 0; i < 150; i++)); do hosts="${hosts}host 10.9.8.$i or "; done
-	daemon_start -i va -w "$OUT" -j 1 -o block_timeout=10ms -f "${hosts}udp"
+	daemon_start -i va -w "$OUT" -j 1 -o block_timeout=50ms -f "${hosts}udp"
 	in_lab "$FRAMES" send vb 100 rate=50000
 	wait_for 10 counter_is received 100
 	daemon_stop

@@ -2,7 +2,7 @@
 # Other programs have their hands on files in use: noticed within a second, logged, counted, and the next file continues.
 . "$(dirname "$0")/lib.sh"
 
-FAST="-o block_timeout=10ms -o write_delay=20ms -o ring_size=4M -o block_size=64K"
+FAST="-o block_timeout=50ms -o write_delay=20ms -o ring_size=16M -o block_size=64K"
 
 partial() { find "$OUT" -name '*.partial' | head -1; }
 has_partial() { [ -n "$(partial)" ]; }

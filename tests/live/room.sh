@@ -2,7 +2,7 @@
 # Room that is refused, bytes, inodes or a quota: the oldest file goes, it is tried again, and words say what there is none of.
 . "$(dirname "$0")/lib.sh"
 
-FAST="-o block_timeout=10ms -o write_delay=20ms -o ring_size=4M -o block_size=64K"
+FAST="-o block_timeout=50ms -o write_delay=20ms -o ring_size=16M -o block_size=64K"
 
 state_is() { [ "$(ctl --json status | jq -r '.captures[0].state')" = "$1" ]; }
 reason_is() { [ "$(ctl --json status | jq -r '.captures[0].reason')" = "$1" ]; }

@@ -2,7 +2,7 @@
 # File systems that cannot do all that a local one can, and directories that two daemons share.
 . "$(dirname "$0")/lib.sh"
 
-FAST="-o block_timeout=10ms -o write_delay=20ms -o ring_size=4M -o block_size=64K"
+FAST="-o block_timeout=50ms -o write_delay=20ms -o ring_size=16M -o block_size=64K"
 
 frames() { in_lab "$FRAMES" send vb "$@" >/dev/null; }
 

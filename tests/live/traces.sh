@@ -2,7 +2,7 @@
 # What others see of the archive process at work: events, access times, locks.
 . "$(dirname "$0")/lib.sh"
 
-FAST="-o block_timeout=10ms -o write_delay=20ms -o ring_size=16M -o block_size=64K"
+FAST="-o block_timeout=50ms -o write_delay=20ms -o ring_size=16M -o block_size=64K"
 
 watch_begin() {
 	python3 "$TOP/tests/live/watch.py" "$OUT" >"$DIR/events" &
