@@ -17,6 +17,7 @@
 #define BUFFER_BYTES	65536
 #define RECEIVE_BYTES	(1 << 20) /* of changes that were not read yet */
 #define DUMP_TIMEOUT_MS 5000
+#define RETRY_US	500000 /* of a dump that failed */
 
 struct device {
 	struct link link;
@@ -29,12 +30,23 @@ struct links {
 	unsigned count, room;
 	uint64_t next_id;
 	int fd;
-	struct event *event;
+	struct event *event, *retry;
 	bool dumping; /* what the dump does not tell of is gone */
 	bool again;   /* something was missed: once more when it is done */
+	int failed;   /* -errno of the last dump, which is tried again; 0: none */
 	void (*changed)(void *context);
 	void *context;
 };
+
+/* What is known may be out of date until a dump goes well. */
+static void dump_failed(struct links *l, int rc)
+{
+	if (rc != l->failed)
+		log_error("reading of interfaces: %s; tried again", failure_text(-rc));
+	l->failed = rc;
+	if (l->retry)
+		event_add(l->retry, &(struct timeval){ 0, RETRY_US });
+}
 
 static struct device *find(const struct links *l, int ifindex)
 {
@@ -83,13 +95,13 @@ static unsigned type_of(const struct rtattr *a)
 }
 
 /* An attribute's header is longer than the NUL behind each name. */
-static void alternatives_take(struct device *device, const struct rtattr *list)
+static bool alternatives_take(struct device *device, const struct rtattr *list)
 {
 	char *names = list ? malloc(RTA_PAYLOAD(list) + 1) : NULL, *at = names;
 	int length = list ? (int)RTA_PAYLOAD(list) : 0;
 
 	if (list && !names)
-		return; /* as they were */
+		return false; /* as they were */
 	for (const struct rtattr *a = names ? RTA_DATA(list) : NULL; RTA_OK(a, length);
 	     a = RTA_NEXT(a, length)) {
 		size_t n = strnlen(RTA_DATA(a), RTA_PAYLOAD(a));
@@ -104,11 +116,12 @@ static void alternatives_take(struct device *device, const struct rtattr *list)
 		*at = '\0';
 	free(device->alternatives);
 	device->alternatives = names;
+	return true;
 }
 
 /* Wireless devices tell of events in messages that have the name alone: every whole one has an
- * MTU. */
-static void attributes_take(struct device *device, const struct ifinfomsg *info, int length)
+ * MTU. False without memory. */
+static bool attributes_take(struct device *device, const struct ifinfomsg *info, int length)
 {
 	const struct rtattr *properties = NULL;
 	bool whole = false;
@@ -121,8 +134,7 @@ static void attributes_take(struct device *device, const struct ifinfomsg *info,
 		else if (type_of(a) == IFLA_MTU)
 			whole = true;
 	}
-	if (whole)
-		alternatives_take(device, properties);
+	return !whole || alternatives_take(device, properties);
 }
 
 static void message_take(struct links *l, const struct nlmsghdr *h)
@@ -142,13 +154,16 @@ static void message_take(struct links *l, const struct nlmsghdr *h)
 	}
 	if (!device)
 		device = add(l, info->ifi_index);
-	if (!device)
-		return; /* no memory: unknown until it changes again */
+	if (!device) {
+		dump_failed(l, -ENOMEM);
+		return;
+	}
 	device->seen = true;
 	device->link.type = info->ifi_type;
 	device->link.up = info->ifi_flags & IFF_UP;
 	device->link.running = device->link.up && info->ifi_flags & IFF_RUNNING;
-	attributes_take(device, info, (int)(h->nlmsg_len - NLMSG_LENGTH(sizeof(*info))));
+	if (!attributes_take(device, info, (int)(h->nlmsg_len - NLMSG_LENGTH(sizeof(*info)))))
+		dump_failed(l, -ENOMEM);
 }
 
 /* One dump at a time: the kernel refuses a second one. */
@@ -182,12 +197,14 @@ static void dump_done(struct links *l)
 	if (l->again) { /* what was not seen may be there */
 		rc = dump_ask(l);
 		if (rc)
-			log_error("reading interfaces: %s", failure_text(-rc));
+			dump_failed(l, rc);
 		return;
 	}
 	for (unsigned i = l->count; i-- > 0;)
 		if (!l->list[i].seen)
 			drop(l, &l->list[i]);
+	if (l->retry && !event_pending(l->retry, EV_TIMEOUT, NULL))
+		l->failed = 0;
 }
 
 static int dump_error(const struct nlmsghdr *h)
@@ -238,9 +255,31 @@ static void links_cb(evutil_socket_t fd, short what, void *arg)
 	if (rc == -ENOBUFS) /* some were lost: all anew */
 		rc = dump_ask(l);
 	if (rc)
-		log_error("reading of changed interfaces: %s", failure_text(-rc));
+		dump_failed(l, rc);
 	if (!l->dumping)
 		l->changed(l->context);
+}
+
+static void retry_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct links *l = arg;
+	int rc = dump_ask(l);
+
+	(void)fd;
+	(void)what;
+	if (rc)
+		dump_failed(l, rc);
+}
+
+static int links_listen(struct links *l, struct event_base *base)
+{
+	l->event = event_new(base, l->fd, EV_READ | EV_PERSIST, links_cb, l);
+	l->retry = event_new(base, -1, 0, retry_cb, l);
+	if (!l->event || !l->retry || event_add(l->event, NULL))
+		return -ENOMEM;
+	if (l->failed)
+		dump_failed(l, l->failed);
+	return 0;
 }
 
 static int links_open(struct links *l)
@@ -275,10 +314,8 @@ int links_new(struct links **out, struct event_base *base, void (*changed)(void 
 		return -ENOMEM;
 	*l = (struct links){ .fd = -1, .changed = changed, .context = context };
 	rc = links_open(l);
-	if (rc == 0 && base) {
-		l->event = event_new(base, l->fd, EV_READ | EV_PERSIST, links_cb, l);
-		rc = l->event && event_add(l->event, NULL) == 0 ? 0 : -ENOMEM;
-	}
+	if (rc == 0 && base)
+		rc = links_listen(l, base);
 	if (rc)
 		links_free(l);
 	else
@@ -292,6 +329,8 @@ void links_free(struct links *l)
 		return;
 	if (l->event)
 		event_free(l->event);
+	if (l->retry)
+		event_free(l->retry);
 	if (l->fd >= 0)
 		close(l->fd);
 	while (l->count)

@@ -34,5 +34,6 @@ Suite *suite_look(void);
 Suite *suite_lost(void);
 Suite *suite_foreign(void);
 Suite *suite_files(void);
+Suite *suite_link(void);
 
 #endif
