@@ -242,6 +242,8 @@ static void keep_serve(struct file_place *place, int refused, struct message_res
 	keep_refused(place, refused, result);
 	if (repair_due(place, now) && !repair_step(place, result))
 		place->repaired_ns = now;
+	if (now - place->opened_ns >= REPAIR_FIRST_NS) /* it is another daemon's, that lives */
+		result->held = 0;
 }
 
 /* A file that a request is about has a name that was made here. */

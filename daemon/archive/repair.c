@@ -118,12 +118,23 @@ static bool nothing_in_it(int fd, uint64_t size, const struct chunks *chunks)
 	return true;
 }
 
+/* Files of a worker are found in any order. */
+static void until_note(struct message_result *result, uint32_t worker, uint64_t last_ns)
+{
+	uint64_t *until = &result->until_ns[worker];
+
+	if (last_ns < LEFT_NO_PACKET)
+		last_ns = LEFT_NO_PACKET;
+	if (last_ns > *until)
+		*until = last_ns;
+}
+
 /* The file is locked and not cut yet. Returns 0 or -errno. */
 static int leftover_repair(struct file_place *place, int fd, const char *text, struct name name,
 			   struct message_result *result)
 {
 	const char *directory = place->capture.directory;
-	char finished[FILE_NAME_BYTES];
+	char finished[FILE_NAME_BYTES], when[CLOCK_TEXT_BYTES];
 	struct chunks chunks = { 0 };
 	uint64_t cut;
 	struct stat st;
@@ -141,6 +152,7 @@ static int leftover_repair(struct file_place *place, int fd, const char *text, s
 				 "removed %s in %s, which nobody writes any more: there was "
 				 "no packet in it",
 				 text, directory);
+		until_note(result, name.worker, LEFT_NO_PACKET);
 		return 0;
 	}
 	if (rc < 0 && rc != -EIO)
@@ -159,6 +171,7 @@ static int leftover_repair(struct file_place *place, int fd, const char *text, s
 		rc = -errno;
 	if (rc)
 		return rc;
+	until_note(result, name.worker, suspect ? LEFT_NO_PACKET : chunks.last_ns);
 	if (suspect) {
 		file_log(finished, LOG_WARNING,
 			 "%s in %s is nothing that afcapd wrote, or could not be synced", finished,
@@ -166,11 +179,10 @@ static int leftover_repair(struct file_place *place, int fd, const char *text, s
 		return 0;
 	}
 	result->repaired++;
-	if (chunks.last_ns > result->until_ns)
-		result->until_ns = chunks.last_ns;
 	file_log(finished, LOG_NOTICE,
-		 "repaired %s in %s: %" PRIu64 " packets, %" PRIu64 " bytes behind them cut",
-		 finished, directory, chunks.packets, cut);
+		 "repaired %s in %s: %" PRIu64 " packets, the last at %s, %" PRIu64
+		 " bytes behind them cut",
+		 finished, directory, chunks.packets, clock_text(when, chunks.last_ns), cut);
 	return 0;
 }
 
@@ -217,6 +229,8 @@ static int leftover_treat(struct file_place *place, const char *text, struct nam
 	    inuse_is(&st))
 		return 0;
 	fd = leftover_lock(place, text);
+	if (fd == -EWOULDBLOCK)
+		result->held = 1;
 	if (fd == -EWOULDBLOCK || fd == -ENOENT)
 		return 0;
 	if (fd < 0)
@@ -237,7 +251,7 @@ bool repair_step(struct file_place *place, struct message_result *result)
 	uint32_t before = result->repaired;
 	bool done = false;
 
-	result->again = 0;
+	result->again = result->held = 0;
 	if (!list)
 		return false; /* whoever looks for files to keep tells it */
 	while ((entry = readdir(list))) {

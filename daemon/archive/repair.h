@@ -19,7 +19,8 @@ int repair_file(int fd, const char *name, struct chunks *chunks);
 
 /* Removes the spares that nobody holds, and repairs one file, as that may take long: adds to
  * result->repaired, or removes it where it held no packet. result->again: there may be more. What
- * cannot be repaired is told once and left alone until it changes. Returns whether a file was
+ * cannot be repaired is told once and left alone until it changes. result->held: somebody holds
+ * another one. result->until_ns tells where the repaired ones end. Returns whether a file was
  * repaired or removed. */
 bool repair_step(struct file_place *place, struct message_result *result);
 

@@ -24,6 +24,8 @@
 #define FILE_NAME_BYTES	   128
 #define TRACE_FRAMES	   12
 #define TRACE_OBJECT	   24
+#define WORKERS_MOST	   64 /* of a capture */
+#define LEFT_NO_PACKET	   1  /* in place of a time */
 
 enum message_type {
 	/* supervisor -> worker */
@@ -158,21 +160,24 @@ struct message_result {
 	uint32_t capture, worker;
 	uint64_t serial;
 	uint64_t device, inode;	    /* OPENED */
-	uint64_t until_ns;	    /* KEPT: time of the last packet that was repaired; 0: none */
 	uint32_t align;		    /* OPENED */
 	int32_t error;		    /* 0 or errno; then `text` says what */
 	uint32_t removed, repaired; /* files, by budget, age or reserve; at KEPT */
-	uint32_t full;	   /* the reserve cannot be kept, there is nothing left to remove */
-	uint32_t again;	   /* KEPT: there is more to repair. Else: the directory was removed, a new
-			      process is to open its path and serve this */
-	uint32_t later;	   /* NAMED, FINISHED: failed, and may go well later */
-	uint32_t lost;	   /* NAMED, FINISHED, LOOKED: another program had its hands on the file */
-	int32_t spoiled;   /* FINISHED: errno for which it ends as a suspect; 0: none */
-	uint64_t kept;	   /* FINISHED, where lost: packets of it that can be read */
-	uint32_t no_inode; /* OPENED, with ENOSPC; KEPT, with full: it is inodes that there are too
-			      few of */
-	uint32_t unused;
+	uint32_t full;	    /* the reserve cannot be kept, there is nothing left to remove */
+	uint32_t again;	    /* KEPT: there is more to repair. Else: the directory was removed, a new
+			       process is to open its path and serve this */
+	uint32_t later;	    /* NAMED, FINISHED: failed, and may go well later */
+	uint32_t lost;	    /* NAMED, FINISHED, LOOKED: another program had its hands on the file */
+	int32_t spoiled;    /* FINISHED: errno for which it ends as a suspect; 0: none */
+	uint64_t kept;	    /* FINISHED, where lost: packets of it that can be read */
+	uint32_t no_inode;  /* OPENED, with ENOSPC; KEPT, with full: it is inodes that there are too
+			       few of */
+	uint32_t held;	    /* KEPT: another process has files that are not finished, and may for
+			       some seconds yet */
 	uint64_t available; /* bytes of the file system, for this user */
+	/* OPENED, KEPT: of each worker whose files a dead daemon left the time of the last packet
+	 * in those that were repaired; LEFT_NO_PACKET: there was none in them; 0: no such file */
+	uint64_t until_ns[WORKERS_MOST];
 	char name[FILE_NAME_BYTES];
 	char text[MESSAGE_TEXT];
 };

@@ -220,33 +220,29 @@ void capture_clock(struct capture *capture, int64_t step_ns)
 /* What a daemon that died without a successor has left, and since when there is more. */
 static void repaired_tell(struct capture *capture)
 {
-	char from[CLOCK_TEXT_BYTES], to[CLOCK_TEXT_BYTES];
+	char text[REPAIRED_TEXT];
 
-	if (!capture->repaired_until_ns || capture->refused ||
-	    capture->repaired_until_ns >= capture->since_real_ns)
-		return;
-	capture_log(capture, LOG_WARNING,
-		    "a daemon died before this one was started: nothing is recorded from %s, "
-		    "the last packet in its files, to %s",
-		    clock_text(from, capture->repaired_until_ns),
-		    clock_text(to, capture->since_real_ns));
-	capture->repaired_until_ns = 0;
+	if (!capture->refused && repaired_text(&capture->repaired, capture->since_real_ns, text))
+		capture_log(capture, LOG_WARNING, "%s", text);
 }
 
 void capture_cared(struct capture *capture, const struct message_result *result, bool last)
 {
 	if (!result->error)
 		capture->available = result->available;
-	if (result->until_ns > capture->repaired_until_ns)
-		capture->repaired_until_ns = result->until_ns;
+	repaired_take(&capture->repaired, result);
 	if (!last)
 		return;
 	capture->keeping = false;
-	if (result->error || (capture_ending(capture) && !capture->former))
+	if (result->error)
 		return;
+	if (capture_ending(capture) && !capture->former) {
+		repaired_tell(capture); /* what is known by now */
+		return;
+	}
 	if (result->again || capture->keep_again)
 		capture_keep(capture);
-	if (!result->again && !capture->former)
+	if (!result->again && !result->held && !capture->former)
 		repaired_tell(capture);
 	if (capture->former)
 		return;

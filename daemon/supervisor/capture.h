@@ -2,6 +2,7 @@
 #ifndef CAPTURE_H
 #define CAPTURE_H
 
+#include "repaired.h"
 #include "slot.h"
 
 #include "../base/config.h"
@@ -57,10 +58,10 @@ struct capture {
 	uint64_t retry_ns;	    /* monotonic: not tried again before */
 	struct event *again;
 	bool left;
-	bool filter_due;	    /* of rings that were taken over: not set yet */
-	bool refused;		    /* what a daemon before left; that gap is told */
-	uint64_t repaired_until_ns; /* time of the last packet that a dead daemon's files have */
-	uint64_t since_real_ns;	    /* armed */
+	bool filter_due;	  /* of rings that were taken over: not set yet */
+	bool refused;		  /* what a daemon before left; that gap is told */
+	struct repaired repaired; /* what a dead daemon's files have */
+	uint64_t since_real_ns;	  /* armed */
 	struct afcap_geometry ring;
 	uint32_t snaplen;   /* what the filter lets through of a packet: no packet fills a block to
 			       its last byte */

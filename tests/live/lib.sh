@@ -224,6 +224,52 @@ files_valid() {
 	done
 }
 
+# Frame numbers of the files' packets with their times in ns, sorted by number: "NUMBER NS"
+numbers() {
+	local list
+	mapfile -t list < <(files)
+	python3 - "${list[@]}" <<'P' | sort -n
+import struct, sys
+for path in sys.argv[1:]:
+    data = open(path, "rb").read()
+    at = 0
+    while at < len(data):
+        kind, length = struct.unpack_from("<II", data, at)
+        if kind == 6:
+            high, low = struct.unpack_from("<II", data, at + 12)
+            number, = struct.unpack_from("<Q", data, at + 28 + 42)
+            print(number, high << 32 | low)
+        at += length
+P
+}
+
+# What the frame numbers of the files leave out, against lines of the log, one for each daemon that died: told_check LINES
+told_check() {
+	numbers >"$DIR/numbers"
+	python3 - "$DIR/numbers" "$1" <<'P'
+import re, sys, datetime
+MS = 1000000
+def ns(text):
+    return int(datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1e6) * 1000
+def line(text):
+    last, end = map(ns, re.search(r"from (\S+), the last packet in its files, to (\S+Z)", text).groups())
+    lagged = re.search(r"some may be missing from (\S+) on, the last packet of worker \d+", text)
+    assert "is not known" not in text, text
+    return ns(lagged[1]) if lagged else last, last, end
+told = [line(l) for l in open(sys.argv[2])]
+numbers = [tuple(map(int, l.split())) for l in open(sys.argv[1])]
+gaps = [(a, b) for a, b in zip(numbers, numbers[1:]) if b[0] != a[0] + 1]
+doubled = sum(a[0] == b[0] for a, b in zip(numbers, numbers[1:]))
+print(len(numbers), "packets,", len(gaps), "gaps,", len(told), "told,", doubled, "doubled")
+assert doubled == 0
+for a, b in gaps:  # those that came by different CPUs may have changed places
+    assert any(start - 50 * MS <= a[1] and b[1] <= end + 50 * MS for start, last, end in told), (a, b, told)
+for start, last, end in told:  # to the millisecond
+    assert any(last <= t < last + MS for n, t in numbers), last
+    assert any(start <= t < start + MS for n, t in numbers), start
+P
+}
+
 # ifrecv, ifdrop and usrdeliv of the Interface Statistics Blocks of FILES (all), summed up, read from the files' ends
 isb_sum() {
 	local list=("$@")

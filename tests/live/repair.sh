@@ -68,6 +68,93 @@ t_a_daemon_stopped_at_once_leaves_no_spare() {
 	done
 }
 
+# Frames to two workers, of which worker 0 stands still then until the other has written half a second of them
+one_lags() {
+	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=5ms -o write_delay=5ms -o block_size=64K -o worker_timeout=2m
+	send 100000000 rate=20000 size=100-300
+	written_by() { ctl --json stats | jq ".captures[0].workers[$1].written"; }
+	has_written() { [ "$(written_by "$1")" -ge "$2" ]; }
+	wait_for 5 has_written 0 100
+	wait_for 5 has_written 1 100
+	LAGS=$(worker_pid 0)
+	kill -STOP "$LAGS"
+	wait_for 5 has_written 1 $(($(written_by 1) + 5000))
+}
+
+# Records until there are frames behind the gap, then compares all that is missing with what was told, in one line
+missing_is_told() {
+	wait_for 5 counter_at_least written 500
+	kill "$SENDER"
+	daemon_stop
+	grep 'nothing is recorded from' "$DIR/err" >"$DIR/told"
+	equal "lines about it" "$(wc -l <"$DIR/told")" 1
+	told_check "$DIR/told" || fail "what is missing is not what was told: $(cat "$DIR/told")"
+}
+
+# What its ring held is lost, from its own last packet on, while the other one's files end half a second later
+t_packets_of_a_worker_that_lagged_are_told_as_missing() {
+	one_lags
+	kill_all
+	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=5ms -o write_delay=5ms
+	wait_for 5 grep -q 'nothing is recorded from' "$DIR/err"
+	missing_is_told
+	contains "what is told" "$(cat "$DIR/told")" "some may be missing from .* on, the last packet of worker 0$"
+}
+
+hold() { # the file of worker 0
+	(exec 7<"$(find "$OUT" -name 'va-w0-*.partial')" && flock 7 && touch "$DIR/held" && exec sleep 1000) &
+	HOLDER=$!
+	PIDS="$PIDS $HOLDER"
+	wait_for 5 test -e "$DIR/held"
+}
+
+# Workers that outlive their daemon have their files for some seconds: nothing is told before these are repaired, too
+t_nothing_is_told_as_missing_while_a_file_is_held() {
+	local before=$OUT/va-w1-20200101T000000.000000Z.pcapng
+	one_lags
+	kill_all
+	hold
+	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=5ms -o write_delay=5ms
+	wait_for 5 repaired 1
+	wait_for 5 counter_at_least written 500
+	cp "$OUT"/va-w1-*.pcapng "$DIR/one"
+	mv "$DIR/one" "$before.partial" # what is repaired shows that it was looked for, since it records
+	wait_for 5 repaired 2
+	mv "$before" "$DIR/one"
+	equal "told so far" "$(grep -c 'nothing is recorded from' "$DIR/err")" 0
+	kill "$HOLDER"
+	wait_for 5 grep -q 'nothing is recorded from' "$DIR/err"
+	missing_is_told
+	contains "what is told" "$(cat "$DIR/told")" "some may be missing from .* on, the last packet of worker 0$"
+}
+
+t_a_stop_while_a_file_is_held_tells_what_is_known() {
+	one_lags
+	kill_all
+	hold
+	daemon_start -i va -w "$OUT" -j 2
+	wait_for 5 repaired 1
+	kill "$SENDER"
+	daemon_stop
+	contains log "$(cat "$DIR/err")" "nothing is recorded from .*; what is missing of worker 0 is not known, as no packet was left$"
+}
+
+# Frames of one flow go to one worker: the other has written none, and may have had some
+t_a_worker_without_a_packet_is_told() {
+	local none
+	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=5ms -o write_delay=5ms
+	in_lab "$FRAMES" send vb 1000 flows=1
+	wait_for 5 counter_is written 1000
+	none=$(ctl --json stats | jq '.captures[0].workers[] | select(.written == 0) | .worker')
+	[ "$none" -ge 0 ] || fail "both have written"
+	kill_all
+	daemon_start -i va -w "$OUT" -j 2
+	wait_for 5 grep -q 'nothing is recorded from' "$DIR/err"
+	daemon_stop
+	contains log "$(cat "$DIR/err")" "Z; what is missing of worker $none is not known, as no packet was left$"
+	equal packets "$(capinfos_count)" 1000
+}
+
 t_a_live_file_is_left_alone() {
 	# shellcheck disable=SC2086
 	daemon_start -i va -w "$OUT" -j 1 $FAST

@@ -39,6 +39,7 @@ int main(void)
 	srunner_add_suite(runner, suite_foreign());
 	srunner_add_suite(runner, suite_files());
 	srunner_add_suite(runner, suite_link());
+	srunner_add_suite(runner, suite_repaired());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

@@ -35,5 +35,6 @@ Suite *suite_lost(void);
 Suite *suite_foreign(void);
 Suite *suite_files(void);
 Suite *suite_link(void);
+Suite *suite_repaired(void);
 
 #endif
