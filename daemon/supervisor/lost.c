@@ -33,6 +33,21 @@ void lost_pay(struct saved_slot *saved, uint64_t written)
 		saved->written_shown = left;
 }
 
+uint64_t lost_bounded(const struct saved_slot *saved, uint64_t written, uint64_t packets)
+{
+	uint64_t left = left_of(saved, written);
+
+	return packets < left ? packets : left;
+}
+
+void lost_bound(struct saved_slot *saved, uint64_t written)
+{
+	if (saved->packets_lost > written)
+		saved->packets_lost = written;
+	if (saved->written_shown > written)
+		saved->written_shown = written;
+}
+
 void lost_count(const struct saved_slot *saved, bool exact, struct counters *c)
 {
 	uint64_t left = left_of(saved, c->written);
@@ -91,7 +106,8 @@ void lost_seen(struct slot *slot, struct output_file *file, const char *what)
 void lost_ended(struct slot *slot, const struct ledger_file *record, uint64_t kept,
 		const char *what)
 {
-	uint64_t packets = lost_packets(record, kept);
+	uint64_t written = slot->before.written + slot->reported.written,
+		 packets = lost_bounded(slot->saved, written, lost_packets(record, kept));
 
 	saved_lose(slot->saved, saved_find(slot->saved, record->serial), packets);
 	slot->lost_ns = clock_mono_ns();

@@ -22,6 +22,13 @@ uint64_t lost_packets(const struct ledger_file *record, uint64_t kept);
 /* Moves saved->written_shown on: `written` is what the workers wrote. */
 void lost_pay(struct saved_slot *saved, uint64_t written);
 
+/* What is lost was written before: no more is lost than `packets`, of what the workers wrote and is
+ * not lost yet. */
+uint64_t lost_bounded(const struct saved_slot *saved, uint64_t written, uint64_t packets);
+
+/* The same of a record that a daemon before left. */
+void lost_bound(struct saved_slot *saved, uint64_t written);
+
 /* Takes what is lost out of `written`: all of it (`exact`), or as far as it is paid. */
 void lost_count(const struct saved_slot *saved, bool exact, struct counters *counters);
 

@@ -4,6 +4,7 @@
 #include "earlier.h"
 #include "handover.h"
 #include "link.h"
+#include "lost.h"
 #include "slotfiles.h"
 #include "supervisor.h"
 #include "unread.h"
@@ -149,7 +150,7 @@ static const char *shape_take(struct capture *capture, const struct saved *saved
 
 	if (!saved->since_ns)
 		return NOTHING_YET;
-	if (!earlier_valid(&saved->shape))
+	if (!earlier_valid(&saved->shape) || !saved_valid(saved))
 		return "its record is damaged";
 	capture->workers = workers_of(capture->config, saved);
 	now = resume_shape(capture);
@@ -289,6 +290,8 @@ static void rings_go_on(struct capture *capture)
 	for (unsigned i = 0; i < capture->workers; i++) {
 		saved_lost(capture->slots[i].saved);
 		slot_resume(&capture->slots[i], capture->resume[i].ring_fd);
+		lost_bound(capture->slots[i].saved,
+			   capture->slots[i].before.written + capture->slots[i].reported.written);
 		slotfiles_resume(&capture->slots[i]);
 		if (capture->resume[i].ring_fd < 0)
 			slot_next_ring(&capture->slots[i]);

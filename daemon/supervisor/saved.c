@@ -135,6 +135,37 @@ void saved_end(struct saved_file *file, const struct ledger_file *record)
 	ordered();
 }
 
+static bool slot_valid(const struct saved_slot *slot)
+{
+	const uint64_t numbers[] = { slot->restarts,	    slot->files_opened,
+				     slot->files_completed, slot->files_removed,
+				     slot->files_repaired,  slot->sync_errors,
+				     slot->files_lost,	    slot->packets_lost,
+				     slot->written_shown };
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+		if (numbers[i] > COUNTER_MOST)
+			return false;
+	for (unsigned i = 0; i < SAVED_FILES; i++) {
+		const struct saved_file *f = &slot->files[i];
+
+		if (f->serial_after && f->lost &&
+		    (f->lost_packets_after < slot->packets_lost ||
+		     f->lost_packets_after > COUNTER_MOST ||
+		     f->lost_files_after < slot->files_lost || f->lost_files_after > COUNTER_MOST))
+			return false;
+	}
+	return !counters_beyond(&slot->ended) && !counters_beyond(&slot->before);
+}
+
+bool saved_valid(const struct saved *saved)
+{
+	for (unsigned i = 0; i < CONFIG_WORKERS_MAX; i++)
+		if (!slot_valid(&saved->slots[i]))
+			return false;
+	return true;
+}
+
 void saved_lose(struct saved_slot *slot, struct saved_file *file, uint64_t packets)
 {
 	struct saved_file none = { 0 };

@@ -80,6 +80,9 @@ void saved_put(struct saved_slot *slot, uint64_t serial, uint64_t device, uint64
 void saved_end(struct saved_file *file, const struct ledger_file *record);
 void saved_drop(struct saved_file *file);
 
+/* Whether its numbers can be: no sum of them overflows, what was interrupted leads to more. */
+bool saved_valid(const struct saved *saved);
+
 /* The file is lost, with so many packets in it: counted once, wherever this is interrupted. Drops
  * its record, which may be NULL. saved_lost() ends what was interrupted. */
 void saved_lose(struct saved_slot *slot, struct saved_file *file, uint64_t packets);

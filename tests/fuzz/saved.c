@@ -146,7 +146,7 @@ static void gone_on_with(struct capture *capture, int ring_fd)
 	struct ledger_totals t;
 
 	if (!l || !s || !s->since_ns || !memchr(s->gap_why, '\0', sizeof(s->gap_why)) ||
-	    !earlier_valid(&s->shape) || capture->workers != 1 ||
+	    !earlier_valid(&s->shape) || !saved_valid(s) || capture->workers != 1 ||
 	    strcmp(s->shape.interface, capture->config->interface) != 0 || s->shape.workers != 1 ||
 	    s->shape.blocks != capture->ring.blocks ||
 	    (s->shape.link_type != 1 && s->shape.link_type != 101 && s->shape.link_type != 276))

@@ -119,6 +119,28 @@ START_TEST(nothing_is_counted_below_zero)
 }
 END_TEST
 
+/* A worker's marks may say anything; and so may a record that was damaged. */
+START_TEST(no_more_is_lost_than_was_written)
+{
+	const struct ledger_file hostile = { .finish = { .written = UINT64_MAX } };
+
+	ck_assert_uint_eq(lost_bounded(&saved, 1000, 300), 300);
+	saved_lose(&saved, NULL, lost_bounded(&saved, 1000, lost_packets(&hostile, 0)));
+	ck_assert_uint_eq(saved.packets_lost, 1000);
+	saved_lose(&saved, NULL, lost_bounded(&saved, 1010, lost_packets(&hostile, 0)));
+	ck_assert_uint_eq(saved.packets_lost, 1010);
+	ck_assert_uint_eq(shown(2000, true).written, 990);
+	ck_assert_uint_eq(saved.files_lost, 2);
+
+	saved.packets_lost = saved.written_shown = COUNTER_MOST;
+	lost_bound(&saved, 2000);
+	ck_assert_uint_eq(lost_debt(&saved, 2000), 2000);
+	ck_assert_uint_eq(shown(2300, true).written, 300);
+	ck_assert_uint_eq(shown(4000, true).written, 2000);
+	ck_assert_uint_eq(lost_debt(&saved, 4000), 0);
+}
+END_TEST
+
 /* A SIGKILL after any store. */
 START_TEST(a_loss_is_counted_once_wherever_that_is_interrupted)
 {
@@ -176,6 +198,7 @@ Suite *suite_lost(void)
 	tcase_add_loop_test(t, no_counter_falls_whatever_is_lost_when, 0, 20);
 	tcase_add_test(t, a_file_holds_what_was_written_between_its_marks);
 	tcase_add_test(t, nothing_is_counted_below_zero);
+	tcase_add_test(t, no_more_is_lost_than_was_written);
 	tcase_add_test(t, a_loss_is_counted_once_wherever_that_is_interrupted);
 	tcase_add_test(t, files_are_removed_where_somebody_counts_them);
 	suite_add_tcase(s, t);

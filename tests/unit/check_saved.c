@@ -113,6 +113,43 @@ START_TEST(a_record_is_the_last_one)
 }
 END_TEST
 
+/* No sum of its numbers wraps around, and nothing that was interrupted makes a counter fall. */
+START_TEST(numbers_that_cannot_be_are_seen)
+{
+	uint64_t *numbers[] = { &slot->restarts,      &slot->files_opened,   &slot->files_completed,
+				&slot->files_removed, &slot->files_repaired, &slot->sync_errors,
+				&slot->files_lost,    &slot->packets_lost,   &slot->written_shown,
+				&slot->ended.written, &slot->before.packets };
+	struct saved_file *file;
+
+	ck_assert(saved_valid(saved));
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+		*numbers[i] = COUNTER_MOST;
+		ck_assert(saved_valid(saved));
+		*numbers[i] = UINT64_MAX;
+		ck_assert_msg(!saved_valid(saved), "number %zu", i);
+		*numbers[i] = 0;
+	}
+	saved_lose(slot, NULL, 20);
+	saved_put(slot, 5, 1, 2);
+	file = saved_find(slot, 5);
+	ck_assert(saved_valid(saved));
+	file->lost = 1;
+	file->lost_packets_after = 25;
+	file->lost_files_after = 2;
+	ck_assert(saved_valid(saved));
+	file->lost_packets_after = 19;
+	ck_assert(!saved_valid(saved));
+	file->lost_packets_after = UINT64_MAX;
+	ck_assert(!saved_valid(saved));
+	file->lost_packets_after = 25;
+	file->lost_files_after = 0;
+	ck_assert(!saved_valid(saved));
+	file->lost = 0; /* then these two were not yet meant */
+	ck_assert(saved_valid(saved));
+}
+END_TEST
+
 /* Names of captures may have dots and digits: a, a.1 and a.1.0 are three. */
 START_TEST(names_say_whose_they_are)
 {
@@ -158,6 +195,7 @@ Suite *suite_saved(void)
 	tcase_add_test(t, another_size_is_refused_with_its_last_time);
 	tcase_add_test(t, the_oldest_ended_file_makes_room);
 	tcase_add_test(t, a_record_is_the_last_one);
+	tcase_add_test(t, numbers_that_cannot_be_are_seen);
 	tcase_add_test(t, names_say_whose_they_are);
 	suite_add_tcase(s, t);
 	return s;
