@@ -2,6 +2,7 @@
 #include "archive/archive.h"
 #include "base/child.h"
 #include "base/config.h"
+#include "base/failure.h"
 #include "base/log.h"
 #include "base/privileges.h"
 #include "control/control.h"
@@ -192,9 +193,23 @@ static int supervise(const struct config *config, const struct privileges *privi
 	return rc;
 }
 
+static struct event_base *loop_new(void)
+{
+	struct event_base *base;
+
+	errno = 0;
+	base = event_base_new();
+	if (!base)
+		log_error("making the event loop: %s",
+			  errno ? failure_text(errno)
+				: "libevent has no mechanism to wait (EVENT_NOEPOLL and its like "
+				  "must not be in the environment)");
+	return base;
+}
+
 static int serve(const struct config *config, const struct privileges *privileges)
 {
-	struct event_base *base = event_base_new();
+	struct event_base *base = loop_new();
 	struct control *control = NULL;
 	struct http *http = NULL;
 	int rc = base ? supervisor_privileged() : EXIT_FAILURE;
@@ -234,7 +249,7 @@ static int write_out(int exit_code)
 	notify_status("writing out what the previous instance left");
 	config_init(&none);
 	privileges_of(&privileges, uid, gid);
-	base = event_base_new();
+	base = loop_new();
 	if (!base)
 		return exit_code;
 	rc = supervise(&none, &privileges, base, NULL, NULL);

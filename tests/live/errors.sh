@@ -78,6 +78,11 @@ t_bad_config() {
 	refused 78 "$DIR/none: No such file" -c "$DIR/none"
 }
 
+t_no_event_loop() {
+	export EVENT_NOEPOLL=1 EVENT_NOPOLL=1 EVENT_NOSELECT=1
+	refused 1 "^<3>making the event loop: .*EVENT_NOEPOLL" -i va -w "$OUT"
+}
+
 t_check_prints_what_parses_back() {
 	"$AFCAPD" -n -i va -w "$OUT" -j 2 -f 'udp port 53' >"$DIR/one" 2>"$DIR/err" || fail "$(cat "$DIR/err")"
 	"$AFCAPD" --check -c "$DIR/one" >"$DIR/two" || fail "does not parse back"
