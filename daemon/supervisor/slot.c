@@ -222,7 +222,7 @@ static void on_failed(struct slot *slot, struct message *message)
 	slot->has_failed = true;
 	message->failed.text[sizeof(message->failed.text) - 1] = '\0';
 	if (slot->state == SLOT_STARTING)
-		capture_start_failed(slot->capture, (int)message->failed.exit_code,
+		capture_start_failed(slot->capture, spawn_exit_code(message->failed.exit_code),
 				     message->failed.text);
 	else
 		slot_log(slot, LOG_ERR, "%s", message->failed.text);

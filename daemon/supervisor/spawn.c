@@ -10,6 +10,8 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #define ABOVE		 64 /* out of the way of the fixed numbers */
@@ -70,6 +72,11 @@ const char *spawn_failure(int error)
 	return error == EAGAIN ? "no further process is allowed (TasksMax= of the unit, ulimit -u, "
 				 "or the container's limit of processes)"
 			       : failure_text(error);
+}
+
+int spawn_exit_code(uint32_t code)
+{
+	return code == EX_NOPERM || code == EX_CONFIG ? (int)code : EXIT_FAILURE;
 }
 
 unsigned spawn_backoff_ms(unsigned failures)

@@ -7,34 +7,50 @@
 #include <linux/if_packet.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 /* Blocks that the kernel has handed over, and the last one that it opened, which it fills still: in
  * all others the number is of what was read before. A block that a worker had in hand has its
  * status overwritten by an odd number, and keeps the other two. */
-bool unread_count(int ring, uint32_t blocks, uint32_t block_bytes, uint64_t *packets)
+static bool heads_sum(const char *map, uint32_t blocks, uint32_t block_bytes, uint64_t *packets)
 {
-	size_t bytes = (size_t)blocks * block_bytes;
-	uint64_t open_sequence = 0, open_packets = 0;
-	char *map;
+	const uint32_t most = block_bytes / sizeof(struct tpacket3_hdr);
+	uint64_t open_sequence = 0, open_packets = 0, sum = 0;
 
-	if (bytes == 0 || afcap_filter_drop_all(ring))
-		return false;
-	map = mmap(NULL, bytes, PROT_READ, MAP_SHARED, ring, 0);
-	if (map == MAP_FAILED)
-		return false;
 	for (uint32_t i = 0; i < blocks; i++) {
 		const volatile struct tpacket_block_desc *block =
 			(const void *)(map + (size_t)i * block_bytes);
 		bool handed_over = block->hdr.bh1.block_status & TP_STATUS_USER;
+		uint32_t held = block->hdr.bh1.num_pkts;
 
+		if (held > most) /* no head is there */
+			return false;
 		if (handed_over)
-			*packets += block->hdr.bh1.num_pkts;
+			sum += held;
 		if (block->hdr.bh1.seq_num > open_sequence) {
 			open_sequence = block->hdr.bh1.seq_num;
-			open_packets = handed_over ? 0 : block->hdr.bh1.num_pkts;
+			open_packets = handed_over ? 0 : held;
 		}
 	}
-	*packets += open_packets;
-	munmap(map, bytes);
+	*packets += sum + open_packets;
 	return true;
+}
+
+/* The kernel maps a ring whose size is right as a whole, whatever blocks it is cut into here: these
+ * are whole pages, or no ring's. */
+bool unread_count(int ring, uint32_t blocks, uint32_t block_bytes, uint64_t *packets)
+{
+	size_t bytes = (size_t)blocks * block_bytes;
+	bool known;
+	char *map;
+
+	if (bytes == 0 || block_bytes % (size_t)sysconf(_SC_PAGESIZE) ||
+	    afcap_filter_drop_all(ring))
+		return false;
+	map = mmap(NULL, bytes, PROT_READ, MAP_SHARED, ring, 0);
+	if (map == MAP_FAILED)
+		return false;
+	known = heads_sum(map, blocks, block_bytes, packets);
+	munmap(map, bytes);
+	return known;
 }

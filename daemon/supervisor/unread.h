@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /* Adds what the ring's blocks hold, whatever its ledger says; nothing comes in any more. False: it
- * is no ring of this shape. */
+ * is no ring of this shape, or what it holds cannot be known. */
 bool unread_count(int ring, uint32_t blocks, uint32_t block_bytes, uint64_t *packets);
 
 #endif

@@ -40,6 +40,8 @@ int main(void)
 	srunner_add_suite(runner, suite_files());
 	srunner_add_suite(runner, suite_link());
 	srunner_add_suite(runner, suite_repaired());
+	srunner_add_suite(runner, suite_unread());
+	srunner_add_suite(runner, suite_spawn());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
