@@ -86,7 +86,7 @@ t_deleted_and_made_again() {
 	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=50ms -o write_delay=20ms
 	for ((i = 0; i < CYCLES; i++)); do
 		before=$(counter received)
-		send 90000 first=$((i * 100000)) rate=30000
+		send 900000 first=$((i * 1000000)) rate=30000
 		wait_for 5 counter_at_least received $((before + 10000))
 		ip -n "$NS" link del va
 		wait "$SENDER" && fail "the sender met no end"
@@ -96,10 +96,10 @@ t_deleted_and_made_again() {
 		equal "gaps told" "$(grep -c 'nothing is recorded from 2.*Z to 2.*Z: its interface was deleted' "$DIR/err")" $((i + 1))
 		[ "$(counter received)" -ge "$before" ] || fail "counters fell"
 	done
-	in_lab "$FRAMES" send vb 5000 first=$((i * 100000)) rate=50000
+	in_lab "$FRAMES" send vb 5000 first=$((i * 1000000)) rate=50000
 	equal restarts "$(counter restarts)" 0
 	daemon_stop
-	line=$(frames_check $((CYCLES * 100000 + 5000)) partial=1) || fail "$line"
+	line=$(frames_check $((CYCLES * 1000000 + 5000)) partial=1) || fail "$line"
 	echo "$line"
 	exact
 	# the last life's are all there
