@@ -23,7 +23,7 @@
 
 #define NAME_TRIES   1000
 #define CREATE_TRIES 3
-#define APPLICATION  "afcapd " AFCAP_VERSION
+#define APPLICATION  HEAD_PROGRAM " " AFCAP_VERSION
 
 void file_fail(struct message_result *result, int error, const char *format, ...)
 {

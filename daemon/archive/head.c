@@ -29,6 +29,8 @@ enum option_code {
 #define PAD_LEAST	12u
 #define SNAPLEN		262144u /* libpcap refuses files whose interfaces have different ones */
 #define TEXT_MAX	255u
+#define COMMENT_BEGIN	"afcap capture"
+#define COMMENT		COMMENT_BEGIN " %.32s, worker %u"
 #define BYTE_ORDER_MARK 0x1A2B3C4Du
 #define SECTION_HEAD	24u /* of the block, in front of its options */
 #define INTERFACE_HEAD	16u
@@ -131,7 +133,7 @@ void head_make(uint8_t *page, const struct message_capture *capture, uint32_t wo
 	option_text(&b, SHB_USERAPPL, application);
 	/* Not with the interface, which is the same for all workers: who merges their files gets
 	 * one */
-	snprintf(text, sizeof(text), "afcap capture %.32s, worker %u", capture->name, worker);
+	snprintf(text, sizeof(text), COMMENT, capture->name, worker);
 	if (filter_length > HEAD_FILTER_MOST) /* cut it would be another one */
 		snprintf(text + strlen(text), sizeof(text) - strlen(text),
 			 ", filter of %zu characters not shown", filter_length);
@@ -224,15 +226,61 @@ bool head_begun(const uint8_t *page, uint32_t bytes)
 	       (word_at(page + 4) > bytes || memmem(page, bytes, "afcap", 5));
 }
 
+/* An option of a valid head. */
+struct option {
+	const uint8_t *value;
+	uint32_t code, length;
+};
+
+/* `at` is the one before's end, or where a block's options begin; moves on. False: there is none
+ * any more. */
+static bool option_next(const uint8_t *page, uint32_t *at, struct option *option)
+{
+	uint32_t word = word_at(page + *at);
+
+	*option = (struct option){ page + *at + 4, word & 0xffff, word >> 16 };
+	*at += 4 + (option->length + 3) / 4 * 4;
+	return word != OPTION_END;
+}
+
 const uint8_t *head_machine(const uint8_t *page)
 {
-	uint32_t option;
+	uint32_t at = SECTION_HEAD;
+	struct option option;
 
-	for (uint32_t at = SECTION_HEAD; (option = word_at(page + at)) != OPTION_END;
-	     at += 4 + ((option >> 16) + 3) / 4 * 4)
-		if (option == (SHB_MACHINE | 2u * HEAD_ID_BYTES << 16))
-			return page + at + 4;
+	while (option_next(page, &at, &option))
+		if (option.code == SHB_MACHINE && option.length == 2 * HEAD_ID_BYTES)
+			return option.value;
 	return NULL;
+}
+
+/* Whether its text begins so, and there with a whole word. */
+static bool option_begins(const struct option *option, const char *text)
+{
+	size_t n = strlen(text);
+
+	return option->length >= n && memcmp(option->value, text, n) == 0 &&
+	       (option->length == n || option->value[n] == ' ' || option->value[n] == ',');
+}
+
+/* Version 0.1.0 had the comment with the interface. */
+bool head_is_of(const uint8_t *page, const char *capture, uint32_t worker)
+{
+	const uint32_t begins[] = { SECTION_HEAD, word_at(page + 4) + INTERFACE_HEAD };
+	char text[CAPTURE_NAME_BYTES + 64];
+	struct option option;
+	bool ours = false;
+
+	snprintf(text, sizeof(text), COMMENT, capture, worker);
+	for (unsigned i = 0; i < 2; i++)
+		for (uint32_t at = begins[i]; option_next(page, &at, &option);) {
+			if (i == 0 && option.code == SHB_USERAPPL)
+				ours = option_begins(&option, HEAD_PROGRAM);
+			if (option.code == OPTION_COMMENT &&
+			    option_begins(&option, COMMENT_BEGIN) && !option_begins(&option, text))
+				return false;
+		}
+	return ours;
 }
 
 uint32_t head_statistics(uint8_t *block, const struct ledger_file *file)

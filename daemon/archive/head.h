@@ -11,6 +11,7 @@
 #define HEAD_FILTER_MOST    2048 /* a longer filter has no room in a head */
 #define HEAD_STATISTICS_MAX 128
 #define HEAD_ID_BYTES	    16
+#define HEAD_PROGRAM	    "afcapd" /* how `application` begins; its version follows */
 
 /* Fills `page` (HEAD_BYTES). `os` and `application` name who wrote the file; cut at 255 bytes. */
 void head_make(uint8_t *page, const struct message_capture *capture, uint32_t worker,
@@ -26,6 +27,10 @@ bool head_begun(const uint8_t *page, uint32_t bytes);
 /* The id of the machine that made the file of a valid head (HEAD_ID_BYTES), within the page; NULL:
  * it is not in there. */
 const uint8_t *head_machine(const uint8_t *page);
+
+/* Whether a valid head is one that afcapd made, and for this worker of this capture, where it names
+ * one. */
+bool head_is_of(const uint8_t *page, const char *capture, uint32_t worker);
 
 /* Fills `block` with the statistics of a finished file; returns the length, at most
  * HEAD_STATISTICS_MAX. */

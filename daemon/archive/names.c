@@ -170,27 +170,56 @@ static bool spare_take(struct rest *rest)
 	return true;
 }
 
-bool name_parse(struct name *name, const char *text, const char *capture)
+/* What is left of it is the capture's name, as it stands there. */
+static bool name_take(struct rest *rest, struct name *name)
 {
-	struct rest rest = { text, strlen(text) }, stamp;
 	struct name found = { .kind = NAME_SPARE };
+	struct rest stamp;
 	size_t i = 0;
 
-	if (tail_take(&rest, SPARE)) {
-		if (!spare_take(&rest))
+	if (tail_take(rest, SPARE)) {
+		if (!spare_take(rest))
 			return false;
 	} else {
-		while (i < SUFFIXES && !tail_take(&rest, suffixes[i].text))
+		while (i < SUFFIXES && !tail_take(rest, suffixes[i].text))
 			i++;
-		if (i == SUFFIXES || !field_take(&rest, &stamp) ||
+		if (i == SUFFIXES || !field_take(rest, &stamp) ||
 		    !stamp_read(stamp, &found.time_us))
 			return false;
 		found.kind = suffixes[i].kind;
 	}
-	if (!worker_take(&rest, &found.worker) || rest.length != strlen(capture) ||
+	if (!worker_take(rest, &found.worker))
+		return false;
+	*name = found;
+	return true;
+}
+
+bool name_parse(struct name *name, const char *text, const char *capture)
+{
+	struct rest rest = { text, strlen(text) };
+	struct name found;
+
+	if (!name_take(&rest, &found) || rest.length != strlen(capture) ||
 	    memcmp(rest.text, capture, rest.length))
 		return false;
 	*name = found;
+	return true;
+}
+
+bool name_read(struct name *name, const char *text, char *capture)
+{
+	struct rest rest = { text, strlen(text) };
+	char named[CAPTURE_NAME_BYTES];
+	struct name found;
+
+	if (!name_take(&rest, &found) || rest.length >= sizeof(named))
+		return false;
+	memcpy(named, rest.text, rest.length);
+	named[rest.length] = '\0';
+	if (!config_name_valid(named))
+		return false;
+	*name = found;
+	memcpy(capture, named, sizeof(named));
 	return true;
 }
 

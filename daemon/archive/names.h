@@ -45,4 +45,8 @@ void name_make_spare(char *text, const char *capture, uint32_t worker, uint64_t 
  */
 bool name_parse(struct name *name, const char *text, const char *capture);
 
+/* Whether it is one for any capture that can be configured; then `capture`, which has
+ * CAPTURE_NAME_BYTES, says which. */
+bool name_read(struct name *name, const char *text, char *capture);
+
 #endif

@@ -3,6 +3,7 @@
 
 #include "../../daemon/archive/head.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static uint8_t page[HEAD_BYTES + 8];
@@ -136,6 +137,58 @@ START_TEST(a_head_of_the_first_version_is_valid)
 }
 END_TEST
 
+START_TEST(a_head_says_which_captures_it_is)
+{
+	struct message_capture c = capture;
+
+	snprintf(c.name, sizeof(c.name), "eth0-1");
+	for (unsigned filter = 0; filter < 2; filter++) { /* a long one goes into the comment */
+		head_make(page, &c, 2, "Linux 6.1", "afcapd 0.2.0");
+		ck_assert(head_is_of(page, "eth0-1", 2));
+		ck_assert(!head_is_of(page, "eth0", 2));
+		ck_assert(!head_is_of(page, "eth0-1x", 2));
+		ck_assert(!head_is_of(page, "eth0-1", 0));
+		ck_assert(!head_is_of(page, "eth0-1", 21));
+		head_make(page, &c, 21, "Linux 6.1", "afcapd");
+		ck_assert(!head_is_of(page, "eth0-1", 2));
+		ck_assert(head_is_of(page, "eth0-1", 21));
+		head_make(page, &c, 2, "afcapd", "afcapdump 1");
+		ck_assert(!head_is_of(page, "eth0-1", 2));
+		head_make(page, &c, 2, "afcapd", "");
+		ck_assert(!head_is_of(page, "eth0-1", 2));
+		memset(c.filter, 'x', HEAD_FILTER_MOST + 1);
+	}
+}
+END_TEST
+
+/* With the program's name in the section, and a comment, where it has one, with the interface */
+START_TEST(a_head_of_the_first_version_says_so_too)
+{
+	static const uint32_t section[] = { 0x0A0D0D0A, 44, 0x1A2B3C4D, 1, UINT32_MAX, UINT32_MAX };
+	static const uint32_t total = HEAD_BYTES - 44;
+	static const char comment[] = "afcap capture eth0, worker 2";
+	const uint32_t length = sizeof(comment) - 1, fill = total - 16 - 4 - length - 4 - 8;
+	const uint32_t interface[] = { 1, total, 1, 262144, 1 | length << 16 };
+	const uint32_t program = 4 | 7 << 16, end = 44, filled = 19373 | fill << 16;
+
+	memset(page, 0, sizeof(page));
+	memcpy(page, section, sizeof(section));
+	memcpy(page + 24, &program, 4);
+	memcpy(page + 28, "afcapd ", 7);
+	memcpy(page + 40, &end, 4);
+	memcpy(page + 44, interface, sizeof(interface));
+	memcpy(page + 64, comment, length);
+	memcpy(page + 64 + length, &filled, 4);
+	memcpy(page + HEAD_BYTES - 4, &total, sizeof(total));
+	ck_assert(head_valid(page));
+	ck_assert(head_is_of(page, "eth0", 2));
+	ck_assert(!head_is_of(page, "eth1", 2));
+	ck_assert(!head_is_of(page, "eth0", 3));
+	memcpy(page + 64, "a comment that says nothing:", length);
+	ck_assert(head_is_of(page, "eth1", 2));
+}
+END_TEST
+
 START_TEST(a_pad_that_does_not_fill_the_page_is_none)
 {
 	head_make(page, &capture, 2, "Linux 6.1", "afcapd 0");
@@ -220,6 +273,8 @@ Suite *suite_head(void)
 	tcase_add_test(t, an_interface_is_called_as_the_kernel_calls_it);
 	tcase_add_test(t, the_longest_filter_fits);
 	tcase_add_test(t, a_head_of_the_first_version_is_valid);
+	tcase_add_test(t, a_head_says_which_captures_it_is);
+	tcase_add_test(t, a_head_of_the_first_version_says_so_too);
 	tcase_add_test(t, a_pad_that_does_not_fill_the_page_is_none);
 	tcase_add_test(t, a_filter_without_room_is_left_out);
 	tcase_add_test(t, the_statistics_are_those_of_the_file_alone);

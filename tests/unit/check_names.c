@@ -170,6 +170,67 @@ START_TEST(nothing_but_its_own_names_is_a_captures_file)
 }
 END_TEST
 
+/* "..", which begins with a dot, cannot be configured. */
+START_TEST(a_name_tells_which_captures_it_is)
+{
+	char text[FILE_NAME_BYTES], capture[CAPTURE_NAME_BYTES] = "untouched";
+	const char *made = known[_i].capture;
+	struct name name = { NAME_FINISHED, 99, 0 };
+
+	if (*made == '.') {
+		ck_assert(!name_read(&name, known[_i].text, capture));
+		ck_assert_str_eq(capture, "untouched");
+		ck_assert_uint_eq(name.worker, 99);
+		return;
+	}
+	ck_assert(name_read(&name, known[_i].text, capture));
+	ck_assert_str_eq(capture, made);
+	ck_assert_uint_eq(name.kind, known[_i].name.kind);
+	ck_assert_uint_eq(name.worker, known[_i].name.worker);
+	ck_assert_uint_eq(name.time_us, known[_i].name.time_us);
+	name_make_spare(text, made, 5, 0xab12, 17);
+	ck_assert(name_read(&name, text, capture));
+	ck_assert_str_eq(capture, made);
+	ck_assert_uint_eq(name.kind, NAME_SPARE);
+	ck_assert_uint_eq(name.worker, 5);
+}
+END_TEST
+
+/* Whatever it is read from, it is what would be made for the capture that is read from it. */
+START_TEST(a_name_for_any_capture_is_the_one_that_is_made)
+{
+	char capture[CAPTURE_NAME_BYTES], text[FILE_NAME_BYTES], again[FILE_NAME_BYTES];
+	struct name name;
+
+	for (size_t i = 0; i < sizeof(foreign) / sizeof(*foreign); i++) {
+		if (!name_read(&name, foreign[i], capture) || name.kind == NAME_SPARE)
+			continue;
+		name_make(again, capture, &name);
+		ck_assert_str_eq(again, foreign[i]);
+	}
+	for (size_t at = 0; at < strlen(known[_i].text); at++) {
+		for (unsigned byte = 1; byte < 256; byte++) {
+			strcpy(text, known[_i].text);
+			text[at] = (char)byte;
+			if (!name_read(&name, text, capture))
+				continue;
+			name_make(again, capture, &name);
+			ck_assert_str_eq(again, text);
+		}
+	}
+	ck_assert(!name_read(&name,
+			     "a-name-with-33-characters-in-it--"
+			     "-w0-" STAMP ".pcapng",
+			     capture));
+	memset(text, 'a', sizeof(text));
+	strcpy(text + sizeof(text) - sizeof("-w0-" STAMP ".pcapng"), "-w0-" STAMP ".pcapng");
+	ck_assert(!name_read(&name, text, capture));
+	ck_assert(!name_read(&name, "-w0-" STAMP ".pcapng", capture));
+	ck_assert(!name_read(&name, "a b-w0-" STAMP ".pcapng", capture));
+	ck_assert(!name_read(&name, "..a-w0-1-1.spare", capture));
+}
+END_TEST
+
 START_TEST(captures_with_similar_names_do_not_meet)
 {
 	static const char *const captures[] = { "eth0",	 "eth0-w0", "eth0-w0-w0", "eth", "th0",
@@ -244,6 +305,8 @@ Suite *suite_names(void)
 	tcase_add_test(t, a_spare_is_hidden_and_read_as_it_was_made);
 	tcase_add_loop_test(t, nothing_but_its_own_names_is_a_captures_file, 0,
 			    sizeof(foreign) / sizeof(*foreign));
+	tcase_add_loop_test(t, a_name_tells_which_captures_it_is, 0, n);
+	tcase_add_loop_test(t, a_name_for_any_capture_is_the_one_that_is_made, 0, n);
 	tcase_add_test(t, captures_with_similar_names_do_not_meet);
 	tcase_add_loop_test(t, a_name_that_is_read_is_the_one_that_is_made, 0, n);
 	suite_add_tcase(s, t);
