@@ -4,6 +4,7 @@
 #include "inuse.h"
 #include "keep.h"
 #include "look.h"
+#include "orphan.h"
 #include "reopen.h"
 #include "repair.h"
 #include "sandbox.h"
@@ -240,7 +241,8 @@ static void keep_serve(struct file_place *place, int refused, struct message_res
 	if (keep_due(place, result))
 		keep_enforce(place, 0, result);
 	keep_refused(place, refused, result);
-	if (repair_due(place, now) && !repair_step(place, result))
+	if (repair_due(place, now) && !repair_step(place, result) &&
+	    !orphan_step(place, places, now))
 		place->repaired_ns = now;
 	if (now - place->opened_ns >= REPAIR_FIRST_NS) /* it is another daemon's, that lives */
 		result->held = 0;

@@ -7,16 +7,50 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SEEN_MAX 256u
+#define SEEN_MAX      256u
+#define SEEN_STALE_NS UINT64_C(300000000000) /* files are looked at once a minute: it is gone */
 
 static struct seen {
 	dev_t device;
 	ino_t inode;
 	off_t size;
-	uint64_t since_ns; /* monotonic: the size is this one */
+	uint64_t since_ns; /* monotonic: the size is this one; 0: no file's */
+	uint64_t looked_ns;
 } seen[SEEN_MAX];
 
-static unsigned seen_next; /* the oldest, when there is no room */
+/* The file's entry. Where there is none, a new one, or NULL: all are files' that are looked at yet.
+ */
+static struct seen *seen_of(const struct stat *st, uint64_t now_ns)
+{
+	struct seen *oldest = &seen[0];
+
+	for (unsigned i = 0; i < SEEN_MAX; i++) {
+		struct seen *s = &seen[i];
+
+		if (s->since_ns && s->device == st->st_dev && s->inode == st->st_ino)
+			return s;
+		if (s->looked_ns < oldest->looked_ns)
+			oldest = s;
+	}
+	if (oldest->since_ns && now_ns - oldest->looked_ns < SEEN_STALE_NS)
+		return NULL;
+	*oldest = (struct seen){ st->st_dev, st->st_ino, -1, 0, 0 };
+	return oldest;
+}
+
+static bool unchanged(const struct stat *st, uint64_t now_ns, uint64_t for_ns)
+{
+	struct seen *s = seen_of(st, now_ns);
+
+	if (!s)
+		return false;
+	s->looked_ns = now_ns;
+	if (s->size == st->st_size)
+		return now_ns - s->since_ns >= for_ns;
+	s->size = st->st_size;
+	s->since_ns = now_ns;
+	return false;
+}
 
 static bool made_elsewhere(const struct file_place *place, int fd)
 {
@@ -34,19 +68,22 @@ static bool made_elsewhere(const struct file_place *place, int fd)
 
 bool foreign_busy(const struct file_place *place, int fd, uint64_t now_ns)
 {
-	struct seen *found = NULL;
 	struct stat st;
 
 	if (fstat(fd, &st) || (!trial_shared(place) && !made_elsewhere(place, fd)))
 		return false;
-	for (unsigned i = 0; i < SEEN_MAX && !found; i++)
-		if (seen[i].device == st.st_dev && seen[i].inode == st.st_ino && seen[i].since_ns)
-			found = &seen[i];
-	if (found && found->size == st.st_size)
-		return now_ns - found->since_ns <
-		       (st.st_size > HEAD_BYTES ? FOREIGN_QUIET_NS : FOREIGN_SPARE_NS);
-	if (!found)
-		found = &seen[seen_next++ % SEEN_MAX];
-	*found = (struct seen){ st.st_dev, st.st_ino, st.st_size, now_ns };
-	return true;
+	return !unchanged(&st, now_ns,
+			  st.st_size > HEAD_BYTES ? FOREIGN_QUIET_NS : FOREIGN_SPARE_NS);
+}
+
+bool foreign_left(const struct stat *file, uint64_t now_ns)
+{
+	return unchanged(file, now_ns, FOREIGN_LEFT_NS);
+}
+
+void foreign_forget(const struct stat *file)
+{
+	for (unsigned i = 0; i < SEEN_MAX; i++)
+		if (seen[i].device == file->st_dev && seen[i].inode == file->st_ino)
+			seen[i] = (struct seen){ 0 };
 }

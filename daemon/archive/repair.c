@@ -244,6 +244,21 @@ static int leftover_treat(struct file_place *place, const char *text, struct nam
 	return rc ? rc : 1;
 }
 
+int repair_leftover(struct file_place *place, const char *text, struct name name,
+		    struct message_result *result)
+{
+	int rc = leftover_treat(place, text, name, result);
+
+	if (rc < 0 && for_good(rc))
+		give_up(place, text, failure(rc));
+	else if (rc < 0 && rc != -place->repair_told)
+		file_log(text, LOG_WARNING, "repairing %s in %s: %s; tried again", text,
+			 place->capture.directory, failure_text(-rc));
+	if (rc)
+		place->repair_told = rc < 0 ? -rc : 0;
+	return rc;
+}
+
 bool repair_step(struct file_place *place, struct message_result *result)
 {
 	DIR *list = beneath_list(place->directory);
@@ -256,20 +271,10 @@ bool repair_step(struct file_place *place, struct message_result *result)
 		return false; /* whoever looks for files to keep tells it */
 	while ((entry = readdir(list))) {
 		struct name name;
-		int rc;
 
 		if (!name_parse(&name, entry->d_name, place->capture.name) ||
-		    !(name.kind == NAME_SPARE || (name.kind == NAME_PARTIAL && !result->again)))
-			continue;
-		rc = leftover_treat(place, entry->d_name, name, result);
-		if (rc < 0 && for_good(rc))
-			give_up(place, entry->d_name, failure(rc));
-		else if (rc < 0 && rc != -place->repair_told)
-			file_log(entry->d_name, LOG_WARNING, "repairing %s in %s: %s; tried again",
-				 entry->d_name, place->capture.directory, failure_text(-rc));
-		if (rc)
-			place->repair_told = rc < 0 ? -rc : 0;
-		if (rc <= 0)
+		    !(name.kind == NAME_SPARE || (name.kind == NAME_PARTIAL && !result->again)) ||
+		    repair_leftover(place, entry->d_name, name, result) <= 0)
 			continue;
 		done = true;
 		result->again |= name.kind == NAME_PARTIAL || result->repaired != before;

@@ -20,12 +20,18 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-static uint32_t with_files(const struct config *config)
+/* How many captures the archive is told of. Not of those that there are no more and of which
+ * nothing is left to go on with. */
+static uint32_t with_files(const struct capture *capture)
 {
 	uint32_t n = 0;
 
-	for (unsigned i = 0; i < config->captures; i++)
-		n += config->capture[i].output == OUTPUT_PCAPNG;
+	for (unsigned i = 0; i < capture->source->captures; i++) {
+		const struct capture *c = supervisor_capture(capture->supervisor, i);
+
+		n += capture->source->capture[i].output == OUTPUT_PCAPNG &&
+		     (c == capture || !c->former || c->resume || c->told);
+	}
 	return n;
 }
 
@@ -46,7 +52,7 @@ void capture_tell(struct capture *capture)
 		.disk_reserve_percent = c->disk_reserve < 0 ? (uint32_t)-c->disk_reserve : 0,
 		.file_group = capture->file_group,
 		/* one more while it is to be told of another directory */
-		.together = with_files(capture->source) + (capture->earlier != NULL),
+		.together = with_files(capture) + (capture->earlier != NULL),
 		.token = supervisor_token(capture->supervisor),
 	};
 

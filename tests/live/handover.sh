@@ -424,6 +424,27 @@ t_a_section_that_is_gone_loses_nothing() {
 	equal "left behind" "$(find "$OUT" -type f ! -name '*.pcapng' | wc -l)" 0
 }
 
+# Its record is of no use, as the binary is another one: then its files are as those of any section that is not there any more
+t_files_of_a_section_that_cannot_be_gone_on_with() {
+	cp "$AFCAPD" "$DIR/afcapd"
+	two_sections second >"$DIR/afcapd.conf"
+	COMMAND=$DIR/afcapd managed_start -c "$DIR/afcapd.conf"
+	in_lab "$FRAMES" send vb 1000 rate=50000
+	wait_for 5 counter_is written 2000
+	left() { find "$OUT" -name '*second*' ! -name '*.pcapng' | grep .; }
+	four_left() { [ "$(left | grep -c partial)" = 2 ] && [ "$(left | grep -c spare)" = 2 ]; }
+	wait_for 5 four_left
+	cp "$BUILD/tests/afcapd-other" "$DIR/next" && mv "$DIR/next" "$DIR/afcapd"
+	two_sections third | sed '/third/,$d' >"$DIR/afcapd.conf"
+	again KILL
+	none_left() { ! left; }
+	wait_for 150 none_left
+	managed_stop
+	equal "repaired" "$(grep -c '<5>second/[01]: repaired second-' "$DIR/err")" 2
+	"$FRAMES" check 1000 "$OUT"/second-*.pcapng || fail "frames of second differ"
+	equal "left behind" "$(find "$OUT" -type f ! -name '*.pcapng' | wc -l)" 0
+}
+
 # A file names the filter of its packets: the rings go on, in files of their own; also the one made ahead says so
 t_another_filter_begins_another_file() {
 	local f filters

@@ -200,4 +200,77 @@ read_some() { # every second file, from the first or the second on
 	DIR=$DIR/part$1 && mkdir "$DIR/out" && mv "$DIR"/*.pcapng "$DIR/out" && OUT=$DIR/out && files_valid
 }
 
+# name interface: a section of a configuration that records into OUT
+section() {
+	printf '[capture %s]\ninterface = %s\nworkers = 2\ndirectory = %s\nblock_timeout = 50ms\nwrite_delay = 20ms\n' "$1" "$2" "$OUT"
+	printf 'ring_size = 16M\nblock_size = 64K\n'
+}
+left_of() { find "$OUT" \( -name "$1-*.partial" -o -name ".$1-*.spare" \) | grep .; }
+gone_of() { ! left_of "$1"; }
+# What a daemon has in use, by name and inode
+used_by() { find "$OUT" \( -name "$1-*.partial" -o -name ".$1-*.spare" \) -printf '%f %i\n' | sort; }
+# A file and the one ahead, for each of two workers
+in_use_4() { [ "$(used_by "$1" | grep -c partial)" -eq 2 ] && [ "$(used_by "$1" | grep -c spare)" -eq 2 ]; }
+
+# A section was renamed, and no record of it is there: its files are finished under its own name when they were held by nobody for a
+# minute. Those of another daemon, which records into the same directory, are its own, and none of them counts as the new section's.
+t_files_of_a_section_that_is_gone() {
+	local partials other before
+	section old va >"$DIR/conf"
+	daemon_start -c "$DIR/conf"
+	in_lab "$FRAMES" send vb 3000 size=200
+	wait_for 5 counter_is written 3000
+	wait_for 5 in_use_4 old
+	kill_all
+	mapfile -t partials < <(find "$OUT" -name 'old-*.partial')
+	head -c 3000 /dev/urandom >>"${partials[0]}"
+	# What only looks like one: its name is none of its head's, or there is no head
+	other=$OUT/strange-w0-20200101T000000.000000Z.pcapng.partial
+	cp "${partials[1]}" "$other"
+	cp "${partials[1]}" "$OUT/.strange-w0-1-1.spare"
+	echo "somebody's notes" >"$OUT/notes-w0-20200101T000000.000000Z.pcapng.partial"
+	before=$(cat "$OUT"/*strange-* "$OUT"/.strange-* "$OUT"/notes-* | md5sum)
+
+	section theirs vb >"$DIR/theirs.conf"
+	ip netns exec "$NS" "$AFCAPD" -c "$DIR/theirs.conf" -o daemon.control="$DIR/theirs.sock" -o daemon.metrics=off \
+		>"$DIR/theirs.out" 2>"$DIR/theirs.err" &
+	theirs=$!
+	PIDS="$PIDS $theirs"
+	wait_for 20 "$AFCTL" -s "$DIR/theirs.sock" stats
+	in_lab "$FRAMES" send va 100
+	wait_for 10 in_use_4 theirs
+	used_by theirs >"$DIR/theirs.used"
+
+	# Its files are removed by no budget of another section
+	{ section new va && echo "disk_budget = 5M" && echo "file_size = 1M"; } >"$DIR/conf"
+	daemon_start -c "$DIR/conf"
+	in_lab "$FRAMES" send vb 500 first=3000
+	wait_for 5 counter_is written 500
+	wait_for 150 gone_of old
+	equal "files repaired, of the new section" "$(counter files_repaired)" 0
+	equal "the other daemon's files" "$(used_by theirs)" "$(cat "$DIR/theirs.used")"
+	in_lab "$FRAMES" send va 100
+	theirs_is() { "$AFCTL" -s "$DIR/theirs.sock" --json stats | jq -e ".captures[0].total.$1 == $2"; }
+	wait_for 10 theirs_is written 700
+	wait_for 10 counter_is written 600
+	theirs_is files_repaired 0 || fail "files repaired, of the other daemon"
+	daemon_stop
+	kill -TERM $theirs
+	wait $theirs || fail "the other one: $(cat "$DIR/theirs.err")"
+
+	# Either may have been faster
+	equal "lines, each about its capture" \
+		"$(cat "$DIR/err" "$DIR/theirs.err" | grep -c '<5>old/[01]: repaired old-w[01]-.*: [0-9]* packets')" 2
+	! grep 'a daemon died before' "$DIR/err" "$DIR/theirs.err" || fail "a gap of a section that had none"
+	! grep '\(repaired\|removed\) \.\?\(new\|theirs\|strange\|notes\)' "$DIR/err" "$DIR/theirs.err" || fail "what was no one's to repair"
+	! grep 'cannot be repaired' "$DIR/err" "$DIR/theirs.err" || fail "told of what is none of theirs"
+	contains account "$(cat "$DIR/theirs.out")" "700 written, 0 discarded"
+	equal "what only looks like one" "$(cat "$OUT"/*strange-* "$OUT"/.strange-* "$OUT"/notes-* | md5sum)" "$before"
+	rm "$OUT"/*strange-* "$OUT"/.strange-* "$OUT"/notes-*
+	equal "what is left in the directory" "$(find "$OUT" -type f ! -name '*.pcapng' | wc -l)" 0
+	files_valid
+	equal "packets" "$(capinfos_count)" $((3000 + 600 + 700))
+	equal "statistics of the old section" "$(isb_sum "$OUT"/old-*.pcapng)" "3000 0 3000"
+}
+
 run_tests

@@ -97,6 +97,44 @@ START_TEST(a_spare_of_another_machine_stays_for_a_day)
 }
 END_TEST
 
+/* More than are remembered, in several directories, which are looked through one after the other */
+START_TEST(however_many_files_are_looked_at_each_has_its_time)
+{
+	static bool left[700];
+	unsigned count = 0;
+	uint64_t now = BEGIN;
+
+	for (unsigned round = 0; round < 20; round++, now += FOREIGN_LEFT_NS)
+		for (unsigned i = 0; i < 700; i++) {
+			const struct stat st = { .st_dev = 1, .st_ino = 100 + i, .st_size = 5000 };
+
+			if (left[i] || !foreign_left(&st, now + i))
+				continue;
+			ck_assert_uint_ge(round, 1);
+			left[i] = true;
+			count++;
+			foreign_forget(&st);
+		}
+	ck_assert_uint_eq(count, 700);
+}
+END_TEST
+
+/* What went is forgotten in the end. */
+START_TEST(files_that_are_not_there_any_more_take_no_place)
+{
+	struct stat st = { .st_dev = 1, .st_size = 5000 };
+
+	for (unsigned i = 0; i < 700; i++) {
+		st.st_ino = 100 + i;
+		ck_assert(!foreign_left(&st, BEGIN));
+	}
+	st.st_ino = 99;
+	ck_assert(!foreign_left(&st, BEGIN + 10 * FOREIGN_LEFT_NS));
+	ck_assert(!foreign_left(&st, BEGIN + 11 * FOREIGN_LEFT_NS - 1));
+	ck_assert(foreign_left(&st, BEGIN + 11 * FOREIGN_LEFT_NS));
+}
+END_TEST
+
 START_TEST(repair_leaves_the_files_of_another_machine_alone)
 {
 	struct message_result result = { 0 };
@@ -159,6 +197,8 @@ Suite *suite_foreign(void)
 	tcase_add_loop_test(t, what_this_machine_left_is_not_waited_for, 0, 2);
 	tcase_add_test(t, what_another_machine_left_is_repaired_when_it_has_not_grown_for_long);
 	tcase_add_test(t, a_spare_of_another_machine_stays_for_a_day);
+	tcase_add_test(t, however_many_files_are_looked_at_each_has_its_time);
+	tcase_add_test(t, files_that_are_not_there_any_more_take_no_place);
 	tcase_add_test(t, repair_leaves_the_files_of_another_machine_alone);
 	tcase_add_test(t, a_trial_leaves_nothing_behind);
 	tcase_add_test(t, a_trial_does_not_judge_what_may_pass);

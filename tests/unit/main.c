@@ -42,6 +42,7 @@ int main(void)
 	srunner_add_suite(runner, suite_repaired());
 	srunner_add_suite(runner, suite_unread());
 	srunner_add_suite(runner, suite_spawn());
+	srunner_add_suite(runner, suite_orphan());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

@@ -38,5 +38,6 @@ Suite *suite_link(void);
 Suite *suite_repaired(void);
 Suite *suite_unread(void);
 Suite *suite_spawn(void);
+Suite *suite_orphan(void);
 
 #endif

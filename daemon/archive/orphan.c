@@ -1,0 +1,97 @@
+/* Repairing what no capture of this daemon has. Whose it is, its name and its head must say. */
+#include "orphan.h"
+#include "beneath.h"
+#include "foreign.h"
+#include "head.h"
+#include "repair.h"
+
+#include "../base/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+struct orphan {
+	const char *text;
+	const char *capture;
+	struct name name;
+	struct stat st;
+};
+
+/* Files of a place that is still to come are its own, found again by those who know them. */
+static bool all_known(const struct file_place *place, const struct file_place *places)
+{
+	uint32_t known = 0;
+
+	for (unsigned i = 0; i < CONFIG_CAPTURES_MAX; i++)
+		known += *places[i].capture.name != '\0';
+	return known >= place->capture.together;
+}
+
+static bool is_known(const struct file_place *places, const char *capture)
+{
+	for (unsigned i = 0; i < CONFIG_CAPTURES_MAX; i++)
+		if (strcmp(places[i].capture.name, capture) == 0)
+			return true;
+	return false;
+}
+
+static bool is_made_here(int fd, const struct orphan *orphan)
+{
+	uint8_t page[HEAD_BYTES];
+
+	return file_read(&fd, page, sizeof(page), 0) == HEAD_BYTES && head_valid(page) &&
+	       head_is_of(page, orphan->capture, orphan->name.worker);
+}
+
+/* As a reader, who is in nobody's way. What is none of ours is not told of. */
+static bool is_left(const struct file_place *place, struct orphan *orphan, uint64_t now_ns)
+{
+	bool left;
+	int fd;
+
+	if (fstatat(place->directory, orphan->text, &orphan->st, AT_SYMLINK_NOFOLLOW) ||
+	    !file_is_ours(place, &orphan->st) || orphan->st.st_nlink != 1)
+		return false;
+	fd = file_lock(place, orphan->text, O_RDONLY);
+	if (fd == -EWOULDBLOCK)
+		foreign_forget(&orphan->st);
+	if (fd < 0)
+		return false;
+	left = is_made_here(fd, orphan) && !foreign_busy(place, fd, now_ns) &&
+	       foreign_left(&orphan->st, now_ns);
+	close(fd);
+	return left;
+}
+
+bool orphan_step(struct file_place *place, const struct file_place *places, uint64_t now_ns)
+{
+	static struct file_place other; /* as that capture would have it */
+	struct message_result ignored = { 0 };
+	DIR *list = all_known(place, places) ? beneath_list(place->directory) : NULL;
+	struct dirent *entry;
+	bool done = false, repaired = false;
+
+	if (!list)
+		return false;
+	other = *place;
+	while ((entry = readdir(list))) {
+		struct orphan orphan = { .text = entry->d_name, .capture = other.capture.name };
+
+		if (!name_read(&orphan.name, entry->d_name, other.capture.name) ||
+		    !(orphan.name.kind == NAME_SPARE ||
+		      (orphan.name.kind == NAME_PARTIAL && !repaired)) ||
+		    is_known(places, orphan.capture) || !is_left(place, &orphan, now_ns))
+			continue;
+		other.newest_ns = 0;
+		if (repair_leftover(&other, entry->d_name, orphan.name, &ignored) <= 0)
+			continue;
+		foreign_forget(&orphan.st);
+		done = true;
+		repaired |= orphan.name.kind == NAME_PARTIAL;
+	}
+	closedir(list);
+	place->repair_told = other.repair_told;
+	return done;
+}
