@@ -114,15 +114,14 @@ static void epb_dropcount(struct pcapng_chunk *chunk, uint32_t at, uint64_t drop
 	chunk->drops_noted += drops;
 }
 
-void pcapng_chunk_add(struct pcapng_chunk *chunk, struct afcap_block *block,
-		      const struct pcapng_context *context)
+/* Out of line: with what is counted around it in registers as well, three of those that each packet
+ * needs would be in memory. */
+__attribute__((noinline)) static void packets_add(struct pcapng_chunk *chunk,
+						  struct afcap_block *block,
+						  const struct pcapng_context *context)
 {
-	uint64_t drops = drops_to_note(context, chunk);
 	struct afcap_packet packet = { 0 };
-	uint32_t before = chunk->packets, first = chunk->used;
 
-	if (chunk->blocks++ == 0)
-		chunk->sequence = block->sequence;
 	while (afcap_packet_next(block, &packet)) {
 		/* The slots of a block that lies about its lengths may overlap: the sum is not
 		 * bounded by its size then. */
@@ -132,6 +131,17 @@ void pcapng_chunk_add(struct pcapng_chunk *chunk, struct afcap_block *block,
 			break;
 		epb_add(chunk, &packet, context);
 	}
+}
+
+void pcapng_chunk_add(struct pcapng_chunk *chunk, struct afcap_block *block,
+		      const struct pcapng_context *context)
+{
+	uint64_t drops = drops_to_note(context, chunk);
+	uint32_t before = chunk->packets, first = chunk->used;
+
+	if (chunk->blocks++ == 0)
+		chunk->sequence = block->sequence;
+	packets_add(chunk, block, context);
 	chunk->unreadable += block->packets - (chunk->packets - before);
 	if (drops && chunk->packets > before)
 		epb_dropcount(chunk, first, drops);
