@@ -70,8 +70,9 @@ void file_place_open(struct file_place *place, struct message_result *result)
 		result->error = -rc;
 		snprintf(result->text, sizeof(result->text), "directory %s: %s%s", path,
 			 failure_text(-rc),
-			 rc == -ENOENT ? " (make it first, owned by the user who runs afcapd)"
-				       : "");
+			 rc == -ENOENT || rc == -ENOTDIR
+				 ? " (make it first, owned by the user who runs afcapd)"
+				 : "");
 		if (fd >= 0)
 			close(fd);
 		return;

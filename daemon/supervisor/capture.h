@@ -39,6 +39,7 @@ struct capture {
 	bool former;	/* its section is not configured any more: what is left of it is finished */
 	bool accounted; /* its account is printed */
 	bool initial;	/* nothing has begun yet: what goes wrong ends the daemon */
+	bool added;	/* by a restart, not ready yet: what cannot be used fails it alone */
 	char reason[REASON_BYTES]; /* why it waits, is down, or failed, for readers; "": all is well
 				    */
 	char files_reason[REASON_BYTES]; /* what is wrong with its files; "": nothing */
@@ -103,8 +104,8 @@ struct capture_error {
 int capture_check(const struct config *config, const struct config_capture *capture, bool filters,
 		  struct capture_error *error);
 
-/* Whether there is a directory for its files; that it can be written to is seen as it is opened.
- * Returns 0 or -1. */
+/* Whether there is a directory for its files: for -n alone, as it waits for the directory's server;
+ * the archive process sees that as it opens it. Returns 0 or -1. */
 int capture_directory(const struct config *config, const struct config_capture *capture,
 		      struct capture_error *error);
 

@@ -183,6 +183,7 @@ void capture_fail(struct capture *capture, const char *why)
 	capture_reason(capture, "%s", why);
 	capture->failed = true;
 	capture_stop(capture, false);
+	supervisor_armed(capture->supervisor); /* the others may all have begun */
 }
 
 void capture_hand_over(struct capture *capture, bool at_once)

@@ -174,8 +174,7 @@ int capture_start(struct capture *capture, struct capture_error *error)
 		resume_start(capture);
 		return 0;
 	}
-	if (capture_directory(capture->source, capture->config, error))
-		return -1;
+	capture->added = !capture->initial;
 	if (link_ready(capture, &link))
 		return capture_begin(capture, capture_any(capture->config) ? NULL : &link, error);
 	if (!links_by_name(capture->links, capture->config->interface, &link) && !capture->left &&
@@ -315,19 +314,40 @@ void capture_start_failed(struct capture *capture, int exit_code, const char *te
 		log_error("%s", error.text);
 }
 
+static int files_exit_code(int error)
+{
+	switch (error) {
+	case EACCES:
+	case EPERM:
+		return EX_NOPERM;
+	case ENOENT:
+	case ENOTDIR:
+	case EROFS:
+	case EINVAL:
+		return EX_CONFIG;
+	default:
+		return EXIT_FAILURE;
+	}
+}
+
+/* A new section of a restart that cannot be must not keep the daemon from being ready. */
 void capture_files_failed(struct capture *capture, bool retried, int error, const char *text)
 {
+	struct capture_error why;
+	int exit_code;
+
 	if (retried) {
 		capture_log(capture, LOG_ERR, "%s; the current file goes on", text);
 		return;
 	}
-	capture_start_failed(capture,
-			     error == EACCES || error == EPERM ? EX_NOPERM
-			     : error == ENOENT || error == ENOTDIR || error == EROFS ||
-					     error == EINVAL
-				     ? EX_CONFIG
-				     : EXIT_FAILURE,
-			     text);
+	exit_code = files_exit_code(error);
+	if (capture->added && exit_code != EXIT_FAILURE) {
+		capture_error(&why, exit_code, "capture %s: %s", capture->config->name, text);
+		news(capture, &why); /* its files are refused next */
+		capture_fail(capture, text);
+	} else {
+		capture_start_failed(capture, exit_code, text);
+	}
 }
 
 /* It is recorded by its index, whatever it is called. New files name it as it is called now. */

@@ -1,6 +1,7 @@
 /* Signals, memory, stop. */
 #include "supervisor.h"
 #include "account.h"
+#include "begin.h"
 #include "capture.h"
 #include "command.h"
 #include "former.h"
@@ -130,7 +131,7 @@ void supervisor_armed(struct supervisor *s)
 			return;
 	s->ready = true;
 	for (unsigned i = 0; i < s->captures; i++)
-		s->capture[i].initial = false;
+		s->capture[i].initial = s->capture[i].added = false;
 	notify_ready();
 	storelimit_check(s->base, s->capture, s->configured);
 }
@@ -343,17 +344,6 @@ static int events_add(struct supervisor *s)
 	return 0;
 }
 
-static int capture_fails(struct supervisor *s, unsigned i, bool others, int exit_code,
-			 const char *why)
-{
-	if (!others) {
-		log_error("%s", why);
-		return exit_code;
-	}
-	capture_fail(&s->capture[i], why); /* rings that go on are worth more than that */
-	return 0;
-}
-
 /* It only ends. Nothing comes into its rings before one with another name begins there. */
 static void former_start(struct capture *capture)
 {
@@ -395,7 +385,6 @@ static int captures_make(struct supervisor *s, bool *left)
 /* Captures are made first and started after that: a bad one is told before a process runs. */
 static int captures_start(struct supervisor *s)
 {
-	struct capture_error error;
 	bool left = false, dropped;
 	int rc = captures_make(s, &left);
 
@@ -416,9 +405,8 @@ static int captures_start(struct supervisor *s)
 		rc = 0;
 	for (unsigned i = s->configured; i < s->captures; i++)
 		former_start(&s->capture[i]);
-	for (unsigned i = 0; i < s->configured && rc == 0; i++)
-		if (!s->capture[i].failed && capture_start(&s->capture[i], &error))
-			rc = capture_fails(s, i, left, error.exit_code, error.text);
+	if (rc == 0)
+		rc = begin_all(s->capture, s->configured, left);
 	s->started = rc == 0;
 	supervisor_armed(s);
 	if (rc == 0 && !s->captures) /* nothing was left of use, which is all there was to do */

@@ -467,4 +467,111 @@ t_a_file_server_that_stands_still() {
 	frozen_ends
 }
 
+# ---- the start ----
+
+# A directory that does not answer: va's, and lo's is another; the order in the file is $1 then $2, each with a workers' ring
+dead_conf() {
+	local name
+	printf '[daemon]\ncontrol = %s\nmetrics = 127.0.0.1:9748\n' "$SOCK"
+	for name; do
+		printf '[capture %s]\nworkers = 1\nring_size = 4M\nblock_size = 64K\n' "$name"
+		[ "$name" = va ] && echo "directory = $DIR/small" || echo "directory = $OUT"
+	done
+}
+dead_start() {
+	mirror "$DIR/small"
+	kill -STOP "$MOUNTED"
+	dead_conf "$@" >"$DIR/conf"
+	ip netns exec "$NS" "$AFCAPD" -c "$DIR/conf" >"$DIR/out" 2>"$DIR/err" &
+	DAEMON=$!
+	PIDS="$PIDS $DAEMON"
+	wait_for 5 answers
+	wait_for 10 state_is va starting
+}
+not_ready() { [ "$(in_lab curl -so /dev/null --max-time 5 -w '%{http_code}' http://127.0.0.1:9748/-/ready)" = 503 ]; }
+lo_written() { [ "$(written_of lo)" -ge "$1" ]; }
+
+# It answers after a while: then all begins. A capture that stands before it in the file records meanwhile, one behind it begins
+# then: the one archive process opens their directories one after the other. The supervisor waits for none.
+t_a_directory_that_does_not_answer_at_the_start() {
+	local order i
+	for order in "lo va" "va lo"; do
+		# shellcheck disable=SC2086
+		dead_start $order
+		for i in 1 2 3; do
+			both_answer
+		done
+		not_ready || fail "ready without a directory"
+		if [ "$order" = "lo va" ]; then
+			wait_for 20 state_is lo running
+			in_lab ping -q -c 10 -i 0.01 127.0.0.1
+			wait_for 20 lo_written 20
+		fi
+		[ "$order" = "lo va" ] || [ "$(state_of lo)" = starting ] || fail "lo is $(state_of lo): afcapd(8) says that it waits"
+		kill -CONT "$MOUNTED"
+		wait_for 20 state_is va running
+		wait_for 20 state_is lo running
+		in_lab "$FRAMES" send vb 100
+		wait_for 20 va_written 100
+		daemon_stop
+		contains "the account" "$(cat "$DIR/out")" "^va: 100 packets seen, 0 dropped by the kernel, 100 received, 100 written"
+		umount "$DIR/small"
+		rm -f "$OUT"/*.pcapng "$DIR"/real/*.pcapng
+	done
+}
+
+# Two captures of a service manager's: lo, then va as well, in a directory of its own that comes before it
+dead_restart() {
+	dead_conf lo >"$DIR/conf"
+	ip netns exec "$NS" python3 "$(dirname "$0")/manager.py" "$DIR" "$AFCAPD" -c "$DIR/conf" >"$DIR/out" 2>"$DIR/err" &
+	MANAGER=$!
+	PIDS="$PIDS $MANAGER"
+	wait_for 20 answers
+	wait_for 20 state_is lo running
+	in_lab ping -q -c 10 -i 0.01 127.0.0.1
+	wait_for 20 lo_written 20
+	dead_conf va lo >"$DIR/conf"
+	kill -USR2 "$MANAGER"
+	second() { [ "$(cat "$DIR/starts")" = .. ] && answers; }
+	wait_for 10 second
+}
+ready_twice() { [ "$(grep -c '^READY=1' "$DIR/notified")" = 2 ]; }
+
+# Rings that go on do not wait for the directory of a new section
+t_a_restart_with_a_new_directory_that_does_not_answer() {
+	local i
+	mirror "$DIR/small"
+	kill -STOP "$MOUNTED"
+	dead_restart
+	wait_for 10 state_is lo running
+	for i in 1 2 3; do
+		both_answer
+		in_lab ping -q -c 10 -i 0.01 127.0.0.1
+		wait_for 10 lo_written $((20 + 20 * i))
+	done
+	not_ready || fail "ready without a directory"
+	kill -CONT "$MOUNTED"
+	wait_for 20 state_is va running
+	wait_for 20 ready_twice
+	kill -TERM "$MANAGER"
+	wait "$MANAGER" || fail "exit code $?"
+	contains "the account" "$(cat "$DIR/out")" "^lo: [0-9]* packets seen, 0 dropped by the kernel, .* 0 discarded"
+}
+
+# One that is not there fails its own capture, and the daemon is ready
+t_a_restart_with_a_new_directory_that_is_not_there() {
+	local rc=0
+	dead_restart
+	wait_for 10 state_is va failed
+	wait_for 10 state_is lo running
+	wait_for 10 ready_twice
+	wait_for 10 logged "directory $DIR/small: No such file or directory (make it first, .*: the capture has failed"
+	in_lab ping -q -c 10 -i 0.01 127.0.0.1
+	wait_for 10 lo_written 40
+	kill -TERM "$MANAGER"
+	wait "$MANAGER" || rc=$?
+	equal "exit code" $rc 1 # one has failed
+	equal "told" "$(grep -c "$DIR/small" "$DIR/err")" 1
+}
+
 run_tests

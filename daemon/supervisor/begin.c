@@ -1,0 +1,38 @@
+/* The order of the start. */
+#include "begin.h"
+
+#include "../base/config.h"
+#include "../base/log.h"
+
+/* capture_start() takes `resume`. */
+static void order_make(const struct capture *captures, unsigned count, unsigned *order)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		if (captures[i].resume)
+			order[n++] = i;
+	for (unsigned i = 0; i < count; i++)
+		if (!captures[i].resume)
+			order[n++] = i;
+}
+
+int begin_all(struct capture *captures, unsigned count, bool left)
+{
+	unsigned order[CONFIG_CAPTURES_MAX];
+	struct capture_error error;
+
+	order_make(captures, count, order);
+	for (unsigned i = 0; i < count; i++) {
+		struct capture *capture = &captures[order[i]];
+
+		if (capture->failed || capture_start(capture, &error) == 0)
+			continue;
+		if (!left) {
+			log_error("%s", error.text);
+			return error.exit_code;
+		}
+		capture_fail(capture, error.text);
+	}
+	return 0;
+}

@@ -1,0 +1,13 @@
+/* Captures that are started beside each other. */
+#ifndef BEGIN_H
+#define BEGIN_H
+
+#include "capture.h"
+
+/* Starts `count` captures, those first that go on with rings: the archive process opens one
+ * directory after the other, and a new one may be on a server that does not answer. `left`: there
+ * are rings that go on, which are worth more than a capture that cannot be. Returns 0, or the exit
+ * code of the first that cannot be, which is logged. */
+int begin_all(struct capture *captures, unsigned count, bool left);
+
+#endif
