@@ -1,5 +1,6 @@
 /* Memory, descriptors. */
 #include "limits.h"
+#include "capture_setup.h"
 
 #include "../base/clock.h"
 #include "../base/log.h"
@@ -17,6 +18,8 @@
 #define PROCESS_BYTES (UINT64_C(2) << 20) /* a worker's own beside its buffers */
 #define MIB(bytes)    (((bytes) + (1 << 20) - 1) >> 20)
 #define PATH_MOST     4096
+#define FILE_BLOCKS   4 /* as the configuration has it at least */
+#define TAIL_BYTES    4096
 
 /* The number behind a key at the beginning of a line ("": alone in its file). False: there is none,
  * or it is a word. */
@@ -189,6 +192,54 @@ int limits_memory(const struct capture *captures, unsigned count, bool freed)
 		  "charged to it)",
 		  MIB(own), room >> 20);
 	return EX_CONFIG;
+}
+
+/* Its statistics must have room behind what is written. UINT64_MAX: no limit. */
+static uint64_t file_most(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_FSIZE, &limit))
+		return UINT64_MAX;
+	if (limit.rlim_cur != limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_FSIZE, &limit);
+	}
+	if (limit.rlim_max == RLIM_INFINITY)
+		return UINT64_MAX;
+	return limit.rlim_max > TAIL_BYTES ? limit.rlim_max - TAIL_BYTES : 0;
+}
+
+uint64_t limits_file_bytes(uint64_t bytes)
+{
+	uint64_t most = file_most();
+
+	return bytes < most ? bytes : most;
+}
+
+int limits_file_size(const struct config *config, const struct config_capture *c,
+		     struct capture_error *error)
+{
+	uint64_t most = file_most(), size = (uint64_t)c->file_size,
+		 least = c->output == OUTPUT_PCAPNG ? FILE_BLOCKS * (uint64_t)c->block_size : 0;
+	char where[256];
+
+	if (least < sizeof(struct saved))
+		least = sizeof(struct saved);
+	config_where(config, c, "file_size", where, sizeof(where));
+	if (most < least)
+		return capture_error(error, EX_CONFIG,
+				     "%s: file_size: files of this process may be no larger than "
+				     "%" PRIu64 " KiB, %" PRIu64 " KiB are needed: raise the limit "
+				     "(LimitFSIZE=, ulimit -f), or take a smaller block_size",
+				     where, (most + TAIL_BYTES) >> 10,
+				     (least + TAIL_BYTES + 1023) >> 10);
+	if (most < size && c->output == OUTPUT_PCAPNG)
+		log_about(LOG_WARNING, &(struct log_subject){ c->name, -1, NULL },
+			  "files end at %" PRIu64 " KiB, below file_size: those of this process "
+			  "may be no larger (LimitFSIZE=, ulimit -f)",
+			  most >> 10);
+	return 0;
 }
 
 /* Some five descriptors a worker, and the clients': as many as the system allows. */

@@ -7,6 +7,15 @@
 /* As many descriptors as the system allows: some five a worker, and the clients'. */
 void limits_descriptors(void);
 
+/* Whether files may become as large as they must (RLIMIT_FSIZE, raised as far as it may be): a few
+ * blocks, or what else is kept in files. Where they cannot become as large as they should, that is
+ * logged. Returns 0 or -1, *error filled in. */
+int limits_file_size(const struct config *config, const struct config_capture *capture,
+		     struct capture_error *error);
+
+/* What a file may grow to where `bytes` are wanted. */
+uint64_t limits_file_bytes(uint64_t bytes);
+
 /* Whether the rings that are to be made have room in memory, and what the workers need beside them
  * in that and in what the control group may take. `freed`: some rings were given up just now, which
  * takes the kernel a moment. Returns 0, or the exit code, the reason logged. */

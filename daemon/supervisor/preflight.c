@@ -1,6 +1,7 @@
 /* What can be said before anything runs. */
 #include "supervisor.h"
 #include "capture.h"
+#include "limits.h"
 #include "link.h"
 
 #include "../base/failure.h"
@@ -20,6 +21,7 @@ int supervisor_check(const struct config *config, bool filters, char *error, siz
 
 	for (unsigned i = 0; i < config->captures; i++)
 		if (capture_check(config, &config->capture[i], filters, &why) ||
+		    limits_file_size(config, &config->capture[i], &why) ||
 		    capture_group(config, &config->capture[i], &ignored, &why)) {
 			snprintf(error, size, "%s", why.text);
 			return why.exit_code;

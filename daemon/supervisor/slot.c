@@ -1,6 +1,7 @@
 /* Spawning and hearing a worker. */
 #include "slot.h"
 #include "handover.h"
+#include "limits.h"
 #include "slotfiles.h"
 #include "capture.h"
 #include "lost.h"
@@ -317,7 +318,7 @@ static void worker_describe(const struct slot *slot, struct message_worker *m)
 		.layout = (uint32_t)k->layout,
 		.ifindex = (uint32_t)c->ifindex,
 		.write_delay_ns = (uint64_t)k->write_delay,
-		.file_bytes = (uint64_t)k->file_size,
+		.file_bytes = limits_file_bytes((uint64_t)k->file_size),
 		.file_duration_ns = (uint64_t)k->file_duration,
 		.generation = slot->generation,
 		.quarantine = slot->quarantine,

@@ -417,7 +417,7 @@ static int captures_start(struct supervisor *s)
 int supervisor_new(struct supervisor **out, struct event_base *base, const struct config *config)
 {
 	/* A lost terminal ends no capture. */
-	static const int ignored[] = { SIGPIPE, SIGHUP };
+	static const int ignored[] = { SIGPIPE, SIGHUP, SIGXFSZ };
 	struct supervisor *s = calloc(1, sizeof(*s));
 	int rc;
 

@@ -265,15 +265,15 @@ static void write_failed(struct writer *w, struct ledger_totals *t, int error)
 	if (is_refusal(error)) /* told by room_await(), where that is of no use */
 		return;
 	atomic_store(&w->error, error);
-	if (error != EFBIG) { /* nothing more goes there; it will be told by its name */
+	if (error != EFBIG) /* nothing more goes there; it will be told by its name */
 		t->current.error = (uint64_t)error;
-		if (t->current.end > LEDGER_FILE_BEGIN)
-			return;
-		/* Its first write: it is the disk, not the file. Not file after file, then. */
+	if (t->current.end > LEDGER_FILE_BEGIN)
+		return;
+	/* Its first write: it is the disk, or a limit of all files. Not file after file, then. */
+	if (error != EFBIG)
 		t->current.since_ns = t->current.until_ns = clock_real_ns();
-		w->again_ns = clock_mono_ns() + (AGAIN_NS << w->failures);
-		w->failures += w->failures < FAILURES_MOST;
-	}
+	w->again_ns = clock_mono_ns() + (AGAIN_NS << w->failures);
+	w->failures += w->failures < FAILURES_MOST;
 }
 
 static void news_send(const struct writer *w)

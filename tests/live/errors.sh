@@ -78,6 +78,34 @@ t_bad_config() {
 	refused 78 "$DIR/none: No such file" -c "$DIR/none"
 }
 
+# ulimit -f, LimitFSIZE=: of the process that starts afcapd
+t_files_may_be_no_larger_than_a_chunk() {
+	ulimit -f 100
+	refused 78 "<3>command line: file_size: files of this process may be no larger than 100 KiB, .* KiB are needed: raise the limit (LimitFSIZE=, ulimit -f)" \
+		-i va -w "$OUT" -j 1 -o ring_size=4M
+}
+t_files_end_where_they_may_be_no_larger() {
+	ulimit -f 1000
+	daemon_start -i va -w "$OUT" -j 1 -o block_timeout=10ms -o write_delay=20ms -o ring_size=4M -o block_size=64K
+	contains warning "$(cat "$DIR/err")" "<4>va: files end at 996 KiB, below file_size: those of this process may be no larger (LimitFSIZE=, ulimit -f)"
+	in_lab "$FRAMES" send vb 4000 size=1000 rate=8000
+	wait_for 10 counter_is written 4000
+	equal errors "$(counter write_errors) $(counter discarded_no_space)" "0 0"
+	daemon_stop
+	frames_check 4000 size=1000 || fail "frames differ"
+	equal "without statistics" "$(grep -c 'no room for its statistics' "$DIR/err")" 0
+	[ "$(files | wc -l)" -ge 4 ] || fail "only $(files | wc -l) files"
+}
+t_a_soft_limit_of_files_is_raised() {
+	ulimit -S -f 10
+	daemon_start -i va -w "$OUT" -j 1 -o block_timeout=10ms -o write_delay=20ms -o ring_size=4M -o block_size=64K
+	equal warnings "$(grep -c ulimit "$DIR/err")" 0
+	in_lab "$FRAMES" send vb 500 size=1000 rate=8000
+	wait_for 10 counter_is written 500
+	daemon_stop
+	frames_check 500 size=1000 || fail "frames differ"
+}
+
 t_no_event_loop() {
 	export EVENT_NOEPOLL=1 EVENT_NOPOLL=1 EVENT_NOSELECT=1
 	refused 1 "^<3>making the event loop: .*EVENT_NOEPOLL" -i va -w "$OUT"

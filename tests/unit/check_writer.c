@@ -5,6 +5,7 @@
 #include "../../daemon/archive/file.h"
 #include "../../daemon/worker/writer.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -166,6 +167,35 @@ START_TEST(a_write_that_fails_half_way_leaves_whole_blocks)
 }
 END_TEST
 
+/* Whatever the file: a chunk is larger than any may be. Then a next one would be no better. */
+START_TEST(a_limit_below_a_chunk_uses_up_no_file)
+{
+	const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
+	struct message_file next = { .serial = 1, .align = aligns[_i] };
+	struct rlimit most = none;
+
+	align = aligns[_i];
+	writer_begin();
+	ck_assert_int_eq(writer_file(&writer, &totals, &next, dup(fd), true), 0);
+	signal(SIGXFSZ, SIG_IGN);
+	most.rlim_cur = LEDGER_FILE_BEGIN + 8192;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &most), 0);
+	for (unsigned i = 0; i < 5; i++) {
+		inplace(16384);
+		ck_assert_uint_eq(totals.write_errors, i + 1);
+		ck_assert_uint_eq(totals.current.serial, 0);
+		ck_assert(atomic_load(&writer.spare_ready));
+	}
+	ck_assert_uint_eq(totals.discarded_no_space, 5);
+	ck_assert_int_eq(atomic_load(&writer.error), EFBIG);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+	inplace(16384);
+	ck_assert_uint_eq(totals.written, 1);
+	ck_assert_uint_eq(totals.current.serial, 0);
+	file_check();
+}
+END_TEST
+
 /* What a plain pcapng file has is 32 bytes a packet: at one packet a write it is 1.5 times that,
  * and less at more. */
 START_TEST(padding_is_a_small_part_of_what_is_written)
@@ -218,6 +248,7 @@ Suite *suite_writer(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, what_was_written_never_changes, 0, 3);
 	tcase_add_loop_test(t, a_write_that_fails_half_way_leaves_whole_blocks, 0, 3);
+	tcase_add_loop_test(t, a_limit_below_a_chunk_uses_up_no_file, 0, 3);
 	tcase_add_loop_test(t, padding_is_a_small_part_of_what_is_written, 0, 3);
 	tcase_add_test(t, large_chunks_are_written_past_the_page_cache);
 	suite_add_tcase(s, t);
