@@ -119,6 +119,38 @@ t_lines_lost_at_the_journal_are_told() {
 	deaf_then_read journal
 }
 
+# A log file on a disk that stands still: a program that writes it, as afcapd(8) has it, waits in place of afcapd
+t_a_log_file_whose_disk_stands_still() {
+	local log worker
+	mirror "$DIR/small"
+	exec {log}> >(exec cat >>"$DIR/small/log")
+	PIDS="$PIDS $!"
+	ip netns exec "$NS" "$AFCAPD" -o daemon.control="$SOCK" -o daemon.metrics=127.0.0.1:9748 -i va -w "$OUT" -j 1 "${FAST[@]}" \
+		>"$DIR/out" 2>&"$log" &
+	DAEMON=$!
+	PIDS="$PIDS $DAEMON"
+	wait_for 20 grep -q "recording va" "$DIR/real/log"
+	kill -STOP "$MOUNTED"
+	yes "what others write" | dd of="/proc/self/fd/$log" oflag=nonblock bs=4096 2>"$DIR/filled" # until there is no room
+	worker=$(worker_pid 0)
+	kill -KILL "$worker"
+	wait_for 20 restarted 1 "$worker"
+	both_answer
+	in_lab "$FRAMES" send vb 500
+	wait_for 20 counter_is written 500
+	kill -CONT "$MOUNTED"
+	wait_for 20 tail_read
+	worker=$(worker_pid 0)
+	kill -KILL "$worker"
+	wait_for 20 restarted 2 "$worker"
+	told() { grep -aq "[0-9]* log lines\{0,1\} w[a-z]* lost: standard error was not read" "$DIR/real/log"; }
+	wait_for 20 told
+	exec {log}>&-
+	daemon_stop
+	equal "written" "$(account written)" 500
+}
+tail_read() { [ "$(grep -ac "what others write" "$DIR/real/log")" -gt 2000 ]; }
+
 # ---- the account ----
 
 t_a_standard_output_that_nobody_reads() {
