@@ -93,7 +93,7 @@ CHECK_LIBS = $(shell $(PKG_CONFIG) --libs check)
 
 $(BUILD)/tests/unit/check: $(UNIT_OBJECTS) $(PART_OBJECTS) $(BUILD)/libafcap.a
 	$(if $(V),,@echo "  LD $@")
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--wrap=calloc,--wrap=send,--wrap=recvfrom -o $@ $^ $(DAEMON_LIBS) $(CHECK_LIBS) -pthread
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--wrap=calloc,--wrap=send,--wrap=recvfrom,--wrap=socketpair -o $@ $^ $(DAEMON_LIBS) $(CHECK_LIBS) -pthread
 
 # Needs the library and check alone, so that it runs under other kernels (check-kernels)
 LIBRARY_TESTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/library/*.c) tests/fuzz/walk.c)

@@ -7,7 +7,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define HEAD offsetof(struct message, worker)
+#define HEAD	       offsetof(struct message, worker)
+#define BUFFER_BYTES   212992 /* of a machine that nobody has tuned */
+#define RESERVED_BYTES 32     /* of a buffer, by the kernel (unix_dgram_sendmsg()) */
 
 static const struct {
 	const char *name;
@@ -70,10 +72,39 @@ const char *message_name(uint32_t type)
 	return message_bytes(type) < 0 ? "unknown" : types[type].name;
 }
 
+/* The kernel refuses a message that its sender's buffer would not hold, with EMSGSIZE, for ever. A
+ * net.core.wmem_default of a machine with little memory may be below the longest one, and
+ * wmem_max, too, which is not for who may set that. Returns 0 or -errno. */
+static int buffer_make(int end)
+{
+	const int half = BUFFER_BYTES / 2; /* the kernel doubles it */
+	int bytes = 0;
+	socklen_t length = sizeof(bytes);
+
+	if (getsockopt(end, SOL_SOCKET, SO_SNDBUF, &bytes, &length) == 0 && bytes >= BUFFER_BYTES)
+		return 0;
+	if (setsockopt(end, SOL_SOCKET, SO_SNDBUFFORCE, &half, sizeof(half)) &&
+	    setsockopt(end, SOL_SOCKET, SO_SNDBUF, &half, sizeof(half)))
+		return -errno;
+	if (getsockopt(end, SOL_SOCKET, SO_SNDBUF, &bytes, &length))
+		return -errno;
+	return (size_t)bytes < sizeof(struct message) + RESERVED_BYTES ? -ENOBUFS : 0;
+}
+
 int channel_pair(int ends[2])
 {
-	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) ? -errno
-											   : 0;
+	int rc;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends))
+		return -errno;
+	rc = buffer_make(ends[0]);
+	if (rc == 0)
+		rc = buffer_make(ends[1]);
+	if (rc == 0)
+		return 0;
+	close(ends[0]);
+	close(ends[1]);
+	return rc;
 }
 
 int channel_send(int channel, struct message *message, int fd)

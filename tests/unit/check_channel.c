@@ -26,6 +26,38 @@ static void teardown(void)
 	close(ends[1]);
 }
 
+/* The linker puts it in the place of socketpair(): as with this net.core.wmem_default; 0: with the
+ * machine's */
+static int wmem_default;
+int __real_socketpair(int domain, int type, int protocol, int pair[2]);
+int __wrap_socketpair(int domain, int type, int protocol, int pair[2]);
+int __wrap_socketpair(int domain, int type, int protocol, int pair[2])
+{
+	const int half = wmem_default / 2;
+	int rc = __real_socketpair(domain, type, protocol, pair);
+
+	for (int i = 0; i < 2 && rc == 0 && half; i++)
+		rc = setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &half, sizeof(half));
+	return rc;
+}
+
+/* Whatever the machine is tuned to: the longest message, and some more that wait */
+START_TEST(a_small_default_of_buffers_refuses_no_message)
+{
+	unsigned sent = 0;
+
+	teardown();
+	wmem_default = 8192;
+	setup();
+	out.type = MESSAGE_CAPTURE;
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(channel_send(ends[i], &out, -1), 0);
+	while (channel_send(ends[0], &out, -1) == 0)
+		sent++;
+	ck_assert_uint_gt(sent, 3);
+}
+END_TEST
+
 START_TEST(every_type_arrives_as_it_was_sent)
 {
 	if (message_bytes((uint32_t)_i) < 0)
@@ -170,6 +202,7 @@ Suite *suite_channel(void)
 	TCase *t = tcase_create("channel");
 
 	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, a_small_default_of_buffers_refuses_no_message);
 	tcase_add_loop_test(t, every_type_arrives_as_it_was_sent, 0, MESSAGE_TYPES + 1);
 	tcase_add_test(t, a_descriptor_comes_along_close_on_exec);
 	tcase_add_test(t, a_descriptor_in_flight_is_found_again);
