@@ -236,8 +236,11 @@ t_files_of_a_section_that_is_gone() {
 		>"$DIR/theirs.out" 2>"$DIR/theirs.err" &
 	theirs=$!
 	PIDS="$PIDS $theirs"
-	wait_for 20 "$AFCTL" -s "$DIR/theirs.sock" stats
+	theirs_run() { [ "$("$AFCTL" -s "$DIR/theirs.sock" --json status | jq -r '.captures[0].state')" = running ]; }
+	wait_for 20 theirs_run
 	in_lab "$FRAMES" send va 100
+	theirs_is() { "$AFCTL" -s "$DIR/theirs.sock" --json stats | jq -e ".captures[0].total.$1 == $2"; }
+	wait_for 10 theirs_is written 100
 	wait_for 10 in_use_4 theirs
 	used_by theirs >"$DIR/theirs.used"
 
@@ -250,7 +253,6 @@ t_files_of_a_section_that_is_gone() {
 	equal "files repaired, of the new section" "$(counter files_repaired)" 0
 	equal "the other daemon's files" "$(used_by theirs)" "$(cat "$DIR/theirs.used")"
 	in_lab "$FRAMES" send va 100
-	theirs_is() { "$AFCTL" -s "$DIR/theirs.sock" --json stats | jq -e ".captures[0].total.$1 == $2"; }
 	wait_for 10 theirs_is written 700
 	wait_for 10 counter_is written 600
 	theirs_is files_repaired 0 || fail "files repaired, of the other daemon"
