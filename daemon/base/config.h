@@ -35,8 +35,9 @@ struct config_capture {
 	char cpus[4096];
 	int fanout; /* enum afcap_fanout_mode */
 	uint32_t fanout_flags;
-	int64_t fanout_id; /* CONFIG_AUTO or 0-65535 */
-	int cooked;	   /* with interface = any: LINKTYPE_LINUX_SLL2 or LINKTYPE_LINUX_SLL */
+	bool fanout_flags_auto; /* not set: the kind of interface decides */
+	int64_t fanout_id;	/* CONFIG_AUTO or 0-65535 */
+	int cooked; /* with interface = any: LINKTYPE_LINUX_SLL2 or LINKTYPE_LINUX_SLL */
 	char filter[FILTER_BYTES];
 	int64_t snaplen;
 	int promiscuous;

@@ -112,13 +112,14 @@ static int capture_finish(const struct config *config, struct config_capture *c,
 	return rc ? rc : file_rules(config, c, error);
 }
 
-/* On the loopback every packet passes twice, out and in. Unless told otherwise it is taken once. */
+/* On the loopback every packet passes twice, out and in. Unless told otherwise it is taken once.
+ * What is called lo is taken for it until its kind is known. */
 static void loopback_finish(struct config_capture *c)
 {
 	const struct config_key *key = config_key_find(&config_capture_section, "fanout_flags");
 
-	if (strcmp(c->interface, INTERFACE_LOOPBACK) == 0 &&
-	    !c->lines[key - config_capture_section.keys])
+	c->fanout_flags_auto = !c->lines[key - config_capture_section.keys];
+	if (c->fanout_flags_auto && strcmp(c->interface, INTERFACE_LOOPBACK) == 0)
 		c->fanout_flags |= IGNORE_OUTGOING;
 }
 

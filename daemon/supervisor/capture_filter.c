@@ -14,7 +14,7 @@
 
 bool capture_incoming_only(const struct capture *capture)
 {
-	return capture->config->fanout_flags & ~capture->group.flags &
+	return capture_fanout_flags(capture) & ~capture->group.flags &
 	       AFCAP_FANOUT_FLAG_IGNORE_OUTGOING;
 }
 

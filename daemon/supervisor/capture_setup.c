@@ -164,6 +164,17 @@ int capture_interface(const struct config *config, const struct config_capture *
 			     config_where(config, c, "interface", where, sizeof(where)), text);
 }
 
+uint32_t capture_fanout_flags(const struct capture *capture)
+{
+	const struct config_capture *c = capture->config;
+
+	if (!c->fanout_flags_auto || !capture->link_id)
+		return c->fanout_flags;
+	return capture->hardware == ARPHRD_LOOPBACK
+		       ? c->fanout_flags | AFCAP_FANOUT_FLAG_IGNORE_OUTGOING
+		       : c->fanout_flags & ~(uint32_t)AFCAP_FANOUT_FLAG_IGNORE_OUTGOING;
+}
+
 bool capture_link_type_known(const struct config_capture *c, uint32_t link_type)
 {
 	return capture_any(c) ? IS_COOKED(link_type)

@@ -33,6 +33,10 @@ void capture_missing(const struct config_capture *config, const struct links *li
 /* Whether it can be that of this capture. */
 bool capture_link_type_known(const struct config_capture *config, uint32_t link_type);
 
+/* The fanout flags as configured, or as the kind of its interface decides: an interface has more
+ * names than one. */
+uint32_t capture_fanout_flags(const struct capture *capture);
+
 /* Whether outgoing packets are left to the filter: the kernel does not know the flag for that. The
  * group is known. */
 bool capture_incoming_only(const struct capture *capture);

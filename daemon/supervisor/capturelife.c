@@ -25,8 +25,8 @@ static void group_begin(struct capture *capture)
 {
 	const struct config_capture *c = capture->config;
 
-	capture->group =
-		(struct message_group){ .mode = (uint32_t)c->fanout, .flags = c->fanout_flags };
+	capture->group = (struct message_group){ .mode = (uint32_t)c->fanout,
+						 .flags = capture_fanout_flags(capture) };
 	if (c->fanout_id == CONFIG_AUTO)
 		capture->group.flags |= AFCAP_FANOUT_FLAG_UNIQUEID;
 	else

@@ -1,6 +1,7 @@
 /* Copies for readers. */
 #include "view.h"
 #include "capture.h"
+#include "capture_setup.h"
 #include "slotfiles.h"
 #include "supervisor.h"
 
@@ -123,7 +124,7 @@ void view_capture(const struct supervisor *supervisor, unsigned capture, struct 
 		.disk_available = c->available,
 	};
 	for (unsigned i = 0; i < VIEW_FLAGS_MAX; i++)
-		if (flags[i].name && c->config->fanout_flags & flags[i].flag)
+		if (flags[i].name && capture_fanout_flags(c) & flags[i].flag)
 			view->fanout_flags[n++] = flags[i].name;
 	if (c->state == CAPTURE_RUNNING)
 		view->reason = lack_reason(c);

@@ -339,6 +339,36 @@ t_missing_at_start_by_on_missing() {
 	frames_check 1000 || fail "frames differ"
 }
 
+# Whatever it is called: the loopback is known by its kind, and what is called lo may be something else
+t_the_loopback_is_known_by_what_it_is() {
+	ip -n "$NS" link property add dev lo altname loop1 || skip "no alternative names here"
+	daemon_start -i loop1 -w "$OUT" -j 2 -o block_timeout=50ms -o write_delay=20ms
+	equal flags "$(ctl --json status | jq -c '.captures[0].fanout.flags')" '["ignore_outgoing"]'
+	in_lab ping -c 50 -i 0.01 -q 127.0.0.1 >/dev/null
+	wait_for 5 counter_at_least written 100
+	daemon_stop
+	equal "echo and reply, each once" "$(account written)" 100
+	daemon_start -i loop1 -w "$OUT" -j 1 -o block_timeout=50ms -o write_delay=20ms -o fanout_flags=none
+	equal "flags as configured" "$(ctl --json status | jq -c '.captures[0].fanout.flags')" '[]'
+	in_lab ping -c 50 -i 0.01 -q 127.0.0.1 >/dev/null
+	wait_for 5 counter_at_least written 200
+	daemon_stop
+	equal "each twice" "$(account written)" 200
+
+	ip -n "$NS" link set lo down
+	ip -n "$NS" link set lo name loop0
+	ip -n "$NS" link set va down
+	ip -n "$NS" link set va name lo
+	ip -n "$NS" link set lo up
+	wait_for 5 in_lab grep -q up /sys/class/net/lo/operstate
+	daemon_start -i lo -w "$OUT" -j 1 -o block_timeout=50ms -o write_delay=20ms -f udp
+	equal "flags of a veth" "$(ctl --json status | jq -c '.captures[0].fanout.flags')" '[]'
+	in_lab "$FRAMES" send lo 500 rate=50000
+	wait_for 5 counter_at_least written 500
+	daemon_stop
+	equal "what went out" "$(account written)" 500
+}
+
 t_stops_while_it_waits() {
 	daemon_start_waiting -i later -w "$OUT" -o on_missing=wait
 	daemon_stop
