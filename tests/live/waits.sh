@@ -606,4 +606,36 @@ t_a_restart_with_a_new_directory_that_is_not_there() {
 	equal "told" "$(grep -c "$DIR/small" "$DIR/err")" 1
 }
 
+# Rings that go on, whose own directory does not answer: they hold what comes until it does, and the other's are written
+t_a_restart_on_a_file_server_that_does_not_answer() {
+	local starts
+	mirror "$DIR/small"
+	dead_conf lo va >"$DIR/conf"
+	RESTART_SEC=3 ip netns exec "$NS" python3 "$(dirname "$0")/manager.py" "$DIR" "$AFCAPD" -c "$DIR/conf" >"$DIR/out" 2>"$DIR/err" &
+	MANAGER=$!
+	PIDS="$PIDS $MANAGER"
+	wait_for 20 answers
+	wait_for 20 state_is va running
+	wait_for 20 state_is lo running
+	in_lab "$FRAMES" send vb 100
+	wait_for 20 va_written 100
+	kill -USR2 "$MANAGER"
+	childless() { [ -z "$(cat "/proc/$MANAGER/task/$MANAGER/children")" ]; }
+	wait_for 10 childless
+	kill -STOP "$MOUNTED"
+	starts=$(cat "$DIR/starts") # on a slow machine the next one may have opened it by now
+	second() { [ "$(cat "$DIR/starts")" = .. ] && answers; }
+	wait_for 20 second
+	in_lab "$FRAMES" send vb 100 first=100
+	in_lab ping -q -c 10 -i 0.01 127.0.0.1
+	wait_for 10 lo_written 20
+	both_answer
+	[ "$starts" = .. ] || ! va_written 101 || fail "written without a directory"
+	kill -CONT "$MOUNTED"
+	wait_for 20 va_written 200
+	kill -TERM "$MANAGER"
+	wait "$MANAGER" || fail "exit code $?"
+	contains "the account" "$(cat "$DIR/out")" "^va: 200 packets seen, 0 dropped by the kernel, 200 received, 200 written, 0 discarded"
+}
+
 run_tests
