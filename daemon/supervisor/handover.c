@@ -5,6 +5,7 @@
 #include "../base/log.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,12 +112,12 @@ static void left_drop(struct left *l)
 	l->name[0] = '\0';
 }
 
-/* A capture's name may hold dots and digits itself. */
-bool handover_is_of(const char *name, const char *capture)
+/* A capture's name may hold dots and digits itself. False: it is none of this capture's. *worker
+ * stays as it is where it is no worker's. */
+static bool name_parse(const char *name, const char *capture, unsigned *worker)
 {
 	static const char *const kinds[] = { "capture.%n", "ledger.%n", "ring.%n" };
 	size_t length = strlen(capture);
-	unsigned worker;
 	uint64_t generation;
 
 	for (int kind = HANDOVER_CAPTURE; kind <= HANDOVER_RING; kind++) {
@@ -128,22 +129,37 @@ bool handover_is_of(const char *name, const char *capture)
 			continue;
 		rest = name + n + length;
 		if (kind == HANDOVER_LEDGER)
-			sscanf(rest, ".%3u%n", &worker, &end);
+			sscanf(rest, ".%3u%n", worker, &end);
 		else if (kind == HANDOVER_RING)
-			sscanf(rest, ".%3u.%20" SCNu64 "%n", &worker, &generation, &end);
+			sscanf(rest, ".%3u.%20" SCNu64 "%n", worker, &generation, &end);
 		if (rest[end] == '\0' && (end > 0 || kind == HANDOVER_CAPTURE))
 			return true;
 	}
 	return false;
 }
 
-int handover_take_ring(const char *capture)
+bool handover_is_of(const char *name, const char *capture)
+{
+	unsigned worker;
+
+	return name_parse(name, capture, &worker);
+}
+
+static bool is_of_worker(const char *name, const char *capture, int worker)
+{
+	unsigned named = UINT_MAX;
+
+	return name_parse(name, capture, &named) &&
+	       (worker == HANDOVER_ANY || named == (unsigned)worker);
+}
+
+int handover_take_ring(const char *capture, int worker)
 {
 	for (unsigned i = 0; i < left_count; i++) {
 		int fd = left[i].fd;
 
 		if (fd < 0 || strncmp(left[i].name, "ring.", 5) != 0 ||
-		    !handover_is_of(left[i].name, capture))
+		    !is_of_worker(left[i].name, capture, worker))
 			continue;
 		left[i].fd = -1;
 		return fd;
@@ -151,11 +167,21 @@ int handover_take_ring(const char *capture)
 	return -1;
 }
 
-void handover_discard(const char *capture)
+static void discard(const char *capture, int worker)
 {
 	for (unsigned i = 0; i < left_count; i++)
-		if (*left[i].name && handover_is_of(left[i].name, capture))
+		if (*left[i].name && is_of_worker(left[i].name, capture, worker))
 			left_drop(&left[i]);
+}
+
+void handover_discard(const char *capture)
+{
+	discard(capture, HANDOVER_ANY);
+}
+
+void handover_discard_worker(const char *capture, unsigned worker)
+{
+	discard(capture, (int)worker);
 }
 
 bool handover_end(void)

@@ -33,14 +33,17 @@ int handover_take(const struct handover_key *key);
  * else; NULL: there are no more. *fd stays here; -1: it is taken. */
 const char *handover_capture(unsigned i, int *fd);
 
-/* Takes any ring of a capture; the caller owns it. -1: none is left. */
-int handover_take_ring(const char *capture);
+/* Takes any ring of a capture's worker, HANDOVER_ANY of all; the caller owns it. -1: none is left.
+ */
+#define HANDOVER_ANY (-1)
+int handover_take_ring(const char *capture, int worker);
 
 /* Whether something of this name is of this capture. */
 bool handover_is_of(const char *name, const char *capture);
 
-/* Closes what was left of this capture, and has it no longer kept. */
+/* Closes what was left of this capture, and has it no longer kept; or of one worker of it. */
 void handover_discard(const char *capture);
+void handover_discard_worker(const char *capture, unsigned worker);
 
 /* What nobody took is closed, and no longer kept: captures that are not configured any more, rings
  * that were replaced. Returns whether there was any. */

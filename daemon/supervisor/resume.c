@@ -26,11 +26,13 @@
 #define AGAIN_NS    UINT64_C(1000000000)
 #define NOTHING_YET "it did not record yet" /* then there is nothing to be told */
 
+static const char another_version[] = "its ledgers are of another version";
+
 /* Of one worker, until its slot has them. */
 struct left {
 	int ledger_fd, ring_fd;
 	struct ledger *ledger;
-	bool usable; /* the ledger is */
+	const char *problem; /* of the ledger; NULL: it is usable */
 };
 
 struct saved_shape resume_shape(const struct capture *capture)
@@ -71,8 +73,8 @@ static void left_close(struct left *l)
 		close(l->ring_fd);
 }
 
-/* Ledger and ring of one worker; NULL, or why they are of no use. */
-static const char *left_take(const struct capture *capture, unsigned worker, struct left *l)
+/* Ledger and ring of one worker; NULL, or why the ledger is of no use. */
+static const char *left_open(const struct capture *capture, unsigned worker, struct left *l)
 {
 	static const struct counters none;
 	struct ledger_bounds bounds = {
@@ -83,7 +85,6 @@ static const char *left_take(const struct capture *capture, unsigned worker, str
 		.reported = &none,
 	};
 	struct handover_key key = key_of(capture, HANDOVER_LEDGER, worker, 0);
-	const char *problem;
 
 	*l = (struct left){ .ring_fd = -1 };
 	l->ledger_fd = handover_take(&key);
@@ -91,15 +92,13 @@ static const char *left_take(const struct capture *capture, unsigned worker, str
 		return "a worker's ledger is missing";
 	l->ledger = ledger_map(l->ledger_fd);
 	if (!l->ledger)
-		return errno == EPROTO ? "its ledgers are of another version" : failure_text(errno);
+		return errno == EPROTO ? another_version : failure_text(errno);
 	bounds.generation = ledger_totals(l->ledger).generation;
 	key = key_of(capture, HANDOVER_RING, worker, bounds.generation);
 	l->ring_fd = handover_take(&key); /* -1: it was closed, its interface being away */
 	if (l->ring_fd >= 0)
 		ledger_take(l->ledger, afcap_stats_take, l->ring_fd);
-	problem = ledger_problem(l->ledger, &bounds);
-	l->usable = !problem;
-	return problem;
+	return ledger_problem(l->ledger, &bounds);
 }
 
 /* Adds what a worker's ring holds, of which nobody will know more. False: that is not known. */
@@ -110,7 +109,7 @@ static bool left_unread(const struct left *l, const uint32_t ring[2], uint64_t *
 
 	if (l->ring_fd < 0)
 		return true;
-	if (!l->usable)
+	if (l->problem)
 		return unread_count(l->ring_fd, ring[0], ring[1], packets);
 	k = ledger_kernel(l->ledger);
 	received = ledger_totals(l->ledger).received;
@@ -129,7 +128,7 @@ static bool unread_sum(const struct capture *capture, struct left *list, unsigne
 
 	for (unsigned i = 0; i < count; i++)
 		known &= left_unread(&list[i], ring, packets);
-	while ((fd = handover_take_ring(capture->config->name)) >= 0) {
+	while ((fd = handover_take_ring(capture->config->name, HANDOVER_ANY)) >= 0) {
 		known &= unread_count(fd, ring[0], ring[1], packets);
 		close(fd);
 	}
@@ -165,6 +164,47 @@ static const char *shape_take(struct capture *capture, const struct saved *saved
 	}
 	if (!capture_link_type_known(capture->config, saved->shape.link_type))
 		return "its link type is none that is recorded";
+	return NULL;
+}
+
+/* Of a worker whose ledger is of no use: nobody knows what was written of its ring. */
+static void left_give_up(struct capture *capture, unsigned worker, struct left *l)
+{
+	const struct saved_shape *shape = &capture->saved->shape;
+	uint64_t unread = 0;
+	bool known;
+
+	if (l->ring_fd < 0) /* the ledger says which it is */
+		l->ring_fd = handover_take_ring(capture->config->name, (int)worker);
+	known = l->ring_fd < 0 ||
+		unread_count(l->ring_fd, shape->blocks, shape->block_bytes, &unread);
+	log_about(LOG_ERR, &(struct log_subject){ capture->config->name, (int)worker, NULL },
+		  "the ledger is of no use (%s): counting begins again, the ring is given up, the "
+		  "%" PRIu64 "%s packets in it are lost",
+		  l->problem == another_version ? "its head is overwritten" : l->problem, unread,
+		  known ? "" : " or more");
+	left_close(l);
+	handover_discard_worker(capture->config->name, worker);
+	saved_anew(&capture->saved->slots[worker]);
+	*l = (struct left){ .ledger_fd = -1, .ring_fd = -1 };
+	capture->given_up_ns = clock_real_ns();
+}
+
+/* Rings with ledgers that can be believed go on without the others. NULL, or why there are none. */
+static const char *lefts_judge(struct capture *capture, struct left *list, unsigned count)
+{
+	const char *why = NULL;
+	bool any = false;
+
+	for (unsigned i = 0; i < count; i++) {
+		any |= !list[i].problem && list[i].ring_fd >= 0;
+		why = why ? why : list[i].problem;
+	}
+	if (!why || !any)
+		return why;
+	for (unsigned i = 0; i < count; i++)
+		if (list[i].problem)
+			left_give_up(capture, i, &list[i]);
 	return NULL;
 }
 
@@ -220,12 +260,10 @@ bool resume_take(struct capture *capture)
 		if (!list)
 			why = "no memory";
 	}
-	while (list && count < capture->workers) {
-		const char *problem = left_take(capture, count, &list[count]);
-
-		why = why ? why : problem;
-		count++;
-	}
+	for (; list && count < capture->workers; count++)
+		list[count].problem = left_open(capture, count, &list[count]);
+	if (!why)
+		why = lefts_judge(capture, list, count);
 	if (!why) {
 		capture->left = true;
 		capture->resume = list;
@@ -360,15 +398,22 @@ void resume_filtered(struct capture *capture, const struct capture_error *error)
 		resume_filter(capture);
 }
 
-/* Some of its rings were closed already, or not yet armed, or nothing came into them any more: what
- * they hold is written. The gap goes on. */
+/* Some of its rings were closed already or given up, or not yet armed, or nothing came into them
+ * any more: what they hold is written. The gap goes on. */
 static void resume_rest(struct capture *capture)
 {
 	const struct saved *saved = capture->saved;
+	const char *why = "its daemon died while it began anew";
 
-	capture->gap_ns = saved->gap_ns ? saved->gap_ns : saved->alive_ns;
-	snprintf(capture->gap_why, sizeof(capture->gap_why), "%s",
-		 saved->gap_ns ? saved->gap_why : "its daemon died while it began anew");
+	capture->gap_ns = saved->alive_ns;
+	if (saved->gap_ns) {
+		capture->gap_ns = saved->gap_ns;
+		why = saved->gap_why;
+	} else if (saved->armed && capture->given_up_ns) {
+		capture->gap_ns = capture->given_up_ns;
+		why = "a worker's ledger was of no use";
+	}
+	snprintf(capture->gap_why, sizeof(capture->gap_why), "%s", why);
 	capture_leave(capture, false, capture->gap_why);
 }
 

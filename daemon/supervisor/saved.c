@@ -194,3 +194,10 @@ void saved_lost(struct saved_slot *slot)
 		saved_drop(f);
 	}
 }
+
+void saved_anew(struct saved_slot *slot)
+{
+	for (unsigned i = 0; i < SAVED_FILES; i++)
+		saved_drop(&slot->files[i]);
+	slot->files_lost = slot->packets_lost = slot->written_shown = 0;
+}

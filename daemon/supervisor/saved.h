@@ -83,6 +83,10 @@ void saved_drop(struct saved_file *file);
 /* Whether its numbers can be: no sum of them overflows, what was interrupted leads to more. */
 bool saved_valid(const struct saved *saved);
 
+/* Its ledger begins anew: nothing is known of its files, which are repaired as any others that a
+ * daemon left, and of what was written. Counters that are no worker's go on. */
+void saved_anew(struct saved_slot *slot);
+
 /* The file is lost, with so many packets in it: counted once, wherever this is interrupted. Drops
  * its record, which may be NULL. saved_lost() ends what was interrupted. */
 void saved_lose(struct saved_slot *slot, struct saved_file *file, uint64_t packets);

@@ -300,9 +300,6 @@ t_the_last_one_to_fail_is_waited_for() {
 	contains account "$(cat "$DIR/out")" "^good: 1000 packets seen, 0 dropped by the kernel, 1000 received, 1000 written, 0 discarded"
 }
 
-# What a worker that was taken over may do to its ledger: PID OFFSET LENGTH BYTE
-scribble() { python3 -c 'import sys; f = open("/proc/%s/fd/4" % sys.argv[1], "r+b"); f.seek(int(sys.argv[2])); f.write(bytes([int(sys.argv[4])]) * int(sys.argv[3]))' "$@"; }
-
 nonsense() { # LOG OFFSET LENGTH BYTE
 	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=50ms -o write_delay=20ms
 	in_lab "$FRAMES" send vb 1000 rate=50000

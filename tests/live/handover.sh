@@ -199,6 +199,38 @@ t_upgrades() {
 	frames_check 4000 || fail "frames differ"
 }
 
+# Of one worker nobody knows what was written: what its ring held is lost, and told; the other's is written out, its counters go on
+damaged() { # OFFSET LENGTH BYTE
+	local pids lost before
+	managed_start -i va -w "$OUT" -j 2 -o block_timeout=1s -o write_delay=20ms -o worker_timeout=2m
+	in_lab "$FRAMES" send vb 1000 rate=50000
+	wait_for 5 counter_is written 1000
+	before=$(ctl --json stats | jq '.captures[0].workers[1].written')
+	pids=$(workers)
+	for pid in $pids; do kill -STOP "$pid"; done
+	in_lab "$FRAMES" send vb 700 first=1000 rate=50000
+	pid=$(worker_pid 0)
+	kill -STOP "$DAEMON" # else they are replaced
+	scribble "$pid" "$@"
+	for pid in $pids; do kill -KILL "$pid"; done
+	again KILL
+	began() { grep -q "va: nothing is recorded from 2.*Z to 2.*Z: a worker's ledger was of no use" "$DIR/err"; }
+	wait_for 10 began
+	lost=$(sed -n 's/.*va\/0: the ledger is of no use (.*): counting begins again, the ring is given up, the \([0-9]*\) packets in it are lost$/\1/p' "$DIR/err")
+	[ "${lost:-0}" -gt 0 ] || fail "what is lost is not told: $(cat "$DIR/err")"
+	[ "$lost" -lt 700 ] || fail "all is lost"
+	in_lab "$FRAMES" send vb 1000 first=1700 rate=50000
+	received() { [ "$(counter received)" -ge $((before + 700 - lost + 1000)) ]; }
+	wait_for 5 received
+	managed_stop
+	line=$(frames_check 2700 partial=1) || fail "$line"
+	equal "frames that are lost" "$(sed 's/.* lost \([0-9]*\) .*/\1/' <<<"$line")" "$lost"
+	equal "seen, but for what the damaged ledger knew" "$(account seen)" $((before + 700 - lost + 1000))
+	whole 2700
+}
+t_a_ledger_that_is_overwritten_costs_its_own_ring() { damaged 0 32 255; }
+t_a_ledger_of_zeros_costs_its_own_ring() { damaged 32 1200 0; }
+
 configure() { # LINE
 	printf '[capture va]\ndirectory = %s\nworkers = 2\nblock_timeout = 100ms\nwrite_delay = 20s\nring_size = 16M\nblock_size = 128K\n' "$OUT" |
 		grep -v "^${1%% *} =" >"$DIR/afcapd.conf"

@@ -178,6 +178,9 @@ counter() { ctl --json stats | jq "[.captures[].total.$1] | add"; }
 counter_is() { [ "$(counter "$1")" = "$2" ]; }
 counter_at_least() { [ "$(counter "$1")" -ge "$2" ]; }
 
+# What a worker that was taken over may do to its ledger: PID OFFSET LENGTH BYTE
+scribble() { python3 -c 'import sys; f = open("/proc/%s/fd/4" % sys.argv[1], "r+b"); f.seek(int(sys.argv[2])); f.write(bytes([int(sys.argv[4])]) * int(sys.argv[3]))' "$@"; }
+
 # Ends it with a signal (TERM), waits, expects the exit code (0)
 daemon_stop() {
 	local rc=0

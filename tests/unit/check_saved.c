@@ -184,6 +184,63 @@ START_TEST(names_say_whose_they_are)
 }
 END_TEST
 
+static void left_put(const char *name)
+{
+	handover_left(name, dup(STDIN_FILENO));
+}
+
+/* Of one worker: whatever its ring's generation, and nothing of a capture whose name begins so. */
+START_TEST(what_one_worker_left_is_discarded_alone)
+{
+	struct handover_key key = { HANDOVER_LEDGER, "a", 0, 0 };
+	int ring;
+
+	left_put("ring.a.1.0.7");
+	left_put("ring.a.0.3");
+	left_put("ring.a.1.7");
+	left_put("ledger.a.1");
+	left_put("ledger.a.0");
+	ring = handover_take_ring("a", 1);
+	ck_assert_int_ge(ring, 0);
+	close(ring);
+	ck_assert_int_eq(handover_take_ring("a", 1), -1);
+	ck_assert_int_eq(handover_take_ring("a", 2), -1);
+	handover_discard_worker("a", 1);
+	key.worker = 1;
+	ck_assert_int_eq(handover_take(&key), -1);
+	key.worker = 0;
+	ring = handover_take(&key);
+	ck_assert_int_ge(ring, 0);
+	close(ring);
+	ring = handover_take_ring("a", HANDOVER_ANY);
+	ck_assert_int_ge(ring, 0);
+	close(ring);
+	ck_assert_int_eq(handover_take_ring("a", HANDOVER_ANY), -1);
+	ring = handover_take_ring("a.1", 0);
+	ck_assert_int_ge(ring, 0);
+	close(ring);
+	handover_end();
+}
+END_TEST
+
+/* What was counted of files goes on, what is taken off a worker's counters does not. */
+START_TEST(a_slot_with_a_new_ledger_keeps_its_own_counters)
+{
+	saved_put(slot, 0, 1, 2);
+	saved_put(slot, 1, 1, 3);
+	slot->files_opened = 2;
+	slot->restarts = 3;
+	slot->written_shown = 1000;
+	saved_lose(slot, saved_find(slot, 0), 10);
+	ck_assert_uint_eq(slot->packets_lost, 10);
+	saved_anew(slot);
+	ck_assert_ptr_null(saved_find(slot, 1));
+	ck_assert_uint_eq(slot->files_opened, 2);
+	ck_assert_uint_eq(slot->restarts, 3);
+	ck_assert_uint_eq(slot->packets_lost + slot->files_lost + slot->written_shown, 0);
+}
+END_TEST
+
 Suite *suite_saved(void)
 {
 	Suite *s = suite_create("saved");
@@ -197,6 +254,8 @@ Suite *suite_saved(void)
 	tcase_add_test(t, a_record_is_the_last_one);
 	tcase_add_test(t, numbers_that_cannot_be_are_seen);
 	tcase_add_test(t, names_say_whose_they_are);
+	tcase_add_test(t, what_one_worker_left_is_discarded_alone);
+	tcase_add_test(t, a_slot_with_a_new_ledger_keeps_its_own_counters);
 	suite_add_tcase(s, t);
 	return s;
 }
