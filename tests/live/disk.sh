@@ -166,11 +166,12 @@ full_disk() { # the file system is mounted as OUT
 	sent=$((2000 + count))
 	in_use_alone() { [ "$(find "$OUT" -name 'va-w*.partial' | wc -l)" -le 2 ]; } # the ones before are finished
 	wait_for 5 in_use_alone
-	# What is there can be read, to the last whole chunk: no torn record
-	for f in "$OUT"/va-w*; do
+	# What is there can be read, to the last whole chunk: no torn record. There may be none: the oldest goes first
+	find "$OUT" -name 'va-w*' >"$DIR/left"
+	while read -r f; do
 		text=$(tcpdump -nr "$f" 2>&1 >/dev/null | grep -v '^reading from file')
 		[ -z "$text" ] || fail "$f: $text"
-	done
+	done <"$DIR/left"
 	rm "$OUT/foreign"
 	mkdir "$DIR/moved"
 	wait_for 5 state_is running # by itself
