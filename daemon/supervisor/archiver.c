@@ -158,7 +158,8 @@ static int archive_start(struct files *f)
 	return -ENOMEM;
 }
 
-/* A new archive process knows no capture: those that are not in the queue anyway come first. */
+/* A new archive process knows no capture: those that it is told of, and that are not in the queue
+ * anyway, come first. */
 static void captures_tell(struct files *f)
 {
 	for (unsigned i = f->told; i-- > 0;) {
@@ -166,7 +167,7 @@ static void captures_tell(struct files *f)
 
 		while (r && r->type == MESSAGE_CAPTURE && r->capture != i)
 			r = TAILQ_NEXT(r, link);
-		if (r && r->type == MESSAGE_CAPTURE)
+		if ((r && r->type == MESSAGE_CAPTURE) || !*f->captures[i].name)
 			continue;
 		r = calloc(1, sizeof(*r));
 		if (!r) { /* it would serve the others, and know nothing of this one */

@@ -113,6 +113,25 @@ t_a_dead_archive_is_replaced() {
 	equal "files not finished" "$(find "$OUT" -type f ! -name '*.pcapng' | wc -l)" 0
 }
 
+# The next one is told of captures that have files, and of no other
+t_a_dead_archive_is_replaced_where_a_capture_has_no_files() {
+	printf '[capture %s]\ninterface = %s\nworkers = 1\nblock_timeout = 50ms\nwrite_delay = 0\n%s\n' \
+		counts va "output = none" records vb "directory = $OUT" >"$DIR/conf"
+	daemon_start -c "$DIR/conf"
+	archive=$(archive_pid)
+	kill -KILL "$archive"
+	another() { [ -n "$(archive_pid)" ] && [ "$(archive_pid)" != "$archive" ]; }
+	wait_for 5 another
+	in_lab "$FRAMES" send vb 100
+	wait_for 5 counter_is written 100
+	finished() { files | grep .; }
+	ctl rotate || fail "rotate"
+	wait_for 5 finished
+	daemon_stop
+	equal "errors" "$(grep '^<3>' "$DIR/err")" "<3>the archive process ended (signal 9); a new one goes on"
+	equal "packets in files" "$(capinfos_count)" 100
+}
+
 # A terminal sends its signals to the whole process group
 t_workers_leave_signals_to_the_supervisor() {
 	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=50ms
