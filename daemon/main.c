@@ -7,6 +7,7 @@
 #include "base/privileges.h"
 #include "control/control.h"
 #include "control/http.h"
+#include "supervisor/command.h"
 #include "supervisor/notify.h"
 #include "supervisor/sandbox.h"
 #include "supervisor/supervisor.h"
@@ -24,6 +25,7 @@
 #define CONFIG_DEFAULT "/etc/afcap/afcapd.conf"
 #define EXIT_USAGE     2
 #define OVERRIDES_MAX  1024
+#define LAST_ROUNDS    16 /* of the event loop: to read, to serve, to write */
 
 struct arguments {
 	const char *file, *interface, *directory, *workers, *filter, *log_level;
@@ -170,11 +172,36 @@ static int config_make(struct config *config, const struct arguments *a, struct 
 	return rc ? rc : config_finish(config, error);
 }
 
+/* Where clients come in. */
+struct doors {
+	struct control *control;
+	struct http *http;
+};
+
+static void doors_leave(void *context)
+{
+	const struct doors *doors = context;
+
+	if (doors->control)
+		control_leave(doors->control);
+	http_leave(doors->http);
+}
+
+/* Whoever has asked this instance is answered by it; nobody is waited for. */
+static void last_answers(struct event_base *base, const struct doors *doors)
+{
+	if (doors->control)
+		control_finish(doors->control);
+	for (int i = 0; i < LAST_ROUNDS; i++)
+		event_base_loop(base, EVLOOP_NONBLOCK);
+}
+
 /* The supervisor, until it is told to stop. Frees the listeners, which ask it. */
 static int supervise(const struct config *config, const struct privileges *privileges,
 		     struct event_base *base, struct control *control, struct http *http)
 {
 	struct supervisor *supervisor = NULL;
+	struct doors doors = { control, http };
 	int rc = supervisor_sandbox(privileges);
 
 	if (rc == 0)
@@ -184,8 +211,11 @@ static int supervise(const struct config *config, const struct privileges *privi
 	if (rc == 0) {
 		if (http)
 			http_serve(http, supervisor);
+		supervisor_leaving(supervisor, doors_leave, &doors);
 		event_base_dispatch(base);
 		rc = supervisor_account(supervisor);
+		if (rc == EX_TEMPFAIL)
+			last_answers(base, &doors);
 	}
 	http_free(http);
 	control_free(control);

@@ -280,6 +280,21 @@ int control_serve(struct control *control, struct supervisor *supervisor)
 	return rc;
 }
 
+void control_leave(struct control *control)
+{
+	if (control->varlink && !*control->path)
+		varlink_door_close(control->varlink);
+}
+
+void control_finish(struct control *control)
+{
+	static const struct varlink_refusal restarting = { INTERFACE ".Busy",
+							   "afcapd is being restarted: ask again" };
+
+	if (control->varlink)
+		varlink_later_end(control->varlink, &restarting);
+}
+
 void control_free(struct control *control)
 {
 	if (!control)

@@ -19,6 +19,13 @@ int control_new(struct control **out, struct event_base *base, const struct conf
 /* From now on clients are answered. Returns 0 or -errno. */
 int control_serve(struct control *control, struct supervisor *supervisor);
 
+/* This instance is about to hand over: who connects from now on waits for the next one, where the
+ * service manager has the socket. */
+void control_leave(struct control *control);
+
+/* The event loop is run for the last time: no answer is to come later. */
+void control_finish(struct control *control);
+
 /* Closes the socket, and removes it where it was made here. */
 void control_free(struct control *control);
 

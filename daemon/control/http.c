@@ -28,6 +28,7 @@ struct http {
 	struct httplimit *limit;
 	const struct supervisor *supervisor;
 	const char *unix_path; /* to be removed at the end; NULL: TCP */
+	bool handed;	       /* the service manager has the socket, too */
 };
 
 /* Takes the body over. evhttp would send it to HEAD, too, where it is the next answer's beginning.
@@ -220,6 +221,7 @@ int http_new(struct http **out, struct event_base *base, const struct config *co
 		return EXIT_FAILURE;
 	}
 	http->unix_path = path;
+	http->handed = listener != -ENOENT;
 	evhttp_set_allowed_methods(http->server, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
 	evhttp_set_max_headers_size(http->server, HEADER_BYTES);
 	evhttp_set_max_body_size(http->server, 0);
@@ -236,6 +238,12 @@ void http_serve(struct http *http, const struct supervisor *supervisor)
 	evhttp_set_cb(http->server, "/metrics", metrics_cb, http);
 	evhttp_set_cb(http->server, "/-/healthy", healthy_cb, http);
 	evhttp_set_cb(http->server, "/-/ready", ready_cb, http);
+}
+
+void http_leave(struct http *http)
+{
+	if (http && http->handed)
+		httplimit_door_close(http->limit);
 }
 
 void http_free(struct http *http)

@@ -17,6 +17,10 @@ int http_new(struct http **out, struct event_base *base, const struct config *co
 /* From now on /metrics is answered. */
 void http_serve(struct http *http, const struct supervisor *supervisor);
 
+/* This instance is about to hand over: who connects from now on waits for the next one, where the
+ * service manager has the socket. */
+void http_leave(struct http *http);
+
 void http_free(struct http *http);
 
 #endif

@@ -51,6 +51,7 @@ struct httplimit {
 	struct event *gate, *tick;
 	struct refuse *refuse;
 	unsigned count;
+	bool closed; /* for good */
 	struct place places[HTTPLIMIT_CLIENTS];
 };
 
@@ -179,6 +180,8 @@ static struct bufferevent *place_take(struct event_base *base, void *arg)
 /* evhttp accepts again, where it can. */
 static void gate_open(struct httplimit *l)
 {
+	if (l->closed)
+		return;
 	if (event_pending(l->gate, EV_READ, NULL))
 		event_del(l->gate);
 	evconnlistener_enable(l->listener);
@@ -244,8 +247,15 @@ static void tick_cb(evutil_socket_t fd, short what, void *arg)
 	places_sweep(l, clock_mono_ns()); /* which may want the next one sooner */
 	if (l->count < HTTPLIMIT_CLIENTS)
 		gate_open(l);
-	else if (!event_pending(l->gate, EV_READ, NULL))
+	else if (!l->closed && !event_pending(l->gate, EV_READ, NULL))
 		event_add(l->gate, NULL);
+}
+
+void httplimit_door_close(struct httplimit *l)
+{
+	l->closed = true;
+	event_del(l->gate);
+	evconnlistener_disable(l->listener);
 }
 
 /* It would wake us up again and again: the next tick opens it. */

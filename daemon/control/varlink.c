@@ -1,5 +1,6 @@
 /* Clients, requests, answers. */
 #include "varlink.h"
+#include "door.h"
 #include "varlink_builtin.h"
 
 #include "../base/clock.h"
@@ -14,9 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define LATER_SECONDS	0.02
-#define ACCEPTS		16  /* a wake-up */
-#define ACCEPT_PAUSE_MS 100 /* when there is no descriptor, no memory */
+#define LATER_SECONDS 0.02
 
 TAILQ_HEAD(clients, varlink_call);
 
@@ -44,7 +43,7 @@ struct varlink_call {
 struct varlink {
 	struct event_base *base;
 	int listener;
-	struct event *door, *pause;
+	struct door *door;
 	const struct varlink_service *service;
 	void *owner;
 	struct clients clients, refused; /* the latter without a slot */
@@ -396,8 +395,9 @@ static void client_begin(struct varlink *v, int fd, enum varlink_rank rank,
 
 /* No error before a request: a client that waits for its answer would take it for a broken
  * protocol. The newest of those without a slot are served. */
-static void client_come(struct varlink *v, int fd)
+static void client_come(void *context, int fd)
 {
+	struct varlink *v = context;
 	enum varlink_rank rank = v->service->rank(v->owner, fd);
 	const struct varlink_refusal *refused = NULL;
 
@@ -408,41 +408,6 @@ static void client_come(struct varlink *v, int fd)
 	if (refused && v->refused_count == VARLINK_REFUSED)
 		client_free(TAILQ_FIRST(&v->refused));
 	client_begin(v, fd, rank, refused);
-}
-
-/* Not for ever without: who waits at the door would have us wake up again and again for nothing. */
-static void door_pause(struct varlink *v)
-{
-	event_del(v->door);
-	event_add(v->pause, &(struct timeval){ 0, ACCEPT_PAUSE_MS * 1000 });
-}
-
-static void pause_cb(evutil_socket_t fd, short what, void *arg)
-{
-	struct varlink *v = arg;
-
-	(void)fd;
-	(void)what;
-	if (event_add(v->door, NULL))
-		door_pause(v);
-}
-
-static void door_cb(evutil_socket_t listener, short what, void *arg)
-{
-	struct varlink *v = arg;
-
-	(void)what;
-	for (unsigned i = 0; i < ACCEPTS; i++) {
-		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-		if (fd >= 0) {
-			client_come(v, fd);
-		} else {
-			if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-				door_pause(v);
-			return;
-		}
-	}
 }
 
 int varlink_new(struct varlink **out, struct event_base *base, int listener,
@@ -457,15 +422,30 @@ int varlink_new(struct varlink **out, struct event_base *base, int listener,
 	};
 	TAILQ_INIT(&v->clients);
 	TAILQ_INIT(&v->refused);
-	v->door = event_new(base, listener, EV_READ | EV_PERSIST, door_cb, v);
-	v->pause = event_new(base, -1, 0, pause_cb, v);
-	if (!v->door || !v->pause || event_add(v->door, NULL)) {
+	if (door_new(&v->door, base, listener, client_come, v)) {
 		v->listener = -1; /* still its maker's */
 		varlink_free(v);
 		return -ENOMEM;
 	}
 	*out = v;
 	return 0;
+}
+
+void varlink_door_close(struct varlink *v)
+{
+	door_close(v->door);
+}
+
+void varlink_later_end(struct varlink *v, const struct varlink_refusal *refusal)
+{
+	struct varlink_call *c;
+
+	TAILQ_FOREACH (c, &v->clients, link)
+		if (c->timer && c->late) {
+			c->late = refusal;
+			c->left = 0;
+			event_active(c->timer, EV_TIMEOUT, 1);
+		}
 }
 
 void varlink_free(struct varlink *varlink)
@@ -476,10 +456,7 @@ void varlink_free(struct varlink *varlink)
 		return;
 	while ((c = TAILQ_FIRST(&varlink->clients)) || (c = TAILQ_FIRST(&varlink->refused)))
 		client_free(c);
-	if (varlink->door)
-		event_free(varlink->door);
-	if (varlink->pause)
-		event_free(varlink->pause);
+	door_free(varlink->door);
 	if (varlink->listener >= 0)
 		close(varlink->listener);
 	free(varlink);

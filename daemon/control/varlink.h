@@ -69,6 +69,12 @@ int varlink_new(struct varlink **out, struct event_base *base, int listener,
 		const struct varlink_service *service, void *owner);
 void varlink_free(struct varlink *varlink);
 
+/* Nobody is let in any more: who comes waits in the listening socket, for whoever has it next. */
+void varlink_door_close(struct varlink *varlink);
+
+/* What was to be answered later is refused now. */
+void varlink_later_end(struct varlink *varlink, const struct varlink_refusal *refusal);
+
 /* Did the caller ask for more than one answer? */
 bool varlink_more(const struct varlink_call *call);
 

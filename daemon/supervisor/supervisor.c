@@ -44,6 +44,8 @@ struct supervisor {
 	bool stopping, abandoning, failing;
 	bool started, ready;
 	int exit_code;
+	void (*leaving)(void *context); /* told when it begins to hand over */
+	void *leaving_context;
 	uint64_t token;
 	unsigned captures, configured; /* all; those that others see, which come first */
 	bool unbalanced;	       /* the account of one that has ended */
@@ -216,6 +218,8 @@ static void handover_cb(evutil_socket_t signal, short what, void *arg)
 	}
 	log_info("handing over: the rings go on, for the next daemon");
 	s->handing_over = true;
+	if (s->leaving)
+		s->leaving(s->leaving_context);
 	hand_over(s, false);
 }
 
@@ -276,6 +280,12 @@ unsigned supervisor_rotate(struct supervisor *s, const char *capture)
 			n++;
 		}
 	return n;
+}
+
+void supervisor_leaving(struct supervisor *s, void (*leaving)(void *context), void *context)
+{
+	s->leaving = leaving;
+	s->leaving_context = context;
 }
 
 static void rotate_cb(evutil_socket_t signal, short what, void *arg)

@@ -119,6 +119,41 @@ t_a_hand_over_by_itself_is_a_restart() {
 	all_there "$count"
 }
 
+# The service manager has the sockets: who comes while an instance hands over waits for the next one; who has asked is answered
+t_who_asks_during_a_hand_over_waits() {
+	export LISTEN="control=$SOCK metrics=9748"
+	# shellcheck disable=SC2086
+	managed_start -i va -w "$OUT" -j 2 $SMALL -o worker_timeout=60s
+	in_lab "$FRAMES" send vb 500 rate=50000
+	wait_for 5 counter_is written 500
+	before=$DAEMON worker=$(worker_pid 0)
+	started() { grep 'afcap_worker_start_time_seconds.*worker="0"' "$1"; }
+	in_lab curl -sS --max-time 100 http://127.0.0.1:9748/metrics >"$DIR/metrics.before"
+	kill -STOP "$worker" # it hands over in five seconds
+	rotates=0 asks=0 scrapes=0
+	ctl rotate >"$DIR/rotated" 2>&1 & rotate=$!
+	asked() { [ "$(ss -Hx | grep -c "ESTAB.*$SOCK ")" -ge 1 ]; }
+	wait_for 5 asked
+	n=$(starts)
+	kill -USR2 "$MANAGER"
+	wait_for 5 grep -q "handing over: the rings go on" "$DIR/err"
+	ctl --json stats >"$DIR/stats" 2>"$DIR/said" & ask=$!
+	in_lab curl -sS --max-time 100 http://127.0.0.1:9748/metrics >"$DIR/metrics" 2>"$DIR/curl" & scrape=$!
+	wait_for 20 started_and_running $((n + 1))
+	wait "$ask" || asks=$?
+	wait "$scrape" || scrapes=$?
+	wait "$rotate" || rotates=$?
+	equal "afctl stats" "$asks $(cat "$DIR/said")" "0 "
+	equal "curl" "$scrapes $(cat "$DIR/curl")" "0 "
+	[ "$(jq ".captures[0].workers[0].pid" "$DIR/stats")" != "$worker" ] || fail "answered by who was leaving"
+	contains metrics "$(cat "$DIR/metrics")" "^afcap_build_info"
+	[ "$(started "$DIR/metrics")" != "$(started "$DIR/metrics.before")" ] || fail "metrics of who was leaving"
+	contains rotate "$rotates $(cat "$DIR/rotated")" "^0 \|being restarted: ask again"
+	! kill -0 "$before" 2>/dev/null || fail "it did not hand over"
+	managed_stop
+	all_there 500
+}
+
 # A store that does not take all that is to be kept is told of at the start, by what the manager says (systemd 254) or by trying
 t_a_store_that_is_too_small() {
 	local said="the service manager does not keep the 5 descriptors of these captures: .*FileDescriptorStoreMax=6"

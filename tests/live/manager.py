@@ -14,6 +14,13 @@ notify.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
 notify.bind(os.path.join(where, "notify"))
 ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: workers of a dead service come here
 store = []  # (name, fd)
+sockets = []  # of socket units, likewise: LISTEN="control=PATH metrics=PORT"
+for name, place in (word.split("=", 1) for word in os.environ.get("LISTEN", "").split()):
+    s = socket.socket(socket.AF_UNIX if place.startswith("/") else socket.AF_INET)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(place if place.startswith("/") else ("127.0.0.1", int(place)))
+    s.listen(64)
+    sockets.append((name, s.detach()))
 store_max = int(os.environ.get("STORE_MAX", "1000"))  # FileDescriptorStoreMax=; told with FDSTORE= in the environment
 wanted = {"restart": False, "stop": False}
 wake_r, wake_w = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -29,16 +36,17 @@ def write(name, text, mode="w"):
 
 
 def start():
+    kept = sockets + store
     pid = os.fork()
     if pid == 0:
         signal.set_wakeup_fd(-1)
-        for i, (_, fd) in enumerate([(n, os.dup2(f, 500 + i, False)) for i, (n, f) in enumerate(store)]):
+        for i, (_, fd) in enumerate([(n, os.dup2(f, 500 + i, False)) for i, (n, f) in enumerate(kept)]):
             os.dup2(fd, 3 + i, True)
-        os.closerange(3 + len(store), 1000)
+        os.closerange(3 + len(kept), 1000)
         environment = dict(os.environ, NOTIFY_SOCKET=os.path.join(where, "notify"))
-        if store:
-            environment.update(LISTEN_FDS=str(len(store)), LISTEN_PID=str(os.getpid()),
-                               LISTEN_FDNAMES=":".join(n for n, _ in store))
+        if kept:
+            environment.update(LISTEN_FDS=str(len(kept)), LISTEN_PID=str(os.getpid()),
+                               LISTEN_FDNAMES=":".join(n for n, _ in kept))
         os.execvpe(command[0], command, environment)
     write("pid", f"{pid}\n")
     write("starts", ".", "a")
