@@ -249,7 +249,7 @@ static char *reading_line(char *buffer, int size, void *context)
 			comment_cut(r->text);
 	}
 	/* A space in front, a NUL behind; and a buffer that is full is a line without an end to
-	 * inih 61, which reads and throws away what follows up to a line break. */
+	 * inih from 59 on, which reads and throws away what follows up to a line break. */
 	room = (size_t)size - (r->piece ? 3 : 2);
 	n = strlen(r->rest);
 	if (n > room)
