@@ -17,7 +17,9 @@ begin() { # PROGRAM ARGS...: in the background, its output in $DIR/text
 	PROGRAM=$!
 	# shellcheck disable=SC2031
 	PIDS+=" $PROGRAM"
-	wait_for 5 in_lab grep -q '3  *0003' /proc/net/packet
+	# Bound, and without the filter that drops all until its ring is there: before that nothing is counted
+	receiving() { in_lab grep -q '3  *0003' /proc/net/packet && ! in_lab ss -0 -a -n -b | grep -q 'bpf filter'; }
+	wait_for 5 receiving
 }
 
 end() { # with SIGTERM; exit code 0
