@@ -91,6 +91,26 @@ START_TEST(a_record_with_other_blocks_is_not_believed)
 }
 END_TEST
 
+/* Nothing in an empty ring tells of the wrong size: a head that is cut off is not read all the
+ * same. */
+START_TEST(blocks_that_are_no_whole_pages_are_no_rings)
+{
+	static const uint32_t sizes[] = { 1, 16, 512, 2048 };
+	int fd = ring_make();
+	uint64_t packets = 10;
+
+	if (fd < 0)
+		return;
+	ck_assert(unread_count(fd, BLOCKS, BLOCK_BYTES, &packets));
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
+		ck_assert_msg(
+			!unread_count(fd, BLOCKS * BLOCK_BYTES / sizes[i], sizes[i], &packets),
+			"size %u", sizes[i]);
+	ck_assert_uint_eq(packets, 10);
+	close(fd);
+}
+END_TEST
+
 Suite *suite_unread(void)
 {
 	Suite *s = suite_create("unread");
@@ -98,6 +118,7 @@ Suite *suite_unread(void)
 
 	tcase_add_test(t, a_ring_is_counted_by_its_heads);
 	tcase_add_test(t, a_record_with_other_blocks_is_not_believed);
+	tcase_add_test(t, blocks_that_are_no_whole_pages_are_no_rings);
 	suite_add_tcase(s, t);
 	return s;
 }
