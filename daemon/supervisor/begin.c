@@ -36,3 +36,23 @@ int begin_all(struct capture *captures, unsigned count, bool left)
 	}
 	return 0;
 }
+
+/* Whether it has begun, or waits for nothing but its interface. */
+static bool is_armed(const struct capture *capture)
+{
+	return capture_ending(capture) ||
+	       (!capture->earlier && capture->state != CAPTURE_STARTING &&
+		(capture->state != CAPTURE_WAITING || capture->placed));
+}
+
+bool begin_done(const struct capture *captures, unsigned count)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < count; i++) {
+		if (!is_armed(&captures[i]))
+			return false;
+		any |= !captures[i].failed && captures[i].state != CAPTURE_STOPPED;
+	}
+	return any;
+}

@@ -10,4 +10,8 @@
  * code of the first that cannot be, which is logged. */
 int begin_all(struct capture *captures, unsigned count, bool left);
 
+/* Whether all have begun, or wait for nothing but their interfaces. Where none goes on the daemon
+ * ends, and never was ready: false. */
+bool begin_done(const struct capture *captures, unsigned count);
+
 #endif

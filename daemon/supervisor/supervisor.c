@@ -116,21 +116,10 @@ static void archive_watch(struct supervisor *s)
 	event_base_loopbreak(s->base);
 }
 
-/* Whether it has begun, or waits for nothing but its interface. */
-static bool capture_armed(const struct capture *capture)
-{
-	return capture_ending(capture) ||
-	       (!capture->earlier && capture->state != CAPTURE_STARTING &&
-		(capture->state != CAPTURE_WAITING || capture->placed));
-}
-
 void supervisor_armed(struct supervisor *s)
 {
-	if (s->ready || !s->started || !s->configured)
+	if (s->ready || !s->started || !s->configured || !begin_done(s->capture, s->captures))
 		return;
-	for (unsigned i = 0; i < s->captures; i++)
-		if (!capture_armed(&s->capture[i]))
-			return;
 	s->ready = true;
 	for (unsigned i = 0; i < s->captures; i++)
 		s->capture[i].initial = s->capture[i].added = false;

@@ -1,5 +1,6 @@
-/* To be preloaded: the first process that is called $HOLD_NAME writes its pid into $HOLD_FILE and
- * stops before its main(), so that a tracer may come; with $HOLD_EXIT each of them ends there. */
+/* To be preloaded: the first process that is called $HOLD_NAME (and is about $HOLD_ABOUT, its first
+ * argument, where that is set) writes its pid into $HOLD_FILE and stops before its main(), so that
+ * a tracer may come; with $HOLD_EXIT each of them ends there. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,10 +10,13 @@
 
 __attribute__((constructor)) static void hold(int argc, char **argv)
 {
-	const char *name = getenv("HOLD_NAME"), *file = getenv("HOLD_FILE");
+	const char *name = getenv("HOLD_NAME"), *about = getenv("HOLD_ABOUT"),
+		   *file = getenv("HOLD_FILE");
 	int fd;
 
 	if (!name || argc < 1 || strcmp(argv[0], name) != 0)
+		return;
+	if (about && (argc < 2 || strcmp(argv[1], about) != 0))
 		return;
 	if (getenv("HOLD_EXIT"))
 		_exit(EXIT_FAILURE);

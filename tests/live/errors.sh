@@ -172,6 +172,33 @@ t_ready_waits_for_the_directory() {
 	wait "$MANAGER" || fail "exit code $?"
 }
 
+# Its other worker is held before its main(), so that nothing is recorded yet: the service manager must see a start that fails
+t_ready_is_not_said_where_the_only_capture_fails() {
+	local rc=0
+	needs_preload
+	mkdir "$DIR/manager"
+	HOLD_NAME="afcapd: worker" HOLD_ABOUT=va/1 HOLD_FILE=$DIR/held LD_PRELOAD=$BUILD/tests/hold.so ip netns exec "$NS" \
+		python3 "$TOP/tests/live/manager.py" "$DIR/manager" "$AFCAPD" -o daemon.control="$SOCK" \
+		-o daemon.metrics=127.0.0.1:9748 -i va -w "$OUT" -j 2 >"$DIR/out" 2>"$DIR/err" &
+	MANAGER=$!
+	PIDS="$PIDS $MANAGER"
+	said() { grep -qs "$1" "$DIR/manager/notified"; }
+	wait_for 10 test -s "$DIR/held"
+	killed=
+	another_killed() {
+		grep -q "no capture is left" "$DIR/err" && return
+		pid=$(ctl --json status | jq '.captures[0].workers[0] | select(.state == "running").pid')
+		[ -n "$pid" ] && [ "$pid" != "$killed" ] && kill -KILL "$pid" && killed=$pid
+		return 1
+	}
+	wait_for 20 another_killed
+	wait "$MANAGER" || rc=$?
+	equal "exit code" $rc 1
+	contains "what failed" "$(cat "$DIR/err")" "va: worker 0 died 5 times in a row"
+	wait_for 10 said STATUS=ended
+	! said READY=1 || fail "READY=1, and nothing was recorded"
+}
+
 t_no_archive_process() {
 	needs_preload
 	export LD_PRELOAD=$BUILD/tests/hold.so HOLD_NAME="afcapd: archive" HOLD_EXIT=1
