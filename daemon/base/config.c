@@ -432,11 +432,18 @@ const char *config_where_daemon(const struct config *config, const char *key, ch
 			   "daemon", key, buffer, size);
 }
 
-static void section_print(const struct config_section *section, const void *base, FILE *out)
+/* `decided`: the key whose value is another one for another interface, so auto; NULL: none */
+static void section_print(const struct config_section *section, const void *base,
+			  const char *decided, FILE *out)
 {
 	for (unsigned i = 0; i < section->count; i++) {
-		fprintf(out, "%s = ", section->keys[i].name);
-		config_value_print(&section->keys[i], base, out);
+		const struct config_key *key = &section->keys[i];
+
+		fprintf(out, "%s = ", key->name);
+		if (decided && strcmp(key->name, decided) == 0)
+			fputs("auto", out);
+		else
+			config_value_print(key, base, out);
 		fputc('\n', out);
 	}
 }
@@ -444,9 +451,12 @@ static void section_print(const struct config_section *section, const void *base
 void config_print(const struct config *config, FILE *out)
 {
 	fputs("[daemon]\n", out);
-	section_print(&config_daemon_section, &config->daemon, out);
+	section_print(&config_daemon_section, &config->daemon, NULL, out);
 	for (unsigned i = 0; i < config->captures; i++) {
-		fprintf(out, "\n[capture %s]\n", config->capture[i].name);
-		section_print(&config_capture_section, &config->capture[i], out);
+		const struct config_capture *c = &config->capture[i];
+
+		fprintf(out, "\n[capture %s]\n", c->name);
+		section_print(&config_capture_section, c,
+			      c->fanout_flags_auto ? "fanout_flags" : NULL, out);
 	}
 }

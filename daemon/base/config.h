@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#define CONFIG_FLAGS_AUTO   0x80000000u /* no flag: what decides them is known later */
 #define CONFIG_AUTO	    (-1)
 #define CONFIG_SYNC_NONE    (-1)
 #define CONFIG_SYNC_FILE    (-2)
@@ -35,7 +36,7 @@ struct config_capture {
 	char cpus[4096];
 	int fanout; /* enum afcap_fanout_mode */
 	uint32_t fanout_flags;
-	bool fanout_flags_auto; /* not set: the kind of interface decides */
+	bool fanout_flags_auto; /* the kind of interface decides */
 	int64_t fanout_id;	/* CONFIG_AUTO or 0-65535 */
 	int cooked; /* with interface = any: LINKTYPE_LINUX_SLL2 or LINKTYPE_LINUX_SLL */
 	char filter[FILTER_BYTES];

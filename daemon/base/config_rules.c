@@ -116,11 +116,10 @@ static int capture_finish(const struct config *config, struct config_capture *c,
  * What is called lo is taken for it until its kind is known. */
 static void loopback_finish(struct config_capture *c)
 {
-	const struct config_key *key = config_key_find(&config_capture_section, "fanout_flags");
-
-	c->fanout_flags_auto = !c->lines[key - config_capture_section.keys];
-	if (c->fanout_flags_auto && strcmp(c->interface, INTERFACE_LOOPBACK) == 0)
-		c->fanout_flags |= IGNORE_OUTGOING;
+	if (c->fanout_flags != CONFIG_FLAGS_AUTO)
+		return;
+	c->fanout_flags_auto = true;
+	c->fanout_flags = strcmp(c->interface, INTERFACE_LOOPBACK) == 0 ? IGNORE_OUTGOING : 0;
 }
 
 /* off, unix:PATH, IPV4:PORT or [IPV6]:PORT */

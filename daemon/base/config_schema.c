@@ -30,6 +30,7 @@ static const struct config_word fanout_modes[] = { { "hash", PACKET_FANOUT_HASH 
 static const struct config_word fanout_flags[] = { { "defrag", PACKET_FANOUT_FLAG_DEFRAG },
 						   { "rollover", PACKET_FANOUT_FLAG_ROLLOVER },
 						   { "ignore_outgoing", IGNORE_OUTGOING },
+						   { "auto", CONFIG_FLAGS_AUTO },
 						   { NULL, 0 } };
 static const struct config_word vlan_words[] = { { "keep", 1 }, { "strip", 0 }, { NULL, 0 } };
 static const struct config_word cooked_words[] = { { "sll2", LINKTYPE_LINUX_SLL2 },

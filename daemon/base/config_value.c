@@ -178,11 +178,14 @@ static int choice_parse(const struct config_key *key, void *at, const char *valu
 static int flags_parse(const struct config_key *key, void *at, const char *value, char *rule,
 		       size_t size)
 {
+	const struct config_word *automatic = word_find(key->words, "auto", 4);
 	uint32_t flags = 0;
 	const char *p = value;
 
 	if (strcmp(value, "none") == 0)
 		p = "";
+	else if (automatic && !value[strspn(value, " ,\t")])
+		p = "auto";
 	for (p += strspn(p, " ,\t"); *p; p += strspn(p, " ,\t")) {
 		size_t n = strcspn(p, " ,\t");
 		const struct config_word *w = word_find(key->words, p, n);
@@ -193,6 +196,11 @@ static int flags_parse(const struct config_key *key, void *at, const char *value
 		}
 		flags |= (uint32_t)w->value;
 		p += n;
+	}
+	if (automatic && flags & (uint32_t)automatic->value &&
+	    flags != (uint32_t)automatic->value) {
+		snprintf(rule, size, "auto stands alone");
+		return -EINVAL;
 	}
 	memcpy(at, &flags, sizeof(flags));
 	return 0;

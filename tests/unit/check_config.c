@@ -156,6 +156,8 @@ static const struct {
 	  "fanout = round: must be one of hash lb cpu rollover rnd qm" },
 	{ "[capture x]\nfanout_flags = defrag fast\n",
 	  "must be none or any of defrag rollover ignore_outgoing" },
+	{ "[capture x]\nfanout_flags = auto defrag\n",
+	  ":2: fanout_flags = auto defrag: auto stands alone" },
 	{ "[capture x]\nfanout = rollover\nfanout_flags = rollover\n",
 	  ":3: fanout_flags = rollover: not together" },
 	{ "[capture x]\nfile_mode = 999\n", "must be an octal file mode, 0 to 777" },
@@ -399,6 +401,26 @@ START_TEST(the_loopback_is_taken_once_unless_told_otherwise)
 }
 END_TEST
 
+/* What `-n` prints is used as a configuration: by another name of the loopback, too */
+START_TEST(what_the_interface_decides_is_left_to_it)
+{
+	char *printed;
+
+	ck_assert_int_eq(read_text("[capture x]\n[capture y]\nfanout_flags =\n[capture "
+				   "z]\nfanout_flags = none\n"),
+			 0);
+	printed = print(&config);
+	config_init(&config);
+	ck_assert_msg(read_text(printed) == 0, "%s", error.text);
+	ck_assert(config.capture[0].fanout_flags_auto);
+	ck_assert(config.capture[1].fanout_flags_auto);
+	ck_assert(!config.capture[2].fanout_flags_auto);
+	ck_assert_ptr_nonnull(strstr(printed, "\nfanout_flags = auto\n"));
+	ck_assert_ptr_nonnull(strstr(printed, "\nfanout_flags = none\n"));
+	free(printed);
+}
+END_TEST
+
 START_TEST(worker_i_runs_on_the_ith_cpu_of_the_list)
 {
 	ck_assert_int_eq(read_text("[capture x]\ncpus = 4,6-7\n"), 0);
@@ -433,6 +455,7 @@ Suite *suite_config(void)
 	tcase_add_test(t, so_many_captures_and_not_one_more);
 	tcase_add_test(t, a_file_that_is_not_there_is_told);
 	tcase_add_test(t, what_is_printed_parses_back_to_itself);
+	tcase_add_test(t, what_the_interface_decides_is_left_to_it);
 	tcase_add_test(t, the_documented_file_is_the_defaults);
 	tcase_add_test(t, the_command_line_takes_precedence);
 	tcase_add_test(t, the_loopback_is_taken_once_unless_told_otherwise);
