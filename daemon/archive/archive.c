@@ -66,7 +66,8 @@ static void beneath_confine(void)
 		if (*places[i].capture.name && places[i].directory >= 0)
 			directories[open++] = places[i].directory;
 	for (unsigned i = 0; i < CONFIG_CAPTURES_MAX; i++)
-		if (*places[i].capture.name && places[i].capture.together != open)
+		if (*places[i].capture.name && places[i].directory >= 0 &&
+		    places[i].capture.together != open)
 			return;
 	if (!done && open)
 		archive_sandbox_beneath(directories, open);

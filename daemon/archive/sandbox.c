@@ -120,4 +120,6 @@ void archive_sandbox_beneath(const int *directories, unsigned count)
 
 	if (rc < 0)
 		log_debug("no Landlock here: %s", strerror(-rc));
+	else if (rc > 0)
+		log_debug("confined to %u directories", count);
 }

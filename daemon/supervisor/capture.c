@@ -20,8 +20,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-/* How many captures the archive is told of. Not of those that there are no more and of which
- * nothing is left to go on with. */
+/* How many captures the archive is told of, and has a directory of. Not of those that there are no
+ * more and of which nothing is left to go on with, nor of those that failed before. */
 static uint32_t with_files(const struct capture *capture)
 {
 	uint32_t n = 0;
@@ -30,7 +30,8 @@ static uint32_t with_files(const struct capture *capture)
 		const struct capture *c = supervisor_capture(capture->supervisor, i);
 
 		n += capture->source->capture[i].output == OUTPUT_PCAPNG &&
-		     (c == capture || !c->former || c->resume || c->told);
+		     (c == capture || c->placed ||
+		      (!c->failed && (!c->former || c->resume || c->told)));
 	}
 	return n;
 }
@@ -74,8 +75,10 @@ void capture_keep(struct capture *capture)
 {
 	int refused = 0;
 
+	/* Where nobody writes any more no file goes for what was refused */
 	for (unsigned i = 0; i < capture->workers && !refused; i++)
-		refused = capture->slots[i].refused;
+		if (capture->slots[i].state != SLOT_ENDED)
+			refused = capture->slots[i].refused;
 	capture->keep_again = capture->keeping && refused;
 	if (capture->keeping || capture->config->output != OUTPUT_PCAPNG)
 		return;

@@ -182,6 +182,8 @@ void capture_fail(struct capture *capture, const char *why)
 		    "%s: the capture has failed; restart afcapd when that is mended", why);
 	capture_reason(capture, "%s", why);
 	capture->failed = true;
+	if (!capture->placed) /* the archive waits for no directory of it before it is confined */
+		supervisor_tell(capture->supervisor);
 	capture_stop(capture, false);
 	supervisor_armed(capture->supervisor); /* the others may all have begun */
 }

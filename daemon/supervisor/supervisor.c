@@ -160,6 +160,13 @@ void supervisor_former_ended(struct supervisor *s, struct capture *capture)
 		supervisor_capture_failed(s);
 }
 
+void supervisor_tell(struct supervisor *s)
+{
+	for (unsigned i = 0; i < s->captures; i++)
+		if (s->capture[i].told && !capture_ending(&s->capture[i]))
+			capture_tell(&s->capture[i]);
+}
+
 /* When no worker is left: what they committed is all that the next process needs. */
 static void handed_over(struct supervisor *s)
 {

@@ -52,4 +52,7 @@ struct capture;
 unsigned supervisor_captures(const struct supervisor *supervisor);
 const struct capture *supervisor_capture(const struct supervisor *supervisor, unsigned index);
 
+/* Tells the archive process again of all captures that it knows: there are fewer than was said. */
+void supervisor_tell(struct supervisor *supervisor);
+
 #endif

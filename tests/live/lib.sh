@@ -340,6 +340,9 @@ inject() {
 	wait_for 5 attached "$1"
 }
 
+# A build with a sanitizer, or one that counts its lines: neither is confined
+sanitized() { [ "$(nm "$AFCAPD" 2>/dev/null | grep -c '__asan_init\|__tsan_init\|__gcov_dump')" -gt 0 ]; }
+
 worker_pid() { ctl --json status | jq ".captures[0].workers[$1].pid"; }
 
 run_tests() {

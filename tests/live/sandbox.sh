@@ -4,9 +4,6 @@
 # Rings that last for many seconds: disks may stand still, and workers are replaced all the time
 ROOM="-o ring_size=16M -o block_size=64K -o block_timeout=64ms -o write_delay=5ms -o file_size=1M"
 
-# ... or counts its lines: neither is confined
-sanitized() { [ "$(nm "$AFCAPD" 2>/dev/null | grep -c '__asan_init\|__tsan_init\|__gcov_dump')" -gt 0 ]; }
-
 # status PID FIELD, of a process or of one of its threads (PID/task/TID)
 status() { awk -v f="$2:" '$1 == f { print $2 }' "/proc/$1/status"; }
 same() { # PROCESS FIELD EXPECTED
