@@ -164,13 +164,14 @@ full_disk() { # the file system is mounted as OUT
 	wait_for 10 counter_at_least discarded_no_space 101
 	send_end
 	sent=$((2000 + count))
+	wait_for 10 counter_is received "$sent"
 	in_use_alone() { [ "$(find "$OUT" -name 'va-w*.partial' | wc -l)" -le 2 ]; } # the ones before are finished
 	wait_for 5 in_use_alone
 	# What is there can be read, to the last whole chunk: no torn record. There may be none: the oldest goes first
 	find "$OUT" -name 'va-w*' >"$DIR/left"
 	while read -r f; do
 		text=$(tcpdump -nr "$f" 2>&1 >/dev/null | grep -v '^reading from file')
-		[ -z "$text" ] || fail "$f: $text"
+		[ -z "$text" ] || ! [ -e "$f" ] || fail "$f: $text" # or it got its final name, or has gone
 	done <"$DIR/left"
 	rm "$OUT/foreign"
 	mkdir "$DIR/moved"

@@ -327,7 +327,7 @@ t_missing_at_start_by_on_missing() {
 	equal "exit code" $rc 78
 	contains message "$(cat "$DIR/err")" "no such interface: later .*on_missing"
 	daemon_start_waiting -i later -w "$OUT" -j 2 -o on_missing=wait -o block_timeout=50ms
-	reason_is "there is no interface later" >/dev/null || fail "reason: $(ctl status)"
+	wait_for 5 reason_is "there is no interface later"
 	equal "it stops while it waits" "$(state)" down
 	ip -n "$NS" link set va down
 	ip -n "$NS" link set va name later
