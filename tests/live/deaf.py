@@ -26,8 +26,13 @@ def fill(write):
 
 
 def fill_again_opened(fd):
+    """A terminal takes more when the kernel has passed on what it took, which is soon, but not at once."""
     again = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    room = select.poll()
+    room.register(again, select.POLLOUT)
     fill(lambda line: os.write(again, line))
+    while os.isatty(fd) and room.poll(1000):
+        fill(lambda line: os.write(again, line))
     os.close(again)
 
 

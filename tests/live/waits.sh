@@ -128,17 +128,23 @@ t_lines_lost_at_the_journal_are_told() {
 
 # A log file on a disk that stands still: a program that writes it, as afcapd(8) has it, waits in place of afcapd
 t_a_log_file_whose_disk_stands_still() {
-	local log worker
+	local log worker cat
 	mirror "$DIR/small"
 	exec {log}> >(exec cat >>"$DIR/small/log")
-	PIDS="$PIDS $!"
+	cat=$!
+	PIDS="$PIDS $cat"
 	ip netns exec "$NS" "$AFCAPD" -o daemon.control="$SOCK" -o daemon.metrics=127.0.0.1:9748 -i va -w "$OUT" -j 1 "${FAST[@]}" \
 		>"$DIR/out" 2>&"$log" &
 	DAEMON=$!
 	PIDS="$PIDS $DAEMON"
 	wait_for 20 grep -q "recording va" "$DIR/real/log"
 	kill -STOP "$MOUNTED"
-	yes "what others write" | dd of="/proc/self/fd/$log" oflag=nonblock bs=4096 2>"$DIR/filled" # until there is no room
+	fill() { yes "what others write" | dd of="/proc/self/fd/$log" oflag=nonblock bs="$1" 2>"$DIR/filled"; } # until there is no room
+	fill 4096
+	writes() { read -r _ fd _ <"/proc/$1/syscall" && [ "$fd" = 0x1 ]; } # and so reads no more
+	wait_for 20 writes "$cat"
+	fill 4096
+	fill 1
 	worker=$(worker_pid 0)
 	kill -KILL "$worker"
 	wait_for 20 restarted 1 "$worker"
