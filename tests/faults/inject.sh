@@ -10,7 +10,7 @@ accounted() { [ "$(ctl --json stats | jq '[.captures[].total | .written, .discar
 once() {
 	local in_files line lost packets=${PACKETS:-3000}
 	rm -rf "${OUT:?}"/* "${OUT:?}"/.*.spare
-	daemon_start -i va -w "$OUT" -j 1 -o ring_size=4M -o block_size=64K -o block_timeout=5ms -o write_delay=5ms -o file_size=256K \
+	daemon_start -i va -w "$OUT" -j 1 -o ring_size=64M -o block_size=64K -o block_timeout=5ms -o write_delay=5ms -o file_size=256K \
 		-o disk_reserve=0 -o sync=500ms -o layout="$5"
 	case $1 in
 	worker) inject "$(workers)" "$2" "error=$3:when=$4" ;;

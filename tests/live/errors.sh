@@ -86,9 +86,9 @@ t_files_may_be_no_larger_than_a_chunk() {
 }
 t_files_end_where_they_may_be_no_larger() {
 	ulimit -f 1000
-	daemon_start -i va -w "$OUT" -j 1 -o block_timeout=10ms -o write_delay=20ms -o ring_size=4M -o block_size=64K
+	daemon_start -i va -w "$OUT" -j 1 -o block_timeout=50ms -o write_delay=20ms -o ring_size=16M -o block_size=64K
 	contains warning "$(cat "$DIR/err")" "<4>va: files end at 996 KiB, below file_size: those of this process may be no larger (LimitFSIZE=, ulimit -f)"
-	in_lab "$FRAMES" send vb 4000 size=1000 rate=8000
+	in_lab "$FRAMES" send vb 4000 size=1000 rate=1000
 	wait_for 10 counter_is written 4000
 	equal errors "$(counter write_errors) $(counter discarded_no_space)" "0 0"
 	daemon_stop
@@ -98,7 +98,7 @@ t_files_end_where_they_may_be_no_larger() {
 }
 t_a_soft_limit_of_files_is_raised() {
 	ulimit -S -f 10
-	daemon_start -i va -w "$OUT" -j 1 -o block_timeout=10ms -o write_delay=20ms -o ring_size=4M -o block_size=64K
+	daemon_start -i va -w "$OUT" -j 1 -o block_timeout=50ms -o write_delay=20ms -o ring_size=16M -o block_size=64K
 	equal warnings "$(grep -c ulimit "$DIR/err")" 0
 	in_lab "$FRAMES" send vb 500 size=1000 rate=8000
 	wait_for 10 counter_is written 500

@@ -76,7 +76,7 @@ t_frames_of_60_to_9000_bytes() {
 t_rotation_by_size() {
 	# Slowly enough that the next file is always ready (0.6 s, no disk): then none may grow over its size
 	memory_mount 64m
-	daemon_start -i va -w "$OUT" -j 1 -o ring_size=4M -o block_size=64K -o block_timeout=10ms -o write_delay=0 \
+	daemon_start -i va -w "$OUT" -j 1 -o ring_size=16M -o block_size=64K -o block_timeout=10ms -o write_delay=0 \
 		-o file_size=256K
 	in_lab "$FRAMES" send vb 4000 rate=600
 	wait_for 5 counter_is written 4000
