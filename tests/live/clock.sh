@@ -53,18 +53,21 @@ until_gone() {
 }
 old_name() { echo "$OUT/va-w0-$(date -u -d "@$(($(date +%s) + $1))" +%Y%m%dT%H%M%S).000000Z.pcapng"; }
 
+# How often it was said that the clock was set by 400 days: two clocks are read one after the other, so to a second
+steps() { sed -n "s/.*the clock was set $1 by \([0-9]*\)\.[0-9]* s, .*/\1/p" "$DIR/err" | awk '$1 >= 34559999 && $1 <= 34560001' | wc -l; }
+
 t_a_clock_that_is_wrong_for_a_while_removes_nothing() {
 	clock_start 0 -o max_age=1d
 	file_make
 	first=$MADE
 	clock_set $((400 * DAY))
-	contains "what is said" "$(cat "$DIR/err")" "the clock was set forward by 34560000.0"
+	equal "times it is said" "$(steps forward)" 1
 	file_make
 	second=$MADE
 	since() { ctl --json status | jq -re '.captures[0].since, .captures[0].workers[0].since'; }
 	equal "the year since when" "$(since | cut -c1-4 | sort -u)" "$(date -u -d '400 days' +%Y)"
 	clock_set -$((400 * DAY))
-	equal "times it is said" "$(grep -c 'the clock was set back by 34560000.0\|the clock was set back by 34559999.9' "$DIR/err")" 1
+	equal "times it is said" "$(steps back)" 1
 	file_make
 	there "$first"
 	there "$second"

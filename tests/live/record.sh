@@ -74,12 +74,21 @@ t_frames_of_60_to_9000_bytes() {
 }
 
 t_rotation_by_size() {
-	# Slowly enough that the next file is always ready (0.6 s, no disk): then none may grow over its size
+	# Some packets at a time, and the next file is ready before those after them: then none may grow over its size
+	local n
+	made() { find "$OUT" -name "$1" | wc -l; }
+	spare_ready() { # all files before the one in use are finished, that one has its name, another is there
+		[ "$(made 'va-*.pcapng')" -eq $(($(counter files_opened) - 1)) ] && [ "$(made 'va-*.partial')" -eq 1 ] &&
+			[ "$(made '.va-*.spare')" -eq 1 ]
+	}
 	memory_mount 64m
 	daemon_start -i va -w "$OUT" -j 1 -o ring_size=16M -o block_size=64K -o block_timeout=10ms -o write_delay=0 \
 		-o file_size=256K
-	in_lab "$FRAMES" send vb 4000 rate=600
-	wait_for 5 counter_is written 4000
+	for ((n = 0; n < 4000; n += 160)); do
+		in_lab "$FRAMES" send vb 160 first=$n rate=8000 >/dev/null
+		wait_for 5 counter_is written $((n + 160))
+		wait_for 5 spare_ready
+	done
 	daemon_stop
 	frames_check 4000 || fail "frames differ across files"
 	files_valid 4
