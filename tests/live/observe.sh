@@ -99,6 +99,7 @@ t_a_missing_worker_is_degraded() {
 watched() { # LINES ARGS...: afctl until it has said so many lines
 	local lines=$1
 	shift
+	: >"$DIR/watch" # not what another one said
 	"$AFCTL" -s "$SOCK" "$@" >"$DIR/watch" &
 	watcher=$!
 	PIDS="$PIDS $watcher"
@@ -118,6 +119,7 @@ t_watch_prints_again_and_again() {
 	contains "head" "$(head -1 "$DIR/watch")" "PACKETS/S"
 	contains "a line" "$(tail -1 "$DIR/watch")" "^[0-9:]* va "
 	rc=0
+	: >"$DIR/watch"
 	"$AFCTL" -s "$SOCK" stats --watch >"$DIR/watch" 2>"$DIR/said" &
 	watcher=$!
 	PIDS="$PIDS $watcher"
