@@ -283,7 +283,7 @@ int control_serve(struct control *control, struct supervisor *supervisor)
 void control_leave(struct control *control)
 {
 	if (control->varlink && !*control->path)
-		varlink_door_close(control->varlink);
+		varlink_accept_stop(control->varlink);
 }
 
 void control_finish(struct control *control)

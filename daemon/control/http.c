@@ -243,7 +243,7 @@ void http_serve(struct http *http, const struct supervisor *supervisor)
 void http_leave(struct http *http)
 {
 	if (http && http->handed)
-		httplimit_door_close(http->limit);
+		httplimit_accept_stop(http->limit);
 }
 
 void http_free(struct http *http)

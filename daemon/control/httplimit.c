@@ -251,7 +251,7 @@ static void tick_cb(evutil_socket_t fd, short what, void *arg)
 		event_add(l->gate, NULL);
 }
 
-void httplimit_door_close(struct httplimit *l)
+void httplimit_accept_stop(struct httplimit *l)
 {
 	l->closed = true;
 	event_del(l->gate);

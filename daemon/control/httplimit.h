@@ -18,8 +18,9 @@ struct httplimit;
 int httplimit_new(struct httplimit **out, struct event_base *base, struct evhttp *server,
 		  struct evhttp_bound_socket *bound);
 
-/* Nobody is let in any more: who comes waits in the listening socket, for whoever has it next. */
-void httplimit_door_close(struct httplimit *limit);
+/* Accepts no more: clients that connect wait in the listening socket, for the next process that has
+ * it. */
+void httplimit_accept_stop(struct httplimit *limit);
 
 /* To be called after evhttp_free(). */
 void httplimit_free(struct httplimit *limit);

@@ -1,6 +1,6 @@
 /* Clients, requests, answers. */
 #include "varlink.h"
-#include "door.h"
+#include "acceptor.h"
 #include "varlink_builtin.h"
 
 #include "../base/clock.h"
@@ -43,7 +43,7 @@ struct varlink_call {
 struct varlink {
 	struct event_base *base;
 	int listener;
-	struct door *door;
+	struct acceptor *acceptor;
 	const struct varlink_service *service;
 	void *owner;
 	struct clients clients, refused; /* the latter without a slot */
@@ -422,7 +422,7 @@ int varlink_new(struct varlink **out, struct event_base *base, int listener,
 	};
 	TAILQ_INIT(&v->clients);
 	TAILQ_INIT(&v->refused);
-	if (door_new(&v->door, base, listener, client_come, v)) {
+	if (acceptor_new(&v->acceptor, base, listener, client_come, v)) {
 		v->listener = -1; /* still its maker's */
 		varlink_free(v);
 		return -ENOMEM;
@@ -431,9 +431,9 @@ int varlink_new(struct varlink **out, struct event_base *base, int listener,
 	return 0;
 }
 
-void varlink_door_close(struct varlink *v)
+void varlink_accept_stop(struct varlink *v)
 {
-	door_close(v->door);
+	acceptor_stop(v->acceptor);
 }
 
 void varlink_later_end(struct varlink *v, const struct varlink_refusal *refusal)
@@ -456,7 +456,7 @@ void varlink_free(struct varlink *varlink)
 		return;
 	while ((c = TAILQ_FIRST(&varlink->clients)) || (c = TAILQ_FIRST(&varlink->refused)))
 		client_free(c);
-	door_free(varlink->door);
+	acceptor_free(varlink->acceptor);
 	if (varlink->listener >= 0)
 		close(varlink->listener);
 	free(varlink);

@@ -69,8 +69,9 @@ int varlink_new(struct varlink **out, struct event_base *base, int listener,
 		const struct varlink_service *service, void *owner);
 void varlink_free(struct varlink *varlink);
 
-/* Nobody is let in any more: who comes waits in the listening socket, for whoever has it next. */
-void varlink_door_close(struct varlink *varlink);
+/* Accepts no more: clients that connect wait in the listening socket, for the next process that has
+ * it. */
+void varlink_accept_stop(struct varlink *varlink);
 
 /* What was to be answered later is refused now. */
 void varlink_later_end(struct varlink *varlink, const struct varlink_refusal *refusal);
