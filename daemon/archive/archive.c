@@ -2,7 +2,7 @@
 #include "archive.h"
 #include "file.h"
 #include "inuse.h"
-#include "keep.h"
+#include "retention.h"
 #include "look.h"
 #include "orphan.h"
 #include "reopen.h"
@@ -162,17 +162,17 @@ static int open_serve(struct file_place *place, const struct message_archive *re
 	} else if (place_removed(place, result)) {
 		return -1;
 	}
-	while (!keep_enforce(place, 1, result) && repair_step(place, result))
+	while (!retention_enforce(place, 1, result) && repair_step(place, result))
 		;
 	file_place_look(place);
 	fd = file_try(place, request, result);
-	for (unsigned i = 0; fd < 0 && i < YIELDS && keep_yield(place, 0, result->error, result);
-	     i++) {
+	for (unsigned i = 0;
+	     fd < 0 && i < YIELDS && retention_yield(place, 0, result->error, result); i++) {
 		result->error = 0;
 		fd = file_try(place, request, result);
 	}
 	if (fd >= 0)
-		keep_granted(place);
+		retention_granted(place);
 	result->no_inode = result->error == ENOSPC && file_inodes_out(place);
 	return fd;
 }
@@ -194,12 +194,12 @@ static void name_serve(struct file_place *place, const struct message_archive *r
 		result->error = 0;
 		result->later = 0;
 		file_name(place, request, fd, result);
-		if (!keep_yield(place, 0, result->error, result))
+		if (!retention_yield(place, 0, result->error, result))
 			break;
 	}
 	for (unsigned i = 0; !result->error && !result->lost && i < YIELDS; i++)
-		if (!keep_yield(place, place->capture.file_bytes, file_preallocate(place, fd),
-				result))
+		if (!retention_yield(place, place->capture.file_bytes, file_preallocate(place, fd),
+				     result))
 			break;
 }
 
@@ -222,7 +222,7 @@ static void finish_serve(struct file_place *place, const struct message_archive 
 		result->later = 0;
 		file_finish(place, request, fd, result);
 		if (named_finally(place, result->name) ||
-		    !keep_yield(place, 0, result->error, result))
+		    !retention_yield(place, 0, result->error, result))
 			break;
 	}
 }
@@ -239,9 +239,9 @@ static void keep_serve(struct file_place *place, int refused, struct message_res
 {
 	uint64_t now = clock_mono_ns();
 
-	if (keep_due(place, result))
-		keep_enforce(place, 0, result);
-	keep_refused(place, refused, result);
+	if (retention_due(place, result))
+		retention_enforce(place, 0, result);
+	retention_refused(place, refused, result);
 	if (repair_due(place, now) && !repair_step(place, result) &&
 	    !orphan_step(place, places, now))
 		place->repaired_ns = now;

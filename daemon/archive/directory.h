@@ -27,7 +27,7 @@ struct file_place {
 	unsigned yields;	    /* files that went for that since */
 	uint64_t yielded;	    /* bytes of what went since something was refused */
 	unsigned in_vain;	    /* files of it beyond as much as was wanted */
-	uint64_t kept_ns;	    /* monotonic: keep_enforce() was last run; 0: never */
+	uint64_t kept_ns;	    /* monotonic: retention_enforce() was last run; 0: never */
 	bool over_budget;	    /* then */
 	bool removed;		    /* something, since the file system was synced for that */
 	uint64_t opened_ns;	    /* monotonic */

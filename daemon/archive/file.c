@@ -2,7 +2,6 @@
 #include "file.h"
 #include "beneath.h"
 #include "head.h"
-#include "keep.h"
 
 #include "../base/clock.h"
 #include "../base/failure.h"

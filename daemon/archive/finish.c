@@ -1,7 +1,7 @@
 /* The names that a file in use gets, and its end. */
 #include "file.h"
 #include "head.h"
-#include "keep.h"
+#include "retention.h"
 #include "look.h"
 
 #include "../base/failure.h"
@@ -123,7 +123,7 @@ static void finish_named(struct file_place *place, const struct message_archive 
 
 	if (!finished_already(request, fd, &name)) {
 		error = finished_bytes(place, request, fd, &result->kept);
-		keep_order(place, fd);
+		retention_order(place, fd);
 	}
 	rc = finished_name(place, request, fd, &name, error == 0, result->name);
 	result->spoiled = error;

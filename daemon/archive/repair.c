@@ -4,7 +4,7 @@
 #include "foreign.h"
 #include "head.h"
 #include "inuse.h"
-#include "keep.h"
+#include "retention.h"
 
 #include "../base/clock.h"
 #include "../base/failure.h"
@@ -165,7 +165,7 @@ static int leftover_repair(struct file_place *place, int fd, const char *text, s
 	if (name.kind == NAME_SPARE) /* its packets came before its name */
 		name.time_us = (suspect ? clock_real_ns() : chunks.first_ns) / 1000;
 	name.kind = suspect ? NAME_SUSPECT : NAME_FINISHED;
-	keep_order(place, fd);
+	retention_order(place, fd);
 	rc = file_rename(place, fd, text, name, finished);
 	if (rc == 0 && fsync(place->directory))
 		rc = -errno;

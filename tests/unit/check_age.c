@@ -1,8 +1,8 @@
-/* daemon/archive/keep.c: age and order, whatever becomes of clocks */
+/* daemon/archive/retention.c: age and order, whatever becomes of clocks */
 #include "place.h"
 #include "suites.h"
 
-#include "../../daemon/archive/keep.h"
+#include "../../daemon/archive/retention.h"
 #include "../../daemon/base/clock.h"
 
 #include <fcntl.h>
@@ -27,7 +27,7 @@ static const char *named(enum name_kind kind, uint32_t worker, uint64_t us)
 static bool enforce(unsigned ahead)
 {
 	result = (struct message_result){ 0 };
-	return keep_enforce(&place, ahead, &result);
+	return retention_enforce(&place, ahead, &result);
 }
 
 static int held(const char *name)
@@ -209,7 +209,7 @@ START_TEST(what_is_finished_last_goes_last)
 		if (i % 2)
 			place.newest_ns = 0;
 		place_finished(name, PLACE_FINISHED - i);
-		keep_order(&place, fd);
+		retention_order(&place, fd);
 		ck_assert_uint_gt(finished_at(name), last);
 		last = finished_at(name);
 		if (i == 3)
@@ -219,7 +219,7 @@ START_TEST(what_is_finished_last_goes_last)
 	place_clear();
 	enforce(0);
 	newest = named(NAME_PARTIAL, 0, START_US);
-	keep_order(&place, held(newest)); /* nothing to be behind of */
+	retention_order(&place, held(newest)); /* nothing to be behind of */
 	ck_assert_uint_eq(finished_at(newest), PLACE_FINISHED);
 }
 END_TEST

@@ -6,7 +6,7 @@
 #include "../../daemon/archive/foreign.h"
 #include "../../daemon/archive/head.h"
 #include "../../daemon/archive/inuse.h"
-#include "../../daemon/archive/keep.h"
+#include "../../daemon/archive/retention.h"
 #include "../../daemon/archive/orphan.h"
 #include "../../daemon/base/config.h"
 
@@ -305,7 +305,7 @@ START_TEST(budgets_of_captures_neither_count_nor_remove_them)
 	place.capture.file_bytes = HEAD_BYTES;
 	place.capture.max_age_ns = 1;
 	for (unsigned i = 0; i < 3; i++) {
-		ck_assert(keep_enforce(&place, 0, &result));
+		ck_assert(retention_enforce(&place, 0, &result));
 		ck_assert_uint_eq(result.removed, 0);
 		orphan_step(&place, places, BEGIN + i * LEFT);
 	}

@@ -1,8 +1,8 @@
-/* daemon/archive/keep.c: room that is refused. */
+/* daemon/archive/retention.c: room that is refused. */
 #include "place.h"
 #include "suites.h"
 
-#include "../../daemon/archive/keep.h"
+#include "../../daemon/archive/retention.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -51,20 +51,20 @@ START_TEST(for_what_is_refused_one_file_goes)
 			 0);
 	result = (struct message_result){ 0 };
 	place_log();
-	ck_assert(!keep_yield(&place, 0, 0, &result));
-	ck_assert(!keep_yield(&place, 0, EIO, &result));
-	ck_assert(!keep_yield(&place, 0, EFBIG, &result));
-	ck_assert(!keep_yield(&place, 3 * MIB + 1, EDQUOT, &result)); /* not by all of them */
+	ck_assert(!retention_yield(&place, 0, 0, &result));
+	ck_assert(!retention_yield(&place, 0, EIO, &result));
+	ck_assert(!retention_yield(&place, 0, EFBIG, &result));
+	ck_assert(!retention_yield(&place, 3 * MIB + 1, EDQUOT, &result)); /* not by all of them */
 	ck_assert_uint_eq(result.removed, 0);
-	ck_assert(keep_yield(&place, 3 * MIB, EDQUOT, &result));
+	ck_assert(retention_yield(&place, 3 * MIB, EDQUOT, &result));
 	ck_assert(!there(NAME_FINISHED, 0, START_US + 1));
-	ck_assert(keep_yield(&place, 0, ENOSPC, &result));
+	ck_assert(retention_yield(&place, 0, ENOSPC, &result));
 	ck_assert(!there(NAME_FINISHED, 0, START_US + 2));
 	ck_assert_uint_eq(result.removed, 2);
 	ck_assert_uint_eq(place_logged("a quota is used up"), 1);
 	ck_assert_uint_eq(place_logged("the disk is full"), 1);
-	ck_assert(keep_yield(&place, 0, ENOSPC, &result));
-	ck_assert(!keep_yield(&place, 0, ENOSPC, &result));
+	ck_assert(retention_yield(&place, 0, ENOSPC, &result));
+	ck_assert(!retention_yield(&place, 0, ENOSPC, &result));
 	ck_assert(there(NAME_FINISHED, 0, START_US));
 }
 END_TEST
@@ -76,20 +76,20 @@ START_TEST(files_go_until_there_is_room)
 		place_file(named(NAME_FINISHED, 0, START_US + i), NULL, MIB);
 	place_file("foreign", NULL, available());
 	result = (struct message_result){ 0 };
-	keep_refused(&place, ENOSPC, &result);
+	retention_refused(&place, ENOSPC, &result);
 	ck_assert_uint_eq(result.removed, 1);
-	keep_refused(&place, ENOSPC, &result); /* it may be written by now */
+	retention_refused(&place, ENOSPC, &result); /* it may be written by now */
 	ck_assert_uint_eq(result.removed, 1);
 	place.refused_ns -= UINT64_C(1000000000);
-	keep_refused(&place, ENOSPC, &result);
+	retention_refused(&place, ENOSPC, &result);
 	ck_assert_uint_eq(result.removed, 2);
-	keep_refused(&place, ENOSPC, &result);
+	retention_refused(&place, ENOSPC, &result);
 	ck_assert_uint_eq(result.removed, 2);
 	place.refused_ns -= UINT64_C(1000000000);
 	place.yields = YIELDS;
-	keep_refused(&place, ENOSPC, &result);
+	retention_refused(&place, ENOSPC, &result);
 	ck_assert_uint_eq(result.removed, 2);
-	keep_refused(&place, 0, &result);
+	retention_refused(&place, 0, &result);
 	ck_assert_uint_eq(place.yields, 0);
 }
 END_TEST
@@ -109,19 +109,19 @@ START_TEST(files_whose_removal_makes_no_room_stay_but_for_some)
 	place_log();
 	for (unsigned i = 0; i < 3 * YIELDS; i++) {
 		result = (struct message_result){ 0 };
-		keep_refused(&place, ENOSPC, &result);
+		retention_refused(&place, ENOSPC, &result);
 		place.refused_ns -= UINT64_C(2000000000);
-		keep_yield(&place, 0, ENOSPC, &result); /* a new file is refused, too */
+		retention_yield(&place, 0, ENOSPC, &result); /* a new file is refused, too */
 	}
 	stayed = place_count() - 1;
 	ck_assert_uint_eq(stayed, 4 * YIELDS - 1 - YIELDS);
 	ck_assert_uint_eq(place_logged("removing files makes no room"), 1);
 	for (unsigned i = 0; i < 4 * YIELDS; i++)
 		close(readers[i]);
-	keep_refused(&place, 0, &result); /* it went well */
+	retention_refused(&place, 0, &result); /* it went well */
 	place_file("foreign", NULL, available() + (size_t)place_size("foreign"));
 	result = (struct message_result){ 0 };
-	keep_refused(&place, ENOSPC, &result);
+	retention_refused(&place, ENOSPC, &result);
 	ck_assert_uint_eq(result.removed, 1);
 }
 END_TEST

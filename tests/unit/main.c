@@ -20,7 +20,7 @@ int main(void)
 	srunner_add_suite(runner, suite_filter());
 	srunner_add_suite(runner, suite_memory());
 	srunner_add_suite(runner, suite_names());
-	srunner_add_suite(runner, suite_keep());
+	srunner_add_suite(runner, suite_retention());
 	srunner_add_suite(runner, suite_yield());
 	srunner_add_suite(runner, suite_age());
 	srunner_add_suite(runner, suite_chunks());

@@ -16,7 +16,7 @@ Suite *suite_counters(void);
 Suite *suite_filter(void);
 Suite *suite_memory(void);
 Suite *suite_names(void);
-Suite *suite_keep(void);
+Suite *suite_retention(void);
 Suite *suite_yield(void);
 Suite *suite_age(void);
 Suite *suite_chunks(void);

@@ -1,8 +1,8 @@
-/* daemon/archive/keep.c */
+/* daemon/archive/retention.c */
 #include "place.h"
 #include "suites.h"
 
-#include "../../daemon/archive/keep.h"
+#include "../../daemon/archive/retention.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -52,7 +52,7 @@ static int held(const char *name, size_t bytes)
 static bool enforce(unsigned ahead)
 {
 	result = (struct message_result){ 0 };
-	return keep_enforce(&place, ahead, &result);
+	return retention_enforce(&place, ahead, &result);
 }
 
 START_TEST(the_oldest_go_until_the_budget_is_kept)
@@ -395,10 +395,10 @@ START_TEST(files_of_other_users_neither_count_nor_go)
 }
 END_TEST
 
-Suite *suite_keep(void)
+Suite *suite_retention(void)
 {
-	Suite *s = suite_create("keep");
-	TCase *t = tcase_create("keep");
+	Suite *s = suite_create("retention");
+	TCase *t = tcase_create("retention");
 
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, place_setup, place_teardown);

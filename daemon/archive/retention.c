@@ -1,5 +1,5 @@
 /* Removing files. */
-#include "keep.h"
+#include "retention.h"
 #include "beneath.h"
 #include "inuse.h"
 
@@ -35,7 +35,7 @@ struct kept {
 	bool gone;
 };
 
-struct keep {
+struct retention {
 	struct file_place *place;
 	struct kept *files; /* finished and suspect */
 	size_t count, room;
@@ -66,7 +66,7 @@ static bool is_held(const struct file_place *place, const char *name, const stru
 	return fd < 0 && fd != -ENOENT;
 }
 
-static int list_add(struct keep *k, const struct kept *file)
+static int list_add(struct retention *k, const struct kept *file)
 {
 	if (k->count == k->room) {
 		size_t room = k->room ? 2 * k->room : LIST_FIRST;
@@ -99,7 +99,7 @@ static uint64_t finished_ns(const struct stat *st)
 }
 
 /* Counts a file of the directory, if it is one of the capture's. */
-static int file_count(struct keep *k, const char *text)
+static int file_count(struct retention *k, const char *text)
 {
 	const struct message_capture *c = &k->place->capture;
 	uint64_t size, on_disk;
@@ -132,7 +132,7 @@ static int file_count(struct keep *k, const char *text)
 }
 
 /* Returns 0 or -errno. */
-static int directory_scan(struct keep *k)
+static int directory_scan(struct retention *k)
 {
 	DIR *list = beneath_list(k->place->directory);
 	struct dirent *entry;
@@ -149,7 +149,7 @@ static int directory_scan(struct keep *k)
 	return rc;
 }
 
-/* As they were finished, which keep_order() has modification times tell. */
+/* As they were finished, which retention_order() has modification times tell. */
 static int order_compare(const void *left, const void *right)
 {
 	const struct kept *l = left, *r = right;
@@ -167,7 +167,7 @@ static int order_compare(const void *left, const void *right)
 /* Its age counts from the time in its name, by the clock of today. A name from before there was
  * any afcapd was given by a clock that did not know the time; one from the future likewise: then
  * the file's end counts. */
-static bool too_old(const struct keep *k, const struct kept *file)
+static bool too_old(const struct retention *k, const struct kept *file)
 {
 	const struct clock_now *clock = &k->place->clock;
 	uint64_t age = k->place->capture.max_age_ns, now = clock->real_ns;
@@ -184,7 +184,7 @@ static bool too_old(const struct keep *k, const struct kept *file)
 /* A daemon does not know what the clock did before its start, but finished files tell: one that was
  * finished shortly before, and one that began by the same clock before that. After a step neither
  * lies where it should. */
-static bool clock_vouched(const struct keep *k)
+static bool clock_vouched(const struct retention *k)
 {
 	const struct clock_now *clock = &k->place->clock;
 	uint64_t age = k->place->capture.max_age_ns, stand = clock_must_stand(age);
@@ -210,13 +210,13 @@ static const char inodes_short[] = "fewer inodes than disk_reserve would stay av
 
 /* As with bytes, those of the next files stay beyond the reserve, none where nothing is reserved.
  */
-static bool inodes_lack(const struct keep *k)
+static bool inodes_lack(const struct retention *k)
 {
 	return k->disk.inode_reserve && k->disk.inodes < k->disk.inode_reserve + k->ahead;
 }
 
 /* Why the oldest file that is left goes; NULL: it stays. */
-static const char *reason(const struct keep *k)
+static const char *reason(const struct retention *k)
 {
 	const struct message_capture *c = &k->place->capture;
 
@@ -231,7 +231,7 @@ static const char *reason(const struct keep *k)
 
 /* False where it cannot be removed. Another program may have been faster: then it is gone all the
  * same. */
-static bool file_remove(struct keep *k, const struct kept *file, const char *why,
+static bool file_remove(struct retention *k, const struct kept *file, const char *why,
 			struct message_result *result)
 {
 	struct file_place *place = k->place;
@@ -266,7 +266,7 @@ static uint64_t growth_most(const struct file_room *room)
 
 /* Some file systems free what was removed with their next commit, which may be half a minute away:
  * before a file goes because there is too little room, what went before must count. */
-static void room_measure(struct keep *k)
+static void room_measure(struct retention *k)
 {
 	if (file_room(k->place, &k->disk)) { /* not known: no file goes for it */
 		k->disk = (struct file_room){ .inodes = UINT64_MAX };
@@ -286,7 +286,7 @@ static void room_measure(struct keep *k)
 
 /* A file that is still being read is freed when its reader closes it. What was removed is counted
  * all the same, or more would be removed than is needed. */
-static void room_count(struct keep *k, const struct kept *file)
+static void room_count(struct retention *k, const struct kept *file)
 {
 	struct file_room now;
 
@@ -299,7 +299,7 @@ static void room_count(struct keep *k, const struct kept *file)
 	k->disk.inodes = larger(k->disk.inodes, now.inodes);
 }
 
-static void kept_remove(struct keep *k, struct kept *file, const char *why,
+static void kept_remove(struct retention *k, struct kept *file, const char *why,
 			struct message_result *result)
 {
 	k->tried = true;
@@ -310,7 +310,7 @@ static void kept_remove(struct keep *k, struct kept *file, const char *why,
 	file->gone = true;
 }
 
-static void files_remove(struct keep *k, struct message_result *result)
+static void files_remove(struct retention *k, struct message_result *result)
 {
 	uint64_t age = k->place->capture.max_age_ns;
 	const char *why;
@@ -331,13 +331,13 @@ static void files_remove(struct keep *k, struct message_result *result)
 		k->place->remove_told = k->failed;
 }
 
-bool keep_enforce(struct file_place *place, unsigned ahead, struct message_result *result)
+bool retention_enforce(struct file_place *place, unsigned ahead, struct message_result *result)
 {
 	const struct message_capture *c = &place->capture;
-	struct keep k = { .place = place,
-			  .bytes = ahead * c->file_bytes,
-			  .growth = ahead * c->file_bytes,
-			  .ahead = ahead };
+	struct retention k = { .place = place,
+			       .bytes = ahead * c->file_bytes,
+			       .growth = ahead * c->file_bytes,
+			       .ahead = ahead };
 	struct file_room now;
 	int rc = directory_scan(&k);
 
@@ -358,7 +358,7 @@ bool keep_enforce(struct file_place *place, unsigned ahead, struct message_resul
 	return !place->over_budget;
 }
 
-bool keep_due(const struct file_place *place, struct message_result *result)
+bool retention_due(const struct file_place *place, struct message_result *result)
 {
 	uint64_t passed = clock_mono_ns() - place->kept_ns;
 	uint64_t again = place->capture.max_age_ns / 10;
@@ -393,15 +393,16 @@ static void yield_count(struct file_place *place, const struct kept *file, uint6
 	place->yielded += file->freed;
 }
 
-void keep_granted(struct file_place *place)
+void retention_granted(struct file_place *place)
 {
 	place->yielded = 0;
 	place->in_vain = 0;
 }
 
-bool keep_yield(struct file_place *place, uint64_t bytes, int error, struct message_result *result)
+bool retention_yield(struct file_place *place, uint64_t bytes, int error,
+		     struct message_result *result)
 {
-	struct keep k = { .place = place };
+	struct retention k = { .place = place };
 	struct file_room room;
 	uint64_t sum = 0;
 	bool yielded = false;
@@ -426,26 +427,26 @@ bool keep_yield(struct file_place *place, uint64_t bytes, int error, struct mess
 	return yielded;
 }
 
-void keep_refused(struct file_place *place, int error, struct message_result *result)
+void retention_refused(struct file_place *place, int error, struct message_result *result)
 {
 	uint64_t now = clock_mono_ns();
 	int own, before = (int)result->removed;
 
 	if (!error) {
 		if (place->refused_ns)
-			keep_granted(place);
+			retention_granted(place);
 		place->refused_ns = 0;
 		place->yields = 0;
 		return;
 	}
-	while ((own = file_room_try(place)) && keep_yield(place, 0, own, result))
+	while ((own = file_room_try(place)) && retention_yield(place, 0, own, result))
 		;
 	if (!own)
-		keep_granted(place);
+		retention_granted(place);
 	if (own || (int)result->removed != before || !place->refused_ns) {
 		place->refused_ns = now;
 	} else if (now - place->refused_ns >= YIELD_NS && place->yields < YIELDS &&
-		   keep_yield(place, 0, error, result)) {
+		   retention_yield(place, 0, error, result)) {
 		place->refused_ns = now;
 		place->yields++;
 	}
@@ -454,7 +455,7 @@ void keep_refused(struct file_place *place, int error, struct message_result *re
 /* What a directory holds that is not kept in mind yet. */
 static uint64_t newest_find(struct file_place *place)
 {
-	struct keep k = { .place = place };
+	struct retention k = { .place = place };
 	uint64_t newest = 0;
 
 	directory_scan(&k);
@@ -464,7 +465,7 @@ static uint64_t newest_find(struct file_place *place)
 	return newest;
 }
 
-void keep_order(struct file_place *place, int fd)
+void retention_order(struct file_place *place, int fd)
 {
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
 	struct stat st;
