@@ -30,7 +30,7 @@
 #define REPAIR_FIRST_NS UINT64_C(30000000000)
 #define REPAIR_AGAIN_NS UINT64_C(60000000000)
 
-static struct file_place places[CONFIG_CAPTURES_MAX];
+static struct directory directories[CONFIG_CAPTURES_MAX];
 
 static void channel_wait(short events)
 {
@@ -59,26 +59,26 @@ static bool capture_valid(const struct message_capture *c)
 static void beneath_confine(void)
 {
 	static bool done;
-	int directories[CONFIG_CAPTURES_MAX];
+	int fds[CONFIG_CAPTURES_MAX];
 	unsigned open = 0;
 
 	for (unsigned i = 0; i < CONFIG_CAPTURES_MAX; i++)
-		if (*places[i].capture.name && places[i].directory >= 0)
-			directories[open++] = places[i].directory;
+		if (*directories[i].capture.name && directories[i].fd >= 0)
+			fds[open++] = directories[i].fd;
 	for (unsigned i = 0; i < CONFIG_CAPTURES_MAX; i++)
-		if (*places[i].capture.name && places[i].directory >= 0 &&
-		    places[i].capture.together != open)
+		if (*directories[i].capture.name && directories[i].fd >= 0 &&
+		    directories[i].capture.together != open)
 			return;
 	if (!done && open)
-		archive_sandbox_beneath(directories, open);
+		archive_sandbox_beneath(fds, open);
 	done |= open > 0;
 }
 
 /* Nothing can be made any more in a directory that was removed, and this process may be confined to
  * what it has open: the supervisor asks the next one, which opens the path. */
-static bool place_removed(const struct file_place *place, struct message_result *result)
+static bool directory_is_gone(const struct directory *dir, struct message_result *result)
 {
-	if (!file_place_removed(place))
+	if (!directory_removed(dir))
 		return false;
 	result->error = ESTALE;
 	result->again = 1;
@@ -86,14 +86,14 @@ static bool place_removed(const struct file_place *place, struct message_result 
 }
 
 /* What the file system refused, and was logged, of a capture that begins again. */
-static void place_logged(struct file_place *place, const struct file_place *before)
+static void logged_inherit(struct directory *dir, const struct directory *before)
 {
-	place->tried = before->tried;
-	place->moved = before->moved;
-	place->plain_told = before->plain_told;
-	place->repair_told = before->repair_told;
-	place->scan_told = before->scan_told;
-	place->remove_told = before->remove_told;
+	dir->tried = before->tried;
+	dir->moved = before->moved;
+	dir->plain_told = before->plain_told;
+	dir->repair_told = before->repair_told;
+	dir->scan_told = before->scan_told;
+	dir->remove_told = before->remove_told;
 }
 
 /* A capture that is told anew, and wrongly, goes on as it was. The directory is the one that was
@@ -102,7 +102,7 @@ static void place_logged(struct file_place *place, const struct file_place *befo
 static int capture_serve(const struct message_capture *capture, int directory,
 			 struct message_result *result)
 {
-	struct file_place *place, next;
+	struct directory *dir, next;
 	int rc = 0;
 
 	result->capture = capture->capture;
@@ -110,147 +110,146 @@ static int capture_serve(const struct message_capture *capture, int directory,
 		nonsense(result);
 		return -1;
 	}
-	place = &places[capture->capture];
-	next = (struct file_place){ .capture = *capture,
-				    .directory = -1,
-				    .tried = directory >= 0,
-				    .opened_ns = clock_mono_ns() };
+	dir = &directories[capture->capture];
+	next = (struct directory){
+		.capture = *capture, .fd = -1, .tried = directory >= 0, .opened_ns = clock_mono_ns()
+	};
 	if (directory >= 0)
-		rc = file_place_take(&next, directory);
+		rc = directory_adopt(&next, directory);
 	else
-		file_place_open(&next, result);
+		directory_open(&next, result);
 	if (rc) {
 		result->error = -rc;
 		snprintf(result->text, sizeof(result->text), "directory %s: %s", capture->directory,
 			 failure_text(-rc));
-	} else if (place_removed(&next, result)) {
-		file_place_close(&next);
+	} else if (directory_is_gone(&next, result)) {
+		directory_close(&next);
 		return -1;
 	}
-	if (*place->capture.name) {
+	if (*dir->capture.name) {
 		if (result->error)
 			return -1;
-		place_logged(&next, place);
-		file_place_close(place);
+		logged_inherit(&next, dir);
+		directory_close(dir);
 	}
-	*place = next;
+	*dir = next;
 	beneath_confine();
-	return next.directory < 0 ? -1 : fcntl(next.directory, F_DUPFD_CLOEXEC, 0);
+	return next.fd < 0 ? -1 : fcntl(next.fd, F_DUPFD_CLOEXEC, 0);
 }
 
-static int file_try(struct file_place *place, const struct message_archive *request,
+static int file_try(struct directory *dir, const struct message_archive *request,
 		    struct message_result *result)
 {
-	if (!place->tried)
-		trial_run(place, result);
-	return result->error ? -1 : file_open(place, request, result);
+	if (!dir->tried)
+		trial_run(dir, result);
+	return result->error ? -1 : file_open(dir, request, result);
 }
 
 /* Room is made before the file is. What a dead daemon left takes room, too, and can be removed once
  * it is repaired. Where the reserve cannot be kept the file is made all the same, a page: the
  * supervisor decides. */
-static int open_serve(struct file_place *place, const struct message_archive *request,
+static int open_serve(struct directory *dir, const struct message_archive *request,
 		      struct message_result *result)
 {
 	int fd;
 
-	if (place->directory < 0) { /* not there when it was asked for; it may be by now */
-		file_place_open(place, result);
+	if (dir->fd < 0) { /* not there when it was asked for; it may be by now */
+		directory_open(dir, result);
 		if (result->error)
 			return -1;
 		beneath_confine();
-	} else if (place_removed(place, result)) {
+	} else if (directory_is_gone(dir, result)) {
 		return -1;
 	}
-	while (!retention_enforce(place, 1, result) && repair_step(place, result))
+	while (!retention_enforce(dir, 1, result) && repair_step(dir, result))
 		;
-	file_place_look(place);
-	fd = file_try(place, request, result);
-	for (unsigned i = 0;
-	     fd < 0 && i < YIELDS && retention_yield(place, 0, result->error, result); i++) {
+	directory_path_check(dir);
+	fd = file_try(dir, request, result);
+	for (unsigned i = 0; fd < 0 && i < YIELDS && retention_yield(dir, 0, result->error, result);
+	     i++) {
 		result->error = 0;
-		fd = file_try(place, request, result);
+		fd = file_try(dir, request, result);
 	}
 	if (fd >= 0)
-		retention_granted(place);
-	result->no_inode = result->error == ENOSPC && file_inodes_out(place);
+		retention_granted(dir);
+	result->no_inode = result->error == ENOSPC && directory_inodes_out(dir);
 	return fd;
 }
 
-static int reopen_serve(struct file_place *place, const struct message_archive *request,
+static int reopen_serve(struct directory *dir, const struct message_archive *request,
 			struct message_result *result)
 {
-	if (place->directory < 0)
-		file_place_open(place, result);
-	return result->error ? -1 : file_reopen(place, request, result);
+	if (dir->fd < 0)
+		directory_open(dir, result);
+	return result->error ? -1 : file_reopen(dir, request, result);
 }
 
 /* The room it may need is taken as it comes into use: files ahead that may wait for days take
  * none. */
-static void name_serve(struct file_place *place, const struct message_archive *request, int fd,
+static void name_serve(struct directory *dir, const struct message_archive *request, int fd,
 		       struct message_result *result)
 {
 	for (unsigned i = 0; i < YIELDS; i++) {
 		result->error = 0;
 		result->later = 0;
-		file_name(place, request, fd, result);
-		if (!retention_yield(place, 0, result->error, result))
+		file_name(dir, request, fd, result);
+		if (!retention_yield(dir, 0, result->error, result))
 			break;
 	}
 	for (unsigned i = 0; !result->error && !result->lost && i < YIELDS; i++)
-		if (!retention_yield(place, place->capture.file_bytes, file_preallocate(place, fd),
+		if (!retention_yield(dir, dir->capture.file_bytes, file_preallocate(dir, fd),
 				     result))
 			break;
 }
 
 /* Whether a file has its final name: what is refused after that is its directory's sync. */
-static bool named_finally(const struct file_place *place, const char *text)
+static bool named_finally(const struct directory *dir, const char *text)
 {
 	struct name name;
 
-	return name_parse(&name, text, place->capture.name) &&
+	return name_parse(&name, text, dir->capture.name) &&
 	       (name.kind == NAME_FINISHED || name.kind == NAME_SUSPECT);
 }
 
 /* The room for its final name. With that one it may be the oldest itself, and is not removed for
  * its own sake. */
-static void finish_serve(struct file_place *place, const struct message_archive *request, int fd,
+static void finish_serve(struct directory *dir, const struct message_archive *request, int fd,
 			 struct message_result *result)
 {
 	for (unsigned i = 0; i < YIELDS; i++) {
 		result->error = 0;
 		result->later = 0;
-		file_finish(place, request, fd, result);
-		if (named_finally(place, result->name) ||
-		    !retention_yield(place, 0, result->error, result))
+		file_finish(dir, request, fd, result);
+		if (named_finally(dir, result->name) ||
+		    !retention_yield(dir, 0, result->error, result))
 			break;
 	}
 }
 
 /* Workers of a dead daemon may hold its files for some seconds yet. */
-static bool repair_due(const struct file_place *place, uint64_t now)
+static bool repair_due(const struct directory *dir, uint64_t now)
 {
-	return !place->repaired_ns || now - place->opened_ns < REPAIR_FIRST_NS ||
-	       now - place->repaired_ns >= REPAIR_AGAIN_NS;
+	return !dir->repaired_ns || now - dir->opened_ns < REPAIR_FIRST_NS ||
+	       now - dir->repaired_ns >= REPAIR_AGAIN_NS;
 }
 
 /* Twice a second, so only what is due. */
-static void keep_serve(struct file_place *place, int refused, struct message_result *result)
+static void keep_serve(struct directory *dir, int refused, struct message_result *result)
 {
 	uint64_t now = clock_mono_ns();
 
-	if (retention_due(place, result))
-		retention_enforce(place, 0, result);
-	retention_refused(place, refused, result);
-	if (repair_due(place, now) && !repair_step(place, result) &&
-	    !orphan_step(place, places, now))
-		place->repaired_ns = now;
-	if (now - place->opened_ns >= REPAIR_FIRST_NS) /* it is another daemon's, that lives */
+	if (retention_due(dir, result))
+		retention_enforce(dir, 0, result);
+	retention_refused(dir, refused, result);
+	if (repair_due(dir, now) && !repair_step(dir, result) &&
+	    !orphan_step(dir, directories, now))
+		dir->repaired_ns = now;
+	if (now - dir->opened_ns >= REPAIR_FIRST_NS) /* it is another daemon's, that lives */
 		result->held = 0;
 }
 
 /* A file that a request is about has a name that was made here. */
-static bool name_valid(const struct file_place *place, const struct message *request)
+static bool name_valid(const struct directory *dir, const struct message *request)
 {
 	const struct message_archive *r = &request->archive;
 	struct name name;
@@ -262,7 +261,7 @@ static bool name_valid(const struct file_place *place, const struct message *req
 	case MESSAGE_SYNC:
 	case MESSAGE_LOOK:
 		return memchr(r->name, '\0', sizeof(r->name)) &&
-		       name_parse(&name, r->name, place->capture.name) &&
+		       name_parse(&name, r->name, dir->capture.name) &&
 		       (name.kind == NAME_PARTIAL || name.kind == NAME_SPARE) &&
 		       name.worker == r->worker;
 	default:
@@ -284,7 +283,7 @@ static int request_serve(struct message *request, int fd, struct message *answer
 {
 	struct message_archive *r = &request->archive;
 	struct message_result *result = &answer->result;
-	struct file_place *place;
+	struct directory *dir;
 
 	answer->type = message_answer(request->type);
 	if (request->type == MESSAGE_CAPTURE)
@@ -292,29 +291,29 @@ static int request_serve(struct message *request, int fd, struct message *answer
 	result->capture = r->capture;
 	result->worker = r->worker;
 	result->serial = r->file.serial;
-	place = &places[r->capture % CONFIG_CAPTURES_MAX];
-	place->clock = r->clock;
+	dir = &directories[r->capture % CONFIG_CAPTURES_MAX];
+	dir->clock = r->clock;
 	if (never_opened(request))
 		result->error = EBADMSG;
-	else if (r->capture >= CONFIG_CAPTURES_MAX || !*place->capture.name ||
-		 !name_valid(place, request))
+	else if (r->capture >= CONFIG_CAPTURES_MAX || !*dir->capture.name ||
+		 !name_valid(dir, request))
 		nonsense(result);
 	else if (request->type == MESSAGE_OPEN)
-		return open_serve(place, r, result);
+		return open_serve(dir, r, result);
 	else if (request->type == MESSAGE_REOPEN)
-		return reopen_serve(place, r, result);
+		return reopen_serve(dir, r, result);
 	else if (request->type == MESSAGE_NAME)
-		name_serve(place, r, fd, result);
+		name_serve(dir, r, fd, result);
 	else if (request->type == MESSAGE_FINISH)
-		finish_serve(place, r, fd, result);
+		finish_serve(dir, r, fd, result);
 	else if (request->type == MESSAGE_DISCARD)
-		file_discard(place, r, result);
+		file_discard(dir, r, result);
 	else if (request->type == MESSAGE_SYNC)
-		file_sync(place, r, fd, result);
+		file_sync(dir, r, fd, result);
 	else if (request->type == MESSAGE_LOOK)
-		look_serve(place, r, fd, result);
-	else if (place->directory >= 0)
-		keep_serve(place, (int)r->file.error, result);
+		look_serve(dir, r, fd, result);
+	else if (dir->fd >= 0)
+		keep_serve(dir, (int)r->file.error, result);
 	else
 		result->error = ENOENT;
 	return -1;

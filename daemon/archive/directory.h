@@ -10,10 +10,10 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 
-/* A capture's place for files. */
-struct file_place {
+/* One capture's. */
+struct directory {
 	struct message_capture capture;
-	int directory;	 /* -1: none */
+	int fd;		 /* -1: none */
 	uid_t user;	 /* whose our files are: this process's, as the file system says */
 	uid_t owner;	 /* the directory's */
 	bool tried;	 /* trial_run() went to its end */
@@ -34,7 +34,8 @@ struct file_place {
 	uint64_t repaired_ns;	    /* monotonic: there was last nothing to repair; 0: never */
 };
 
-struct file_room {
+/* What the file system has left. */
+struct directory_room {
 	uint64_t available; /* bytes of the file system, for this user */
 	uint64_t reserve;   /* what must stay of them */
 	uint64_t inodes;    /* likewise; as many as there can be where it has no number of them */
@@ -43,55 +44,56 @@ struct file_room {
 
 /* Opens the directory by its configured path; tells where others may do with it what they like. On
  * failure result->error and text say why. */
-void file_place_open(struct file_place *place, struct message_result *result);
+void directory_open(struct directory *dir, struct message_result *result);
 
 /* Goes on with a directory that an archive process before opened; `fd` stays the caller's. Returns
  * 0 or -errno. */
-int file_place_take(struct file_place *place, int fd);
+int directory_adopt(struct directory *dir, int fd);
 
-void file_place_close(struct file_place *place);
+void directory_close(struct directory *dir);
 
 /* Whether it was removed since it was opened, not only moved. */
-bool file_place_removed(const struct file_place *place);
+bool directory_removed(const struct directory *dir);
 
 /* Tells once that the path leads elsewhere by now. */
-void file_place_look(struct file_place *place);
+void directory_path_check(struct directory *dir);
 
 struct statvfs;
 
 /* What the capture's disk_reserve makes of a file system: a share is one of its bytes and of its
  * inodes. Pure. */
-struct file_room file_room_of(const struct message_capture *capture, const struct statvfs *fs);
+struct directory_room directory_room_of(const struct message_capture *capture,
+					const struct statvfs *fs);
 
 /* Returns 0 or -errno. */
-int file_room(const struct file_place *place, struct file_room *room);
+int directory_room(const struct directory *dir, struct directory_room *room);
 
 /* Whether an error says that there is too little of something: bytes, inodes, a quota. */
-bool file_is_refusal(int error);
+bool directory_is_refusal(int error);
 
 /* Whether the file system is out of inodes. */
-bool file_inodes_out(const struct file_place *place);
+bool directory_inodes_out(const struct directory *dir);
 
-#define FILE_TRY_BYTES (UINT64_C(1) << 20)
+#define DIRECTORY_TRY_BYTES (UINT64_C(1) << 20)
 
-/* Tries to take as much as a file may need, at most FILE_TRY_BYTES, in a file without a name, and
- * gives it back. Returns 0, also where that cannot be tried; ENOSPC or EDQUOT. */
-int file_room_try(const struct file_place *place);
+/* Tries to take as much as a file may need, at most DIRECTORY_TRY_BYTES, in a file without a name,
+ * and gives it back. Returns 0, also where that cannot be tried; ENOSPC or EDQUOT. */
+int directory_room_try(const struct directory *dir);
 
 /* Whether a file found there may be one that afcapd made: a regular one of this user, of root (an
  * earlier daemon's), or of the directory's owner, who may do there what he likes anyway. */
-bool file_is_ours(const struct file_place *place, const struct stat *file);
+bool directory_owns(const struct directory *dir, const struct stat *file);
 
 /* Whether the file has this name in the directory. */
-bool file_is_named(const struct file_place *place, const char *name, const struct stat *file);
+bool directory_has(const struct directory *dir, const char *name, const struct stat *file);
 
 /* Looks the directory through for a file of the capture's worker. `text` has FILE_NAME_BYTES.
  * Returns 0 with *name and `text` filled in, -ENOENT, or another -errno. */
-int file_find(const struct file_place *place, uint32_t worker, uint64_t device, uint64_t inode,
-	      struct name *name, char *text);
+int directory_find(const struct directory *dir, uint32_t worker, uint64_t device, uint64_t inode,
+		   struct name *name, char *text);
 
 /* A line about the capture whose directory it is. */
-#define directory_log(place, level, ...)                                                           \
-	log_about(level, &(struct log_subject){ (place)->capture.name, -1, NULL }, __VA_ARGS__)
+#define directory_log(dir, level, ...)                                                             \
+	log_about(level, &(struct log_subject){ (dir)->capture.name, -1, NULL }, __VA_ARGS__)
 
 #endif

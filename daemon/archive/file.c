@@ -57,37 +57,37 @@ uint32_t file_align(int fd, bool direct)
 }
 
 /* Returns the descriptor or -errno. */
-static int file_create(const struct file_place *place, const char *name, bool direct)
+static int file_create(const struct directory *dir, const char *name, bool direct)
 {
 	int flags = O_RDWR | O_CREAT | O_EXCL | (direct ? O_DIRECT : 0);
-	int fd = beneath_open(place->directory, name, flags, FILE_OWNER_MODE);
+	int fd = beneath_open(dir->fd, name, flags, FILE_OWNER_MODE);
 
 	if (fd == -EEXIST) { /* ours, of an archive process that died: the name has our
 				parent's token */
-		unlinkat(place->directory, name, 0);
-		fd = beneath_open(place->directory, name, flags, FILE_OWNER_MODE);
+		unlinkat(dir->fd, name, 0);
+		fd = beneath_open(dir->fd, name, flags, FILE_OWNER_MODE);
 	}
 	return fd;
 }
 
 /* Between its creation and its lock a file looks like one that a dead daemon left: another daemon
  * of the same directory may have removed it. Then once more. */
-static int file_create_locked(const struct file_place *place, const char *name, bool direct)
+static int file_create_locked(const struct directory *dir, const char *name, bool direct)
 {
 	for (int i = 0; i < CREATE_TRIES; i++) {
-		int fd = file_create(place, name, direct);
+		int fd = file_create(dir, name, direct);
 		struct stat st;
 
 		if (fd < 0)
 			return fd;
 		errno = 0;
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 &&
-		    file_is_named(place, name, &st))
+		    directory_has(dir, name, &st))
 			return fd;
 		if (errno == ENOLCK || errno == ENOSYS || errno == EOPNOTSUPP) { /* flock's */
 			int rc = -errno;
 
-			unlinkat(place->directory, name, 0);
+			unlinkat(dir->fd, name, 0);
 			close(fd);
 			return rc;
 		}
@@ -113,23 +113,23 @@ static int mode_set(int fd, mode_t mode)
 	return fstat(fd, &st) == 0 && (st.st_mode & 07777) == mode ? 0 : fchmod(fd, mode);
 }
 
-int file_permit(const struct file_place *place, int fd)
+int file_permit(const struct directory *dir, int fd)
 {
-	const struct message_capture *c = &place->capture;
+	const struct message_capture *c = &dir->capture;
 
 	return group_set(fd, c->file_group) || mode_set(fd, c->file_mode | FILE_OWNER_MODE) ? -errno
 											    : 0;
 }
 
 /* Creates, locks, writes the head. Returns the descriptor or -errno. */
-static int file_begin(const struct file_place *place, const char *name, const uint8_t *head,
+static int file_begin(const struct directory *dir, const char *name, const uint8_t *head,
 		      bool direct)
 {
-	int fd = file_create_locked(place, name, direct), rc;
+	int fd = file_create_locked(dir, name, direct), rc;
 
 	if (fd < 0)
 		return fd;
-	rc = file_permit(place, fd);
+	rc = file_permit(dir, fd);
 	if (rc == 0) {
 		ssize_t n = pwrite(fd, head, HEAD_BYTES, 0);
 
@@ -137,17 +137,17 @@ static int file_begin(const struct file_place *place, const char *name, const ui
 			return fd;
 		rc = n < 0 ? -errno : -ENOSPC;
 	}
-	unlinkat(place->directory, name, 0);
+	unlinkat(dir->fd, name, 0);
 	close(fd);
 	return rc;
 }
 
 /* What to do about it, for the message. */
-static const char *begin_advice(const struct file_place *place, int error)
+static const char *begin_advice(const struct directory *dir, int error)
 {
-	if (error == EINVAL && place->capture.direct == DIRECT_YES)
+	if (error == EINVAL && dir->capture.direct == DIRECT_YES)
 		return " (direct = yes, but this file system has no O_DIRECT)";
-	if (error == EPERM && place->capture.file_group >= 0)
+	if (error == EPERM && dir->capture.file_group >= 0)
 		return " (file_group: the user who runs afcapd must be a member of the group)";
 	return "";
 }
@@ -155,21 +155,21 @@ static const char *begin_advice(const struct file_place *place, int error)
 /* Under a hidden name, which it fills in. Somebody may have put there what cannot be removed, as he
  * sees the last name and knows the next: the second try has one that nobody could foresee. Returns
  * the descriptor or -errno. */
-static int file_make(struct file_place *place, const struct message_archive *request,
+static int file_make(struct directory *dir, const struct message_archive *request,
 		     const uint8_t *head, bool direct, char *name)
 {
-	const struct message_capture *c = &place->capture;
+	const struct message_capture *c = &dir->capture;
 	int fd;
 
 	name_make_spare(name, c->name, request->worker, c->token, request->file.serial);
-	fd = file_begin(place, name, head, direct);
+	fd = file_begin(dir, name, head, direct);
 	if (fd != -EEXIST)
 		return fd;
 	name_make_spare(name, c->name, request->worker, clock_real_ns(), request->file.serial);
-	return file_begin(place, name, head, direct);
+	return file_begin(dir, name, head, direct);
 }
 
-const uint8_t *file_head(const struct file_place *place, uint32_t worker)
+const uint8_t *file_head(const struct directory *dir, uint32_t worker)
 {
 	static _Alignas(HEAD_BYTES) uint8_t head[HEAD_BYTES];
 	struct utsname uts = { 0 };
@@ -177,11 +177,11 @@ const uint8_t *file_head(const struct file_place *place, uint32_t worker)
 
 	uname(&uts);
 	snprintf(os, sizeof(os), "%s %s", uts.sysname, uts.release);
-	head_make(head, &place->capture, worker, os, APPLICATION);
+	head_make(head, &dir->capture, worker, os, APPLICATION);
 	return head;
 }
 
-int file_head_renew(const struct file_place *place, uint32_t worker, int fd)
+int file_head_renew(const struct directory *dir, uint32_t worker, int fd)
 {
 	struct stat st;
 	ssize_t n;
@@ -190,62 +190,60 @@ int file_head_renew(const struct file_place *place, uint32_t worker, int fd)
 		return -errno;
 	if (st.st_size != HEAD_BYTES)
 		return 0;
-	n = pwrite(fd, file_head(place, worker), HEAD_BYTES, 0);
+	n = pwrite(fd, file_head(dir, worker), HEAD_BYTES, 0);
 	return n == HEAD_BYTES ? 0 : n < 0 ? -errno : -EIO;
 }
 
-int file_make_other(const struct file_place *place, const struct message_archive *request,
-		    char *name)
+int file_make_other(const struct directory *dir, const struct message_archive *request, char *name)
 {
-	name_make_spare(name, place->capture.name, request->worker, clock_real_ns(),
+	name_make_spare(name, dir->capture.name, request->worker, clock_real_ns(),
 			request->file.serial);
-	return file_begin(place, name, file_head(place, request->worker), false);
+	return file_begin(dir, name, file_head(dir, request->worker), false);
 }
 
-int file_open(struct file_place *place, const struct message_archive *request,
+int file_open(struct directory *dir, const struct message_archive *request,
 	      struct message_result *result)
 {
-	const uint8_t *head = file_head(place, request->worker);
-	bool direct = place->capture.direct != DIRECT_NO;
+	const uint8_t *head = file_head(dir, request->worker);
+	bool direct = dir->capture.direct != DIRECT_NO;
 	struct stat st;
 	int fd;
 
-	fd = file_make(place, request, head, direct, result->name);
-	if (fd == -EINVAL && place->capture.direct == DIRECT_AUTO) {
+	fd = file_make(dir, request, head, direct, result->name);
+	if (fd == -EINVAL && dir->capture.direct == DIRECT_AUTO) {
 		direct = false;
-		fd = file_make(place, request, head, false, result->name);
-		if (fd >= 0 && !place->plain_told++)
-			directory_log(place, LOG_NOTICE, "%s does not take O_DIRECT: plain writes",
-				      place->capture.directory);
+		fd = file_make(dir, request, head, false, result->name);
+		if (fd >= 0 && !dir->plain_told++)
+			directory_log(dir, LOG_NOTICE, "%s does not take O_DIRECT: plain writes",
+				      dir->capture.directory);
 	}
 	if (fd < 0) {
-		file_fail(result, -fd, "making a file in %s: %s%s", place->capture.directory,
-			  failure_text(-fd), begin_advice(place, -fd));
+		file_fail(result, -fd, "making a file in %s: %s%s", dir->capture.directory,
+			  failure_text(-fd), begin_advice(dir, -fd));
 		return -1;
 	}
 	if (fstat(fd, &st) == 0) {
 		result->device = st.st_dev;
 		result->inode = st.st_ino;
-		place->user = st.st_uid; /* of some file systems another */
+		dir->user = st.st_uid; /* of some file systems another */
 	}
 	result->align = file_align(fd, direct);
 	return fd;
 }
 
-int file_preallocate(const struct file_place *place, int fd)
+int file_preallocate(const struct directory *dir, int fd)
 {
-	const struct message_capture *c = &place->capture;
-	struct file_room room;
+	const struct message_capture *c = &dir->capture;
+	struct directory_room room;
 	int error;
 
-	if (c->file_bytes == 0 || file_room(place, &room) || room.available < c->file_bytes ||
+	if (c->file_bytes == 0 || directory_room(dir, &room) || room.available < c->file_bytes ||
 	    room.available - c->file_bytes < room.reserve)
 		return 0;
 	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)c->file_bytes) == 0)
 		return 0;
 	error = errno; /* what it has got is freed when the file is cut at its end */
-	directory_log(place, LOG_DEBUG, "no preallocation in %s: %s", c->directory,
-		      strerror(error));
+	directory_log(dir, LOG_DEBUG, "no preallocation in %s: %s", c->directory, strerror(error));
 	return error;
 }
 
@@ -289,29 +287,29 @@ int file_rename_new(int directory, const char *from, const char *to)
 	return renameat(directory, from, directory, to) ? -errno : 0;
 }
 
-static bool name_taken(const struct file_place *place, struct name name, enum name_kind kind)
+static bool name_taken(const struct directory *dir, struct name name, enum name_kind kind)
 {
 	char text[FILE_NAME_BYTES];
 
 	name.kind = kind;
-	name_make(text, place->capture.name, &name);
-	return faccessat(place->directory, text, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	name_make(text, dir->capture.name, &name);
+	return faccessat(dir->fd, text, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-int file_rename(const struct file_place *place, int fd, const char *from, struct name as, char *to)
+int file_rename(const struct directory *dir, int fd, const char *from, struct name as, char *to)
 {
 	int rc = -EEXIST;
 	struct stat st;
 
 	if (fstat(fd, &st))
 		return -errno;
-	if (!file_is_named(place, from, &st)) /* or somebody put another one in its place */
+	if (!directory_has(dir, from, &st)) /* or somebody put another one in its place */
 		return -ENOENT;
 	for (int i = 0; i < NAME_TRIES && rc == -EEXIST; i++, as.time_us++) {
-		if (name_taken(place, as, NAME_FINISHED) || name_taken(place, as, NAME_SUSPECT))
+		if (name_taken(dir, as, NAME_FINISHED) || name_taken(dir, as, NAME_SUSPECT))
 			continue; /* the clock was set back */
-		name_make(to, place->capture.name, &as);
-		rc = file_rename_new(place->directory, from, to);
+		name_make(to, dir->capture.name, &as);
+		rc = file_rename_new(dir->fd, from, to);
 	}
 	return rc;
 }
@@ -364,21 +362,21 @@ void file_trim(int fd)
 		log_debug("freeing what was preallocated: %s", failure_text(errno));
 }
 
-void file_discard(struct file_place *place, const struct message_archive *request,
+void file_discard(struct directory *dir, const struct message_archive *request,
 		  struct message_result *result)
 {
-	if (unlinkat(place->directory, request->name, 0) && errno != ENOENT)
+	if (unlinkat(dir->fd, request->name, 0) && errno != ENOENT)
 		file_fail(result, errno, "removing %s in %s: %s", request->name,
-			  place->capture.directory, failure_text(errno));
+			  dir->capture.directory, failure_text(errno));
 }
 
-void file_sync(const struct file_place *place, const struct message_archive *request, int fd,
+void file_sync(const struct directory *dir, const struct message_archive *request, int fd,
 	       struct message_result *result)
 {
 	snprintf(result->name, sizeof(result->name), "%s", request->name);
 	if (fdatasync(fd))
 		file_fail(result, errno, "syncing %s in %s: %s", request->name,
-			  place->capture.directory, failure_text(errno));
+			  dir->capture.directory, failure_text(errno));
 }
 
 ssize_t file_read(void *context, void *buffer, size_t bytes, uint64_t offset)
@@ -405,36 +403,36 @@ int file_head_check(int fd, uint64_t size)
 	return n == HEAD_BYTES && head_valid(page) ? 0 : -EBADMSG;
 }
 
-static int found_check(const struct file_place *place, const struct stat *st, int flags)
+static int found_check(const struct directory *dir, const struct stat *st, int flags)
 {
 	if (!S_ISREG(st->st_mode))
 		return -EINVAL;
 	if ((flags & O_ACCMODE) == O_RDONLY)
 		return 0;
-	if (!file_is_ours(place, st))
+	if (!directory_owns(dir, st))
 		return -EREMOTE;
 	return st->st_nlink == 1 ? 0 : -EMLINK; /* what has another name is somebody's, too */
 }
 
-int file_lock(const struct file_place *place, const char *name, int flags)
+int file_lock(const struct directory *dir, const char *name, int flags)
 {
 	int lock = (flags & O_ACCMODE) == O_RDONLY ? LOCK_SH : LOCK_EX, fd, rc;
 	struct stat st;
 
 	/* Before it is opened, as opening has effects on other things than files; and what was
 	 * opened once more, as the name may be another thing's since: a FIFO, so not to wait. */
-	if (fstatat(place->directory, name, &st, AT_SYMLINK_NOFOLLOW))
+	if (fstatat(dir->fd, name, &st, AT_SYMLINK_NOFOLLOW))
 		return -errno;
-	rc = found_check(place, &st, flags);
+	rc = found_check(dir, &st, flags);
 	if (rc)
 		return rc;
-	fd = beneath_open(place->directory, name, flags | O_NONBLOCK | O_NOCTTY | O_NOATIME, 0);
+	fd = beneath_open(dir->fd, name, flags | O_NONBLOCK | O_NOCTTY | O_NOATIME, 0);
 	if (fd < 0)
 		return fd == -ELOOP ? -EINVAL : fd;
-	rc = fstat(fd, &st) ? -errno : found_check(place, &st, flags);
+	rc = fstat(fd, &st) ? -errno : found_check(dir, &st, flags);
 	if (rc == 0 && flock(fd, lock | LOCK_NB))
 		rc = -errno;
-	else if (rc == 0 && !file_is_named(place, name, &st)) /* finished since, and not held */
+	else if (rc == 0 && !directory_has(dir, name, &st)) /* finished since, and not held */
 		rc = -ENOENT;
 	if (rc == 0)
 		return fd;

@@ -14,50 +14,49 @@ uint32_t file_align(int fd, bool direct);
 
 /* Makes a hidden, locked file with its head. Returns its descriptor, owned by the caller, or -1
  * with result->error; result->name and align are filled in. */
-int file_open(struct file_place *place, const struct message_archive *request,
+int file_open(struct directory *dir, const struct message_archive *request,
 	      struct message_result *result);
 
 /* Gives a file in use the capture's file_mode, with read and write for its owner, and file_group,
  * where it has others. Returns 0 or -errno. */
-int file_permit(const struct file_place *place, int fd);
+int file_permit(const struct directory *dir, int fd);
 
 /* Writes its head again, where nothing came behind it yet: made by a daemon before, it may tell of
  * another filter. Returns 0 or -errno. */
-int file_head_renew(const struct file_place *place, uint32_t worker, int fd);
+int file_head_renew(const struct directory *dir, uint32_t worker, int fd);
 
 /* Takes the room that the file may need, where there is so much beyond the reserve; what it does
  * not need is freed when it is cut. Without it the file grows as it is written. Returns 0, also
  * where that cannot be, or errno. */
-int file_preallocate(const struct file_place *place, int fd);
+int file_preallocate(const struct directory *dir, int fd);
 
 /* Gives a hidden file in use its name, "NAME-wW-TIME.pcapng.partial". Repeating it is harmless.
  * Where another program has taken its name, result->lost and text say so. */
-void file_name(struct file_place *place, const struct message_archive *request, int fd,
+void file_name(struct directory *dir, const struct message_archive *request, int fd,
 	       struct message_result *result);
 
 /* Reads a file's head and first chunk back, cuts it behind its last chunk, adds the statistics,
  * syncs (unless told not to), takes ".partial" away, syncs the directory. Where the file cannot be
  * synced, a write to it failed, or it is not what was written, its name ends in ".suspect.pcapng"
  * and result->error says so. Repeating it is harmless; result->later: it may go well later. */
-void file_finish(struct file_place *place, const struct message_archive *request, int fd,
+void file_finish(struct directory *dir, const struct message_archive *request, int fd,
 		 struct message_result *result);
 
 /* Removes a hidden file that never came into use. */
-void file_discard(struct file_place *place, const struct message_archive *request,
+void file_discard(struct directory *dir, const struct message_archive *request,
 		  struct message_result *result);
 
 /* Brings what is written so far to the disk. */
-void file_sync(const struct file_place *place, const struct message_archive *request, int fd,
+void file_sync(const struct directory *dir, const struct message_archive *request, int fd,
 	       struct message_result *result);
 
 /* The first page of a worker's files: HEAD_BYTES, aligned for O_DIRECT. Borrowed until the next
  * call. */
-const uint8_t *file_head(const struct file_place *place, uint32_t worker);
+const uint8_t *file_head(const struct directory *dir, uint32_t worker);
 
 /* A hidden file for plain writes under a name that is no other file's, which it fills in. Returns
  * the descriptor or -errno. */
-int file_make_other(const struct file_place *place, const struct message_archive *request,
-		    char *name);
+int file_make_other(const struct directory *dir, const struct message_archive *request, char *name);
 
 /* pread() of the descriptor that `context` points to, as chunks_walk() takes it. */
 ssize_t file_read(void *context, void *buffer, size_t bytes, uint64_t offset);
@@ -79,7 +78,7 @@ __attribute__((format(printf, 3, 4))) void file_fail(struct message_result *resu
  * access time. Returns the descriptor, closing which unlocks it, or -errno: -EWOULDBLOCK where it
  * is held, -EINVAL where it is no regular file, -EREMOTE another user's, -EMLINK one with another
  * name. */
-int file_lock(const struct file_place *place, const char *name, int flags);
+int file_lock(const struct directory *dir, const char *name, int flags);
 
 /* No worker writes it any more: from now on any offset and length will do, and reading it leaves no
  * access time. Returns 0, or -1 with errno. */
@@ -91,13 +90,13 @@ int file_seal(int fd, const char *name, const struct ledger_file *record, bool s
 
 /* renameat2(RENAME_NOREPLACE), or what comes to the same where the file system cannot: a second
  * name in place of the first, or, where it has no links either, plain rename(2) to a name that is
- * free. Who else may put something there meanwhile is warned of by file_place_open(). Returns 0 or
+ * free. Who else may put something there meanwhile is warned of by directory_open(). Returns 0 or
  * -errno. */
 int file_rename_new(int directory, const char *from, const char *to);
 
 /* Gives an open file a name of another kind, never one that is taken: then the next microsecond's.
  * `to` has FILE_NAME_BYTES. Returns 0, -ENOENT where it is not called `from` (any more), or another
  * -errno. */
-int file_rename(const struct file_place *place, int fd, const char *from, struct name as, char *to);
+int file_rename(const struct directory *dir, int fd, const char *from, struct name as, char *to);
 
 #endif

@@ -15,28 +15,28 @@
 
 /* What an open file is called now: `text`, which it may have changed, as a request that is repeated
  * finds its work done. Returns 0, -ENOENT where it has no name of ours, or another -errno. */
-static int name_now(const struct file_place *place, int fd, struct name *name, char *text)
+static int name_now(const struct directory *dir, int fd, struct name *name, char *text)
 {
 	struct stat st, named;
 
 	if (fstat(fd, &st))
 		return -errno;
-	if (fstatat(place->directory, text, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    named.st_dev == st.st_dev && named.st_ino == st.st_ino)
-		return name_parse(name, text, place->capture.name) ? 0 : -EINVAL;
-	name_parse(name, text, place->capture.name);
-	return file_find(place, name->worker, st.st_dev, st.st_ino, name, text);
+	if (fstatat(dir->fd, text, &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_dev == st.st_dev &&
+	    named.st_ino == st.st_ino)
+		return name_parse(name, text, dir->capture.name) ? 0 : -EINVAL;
+	name_parse(name, text, dir->capture.name);
+	return directory_find(dir, name->worker, st.st_dev, st.st_ino, name, text);
 }
 
 /* How another program took the name away. */
-static const char *lost_how(const struct file_place *place, const char *name, int fd)
+static const char *lost_how(const struct directory *dir, const char *name, int fd)
 {
-	const char *what = look_at(place, name, fd, 0);
+	const char *what = look_at(dir, name, fd, 0);
 
 	return what ? what : "was removed";
 }
 
-void file_name(struct file_place *place, const struct message_archive *request, int fd,
+void file_name(struct directory *dir, const struct message_archive *request, int fd,
 	       struct message_result *result)
 {
 	struct name name = { NAME_PARTIAL, request->worker, request->file.since_ns / 1000 }, now;
@@ -44,30 +44,30 @@ void file_name(struct file_place *place, const struct message_archive *request, 
 	int rc;
 
 	memcpy(from, request->name, sizeof(from));
-	rc = name_now(place, fd, &now, from);
+	rc = name_now(dir, fd, &now, from);
 	if (rc == 0 && now.kind != NAME_SPARE) { /* the answer to it was lost */
 		memcpy(result->name, from, sizeof(from));
 		return;
 	}
 	if (rc == 0)
-		rc = -look_head(place, request, fd);
+		rc = -look_head(dir, request, fd);
 	if (rc == 0)
-		rc = file_rename(place, fd, from, name, result->name);
+		rc = file_rename(dir, fd, from, name, result->name);
 	if (rc == -ENOENT) {
 		result->lost = 1;
 		snprintf(result->text, sizeof(result->text), "%s",
-			 lost_how(place, request->name, fd));
+			 lost_how(dir, request->name, fd));
 		snprintf(result->name, sizeof(result->name), "%s", request->name);
 	} else if (rc) {
 		snprintf(result->name, sizeof(result->name), "%s", request->name);
-		file_fail(result, -rc, "naming %s in %s: %s", request->name,
-			  place->capture.directory, failure_text(-rc));
+		file_fail(result, -rc, "naming %s in %s: %s", request->name, dir->capture.directory,
+			  failure_text(-rc));
 	}
 }
 
 /* `name` is what it is called now: its final one takes the place of that. Returns 0 or -errno. */
-static int finished_name(const struct file_place *place, const struct message_archive *request,
-			 int fd, struct name *name, bool sealed, char *to)
+static int finished_name(const struct directory *dir, const struct message_archive *request, int fd,
+			 struct name *name, bool sealed, char *to)
 {
 	int rc = 0;
 
@@ -76,18 +76,18 @@ static int finished_name(const struct file_place *place, const struct message_ar
 		if (name->kind == NAME_SPARE)
 			name->time_us = request->file.since_ns / 1000;
 		name->kind = sealed ? NAME_FINISHED : NAME_SUSPECT;
-		rc = file_rename(place, fd, request->name, *name, to);
+		rc = file_rename(dir, fd, request->name, *name, to);
 		if (rc)
 			snprintf(to, FILE_NAME_BYTES, "%s", request->name);
 	}
-	return rc == 0 && place->capture.sync && fsync(place->directory) ? -errno : rc;
+	return rc == 0 && dir->capture.sync && fsync(dir->fd) ? -errno : rc;
 }
 
 /* Returns 0 or errno; EBADMSG: it is not what was written. */
-static int finished_bytes(const struct file_place *place, const struct message_archive *request,
+static int finished_bytes(const struct directory *dir, const struct message_archive *request,
 			  int fd, uint64_t *kept)
 {
-	const struct message_capture *c = &place->capture;
+	const struct message_capture *c = &dir->capture;
 	int error = look_back(fd, &request->file, kept);
 
 	if (!error)
@@ -115,17 +115,17 @@ static bool finished_already(const struct message_archive *request, int fd, cons
 	       memcmp(block, there, bytes) == 0;
 }
 
-static void finish_named(struct file_place *place, const struct message_archive *request, int fd,
+static void finish_named(struct directory *dir, const struct message_archive *request, int fd,
 			 struct name name, struct message_result *result)
 {
-	const char *directory = place->capture.directory;
+	const char *directory = dir->capture.directory;
 	int error = 0, rc;
 
 	if (!finished_already(request, fd, &name)) {
-		error = finished_bytes(place, request, fd, &result->kept);
-		retention_order(place, fd);
+		error = finished_bytes(dir, request, fd, &result->kept);
+		retention_order(dir, fd);
 	}
-	rc = finished_name(place, request, fd, &name, error == 0, result->name);
+	rc = finished_name(dir, request, fd, &name, error == 0, result->name);
 	result->spoiled = error;
 	if (rc) {
 		result->later = 1;
@@ -146,46 +146,46 @@ static void finish_named(struct file_place *place, const struct message_archive 
 	}
 }
 
-static void finish_lost(const struct file_place *place, const struct message_archive *request,
-			int fd, struct message_result *result)
+static void finish_lost(const struct directory *dir, const struct message_archive *request, int fd,
+			struct message_result *result)
 {
-	const char *how = lost_how(place, request->name, fd);
+	const char *how = lost_how(dir, request->name, fd);
 	struct stat st;
 
 	result->lost = 1;
 	snprintf(result->name, sizeof(result->name), "%s", request->name);
-	file_fail(result, ENOENT, "%s in %s %s", request->name, place->capture.directory, how);
+	file_fail(result, ENOENT, "%s in %s %s", request->name, dir->capture.directory, how);
 	/* Whoever moved it away has it whole */
 	if (fstat(fd, &st) == 0 && st.st_nlink)
 		file_seal(fd, request->name, &request->file, false);
 }
 
-void file_finish(struct file_place *place, const struct message_archive *request, int fd,
+void file_finish(struct directory *dir, const struct message_archive *request, int fd,
 		 struct message_result *result)
 {
 	struct message_archive own = *request;
 	struct name name = { 0 };
 	bool hidden = *request->name == '.';
-	int copy = -1, rc = name_now(place, fd, &name, own.name);
+	int copy = -1, rc = name_now(dir, fd, &name, own.name);
 
 	if (rc == -ENOENT && hidden) {
 		memcpy(own.name, request->name, sizeof(own.name));
-		copy = look_copy(place, &own, fd);
+		copy = look_copy(dir, &own, fd);
 		name = (struct name){ .kind = NAME_SPARE, .worker = request->worker };
 	}
 	if (rc == -ENOENT && copy < 0) {
-		finish_lost(place, request, fd, result);
+		finish_lost(dir, request, fd, result);
 	} else if (rc && rc != -ENOENT) {
 		result->later = 1;
 		file_fail(result, -rc, "finishing %s in %s: %s", request->name,
-			  place->capture.directory, failure_text(-rc));
+			  dir->capture.directory, failure_text(-rc));
 	} else {
-		finish_named(place, &own, copy < 0 ? fd : copy, name, result);
+		finish_named(dir, &own, copy < 0 ? fd : copy, name, result);
 	}
 	if (copy < 0)
 		return;
 	if (result->later) { /* copied again then */
-		unlinkat(place->directory, own.name, 0);
+		unlinkat(dir->fd, own.name, 0);
 		snprintf(result->name, sizeof(result->name), "%s", request->name);
 	}
 	close(copy);

@@ -52,25 +52,25 @@ static bool unchanged(const struct stat *st, uint64_t now_ns, uint64_t for_ns)
 	return false;
 }
 
-static bool made_elsewhere(const struct file_place *place, int fd)
+static bool made_elsewhere(const struct directory *dir, int fd)
 {
 	static const uint8_t none[HEAD_ID_BYTES];
 	uint8_t page[HEAD_BYTES];
 	const uint8_t *machine;
 
-	if (memcmp(place->capture.machine, none, sizeof(none)) == 0 ||
+	if (memcmp(dir->capture.machine, none, sizeof(none)) == 0 ||
 	    pread(fd, page, sizeof(page), 0) != (ssize_t)sizeof(page) || !head_valid(page))
 		return false;
 	machine = head_machine(page);
 	return machine && memcmp(machine, none, sizeof(none)) != 0 &&
-	       memcmp(machine, place->capture.machine, HEAD_ID_BYTES) != 0;
+	       memcmp(machine, dir->capture.machine, HEAD_ID_BYTES) != 0;
 }
 
-bool foreign_busy(const struct file_place *place, int fd, uint64_t now_ns)
+bool foreign_busy(const struct directory *dir, int fd, uint64_t now_ns)
 {
 	struct stat st;
 
-	if (fstat(fd, &st) || (!trial_shared(place) && !made_elsewhere(place, fd)))
+	if (fstat(fd, &st) || (!trial_shared(dir) && !made_elsewhere(dir, fd)))
 		return false;
 	return !unchanged(&st, now_ns,
 			  st.st_size > HEAD_BYTES ? FOREIGN_QUIET_NS : FOREIGN_SPARE_NS);

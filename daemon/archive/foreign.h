@@ -13,7 +13,7 @@
 
 /* Whether a file that was found, open as `fd`, is to be left alone for now. `now_ns` is monotonic;
  * what it has not seen before, or otherwise, counts from now. */
-bool foreign_busy(const struct file_place *place, int fd, uint64_t now_ns);
+bool foreign_busy(const struct directory *dir, int fd, uint64_t now_ns);
 
 /* Whether a file that nobody has locked, and that may be another daemon's of this machine, has been
  * so since FOREIGN_LEFT_NS. That somebody had it locked is told by foreign_forget(). */

@@ -18,13 +18,13 @@
 
 static _Alignas(HEAD_BYTES) uint8_t buffer[BUFFER_BYTES];
 
-const char *look_at(const struct file_place *place, const char *name, int fd, uint64_t end)
+const char *look_at(const struct directory *dir, const char *name, int fd, uint64_t end)
 {
 	struct stat st, named;
 
 	if (fstat(fd, &st))
 		return NULL;
-	if (fstatat(place->directory, name, &named, AT_SYMLINK_NOFOLLOW)) {
+	if (fstatat(dir->fd, name, &named, AT_SYMLINK_NOFOLLOW)) {
 		if (errno != ENOENT)
 			return NULL; /* it cannot be said just now */
 		return st.st_nlink ? "was moved away" : "was removed";
@@ -37,10 +37,10 @@ const char *look_at(const struct file_place *place, const char *name, int fd, ui
 	return lseek(fd, 0, SEEK_DATA) > 0 ? "was emptied" : NULL;
 }
 
-void look_serve(const struct file_place *place, const struct message_archive *request, int fd,
+void look_serve(const struct directory *dir, const struct message_archive *request, int fd,
 		struct message_result *result)
 {
-	const char *what = look_at(place, request->name, fd, request->file.end);
+	const char *what = look_at(dir, request->name, fd, request->file.end);
 
 	snprintf(result->name, sizeof(result->name), "%s", request->name);
 	result->lost = what != NULL;
@@ -115,7 +115,7 @@ int look_back(int fd, const struct ledger_file *record, uint64_t *kept)
 	return chunks.count && chunks.end == end ? 0 : EBADMSG; /* zeros say that it ends there */
 }
 
-int look_head(const struct file_place *place, const struct message_archive *request, int fd)
+int look_head(const struct directory *dir, const struct message_archive *request, int fd)
 {
 	ssize_t n = pread(fd, buffer, HEAD_BYTES, 0);
 
@@ -126,7 +126,7 @@ int look_head(const struct file_place *place, const struct message_archive *requ
 	file_log(request->name, LOG_WARNING,
 		 "another program emptied the spare file %s: its head is written again",
 		 request->name);
-	n = pwrite(fd, file_head(place, request->worker), HEAD_BYTES, 0);
+	n = pwrite(fd, file_head(dir, request->worker), HEAD_BYTES, 0);
 	return n == HEAD_BYTES ? 0 : n < 0 ? errno : EIO;
 }
 
@@ -148,16 +148,16 @@ static int chunks_copy(int from, int to, uint64_t end)
 	return 0;
 }
 
-int look_copy(struct file_place *place, struct message_archive *request, int fd)
+int look_copy(struct directory *dir, struct message_archive *request, int fd)
 {
-	const char *what = look_at(place, request->name, fd, 0);
+	const char *what = look_at(dir, request->name, fd, 0);
 	char gone[FILE_NAME_BYTES];
 	int to, rc;
 
 	memcpy(gone, request->name, sizeof(gone));
 	if (file_end_begin(fd))
 		return -errno;
-	to = file_make_other(place, request, request->name);
+	to = file_make_other(dir, request, request->name);
 	if (to < 0)
 		return to;
 	rc = chunks_copy(fd, to, request->file.end);
@@ -168,7 +168,7 @@ int look_copy(struct file_place *place, struct message_archive *request, int fd)
 			 gone, what ? what : "was removed", request->file.end - HEAD_BYTES);
 		return to;
 	}
-	unlinkat(place->directory, request->name, 0);
+	unlinkat(dir->fd, request->name, 0);
 	close(to);
 	return rc;
 }

@@ -7,10 +7,10 @@
 
 /* What another program did to an open file that should have this name and at least `end` bytes:
  * "was removed" and the like, NULL: nothing. Changes nothing, also no access time. */
-const char *look_at(const struct file_place *place, const char *name, int fd, uint64_t end);
+const char *look_at(const struct directory *dir, const char *name, int fd, uint64_t end);
 
 /* Fills in result->lost and text, where there is something. */
-void look_serve(const struct file_place *place, const struct message_archive *request, int fd,
+void look_serve(const struct directory *dir, const struct message_archive *request, int fd,
 		struct message_result *result);
 
 /* Reads head and first chunk back, and all of a file that has a hole. Returns 0, EBADMSG where what
@@ -18,10 +18,10 @@ void look_serve(const struct file_place *place, const struct message_archive *re
 int look_back(int fd, const struct ledger_file *record, uint64_t *kept);
 
 /* Writes the head again where it is not there. Returns 0 or errno. */
-int look_head(const struct file_place *place, const struct message_archive *request, int fd);
+int look_head(const struct directory *dir, const struct message_archive *request, int fd);
 
 /* Copies what a hidden file holds whose name was taken away before its packets came into another
  * one, which request->name is then. Returns its descriptor or -errno. */
-int look_copy(struct file_place *place, struct message_archive *request, int fd);
+int look_copy(struct directory *dir, struct message_archive *request, int fd);
 
 #endif

@@ -19,20 +19,20 @@ struct orphan {
 	struct stat st;
 };
 
-/* Files of a place that is still to come are its own, found again by those who know them. */
-static bool all_known(const struct file_place *place, const struct file_place *places)
+/* Files of a capture that is not announced yet are its own. */
+static bool all_known(const struct directory *dir, const struct directory *directories)
 {
 	uint32_t known = 0;
 
 	for (unsigned i = 0; i < CONFIG_CAPTURES_MAX; i++)
-		known += *places[i].capture.name != '\0';
-	return known >= place->capture.together;
+		known += *directories[i].capture.name != '\0';
+	return known >= dir->capture.together;
 }
 
-static bool is_known(const struct file_place *places, const char *capture)
+static bool is_known(const struct directory *directories, const char *capture)
 {
 	for (unsigned i = 0; i < CONFIG_CAPTURES_MAX; i++)
-		if (strcmp(places[i].capture.name, capture) == 0)
+		if (strcmp(directories[i].capture.name, capture) == 0)
 			return true;
 	return false;
 }
@@ -46,43 +46,43 @@ static bool is_made_here(int fd, const struct orphan *orphan)
 }
 
 /* As a reader, who is in nobody's way. What is none of ours is not told of. */
-static bool is_left(const struct file_place *place, struct orphan *orphan, uint64_t now_ns)
+static bool is_left(const struct directory *dir, struct orphan *orphan, uint64_t now_ns)
 {
 	bool left;
 	int fd;
 
-	if (fstatat(place->directory, orphan->text, &orphan->st, AT_SYMLINK_NOFOLLOW) ||
-	    !file_is_ours(place, &orphan->st) || orphan->st.st_nlink != 1)
+	if (fstatat(dir->fd, orphan->text, &orphan->st, AT_SYMLINK_NOFOLLOW) ||
+	    !directory_owns(dir, &orphan->st) || orphan->st.st_nlink != 1)
 		return false;
-	fd = file_lock(place, orphan->text, O_RDONLY);
+	fd = file_lock(dir, orphan->text, O_RDONLY);
 	if (fd == -EWOULDBLOCK)
 		foreign_forget(&orphan->st);
 	if (fd < 0)
 		return false;
-	left = is_made_here(fd, orphan) && !foreign_busy(place, fd, now_ns) &&
+	left = is_made_here(fd, orphan) && !foreign_busy(dir, fd, now_ns) &&
 	       foreign_left(&orphan->st, now_ns);
 	close(fd);
 	return left;
 }
 
-bool orphan_step(struct file_place *place, const struct file_place *places, uint64_t now_ns)
+bool orphan_step(struct directory *dir, const struct directory *directories, uint64_t now_ns)
 {
-	static struct file_place other; /* as that capture would have it */
+	static struct directory other; /* as that capture would have it */
 	struct message_result ignored = { 0 };
-	DIR *list = all_known(place, places) ? beneath_list(place->directory) : NULL;
+	DIR *list = all_known(dir, directories) ? beneath_list(dir->fd) : NULL;
 	struct dirent *entry;
 	bool done = false, repaired = false;
 
 	if (!list)
 		return false;
-	other = *place;
+	other = *dir;
 	while ((entry = readdir(list))) {
 		struct orphan orphan = { .text = entry->d_name, .capture = other.capture.name };
 
 		if (!name_read(&orphan.name, entry->d_name, other.capture.name) ||
 		    !(orphan.name.kind == NAME_SPARE ||
 		      (orphan.name.kind == NAME_PARTIAL && !repaired)) ||
-		    is_known(places, orphan.capture) || !is_left(place, &orphan, now_ns))
+		    is_known(directories, orphan.capture) || !is_left(dir, &orphan, now_ns))
 			continue;
 		other.newest_ns = 0;
 		if (repair_leftover(&other, entry->d_name, orphan.name, &ignored) <= 0)
@@ -92,6 +92,6 @@ bool orphan_step(struct file_place *place, const struct file_place *places, uint
 		repaired |= orphan.name.kind == NAME_PARTIAL;
 	}
 	closedir(list);
-	place->repair_told = other.repair_told;
+	dir->repair_told = other.repair_told;
 	return done;
 }

@@ -6,11 +6,11 @@
 
 #include "file.h"
 
-/* Removes the spares, and repairs one file, of the place's directory. Only what has a name of ours,
- * for a capture that is none of `places` (CONFIG_CAPTURES_MAX, an empty name: none), and a head
- * that afcapd made for that capture; what nobody holds or changes since FOREIGN_LEFT_NS, and longer
- * where foreign_busy() says so; and nothing before all places of this daemon are known. `now_ns` is
- * monotonic. No capture counts it. Returns whether a file was repaired or removed. */
-bool orphan_step(struct file_place *place, const struct file_place *places, uint64_t now_ns);
+/* Removes the spares, and repairs one file, of the directory. Only what has a name of ours,
+ * for a capture that is none of `directories` (CONFIG_CAPTURES_MAX, an empty name: none), and a
+ * head that afcapd made for that capture; what nobody holds or changes since FOREIGN_LEFT_NS, and
+ * longer where foreign_busy() says so; and nothing before all captures of this daemon are known.
+ * `now_ns` is monotonic. No capture counts it. Returns whether a file was repaired or removed. */
+bool orphan_step(struct directory *dir, const struct directory *directories, uint64_t now_ns);
 
 #endif

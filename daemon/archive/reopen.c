@@ -9,8 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static int named_open(const struct file_place *place, const char *text, struct name name,
-		      bool *direct)
+static int named_open(const struct directory *dir, const char *text, struct name name, bool *direct)
 {
 	int fd;
 
@@ -18,24 +17,24 @@ static int named_open(const struct file_place *place, const char *text, struct n
 		return -EEXIST;
 	if (name.kind == NAME_SUSPECT)
 		return -ESTALE;
-	*direct = place->capture.direct != DIRECT_NO;
-	fd = file_lock(place, text, O_RDWR | (*direct ? O_DIRECT : 0));
-	if (fd == -EINVAL && place->capture.direct == DIRECT_AUTO) {
+	*direct = dir->capture.direct != DIRECT_NO;
+	fd = file_lock(dir, text, O_RDWR | (*direct ? O_DIRECT : 0));
+	if (fd == -EINVAL && dir->capture.direct == DIRECT_AUTO) {
 		*direct = false;
-		fd = file_lock(place, text, O_RDWR);
+		fd = file_lock(dir, text, O_RDWR);
 	}
 	return fd;
 }
 
 /* Made by a daemon before, it may tell of another filter, or have another mode and group. */
-static void renew(const struct file_place *place, uint32_t worker, const char *name, int fd)
+static void renew(const struct directory *dir, uint32_t worker, const char *name, int fd)
 {
-	int rc = file_head_renew(place, worker, fd);
+	int rc = file_head_renew(dir, worker, fd);
 
 	if (rc)
 		file_log(name, LOG_WARNING, "writing the head of %s again: %s", name,
 			 failure_text(-rc));
-	rc = file_permit(place, fd);
+	rc = file_permit(dir, fd);
 	if (rc)
 		file_log(name, LOG_WARNING,
 			 "setting file_mode and file_group of %s: %s; it keeps those it has until "
@@ -43,18 +42,18 @@ static void renew(const struct file_place *place, uint32_t worker, const char *n
 			 name, failure_text(-rc));
 }
 
-int file_reopen(struct file_place *place, const struct message_archive *request,
+int file_reopen(struct directory *dir, const struct message_archive *request,
 		struct message_result *result)
 {
 	struct name name;
 	bool direct = false;
-	int fd = file_find(place, request->worker, request->device, request->inode, &name,
-			   result->name);
+	int fd = directory_find(dir, request->worker, request->device, request->inode, &name,
+				result->name);
 
 	if (fd == 0)
-		fd = named_open(place, result->name, name, &direct);
+		fd = named_open(dir, result->name, name, &direct);
 	if (fd >= 0) {
-		renew(place, request->worker, result->name, fd);
+		renew(dir, request->worker, result->name, fd);
 		result->align = file_align(fd, direct);
 		result->device = request->device;
 		result->inode = request->inode;
@@ -63,7 +62,7 @@ int file_reopen(struct file_place *place, const struct message_archive *request,
 	result->error = -fd;
 	snprintf(result->text, sizeof(result->text),
 		 "the file of a daemon before is not to be had in %s (inode %llu, %.*s): %s",
-		 place->capture.directory, (unsigned long long)request->inode, FILE_NAME_BYTES,
+		 dir->capture.directory, (unsigned long long)request->inode, FILE_NAME_BYTES,
 		 result->name, fd == -EEXIST ? "it is finished" : failure_text(-fd));
 	return -1;
 }

@@ -45,16 +45,15 @@ static bool is_given_up(const struct stat *st)
 }
 
 /* Where there is no room to remember it, it is tried again and not told. */
-static void give_up(const struct file_place *place, const char *name, const char *why)
+static void give_up(const struct directory *dir, const char *name, const char *why)
 {
 	struct stat st;
 
-	if (given_up_count == GIVEN_UP_MAX ||
-	    fstatat(place->directory, name, &st, AT_SYMLINK_NOFOLLOW))
+	if (given_up_count == GIVEN_UP_MAX || fstatat(dir->fd, name, &st, AT_SYMLINK_NOFOLLOW))
 		return;
 	given_up[given_up_count++] = (struct given_up){ st.st_dev, st.st_ino, st.st_ctim };
 	file_log(name, LOG_WARNING, "%s in %s cannot be repaired, and is left as it is: %s", name,
-		 place->capture.directory, why);
+		 dir->capture.directory, why);
 }
 
 /* The numbers are what the chunks tell: of the drops in front of the first one nothing is known. */
@@ -130,10 +129,10 @@ static void until_note(struct message_result *result, uint32_t worker, uint64_t 
 }
 
 /* The file is locked and not cut yet. Returns 0 or -errno. */
-static int leftover_repair(struct file_place *place, int fd, const char *text, struct name name,
+static int leftover_repair(struct directory *dir, int fd, const char *text, struct name name,
 			   struct message_result *result)
 {
-	const char *directory = place->capture.directory;
+	const char *directory = dir->capture.directory;
 	char finished[FILE_NAME_BYTES], when[CLOCK_TEXT_BYTES];
 	struct chunks chunks = { 0 };
 	uint64_t cut;
@@ -145,7 +144,7 @@ static int leftover_repair(struct file_place *place, int fd, const char *text, s
 		return -errno;
 	rc = repair_file(fd, text, &chunks);
 	if (rc == REPAIR_EMPTY && nothing_in_it(fd, (uint64_t)st.st_size, &chunks)) {
-		if (unlinkat(place->directory, text, 0))
+		if (unlinkat(dir->fd, text, 0))
 			return -errno;
 		if (name.kind == NAME_PARTIAL)
 			file_log(text, LOG_NOTICE,
@@ -165,9 +164,9 @@ static int leftover_repair(struct file_place *place, int fd, const char *text, s
 	if (name.kind == NAME_SPARE) /* its packets came before its name */
 		name.time_us = (suspect ? clock_real_ns() : chunks.first_ns) / 1000;
 	name.kind = suspect ? NAME_SUSPECT : NAME_FINISHED;
-	retention_order(place, fd);
-	rc = file_rename(place, fd, text, name, finished);
-	if (rc == 0 && fsync(place->directory))
+	retention_order(dir, fd);
+	rc = file_rename(dir, fd, text, name, finished);
+	if (rc == 0 && fsync(dir->fd))
 		rc = -errno;
 	if (rc)
 		return rc;
@@ -208,60 +207,59 @@ static const char *failure(int rc)
 
 /* As a reader first: a writer's descriptor that is closed tells those who watch the directory that
  * the file was written, which another process may be doing. */
-static int leftover_lock(const struct file_place *place, const char *text)
+static int leftover_lock(const struct directory *dir, const char *text)
 {
-	int fd = file_lock(place, text, O_RDONLY);
+	int fd = file_lock(dir, text, O_RDONLY);
 
 	if (fd < 0)
 		return fd;
 	close(fd);
-	return file_lock(place, text, O_RDWR);
+	return file_lock(dir, text, O_RDWR);
 }
 
 /* Returns 1 where it was repaired or removed, 0 where there is nothing to do, or -errno. */
-static int leftover_treat(struct file_place *place, const char *text, struct name name,
+static int leftover_treat(struct directory *dir, const char *text, struct name name,
 			  struct message_result *result)
 {
 	struct stat st;
 	int fd, rc;
 
-	if (fstatat(place->directory, text, &st, AT_SYMLINK_NOFOLLOW) || is_given_up(&st) ||
-	    inuse_is(&st))
+	if (fstatat(dir->fd, text, &st, AT_SYMLINK_NOFOLLOW) || is_given_up(&st) || inuse_is(&st))
 		return 0;
-	fd = leftover_lock(place, text);
+	fd = leftover_lock(dir, text);
 	if (fd == -EWOULDBLOCK)
 		result->held = 1;
 	if (fd == -EWOULDBLOCK || fd == -ENOENT)
 		return 0;
 	if (fd < 0)
 		return fd;
-	if (foreign_busy(place, fd, clock_mono_ns())) {
+	if (foreign_busy(dir, fd, clock_mono_ns())) {
 		close(fd);
 		return 0;
 	}
-	rc = leftover_repair(place, fd, text, name, result);
+	rc = leftover_repair(dir, fd, text, name, result);
 	close(fd);
 	return rc ? rc : 1;
 }
 
-int repair_leftover(struct file_place *place, const char *text, struct name name,
+int repair_leftover(struct directory *dir, const char *text, struct name name,
 		    struct message_result *result)
 {
-	int rc = leftover_treat(place, text, name, result);
+	int rc = leftover_treat(dir, text, name, result);
 
 	if (rc < 0 && for_good(rc))
-		give_up(place, text, failure(rc));
-	else if (rc < 0 && rc != -place->repair_told)
+		give_up(dir, text, failure(rc));
+	else if (rc < 0 && rc != -dir->repair_told)
 		file_log(text, LOG_WARNING, "repairing %s in %s: %s; tried again", text,
-			 place->capture.directory, failure_text(-rc));
+			 dir->capture.directory, failure_text(-rc));
 	if (rc)
-		place->repair_told = rc < 0 ? -rc : 0;
+		dir->repair_told = rc < 0 ? -rc : 0;
 	return rc;
 }
 
-bool repair_step(struct file_place *place, struct message_result *result)
+bool repair_step(struct directory *dir, struct message_result *result)
 {
-	DIR *list = beneath_list(place->directory);
+	DIR *list = beneath_list(dir->fd);
 	struct dirent *entry;
 	uint32_t before = result->repaired;
 	bool done = false;
@@ -272,9 +270,9 @@ bool repair_step(struct file_place *place, struct message_result *result)
 	while ((entry = readdir(list))) {
 		struct name name;
 
-		if (!name_parse(&name, entry->d_name, place->capture.name) ||
+		if (!name_parse(&name, entry->d_name, dir->capture.name) ||
 		    !(name.kind == NAME_SPARE || (name.kind == NAME_PARTIAL && !result->again)) ||
-		    repair_leftover(place, entry->d_name, name, result) <= 0)
+		    repair_leftover(dir, entry->d_name, name, result) <= 0)
 			continue;
 		done = true;
 		result->again |= name.kind == NAME_PARTIAL || result->repaired != before;

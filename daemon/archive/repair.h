@@ -20,7 +20,7 @@ int repair_file(int fd, const char *name, struct chunks *chunks);
 /* Repairs a file that was found, where nobody holds it: adds to result->repaired, or removes it
  * where it held no packet. What cannot be repaired is told once and left alone until it changes.
  * Returns 1 where it was repaired or removed, 0 where there is nothing to do, or -errno, logged. */
-int repair_leftover(struct file_place *place, const char *text, struct name name,
+int repair_leftover(struct directory *dir, const char *text, struct name name,
 		    struct message_result *result);
 
 /* Removes the spares that nobody holds, and repairs one file, as that may take long: adds to
@@ -28,6 +28,6 @@ int repair_leftover(struct file_place *place, const char *text, struct name name
  * cannot be repaired is told once and left alone until it changes. result->held: somebody holds
  * another one. result->until_ns tells where the repaired ones end. Returns whether a file was
  * repaired or removed. */
-bool repair_step(struct file_place *place, struct message_result *result);
+bool repair_step(struct directory *dir, struct message_result *result);
 
 #endif

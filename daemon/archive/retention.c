@@ -36,14 +36,14 @@ struct kept {
 };
 
 struct retention {
-	struct file_place *place;
+	struct directory *dir;
 	struct kept *files; /* finished and suspect */
 	size_t count, room;
 	uint64_t bytes;	 /* of all files, with what those in use may grow to */
 	uint64_t growth; /* what files in use may still take of the file system */
 	uint64_t unused; /* what was preallocated for them and is not written yet */
 	unsigned ahead;	 /* files about to be made */
-	struct file_room disk;
+	struct directory_room disk;
 	bool tried; /* to remove one */
 	int failed; /* errno of what could not be removed */
 };
@@ -54,13 +54,13 @@ static uint64_t larger(uint64_t a, uint64_t b)
 }
 
 /* Somebody who may read the directory but not that file cannot tell: it counts as held then. */
-static bool is_held(const struct file_place *place, const char *name, const struct stat *st)
+static bool is_held(const struct directory *dir, const char *name, const struct stat *st)
 {
 	int fd;
 
 	if (inuse_is(st))
 		return true;
-	fd = file_lock(place, name, O_RDONLY);
+	fd = file_lock(dir, name, O_RDONLY);
 	if (fd >= 0)
 		close(fd);
 	return fd < 0 && fd != -ENOENT;
@@ -101,20 +101,19 @@ static uint64_t finished_ns(const struct stat *st)
 /* Counts a file of the directory, if it is one of the capture's. */
 static int file_count(struct retention *k, const char *text)
 {
-	const struct message_capture *c = &k->place->capture;
+	const struct message_capture *c = &k->dir->capture;
 	uint64_t size, on_disk;
 	struct kept file = { 0 };
 	struct stat st;
 
 	if (!name_parse(&file.name, text, c->name) ||
-	    fstatat(k->place->directory, text, &st, AT_SYMLINK_NOFOLLOW) ||
-	    !file_is_ours(k->place, &st))
+	    fstatat(k->dir->fd, text, &st, AT_SYMLINK_NOFOLLOW) || !directory_owns(k->dir, &st))
 		return 0;
 	size = size_of(c, &st);
 	on_disk = (uint64_t)st.st_blocks * BLOCK_BYTES;
 	if (file.name.kind == NAME_PARTIAL || file.name.kind == NAME_SPARE) {
 		/* One that a dead daemon left does not grow, but keeps what was preallocated. */
-		if (!is_held(k->place, text, &st)) {
+		if (!is_held(k->dir, text, &st)) {
 			k->bytes += larger(size, on_disk);
 			return 0;
 		}
@@ -134,7 +133,7 @@ static int file_count(struct retention *k, const char *text)
 /* Returns 0 or -errno. */
 static int directory_scan(struct retention *k)
 {
-	DIR *list = beneath_list(k->place->directory);
+	DIR *list = beneath_list(k->dir->fd);
 	struct dirent *entry;
 	int rc;
 
@@ -169,8 +168,8 @@ static int order_compare(const void *left, const void *right)
  * the file's end counts. */
 static bool too_old(const struct retention *k, const struct kept *file)
 {
-	const struct clock_now *clock = &k->place->clock;
-	uint64_t age = k->place->capture.max_age_ns, now = clock->real_ns;
+	const struct clock_now *clock = &k->dir->clock;
+	uint64_t age = k->dir->capture.max_age_ns, now = clock->real_ns;
 	uint64_t made = file->name.time_us * 1000;
 
 	if (made < CLOCK_OLDEST_NS)
@@ -186,8 +185,8 @@ static bool too_old(const struct retention *k, const struct kept *file)
  * lies where it should. */
 static bool clock_vouched(const struct retention *k)
 {
-	const struct clock_now *clock = &k->place->clock;
-	uint64_t age = k->place->capture.max_age_ns, stand = clock_must_stand(age);
+	const struct clock_now *clock = &k->dir->clock;
+	uint64_t age = k->dir->capture.max_age_ns, stand = clock_must_stand(age);
 	uint64_t start = clock->real_ns - clock->stood_ns;
 	bool shortly = false, before = false;
 
@@ -218,7 +217,7 @@ static bool inodes_lack(const struct retention *k)
 /* Why the oldest file that is left goes; NULL: it stays. */
 static const char *reason(const struct retention *k)
 {
-	const struct message_capture *c = &k->place->capture;
+	const struct message_capture *c = &k->dir->capture;
 
 	if (c->disk_budget && k->bytes > c->disk_budget)
 		return budget_exceeded;
@@ -234,15 +233,15 @@ static const char *reason(const struct retention *k)
 static bool file_remove(struct retention *k, const struct kept *file, const char *why,
 			struct message_result *result)
 {
-	struct file_place *place = k->place;
-	const char *capture = place->capture.name;
+	struct directory *dir = k->dir;
+	const char *capture = dir->capture.name;
 	char text[FILE_NAME_BYTES];
 	int error;
 
 	name_make(text, capture, &file->name);
-	if (unlinkat(place->directory, text, 0) == 0) {
+	if (unlinkat(dir->fd, text, 0) == 0) {
 		result->removed++;
-		place->removed = true;
+		dir->removed = true;
 		file_log(text, LOG_INFO, "removed %s (%" PRIu64 " bytes): %s", text, file->bytes,
 			 why);
 		return true;
@@ -250,16 +249,16 @@ static bool file_remove(struct retention *k, const struct kept *file, const char
 	error = errno;
 	if (error == ENOENT)
 		return true;
-	if (error != place->remove_told && error != k->failed)
+	if (error != dir->remove_told && error != k->failed)
 		file_log(text, LOG_ERR, "removing %s in %s: %s; it stays (%s)", text,
-			 place->capture.directory, failure_text(error), why);
+			 dir->capture.directory, failure_text(error), why);
 	k->failed = error;
 	return false;
 }
 
 /* How much is kept free beyond the reserve: for a second or so; not so much that small disks keep
  * no file, nothing where nothing is reserved. */
-static uint64_t growth_most(const struct file_room *room)
+static uint64_t growth_most(const struct directory_room *room)
 {
 	return room->reserve < GROWTH_MOST ? room->reserve : GROWTH_MOST;
 }
@@ -268,8 +267,8 @@ static uint64_t growth_most(const struct file_room *room)
  * before a file goes because there is too little room, what went before must count. */
 static void room_measure(struct retention *k)
 {
-	if (file_room(k->place, &k->disk)) { /* not known: no file goes for it */
-		k->disk = (struct file_room){ .inodes = UINT64_MAX };
+	if (directory_room(k->dir, &k->disk)) { /* not known: no file goes for it */
+		k->disk = (struct directory_room){ .inodes = UINT64_MAX };
 		k->growth = 0;
 		return;
 	}
@@ -277,10 +276,10 @@ static void room_measure(struct retention *k)
 	if (k->growth > growth_most(&k->disk))
 		k->growth = growth_most(&k->disk);
 	if ((k->disk.available < k->disk.reserve + k->growth || inodes_lack(k)) &&
-	    k->place->removed) {
-		k->place->removed = false;
-		if (syncfs(k->place->directory) == 0)
-			file_room(k->place, &k->disk);
+	    k->dir->removed) {
+		k->dir->removed = false;
+		if (syncfs(k->dir->fd) == 0)
+			directory_room(k->dir, &k->disk);
 	}
 }
 
@@ -288,12 +287,12 @@ static void room_measure(struct retention *k)
  * all the same, or more would be removed than is needed. */
 static void room_count(struct retention *k, const struct kept *file)
 {
-	struct file_room now;
+	struct directory_room now;
 
 	k->disk.available += file->freed;
 	if (k->disk.inodes != UINT64_MAX)
 		k->disk.inodes += file->alone;
-	if (file_room(k->place, &now))
+	if (directory_room(k->dir, &now))
 		return;
 	k->disk.available = larger(k->disk.available, now.available);
 	k->disk.inodes = larger(k->disk.inodes, now.inodes);
@@ -312,12 +311,12 @@ static void kept_remove(struct retention *k, struct kept *file, const char *why,
 
 static void files_remove(struct retention *k, struct message_result *result)
 {
-	uint64_t age = k->place->capture.max_age_ns;
+	uint64_t age = k->dir->capture.max_age_ns;
 	const char *why;
-	bool by_age = age && (clock_stood(&k->place->clock, age) || clock_vouched(k));
+	bool by_age = age && (clock_stood(&k->dir->clock, age) || clock_vouched(k));
 
 	qsort(k->files, k->count, sizeof(*k->files), order_compare);
-	k->place->newest_ns = k->files[k->count - 1].finished_ns;
+	k->dir->newest_ns = k->files[k->count - 1].finished_ns;
 	for (size_t i = 0; i < k->count && by_age; i++)
 		if (too_old(k, &k->files[i]))
 			kept_remove(k, &k->files[i], aged, result);
@@ -328,86 +327,87 @@ static void files_remove(struct retention *k, struct message_result *result)
 		kept_remove(k, &k->files[i], why, result);
 	}
 	if (k->tried) /* told again once it was better */
-		k->place->remove_told = k->failed;
+		k->dir->remove_told = k->failed;
 }
 
-bool retention_enforce(struct file_place *place, unsigned ahead, struct message_result *result)
+bool retention_enforce(struct directory *dir, unsigned ahead, struct message_result *result)
 {
-	const struct message_capture *c = &place->capture;
-	struct retention k = { .place = place,
+	const struct message_capture *c = &dir->capture;
+	struct retention k = { .dir = dir,
 			       .bytes = ahead * c->file_bytes,
 			       .growth = ahead * c->file_bytes,
 			       .ahead = ahead };
-	struct file_room now;
+	struct directory_room now;
 	int rc = directory_scan(&k);
 
-	if (rc != -place->scan_told && rc)
-		directory_log(place, LOG_ERR, "reading the directory %s: %s", c->directory,
+	if (rc != -dir->scan_told && rc)
+		directory_log(dir, LOG_ERR, "reading the directory %s: %s", c->directory,
 			      failure_text(-rc));
-	place->scan_told = -rc;
+	dir->scan_told = -rc;
 	room_measure(&k);
-	place->newest_ns = 0;
+	dir->newest_ns = 0;
 	if (k.count)
 		files_remove(&k, result);
 	free(k.files);
 	result->no_inode = k.disk.available + k.unused >= k.disk.reserve;
 	result->full = !result->no_inode || k.disk.inodes < k.disk.inode_reserve;
-	result->available = file_room(place, &now) ? UINT64_MAX : now.available;
-	place->kept_ns = clock_mono_ns();
-	place->over_budget = c->disk_budget && k.bytes > c->disk_budget;
-	return !place->over_budget;
+	result->available = directory_room(dir, &now) ? UINT64_MAX : now.available;
+	dir->kept_ns = clock_mono_ns();
+	dir->over_budget = c->disk_budget && k.bytes > c->disk_budget;
+	return !dir->over_budget;
 }
 
-bool retention_due(const struct file_place *place, struct message_result *result)
+bool retention_due(const struct directory *dir, struct message_result *result)
 {
-	uint64_t passed = clock_mono_ns() - place->kept_ns;
-	uint64_t again = place->capture.max_age_ns / 10;
-	struct file_room room;
+	uint64_t passed = clock_mono_ns() - dir->kept_ns;
+	uint64_t again = dir->capture.max_age_ns / 10;
+	struct directory_room room;
 
 	if (again < AGAIN_LEAST_NS)
 		again = AGAIN_LEAST_NS;
-	if (!place->capture.max_age_ns || again > AGAIN_MOST_NS)
+	if (!dir->capture.max_age_ns || again > AGAIN_MOST_NS)
 		again = AGAIN_MOST_NS;
-	if (!place->kept_ns || place->over_budget || passed >= again || file_room(place, &room) ||
+	if (!dir->kept_ns || dir->over_budget || passed >= again || directory_room(dir, &room) ||
 	    room.available < room.reserve + growth_most(&room) || room.inodes < room.inode_reserve)
 		return true;
 	result->available = room.available;
 	return false;
 }
 
-static const char *refusal(const struct file_place *place, int error)
+static const char *refusal(const struct directory *dir, int error)
 {
 	if (error == EDQUOT)
 		return "a quota is used up";
-	return file_inodes_out(place) ? "the file system has no inode left" : "the disk is full";
+	return directory_inodes_out(dir) ? "the file system has no inode left" : "the disk is full";
 }
 
 /* A reader or a snapshot may have it still: some more than was wanted, and no more. */
-static void yield_count(struct file_place *place, const struct kept *file, uint64_t wanted)
+static void yield_count(struct directory *dir, const struct kept *file, uint64_t wanted)
 {
-	if (place->yielded >= wanted && ++place->in_vain == YIELDS)
-		directory_log(place, LOG_WARNING,
+	if (dir->yielded >= wanted && ++dir->in_vain == YIELDS)
+		directory_log(dir, LOG_WARNING,
 			      "removing files makes no room in %s (who has them open, or in a "
 			      "snapshot?): no more go until there is some",
-			      place->capture.directory);
-	place->yielded += file->freed;
+			      dir->capture.directory);
+	dir->yielded += file->freed;
 }
 
-void retention_granted(struct file_place *place)
+void retention_granted(struct directory *dir)
 {
-	place->yielded = 0;
-	place->in_vain = 0;
+	dir->yielded = 0;
+	dir->in_vain = 0;
 }
 
-bool retention_yield(struct file_place *place, uint64_t bytes, int error,
+bool retention_yield(struct directory *dir, uint64_t bytes, int error,
 		     struct message_result *result)
 {
-	struct retention k = { .place = place };
-	struct file_room room;
+	struct retention k = { .dir = dir };
+	struct directory_room room;
 	uint64_t sum = 0;
 	bool yielded = false;
 
-	if (!file_is_refusal(error) || place->in_vain >= YIELDS || directory_scan(&k) || !k.count) {
+	if (!directory_is_refusal(error) || dir->in_vain >= YIELDS || directory_scan(&k) ||
+	    !k.count) {
 		free(k.files);
 		return false;
 	}
@@ -416,46 +416,46 @@ bool retention_yield(struct file_place *place, uint64_t bytes, int error,
 		sum += k.files[i].freed;
 	for (size_t i = 0; i < k.count && !yielded && sum >= bytes; i++) {
 		yielded = k.files[i].alone &&
-			  file_remove(&k, &k.files[i], refusal(place, error), result);
+			  file_remove(&k, &k.files[i], refusal(dir, error), result);
 		if (yielded)
-			yield_count(place, &k.files[i], larger(bytes, FILE_TRY_BYTES));
+			yield_count(dir, &k.files[i], larger(bytes, DIRECTORY_TRY_BYTES));
 	}
 	if (k.failed)
-		place->remove_told = k.failed;
+		dir->remove_told = k.failed;
 	free(k.files);
-	result->available = file_room(place, &room) ? UINT64_MAX : room.available;
+	result->available = directory_room(dir, &room) ? UINT64_MAX : room.available;
 	return yielded;
 }
 
-void retention_refused(struct file_place *place, int error, struct message_result *result)
+void retention_refused(struct directory *dir, int error, struct message_result *result)
 {
 	uint64_t now = clock_mono_ns();
 	int own, before = (int)result->removed;
 
 	if (!error) {
-		if (place->refused_ns)
-			retention_granted(place);
-		place->refused_ns = 0;
-		place->yields = 0;
+		if (dir->refused_ns)
+			retention_granted(dir);
+		dir->refused_ns = 0;
+		dir->yields = 0;
 		return;
 	}
-	while ((own = file_room_try(place)) && retention_yield(place, 0, own, result))
+	while ((own = directory_room_try(dir)) && retention_yield(dir, 0, own, result))
 		;
 	if (!own)
-		retention_granted(place);
-	if (own || (int)result->removed != before || !place->refused_ns) {
-		place->refused_ns = now;
-	} else if (now - place->refused_ns >= YIELD_NS && place->yields < YIELDS &&
-		   retention_yield(place, 0, error, result)) {
-		place->refused_ns = now;
-		place->yields++;
+		retention_granted(dir);
+	if (own || (int)result->removed != before || !dir->refused_ns) {
+		dir->refused_ns = now;
+	} else if (now - dir->refused_ns >= YIELD_NS && dir->yields < YIELDS &&
+		   retention_yield(dir, 0, error, result)) {
+		dir->refused_ns = now;
+		dir->yields++;
 	}
 }
 
 /* What a directory holds that is not kept in mind yet. */
-static uint64_t newest_find(struct file_place *place)
+static uint64_t newest_find(struct directory *dir)
 {
-	struct retention k = { .place = place };
+	struct retention k = { .dir = dir };
 	uint64_t newest = 0;
 
 	directory_scan(&k);
@@ -465,21 +465,21 @@ static uint64_t newest_find(struct file_place *place)
 	return newest;
 }
 
-void retention_order(struct file_place *place, int fd)
+void retention_order(struct directory *dir, int fd)
 {
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
 	struct stat st;
 
 	if (fstat(fd, &st))
 		return;
-	if (!place->newest_ns)
-		place->newest_ns = newest_find(place);
-	if (finished_ns(&st) > place->newest_ns) {
-		place->newest_ns = finished_ns(&st);
+	if (!dir->newest_ns)
+		dir->newest_ns = newest_find(dir);
+	if (finished_ns(&st) > dir->newest_ns) {
+		dir->newest_ns = finished_ns(&st);
 		return;
 	}
-	place->newest_ns += ORDER_NS;
-	times[1] = (struct timespec){ (time_t)(place->newest_ns / 1000000000),
-				      (long)(place->newest_ns % 1000000000) };
+	dir->newest_ns += ORDER_NS;
+	times[1] = (struct timespec){ (time_t)(dir->newest_ns / 1000000000),
+				      (long)(dir->newest_ns % 1000000000) };
 	futimens(fd, times); /* where it cannot be, the order is the names' */
 }

@@ -26,11 +26,11 @@ static const struct {
 	{ 0x00c36400, "Ceph" },	    { 0x0bd00bd0, "Lustre" },	  { 0x47504653, "GPFS" },
 };
 
-const char *trial_shared(const struct file_place *place)
+const char *trial_shared(const struct directory *dir)
 {
 	struct statfs fs;
 
-	if (fstatfs(place->directory, &fs))
+	if (fstatfs(dir->fd, &fs))
 		return NULL;
 	for (size_t i = 0; i < sizeof(shared) / sizeof(*shared); i++)
 		if (shared[i].magic == (uint32_t)fs.f_type)
@@ -46,9 +46,9 @@ static bool for_good(int rc)
 }
 
 /* Repair takes a lock for the proof that a file is written. */
-static int lock_try(const struct file_place *place, const char *name)
+static int lock_try(const struct directory *dir, const char *name)
 {
-	int fd = beneath_open(place->directory, name, O_RDWR, 0), rc = 0;
+	int fd = beneath_open(dir->fd, name, O_RDWR, 0), rc = 0;
 
 	if (fd < 0)
 		return fd;
@@ -60,70 +60,70 @@ static int lock_try(const struct file_place *place, const char *name)
 	return rc;
 }
 
-static int name_try(const struct file_place *place, int fd, char *name)
+static int name_try(const struct directory *dir, int fd, char *name)
 {
-	const char *capture = place->capture.name;
+	const char *capture = dir->capture.name;
 	char to[FILE_NAME_BYTES];
 	struct stat st;
 	int rc;
 
 	name_make_spare(to, capture, 0, clock_real_ns(), 0);
-	rc = file_rename_new(place->directory, name, to);
+	rc = file_rename_new(dir->fd, name, to);
 	if (rc)
 		return rc;
 	memcpy(name, to, sizeof(to));
 	if (fstat(fd, &st))
 		return -errno;
-	return file_is_named(place, name, &st) ? 0 : -EINVAL;
+	return directory_has(dir, name, &st) ? 0 : -EINVAL;
 }
 
-static int sync_try(const struct file_place *place, int fd)
+static int sync_try(const struct directory *dir, int fd)
 {
-	if (!place->capture.sync)
+	if (!dir->capture.sync)
 		return 0;
-	return fsync(fd) || fsync(place->directory) ? -errno : 0;
+	return fsync(fd) || fsync(dir->fd) ? -errno : 0;
 }
 
 /* Returns what failed, with the error, or NULL. */
-static const char *steps_try(const struct file_place *place, int fd, char *name, int *rc)
+static const char *steps_try(const struct directory *dir, int fd, char *name, int *rc)
 {
-	*rc = lock_try(place, name);
+	*rc = lock_try(dir, name);
 	if (*rc)
 		return *rc == -ENOLCK ? "a second lock of a locked file does not fail"
 				      : "locking a file";
-	*rc = name_try(place, fd, name);
+	*rc = name_try(dir, fd, name);
 	if (*rc)
 		return "renaming a file";
-	*rc = sync_try(place, fd);
+	*rc = sync_try(dir, fd);
 	if (*rc)
 		return "syncing a file and its directory";
 	*rc = file_head_check(fd, HEAD_BYTES);
 	if (*rc)
 		return "reading back what was written";
-	*rc = unlinkat(place->directory, name, 0) ? -errno : 0;
+	*rc = unlinkat(dir->fd, name, 0) ? -errno : 0;
 	return *rc ? "removing a file" : NULL;
 }
 
-void trial_run(struct file_place *place, struct message_result *result)
+void trial_run(struct directory *dir, struct message_result *result)
 {
 	const struct message_archive request = { .file = { .serial = 1 } };
 	char name[FILE_NAME_BYTES];
 	const char *step = "making a file";
-	int fd = file_make_other(place, &request, name), rc = fd;
+	int fd = file_make_other(dir, &request, name), rc = fd;
 
 	if (fd >= 0) {
-		step = steps_try(place, fd, name, &rc);
+		step = steps_try(dir, fd, name, &rc);
 		if (step)
-			unlinkat(place->directory, name, 0);
+			unlinkat(dir->fd, name, 0);
 		close(fd);
 	} else if (rc == -EPERM) {
 		return; /* the file's group, perhaps: said when the first one is made */
 	}
 	if (rc < 0 && !for_good(rc))
 		return;
-	place->tried = true;
+	dir->tried = true;
 	if (rc < 0)
 		file_fail(result, EINVAL,
 			  "directory %s: its file system cannot be recorded to: %s: %s",
-			  place->capture.directory, step, failure_text(-rc));
+			  dir->capture.directory, step, failure_text(-rc));
 }

@@ -7,10 +7,10 @@
 /* Makes a hidden file, locks, writes, renames, syncs, reads and removes it. Where the file system
  * cannot do that result->error is EINVAL, and result->text says what; what may pass is not judged.
  */
-void trial_run(struct file_place *place, struct message_result *result);
+void trial_run(struct directory *dir, struct message_result *result);
 
 /* What locks may not reach other machines through: "NFS" and the like; NULL where the file system
  * is this machine's own. */
-const char *trial_shared(const struct file_place *place);
+const char *trial_shared(const struct directory *dir);
 
 #endif

@@ -33,7 +33,7 @@ static bool enforce(unsigned ahead)
 static int held(const char *name)
 {
 	place_file(name, NULL, 10);
-	return openat(place.directory, name, O_RDWR | O_CLOEXEC);
+	return openat(place.fd, name, O_RDWR | O_CLOEXEC);
 }
 
 #define S     UINT64_C(1000000000)
@@ -189,7 +189,7 @@ static uint64_t finished_at(const char *name)
 {
 	struct stat st;
 
-	ck_assert_int_eq(fstatat(place.directory, name, &st, AT_SYMLINK_NOFOLLOW), 0);
+	ck_assert_int_eq(fstatat(place.fd, name, &st, AT_SYMLINK_NOFOLLOW), 0);
 	return (uint64_t)st.st_mtim.tv_sec * 1000000000 + (uint64_t)st.st_mtim.tv_nsec;
 }
 

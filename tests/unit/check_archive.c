@@ -363,7 +363,7 @@ START_TEST(what_is_not_known_is_answered_with_an_error)
 	request = request_of(MESSAGE_OPEN);
 	ck_assert_int_eq(ask(&request, -1, MESSAGE_OPENED), -1);
 	ck_assert_int_eq(answer.result.error, ENOENT);
-	ck_assert_int_eq(mkdirat(place.directory, "none", 0755), 0);
+	ck_assert_int_eq(mkdirat(place.fd, "none", 0755), 0);
 	close(file_asked()); /* it came */
 }
 END_TEST
@@ -397,7 +397,7 @@ START_TEST(no_path_comes_from_a_message)
 	capture_tell();
 	place_file("canary", "canary", 6);
 	place_file(FINISHED, "finished", 8);
-	fd = openat(place.directory, "canary", O_RDWR | O_CLOEXEC);
+	fd = openat(place.fd, "canary", O_RDWR | O_CLOEXEC);
 	ck_assert_int_eq(fstat(fd, &before), 0);
 	for (unsigned i = 0; i < sizeof(types) / sizeof(*types); i++)
 		for (unsigned n = 0; n <= sizeof(names) / sizeof(*names); n++) {
@@ -425,12 +425,12 @@ START_TEST(a_directory_is_opened_once)
 	int first, fd, file_fd;
 	struct stat opened, given;
 
-	ck_assert_int_eq(mkdirat(place.directory, "files", 0755), 0);
-	ck_assert_int_eq(mkdirat(place.directory, "trap", 0755), 0);
+	ck_assert_int_eq(mkdirat(place.fd, "files", 0755), 0);
+	ck_assert_int_eq(mkdirat(place.fd, "trap", 0755), 0);
 	strcpy(place.capture.directory, PLACE_DIRECTORY "/files");
 	first = directory_tell(-1);
-	ck_assert_int_eq(renameat(place.directory, "files", place.directory, "away"), 0);
-	ck_assert_int_eq(symlinkat("trap", place.directory, "files"), 0);
+	ck_assert_int_eq(renameat(place.fd, "files", place.fd, "away"), 0);
+	ck_assert_int_eq(symlinkat("trap", place.fd, "files"), 0);
 	close(file_asked());
 	ck_assert_int_gt(place_size("away/.eth0-w0-abcdef-9.spare"), 0);
 	fd = directory_tell(first);
@@ -438,11 +438,11 @@ START_TEST(a_directory_is_opened_once)
 	ck_assert_int_eq(fstat(fd, &given), 0);
 	ck_assert_uint_eq(opened.st_ino, given.st_ino);
 	close(fd);
-	ck_assert_int_eq(unlinkat(place.directory, "away/.eth0-w0-abcdef-9.spare", 0), 0);
+	ck_assert_int_eq(unlinkat(place.fd, "away/.eth0-w0-abcdef-9.spare", 0), 0);
 	close(file_asked());
 	ck_assert_int_gt(place_size("away/.eth0-w0-abcdef-9.spare"), 0);
 	ck_assert_int_lt(place_size("trap/.eth0-w0-abcdef-9.spare"), 0);
-	file_fd = openat(place.directory, "away/.eth0-w0-abcdef-9.spare", O_RDONLY | O_CLOEXEC);
+	file_fd = openat(place.fd, "away/.eth0-w0-abcdef-9.spare", O_RDONLY | O_CLOEXEC);
 	ck_assert_int_eq(directory_tell(file_fd), -1);
 	ck_assert_int_eq(answer.result.error, ENOTDIR);
 	close(file_fd);
@@ -456,11 +456,11 @@ START_TEST(a_removed_directory_is_left_to_the_next_process)
 	struct message request = request_of(MESSAGE_OPEN);
 	int first;
 
-	ck_assert_int_eq(mkdirat(place.directory, "files", 0755), 0);
+	ck_assert_int_eq(mkdirat(place.fd, "files", 0755), 0);
 	strcpy(place.capture.directory, PLACE_DIRECTORY "/files");
 	first = directory_tell(-1);
 	ck_assert_uint_eq(answer.result.again, 0);
-	ck_assert_int_eq(unlinkat(place.directory, "files", AT_REMOVEDIR), 0);
+	ck_assert_int_eq(unlinkat(place.fd, "files", AT_REMOVEDIR), 0);
 	ck_assert_int_eq(ask(&request, -1, MESSAGE_OPENED), -1);
 	ck_assert_int_eq(answer.result.error, ESTALE);
 	ck_assert_uint_eq(answer.result.again, 1);

@@ -58,18 +58,17 @@ START_TEST(links_and_paths_are_not_opened)
 	if (_i)
 		openat2_deny();
 	place_file("file", "x", 1);
-	ck_assert_int_eq(mkdirat(place.directory, "sub", 0700), 0);
+	ck_assert_int_eq(mkdirat(place.fd, "sub", 0700), 0);
 	place_file("sub/file", "x", 1);
-	ck_assert_int_eq(symlinkat("file", place.directory, "link"), 0);
-	ck_assert_int_eq(symlinkat("nothing", place.directory, "dangling"), 0);
-	ck_assert_int_eq(symlinkat("/proc/self/exe", place.directory, "magic"), 0);
-	ck_assert_int_eq(symlinkat("../etc", place.directory, "outside"), 0);
+	ck_assert_int_eq(symlinkat("file", place.fd, "link"), 0);
+	ck_assert_int_eq(symlinkat("nothing", place.fd, "dangling"), 0);
+	ck_assert_int_eq(symlinkat("/proc/self/exe", place.fd, "magic"), 0);
+	ck_assert_int_eq(symlinkat("../etc", place.fd, "outside"), 0);
 	for (size_t i = 0; i < sizeof(samples) / sizeof(*samples); i++)
-		ck_assert_msg(beneath_open(place.directory, samples[i].name, O_RDONLY, 0) ==
+		ck_assert_msg(beneath_open(place.fd, samples[i].name, O_RDONLY, 0) ==
 				      samples[i].error,
 			      "%s", samples[i].name);
-	ck_assert_int_eq(beneath_open(place.directory, "dangling", O_WRONLY | O_CREAT, 0600),
-			 -ELOOP);
+	ck_assert_int_eq(beneath_open(place.fd, "dangling", O_WRONLY | O_CREAT, 0600), -ELOOP);
 	ck_assert_int_lt(place_size("nothing"), 0);
 }
 END_TEST
@@ -84,20 +83,19 @@ START_TEST(files_are_opened_and_made_as_asked)
 	if (_i)
 		openat2_deny();
 	umask(0);
-	fd = beneath_open(place.directory, "new", O_RDWR | O_CREAT | O_EXCL, 0640);
+	fd = beneath_open(place.fd, "new", O_RDWR | O_CREAT | O_EXCL, 0640);
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
 	ck_assert_int_eq(write(fd, "x", 1), 1);
 	ck_assert_int_eq(fstat(fd, &st), 0);
 	ck_assert_uint_eq(st.st_mode, S_IFREG | 0640);
 	close(fd);
-	ck_assert_int_eq(beneath_open(place.directory, "new", O_RDWR | O_CREAT | O_EXCL, 0640),
-			 -EEXIST);
-	fd = beneath_open(place.directory, "new", O_RDONLY, 0640); /* the mode is not for this */
+	ck_assert_int_eq(beneath_open(place.fd, "new", O_RDWR | O_CREAT | O_EXCL, 0640), -EEXIST);
+	fd = beneath_open(place.fd, "new", O_RDONLY, 0640); /* the mode is not for this */
 	ck_assert_int_ge(fd, 0);
 	close(fd);
 	for (unsigned i = 0; i < 2; i++) { /* from its beginning each time */
-		list = beneath_list(place.directory);
+		list = beneath_list(place.fd);
 		ck_assert_ptr_nonnull(list);
 		while (readdir(list))
 			entries++;
@@ -117,13 +115,13 @@ START_TEST(a_directory_may_be_a_link_at_the_start)
 
 	if (_i)
 		openat2_deny();
-	ck_assert_int_eq(mkdirat(place.directory, "real", 0700), 0);
-	ck_assert_int_eq(symlinkat("real", place.directory, "link"), 0);
+	ck_assert_int_eq(mkdirat(place.fd, "real", 0700), 0);
+	ck_assert_int_eq(symlinkat("real", place.fd, "link"), 0);
 	place_file("file", "x", 1);
 	fd = beneath_start(PLACE_DIRECTORY "/link");
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(fstat(fd, &st), 0);
-	ck_assert_int_eq(fstatat(place.directory, "real", &direct, 0), 0);
+	ck_assert_int_eq(fstatat(place.fd, "real", &direct, 0), 0);
 	ck_assert_uint_eq(st.st_ino, direct.st_ino);
 	close(fd);
 	ck_assert_int_eq(beneath_start(PLACE_DIRECTORY "/file"), -ENOTDIR);

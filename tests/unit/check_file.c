@@ -180,11 +180,11 @@ END_TEST
 
 START_TEST(no_room_is_taken_ahead_from_the_reserve)
 {
-	struct file_room room;
+	struct directory_room room;
 	int fd = opened();
 
 	place.capture.file_bytes = 20 * MIB;
-	ck_assert_int_eq(file_room(&place, &room), 0);
+	ck_assert_int_eq(directory_room(&place, &room), 0);
 	ck_assert_uint_eq(room.reserve, 0);
 	place.capture.disk_reserve = room.available - 20 * MIB + 1;
 	file_preallocate(&place, fd);
@@ -219,7 +219,7 @@ END_TEST
 START_TEST(a_group_that_cannot_be_given_is_told)
 {
 	place.capture.file_group = 1;
-	ck_assert_int_eq(fchmod(place.directory, 0777), 0);
+	ck_assert_int_eq(fchmod(place.fd, 0777), 0);
 	ck_assert_int_eq(setgroups(0, NULL), 0);
 	ck_assert_int_eq(setresgid(65534, 65534, 65534), 0);
 	ck_assert_int_eq(setresuid(65534, 65534, 65534), 0);
@@ -252,8 +252,8 @@ END_TEST
 START_TEST(only_a_regular_file_of_that_name_is_locked)
 {
 	place_file("file", "x", 1);
-	ck_assert_int_eq(symlinkat("file", place.directory, "link"), 0);
-	ck_assert_int_eq(mkfifoat(place.directory, "fifo", 0600), 0);
+	ck_assert_int_eq(symlinkat("file", place.fd, "link"), 0);
+	ck_assert_int_eq(mkfifoat(place.fd, "fifo", 0600), 0);
 	ck_assert_int_eq(file_lock(&place, "link", O_RDWR), -EINVAL);
 	ck_assert_int_eq(file_lock(&place, "fifo", O_RDWR), -EINVAL);
 	ck_assert_int_eq(file_lock(&place, "fifo", O_RDONLY), -EINVAL);
@@ -268,13 +268,13 @@ START_TEST(a_file_that_is_also_somebody_elses_is_not_written_to)
 	int fd;
 
 	place_file("file", "x", 1);
-	ck_assert_int_eq(fchownat(place.directory, "file", 1234, 1234, 0), 0);
+	ck_assert_int_eq(fchownat(place.fd, "file", 1234, 1234, 0), 0);
 	ck_assert_int_eq(file_lock(&place, "file", O_RDWR), -EREMOTE);
 	place.owner = 1234; /* may put there what he likes, also this process's own */
 	fd = file_lock(&place, "file", O_RDWR);
 	ck_assert_int_ge(fd, 0);
 	close(fd);
-	ck_assert_int_eq(linkat(place.directory, "file", place.directory, "other", 0), 0);
+	ck_assert_int_eq(linkat(place.fd, "file", place.fd, "other", 0), 0);
 	ck_assert_int_eq(file_lock(&place, "file", O_RDWR), -EMLINK);
 	fd = file_lock(&place, "file", O_RDONLY); /* is it held? */
 	ck_assert_int_ge(fd, 0);
@@ -287,7 +287,7 @@ START_TEST(another_file_in_the_place_of_an_open_one_is_not_renamed)
 {
 	int fd = written();
 
-	ck_assert_int_eq(renameat(place.directory, PARTIAL, place.directory, "away"), 0);
+	ck_assert_int_eq(renameat(place.fd, PARTIAL, place.fd, "away"), 0);
 	place_file(PARTIAL, "canary", 6);
 	file_finish(&place, &request, fd, &result);
 	ck_assert_int_eq(result.error, ENOENT);
@@ -306,7 +306,7 @@ START_TEST(a_hidden_name_that_is_taken_keeps_no_file_from_being_made)
 	struct name name;
 	int fd;
 
-	ck_assert_int_eq(mkdirat(place.directory, SPARE, 0700), 0);
+	ck_assert_int_eq(mkdirat(place.fd, SPARE, 0700), 0);
 	request = (struct message_archive){ .worker = 1, .file = { .serial = 5 } };
 	result = (struct message_result){ 0 };
 	fd = file_open(&place, &request, &result);
@@ -319,8 +319,8 @@ START_TEST(a_hidden_name_that_is_taken_keeps_no_file_from_being_made)
 	for (unsigned i = 0; i < 2; i++) { /* links give way, and what they lead to stays */
 		place_clear();
 		place_file("canary", "canary", 6);
-		ck_assert_int_eq(i ? symlinkat("canary", place.directory, SPARE)
-				   : linkat(place.directory, "canary", place.directory, SPARE, 0),
+		ck_assert_int_eq(i ? symlinkat("canary", place.fd, SPARE)
+				   : linkat(place.fd, "canary", place.fd, SPARE, 0),
 				 0);
 		close(opened());
 		ck_assert_int_eq(place_size("canary"), 6);
@@ -331,12 +331,12 @@ END_TEST
 START_TEST(a_path_that_leads_elsewhere_is_told_once)
 {
 	place_log();
-	file_place_close(&place);
+	directory_close(&place);
 	strcpy(place.capture.directory, PLACE_DIRECTORY "/files");
 	ck_assert_int_eq(mkdir(PLACE_DIRECTORY "/files", 0755), 0);
-	file_place_open(&place, &result);
+	directory_open(&place, &result);
 	ck_assert_int_eq(result.error, 0);
-	file_place_look(&place);
+	directory_path_check(&place);
 	ck_assert_uint_eq(place_logged("is not the directory any more"), 0);
 	for (unsigned i = 1; i < 4; i++) {
 		ck_assert_int_eq(rename(PLACE_DIRECTORY "/files", PLACE_DIRECTORY "/away"), 0);
@@ -344,12 +344,12 @@ START_TEST(a_path_that_leads_elsewhere_is_told_once)
 			ck_assert_int_eq(mkdir(PLACE_DIRECTORY "/files", 0755), 0);
 		if (i == 3)
 			ck_assert_int_eq(symlink("/", PLACE_DIRECTORY "/files"), 0);
-		file_place_look(&place);
-		file_place_look(&place);
+		directory_path_check(&place);
+		directory_path_check(&place);
 		ck_assert_uint_eq(place_logged("is not the directory any more"), i);
 		remove(PLACE_DIRECTORY "/files");
 		ck_assert_int_eq(rename(PLACE_DIRECTORY "/away", PLACE_DIRECTORY "/files"), 0);
-		file_place_look(&place);
+		directory_path_check(&place);
 		ck_assert_uint_eq(place_logged("is not the directory any more"), i);
 	}
 }
@@ -370,10 +370,10 @@ static const struct {
 START_TEST(a_directory_that_others_may_change_is_told)
 {
 	place_log();
-	ck_assert_int_eq(fchmod(place.directory, directories[_i].mode), 0);
-	ck_assert_int_eq(fchown(place.directory, directories[_i].owner, (gid_t)-1), 0);
-	file_place_close(&place);
-	file_place_open(&place, &result);
+	ck_assert_int_eq(fchmod(place.fd, directories[_i].mode), 0);
+	ck_assert_int_eq(fchown(place.fd, directories[_i].owner, (gid_t)-1), 0);
+	directory_close(&place);
+	directory_open(&place, &result);
 	ck_assert_int_eq(result.error, 0);
 	ck_assert_uint_eq(place_logged("<4>"), directories[_i].told != NULL);
 	if (directories[_i].told)
@@ -415,23 +415,23 @@ START_TEST(a_share_is_one_of_bytes_and_of_inodes)
 			      .f_files = 2000,
 			      .f_favail = 300 };
 	struct message_capture c = { .disk_reserve_percent = 20 };
-	struct file_room room = file_room_of(&c, &fs);
+	struct directory_room room = directory_room_of(&c, &fs);
 
 	ck_assert_uint_eq(room.available, 600 * 4096);
 	ck_assert_uint_eq(room.reserve, 1000 * 4096 / 100 * 20);
 	ck_assert_uint_eq(room.inodes, 300);
 	ck_assert_uint_eq(room.inode_reserve, 400);
 	c.disk_reserve = 5; /* bytes */
-	room = file_room_of(&c, &fs);
+	room = directory_room_of(&c, &fs);
 	ck_assert_uint_eq(room.reserve, 5);
 	ck_assert_uint_eq(room.inode_reserve, 0);
 	c.disk_reserve = 0;
 	fs.f_files = fs.f_favail = 0; /* no number of them, as on btrfs */
-	room = file_room_of(&c, &fs);
+	room = directory_room_of(&c, &fs);
 	ck_assert_uint_eq(room.inodes, UINT64_MAX);
 	ck_assert_uint_eq(room.inode_reserve, 0);
 	fs.f_blocks = fs.f_bavail = 0; /* in memory */
-	room = file_room_of(&c, &fs);
+	room = directory_room_of(&c, &fs);
 	ck_assert_uint_eq(room.available, UINT64_MAX);
 	ck_assert_uint_eq(room.reserve, 0);
 }

@@ -31,7 +31,7 @@ static int left_by(const char *name, uint8_t machine, bool packets)
 	head_make(file.bytes, &other, 0, "Linux 6.1", "afcapd");
 	ck_assert(head_valid(file.bytes));
 	place_file(name, file.bytes, packets ? file.size : HEAD_BYTES);
-	fd = openat(place.directory, name, O_RDWR);
+	fd = openat(place.fd, name, O_RDWR);
 	ck_assert_int_ge(fd, 0);
 	return fd;
 }
@@ -174,7 +174,7 @@ START_TEST(a_trial_does_not_judge_what_may_pass)
 		int fd;
 
 		snprintf(name, sizeof(name), "%u", place_count());
-		fd = openat(place.directory, name, O_WRONLY | O_CREAT, 0600);
+		fd = openat(place.fd, name, O_WRONLY | O_CREAT, 0600);
 		if (fd < 0 || posix_fallocate(fd, 0, 4096)) {
 			close(fd);
 			break;

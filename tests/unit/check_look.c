@@ -89,17 +89,17 @@ static void finished(void)
 
 static void away(void)
 {
-	ck_assert_int_eq(renameat(place.directory, request.name, place.directory, "away"), 0);
+	ck_assert_int_eq(renameat(place.fd, request.name, place.fd, "away"), 0);
 }
 
 static void gone(void)
 {
-	ck_assert_int_eq(unlinkat(place.directory, request.name, 0), 0);
+	ck_assert_int_eq(unlinkat(place.fd, request.name, 0), 0);
 }
 
 static void emptied(void)
 {
-	int other = openat(place.directory, request.name, O_WRONLY | O_TRUNC);
+	int other = openat(place.fd, request.name, O_WRONLY | O_TRUNC);
 
 	ck_assert_int_ge(other, 0);
 	close(other);
@@ -137,7 +137,7 @@ START_TEST(what_was_done_to_it_is_told)
 	ck_assert_str_eq(looked(), "was moved away");
 	place_file(PARTIAL, "other", 5);
 	ck_assert_str_eq(looked(), "was replaced by another file");
-	ck_assert_int_eq(renameat(place.directory, "away", place.directory, PARTIAL), 0);
+	ck_assert_int_eq(renameat(place.fd, "away", place.fd, PARTIAL), 0);
 	ck_assert_str_eq(looked(), "");
 	emptied();
 	ck_assert_str_eq(looked(), "was truncated");
@@ -180,7 +180,7 @@ END_TEST
 /* Its packets are where files are. */
 START_TEST(a_file_that_somebody_gave_its_final_name_is_not_lost)
 {
-	ck_assert_int_eq(renameat(place.directory, PARTIAL, place.directory, FINISHED), 0);
+	ck_assert_int_eq(renameat(place.fd, PARTIAL, place.fd, FINISHED), 0);
 	ck_assert_str_eq(looked(), "was moved away");
 	finished();
 	ck_assert_int_eq(result.error, 0);
@@ -335,8 +335,8 @@ START_TEST(what_cannot_be_named_is_asked_for_again)
 	struct stat st;
 	uid_t root = geteuid();
 
-	ck_assert_int_eq(fchmod(place.directory, 0500), 0);
-	ck_assert_int_eq(fchown(place.directory, 65534, 65534), 0);
+	ck_assert_int_eq(fchmod(place.fd, 0500), 0);
+	ck_assert_int_eq(fchown(place.fd, 65534, 65534), 0);
 	ck_assert_int_eq(seteuid(65534), 0);
 	finished();
 	ck_assert_int_eq(result.error, EACCES);

@@ -26,7 +26,7 @@
 #define BEGIN	 UINT64_C(5000000000)
 #define LEFT	 FOREIGN_LEFT_NS
 
-static struct file_place places[CONFIG_CAPTURES_MAX];
+static struct directory directories[CONFIG_CAPTURES_MAX];
 static struct recording file;
 
 static void setup(void)
@@ -34,7 +34,7 @@ static void setup(void)
 	place_setup();
 	memset(place.capture.machine, 7, sizeof(place.capture.machine));
 	place.capture.together = 1;
-	places[5] = place;
+	directories[5] = place;
 }
 
 /* A file whose head says who made it: with packets, or the head alone. */
@@ -54,13 +54,13 @@ static bool stepped_until(uint64_t end_ns)
 	bool done = false;
 
 	for (uint64_t now = BEGIN; now < end_ns; now += LEFT)
-		done |= orphan_step(&place, places, now);
-	return done || orphan_step(&place, places, end_ns);
+		done |= orphan_step(&place, directories, now);
+	return done || orphan_step(&place, directories, end_ns);
 }
 
 static int lock_of(const char *name)
 {
-	int fd = openat(place.directory, name, O_RDWR | O_CLOEXEC);
+	int fd = openat(place.fd, name, O_RDWR | O_CLOEXEC);
 
 	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
 	return fd;
@@ -74,12 +74,12 @@ START_TEST(files_of_no_capture_are_repaired_under_their_own_name)
 	place_log();
 	made_by(PARTIAL, "gone-1", 3, true);
 	made_by(SPARE, "gone-1", 3, false);
-	ck_assert(!orphan_step(&place, places, BEGIN));
-	ck_assert(!orphan_step(&place, places, BEGIN + LEFT - 1));
+	ck_assert(!orphan_step(&place, directories, BEGIN));
+	ck_assert(!orphan_step(&place, directories, BEGIN + LEFT - 1));
 	ck_assert_int_eq(place_size(PARTIAL), (int64_t)file.size);
 	ck_assert_int_eq(place_size(SPARE), HEAD_BYTES);
-	ck_assert(orphan_step(&place, places, BEGIN + LEFT));
-	ck_assert(!orphan_step(&place, places, BEGIN + 2 * LEFT));
+	ck_assert(orphan_step(&place, directories, BEGIN + LEFT));
+	ck_assert(!orphan_step(&place, directories, BEGIN + 2 * LEFT));
 	ck_assert_uint_eq(place_count(), 1);
 	ck_assert(
 		recording_read(repaired, place_read(FINISHED, repaired, sizeof(repaired)), &found));
@@ -107,12 +107,12 @@ START_TEST(one_file_of_no_capture_is_repaired_at_a_time_and_all_spares)
 		name_make_spare(text, captures[i / 3], i % 3, 1, i);
 		made_by(text, captures[i / 3], i % 3, false);
 	}
-	ck_assert(!orphan_step(&place, places, BEGIN));
-	ck_assert(orphan_step(&place, places, BEGIN + LEFT));
+	ck_assert(!orphan_step(&place, directories, BEGIN));
+	ck_assert(orphan_step(&place, directories, BEGIN + LEFT));
 	ck_assert_uint_eq(place_count(), 9);
 	do
 		steps++;
-	while (orphan_step(&place, places, BEGIN + LEFT));
+	while (orphan_step(&place, directories, BEGIN + LEFT));
 	ck_assert_uint_eq(steps, 9);
 	ck_assert_int_gt(place_size("b-w0-w2-19700101T000000.001000Z.pcapng"), (int64_t)file.size);
 	ck_assert_uint_eq(place_count(), 9);
@@ -131,7 +131,7 @@ START_TEST(however_many_there_are)
 		made_by(text, "gone", i % 64, false);
 	}
 	for (unsigned i = 0; i < 30 && place_count(); i++, now += LEFT)
-		orphan_step(&place, places, now);
+		orphan_step(&place, directories, now);
 	ck_assert_uint_eq(place_count(), 0);
 }
 END_TEST
@@ -148,22 +148,21 @@ START_TEST(what_was_held_meanwhile_is_waited_for_again)
 		uint64_t now = BEGIN + i * 2 * LEFT;
 		int spare;
 
-		ck_assert(!orphan_step(&place, places, now));
+		ck_assert(!orphan_step(&place, directories, now));
 		fd = lock_of(PARTIAL);
 		spare = lock_of(SPARE);
-		ck_assert(!orphan_step(&place, places, now + LEFT));
+		ck_assert(!orphan_step(&place, directories, now + LEFT));
 		close(fd);
 		close(spare);
 	}
-	ck_assert(!orphan_step(&place, places, BEGIN + 10 * LEFT));
-	fd = openat(place.directory, PARTIAL,
-		    O_WRONLY | O_CLOEXEC); /* written by who has no lock */
+	ck_assert(!orphan_step(&place, directories, BEGIN + 10 * LEFT));
+	fd = openat(place.fd, PARTIAL, O_WRONLY | O_CLOEXEC); /* written by who has no lock */
 	ck_assert_int_eq(ftruncate(fd, (off_t)file.size + 100), 0);
 	close(fd);
-	ck_assert_int_eq(unlinkat(place.directory, SPARE, 0), 0);
-	ck_assert(!orphan_step(&place, places, BEGIN + 11 * LEFT));
+	ck_assert_int_eq(unlinkat(place.fd, SPARE, 0), 0);
+	ck_assert(!orphan_step(&place, directories, BEGIN + 11 * LEFT));
 	ck_assert_int_eq(place_size(PARTIAL), (int64_t)file.size + 100);
-	ck_assert(orphan_step(&place, places, BEGIN + 12 * LEFT));
+	ck_assert(orphan_step(&place, directories, BEGIN + 12 * LEFT));
 	ck_assert_int_gt(place_size(FINISHED), HEAD_BYTES);
 }
 END_TEST
@@ -175,7 +174,7 @@ START_TEST(what_is_held_or_in_use_is_left_alone)
 	made_by(PARTIAL, "gone-1", 3, true);
 	made_by(SPARE, "gone-1", 3, false);
 	fd = lock_of(PARTIAL);
-	used = openat(place.directory, SPARE, O_RDONLY | O_CLOEXEC);
+	used = openat(place.fd, SPARE, O_RDONLY | O_CLOEXEC);
 	inuse_begin(used);
 	ck_assert(!stepped_until(BEGIN + 5 * LEFT));
 	ck_assert_int_eq(place_size(PARTIAL), (int64_t)file.size);
@@ -193,11 +192,11 @@ START_TEST(captures_of_this_daemon_see_to_their_own_files)
 	made_by(PARTIAL, "gone-1", 3, true);
 	place.capture.together = 2; /* one is to be told of yet */
 	ck_assert(!stepped_until(BEGIN + 3 * LEFT));
-	places[9] = place;
-	snprintf(places[9].capture.name, CAPTURE_NAME_BYTES, "gone-1");
+	directories[9] = place;
+	snprintf(directories[9].capture.name, CAPTURE_NAME_BYTES, "gone-1");
 	ck_assert(!stepped_until(BEGIN + 3 * LEFT));
 	ck_assert_int_eq(place_size(PARTIAL), (int64_t)file.size);
-	snprintf(places[9].capture.name, CAPTURE_NAME_BYTES, "gone-2");
+	snprintf(directories[9].capture.name, CAPTURE_NAME_BYTES, "gone-2");
 	ck_assert(stepped_until(BEGIN + 3 * LEFT));
 	ck_assert_int_eq(place_size(PARTIAL), -1);
 }
@@ -253,13 +252,13 @@ static void no_orphan_make(unsigned kind)
 	} else if (kind == 2) {
 		place_file(PARTIAL, "", 0);
 	} else if (kind == 3) {
-		ck_assert_int_eq(linkat(place.directory, PARTIAL, place.directory, "second", 0), 0);
+		ck_assert_int_eq(linkat(place.fd, PARTIAL, place.fd, "second", 0), 0);
 	} else if (kind == 4) {
-		ck_assert_int_eq(fchownat(place.directory, PARTIAL, 1234, (gid_t)-1, 0), 0);
+		ck_assert_int_eq(fchownat(place.fd, PARTIAL, 1234, (gid_t)-1, 0), 0);
 	} else {
-		ck_assert_int_eq(renameat(place.directory, PARTIAL, place.directory, "x"), 0);
-		ck_assert_int_eq(kind == 5 ? symlinkat("x", place.directory, PARTIAL)
-					   : mkfifoat(place.directory, PARTIAL, 0600),
+		ck_assert_int_eq(renameat(place.fd, PARTIAL, place.fd, "x"), 0);
+		ck_assert_int_eq(kind == 5 ? symlinkat("x", place.fd, PARTIAL)
+					   : mkfifoat(place.fd, PARTIAL, 0600),
 				 0);
 	}
 }
@@ -271,9 +270,9 @@ START_TEST(what_nobody_here_made_is_left_in_silence)
 
 	place_log();
 	no_orphan_make((unsigned)_i);
-	ck_assert_int_eq(fstatat(place.directory, PARTIAL, &before, AT_SYMLINK_NOFOLLOW), 0);
+	ck_assert_int_eq(fstatat(place.fd, PARTIAL, &before, AT_SYMLINK_NOFOLLOW), 0);
 	ck_assert(!stepped_until(BEGIN + 3 * LEFT));
-	ck_assert_int_eq(fstatat(place.directory, PARTIAL, &after, AT_SYMLINK_NOFOLLOW), 0);
+	ck_assert_int_eq(fstatat(place.fd, PARTIAL, &after, AT_SYMLINK_NOFOLLOW), 0);
 	ck_assert_int_eq(before.st_size, after.st_size);
 	ck_assert_int_eq(before.st_ino, after.st_ino);
 	ck_assert_int_eq(before.st_ctim.tv_nsec, after.st_ctim.tv_nsec);
@@ -307,7 +306,7 @@ START_TEST(budgets_of_captures_neither_count_nor_remove_them)
 	for (unsigned i = 0; i < 3; i++) {
 		ck_assert(retention_enforce(&place, 0, &result));
 		ck_assert_uint_eq(result.removed, 0);
-		orphan_step(&place, places, BEGIN + i * LEFT);
+		orphan_step(&place, directories, BEGIN + i * LEFT);
 	}
 	ck_assert_int_gt(place_size(FINISHED), HEAD_BYTES);
 	ck_assert_int_eq(place_size("eth0-w0-" STAMP ".pcapng"), (int64_t)file.size);
@@ -326,8 +325,8 @@ START_TEST(it_is_the_youngest_of_its_own_capture)
 	place.newest_ns = UINT64_C(4100000000) * 1000000000;
 	place_finished("eth0-w0-" STAMP ".pcapng", place.newest_ns);
 	ck_assert(stepped_until(BEGIN + LEFT));
-	ck_assert_int_eq(fstatat(place.directory, FINISHED, &finished, 0), 0);
-	ck_assert_int_eq(fstatat(place.directory, "gone-1-w0-" STAMP ".pcapng", &other, 0), 0);
+	ck_assert_int_eq(fstatat(place.fd, FINISHED, &finished, 0), 0);
+	ck_assert_int_eq(fstatat(place.fd, "gone-1-w0-" STAMP ".pcapng", &other, 0), 0);
 	ck_assert_int_eq(finished.st_mtim.tv_sec, other.st_mtim.tv_sec);
 	ck_assert_int_gt(finished.st_mtim.tv_nsec, other.st_mtim.tv_nsec);
 }

@@ -163,7 +163,7 @@ START_TEST(a_finished_file_only_gets_its_name)
 
 	recording_build(&file, 20, 41, true);
 	place_file(PARTIAL, file.bytes, file.size);
-	fd = openat(place.directory, PARTIAL, O_RDWR | O_CLOEXEC);
+	fd = openat(place.fd, PARTIAL, O_RDWR | O_CLOEXEC);
 	ck_assert_int_eq(fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 1 << 24), 0);
 	ck_assert(step());
 	ck_assert_uint_eq(result.repaired, 1);
@@ -185,7 +185,7 @@ START_TEST(an_open_file_of_any_name_can_be_repaired)
 
 	recording_build(&file, 20, 42, true);
 	place_file("x", file.bytes, file.chunks[9].end + 50);
-	fd = openat(place.directory, "x", O_RDWR | O_CLOEXEC);
+	fd = openat(place.fd, "x", O_RDWR | O_CLOEXEC);
 	ck_assert_int_eq(repair_file(fd, "x", &chunks), REPAIR_CUT);
 	ck_assert_uint_eq(chunks.count, 10);
 	ck_assert(recording_read(repaired, place_read("x", repaired, sizeof(repaired)), &found));
@@ -212,7 +212,7 @@ START_TEST(a_chunk_need_not_fit_into_memory)
 
 	recording_build(&file, 1, 43, false);
 	place_file("x", file.bytes, file.size);
-	fd = openat(place.directory, "x", O_RDWR | O_CLOEXEC);
+	fd = openat(place.fd, "x", O_RDWR | O_CLOEXEC);
 	write_at(fd, file.size, head, 20);
 	for (uint64_t i = 0, at = file.size + 80; i < 6; i++, at += total) {
 		write_at(fd, at, (uint32_t[]){ 6, total, 0, 0, 0, data, data }, 7);
@@ -252,7 +252,7 @@ START_TEST(a_file_that_is_held_is_left_alone)
 	recording_build(&file, 3, 45, false);
 	place_file(PARTIAL, file.bytes, file.size);
 	place_file(".eth0-w0-1-1.spare", file.bytes, HEAD_BYTES);
-	fd = openat(place.directory, PARTIAL, O_RDWR | O_CLOEXEC);
+	fd = openat(place.fd, PARTIAL, O_RDWR | O_CLOEXEC);
 	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
 	ck_assert(step()); /* the spare */
 	ck_assert_uint_eq(result.again, 0);
@@ -263,7 +263,7 @@ START_TEST(a_file_that_is_held_is_left_alone)
 	close(fd);
 	ck_assert(step());
 	ck_assert_uint_eq(result.repaired, 1);
-	fd = openat(place.directory, ".eth0-w0-1-2.spare", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	fd = openat(place.fd, ".eth0-w0-1-2.spare", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
 	ck_assert(!step());
 	ck_assert_uint_eq(place_count(), 2);
@@ -314,16 +314,15 @@ static void hostile_make(unsigned kind)
 {
 	place_file("target", file.bytes, file.size);
 	if (kind == 0)
-		ck_assert_int_eq(symlinkat("target", place.directory, PARTIAL), 0);
+		ck_assert_int_eq(symlinkat("target", place.fd, PARTIAL), 0);
 	else if (kind == 1)
-		ck_assert_int_eq(mkfifoat(place.directory, PARTIAL, 0600), 0);
+		ck_assert_int_eq(mkfifoat(place.fd, PARTIAL, 0600), 0);
 	else if (kind == 2)
-		ck_assert_int_eq(mkdirat(place.directory, PARTIAL, 0700), 0);
+		ck_assert_int_eq(mkdirat(place.fd, PARTIAL, 0700), 0);
 	else if (kind == 3)
-		ck_assert_int_eq(mknodat(place.directory, PARTIAL, S_IFCHR | 0600, makedev(1, 3)),
-				 0);
+		ck_assert_int_eq(mknodat(place.fd, PARTIAL, S_IFCHR | 0600, makedev(1, 3)), 0);
 	else if (kind == 4)
-		ck_assert_int_eq(linkat(place.directory, "target", place.directory, PARTIAL, 0), 0);
+		ck_assert_int_eq(linkat(place.fd, "target", place.fd, PARTIAL, 0), 0);
 	else if (kind == 5)
 		place_file(PARTIAL, file.bytes + 4, file.size - 4); /* not begun as ours are */
 	else if (kind == 8)
@@ -334,11 +333,11 @@ static void hostile_make(unsigned kind)
 			   "\xff\xff\xff\xff\x1c\0\0\0",
 			   28);
 	else if (kind == 6)
-		ck_assert_int_eq(symlinkat("none", place.directory, ".eth0-w0-1-1.spare"), 0);
+		ck_assert_int_eq(symlinkat("none", place.fd, ".eth0-w0-1-1.spare"), 0);
 	else
 		place_file(PARTIAL, file.bytes, file.size);
 	if (kind == 7)
-		ck_assert_int_eq(fchownat(place.directory, PARTIAL, 1234, (gid_t)-1, 0), 0);
+		ck_assert_int_eq(fchownat(place.fd, PARTIAL, 1234, (gid_t)-1, 0), 0);
 }
 
 START_TEST(what_is_no_file_of_ours_is_told_once_and_left)
@@ -366,7 +365,7 @@ START_TEST(a_file_is_tried_again_when_somebody_saw_to_it)
 	hostile_make(4);
 	ck_assert(!step());
 	usleep(20000); /* change times have the kernel's tick */
-	ck_assert_int_eq(unlinkat(place.directory, "target", 0), 0);
+	ck_assert_int_eq(unlinkat(place.fd, "target", 0), 0);
 	ck_assert(step());
 	ck_assert_uint_eq(result.repaired, 1);
 }
@@ -376,15 +375,15 @@ END_TEST
 static void swap_for_ever(void)
 {
 	for (;;) {
-		unlinkat(place.directory, "hard", 0);
-		unlinkat(place.directory, "soft", 0);
-		linkat(place.directory, "canary", place.directory, "hard", 0);
-		symlinkat("canary", place.directory, "soft");
+		unlinkat(place.fd, "hard", 0);
+		unlinkat(place.fd, "soft", 0);
+		linkat(place.fd, "canary", place.fd, "hard", 0);
+		symlinkat("canary", place.fd, "soft");
 		place_file("next", file.bytes, file.size);
-		renameat(place.directory, "next", place.directory, PARTIAL);
+		renameat(place.fd, "next", place.fd, PARTIAL);
 		for (unsigned i = 0; i < 300; i++)
-			renameat2(place.directory, i % 7 ? "hard" : "soft", place.directory,
-				  PARTIAL, RENAME_EXCHANGE);
+			renameat2(place.fd, i % 7 ? "hard" : "soft", place.fd, PARTIAL,
+				  RENAME_EXCHANGE);
 	}
 }
 
@@ -397,7 +396,7 @@ START_TEST(nothing_else_is_hit_when_a_name_is_swapped_meanwhile)
 
 	recording_build(&file, 2, 50, false);
 	place_file("canary", file.bytes, file.size);
-	ck_assert_int_eq(fstatat(place.directory, "canary", &before, 0), 0);
+	ck_assert_int_eq(fstatat(place.fd, "canary", &before, 0), 0);
 	other = fork();
 	if (other == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -407,12 +406,12 @@ START_TEST(nothing_else_is_hit_when_a_name_is_swapped_meanwhile)
 		step();
 		done += result.repaired;
 		if (result.repaired) /* or there would be no end of them */
-			unlinkat(place.directory, FINISHED, 0);
+			unlinkat(place.fd, FINISHED, 0);
 	}
 	kill(other, SIGKILL);
 	ck_assert_int_eq(waitpid(other, NULL, 0), other);
 	ck_assert_uint_gt(done, 0);
-	ck_assert_int_eq(fstatat(place.directory, "canary", &after, 0), 0);
+	ck_assert_int_eq(fstatat(place.fd, "canary", &after, 0), 0);
 	ck_assert_int_eq(after.st_size, before.st_size);
 	ck_assert_int_eq(after.st_mtim.tv_sec, before.st_mtim.tv_sec);
 	ck_assert_int_eq(after.st_mtim.tv_nsec, before.st_mtim.tv_nsec);

@@ -49,8 +49,7 @@ START_TEST(of_each_worker_it_is_told_where_its_files_end)
 	memset(other + HEAD_BYTES, 0x55, sizeof(other) - HEAD_BYTES);
 	place_file("eth0-w3-19700101T000000.001000Z.pcapng.partial", other, sizeof(other));
 	place_file("eth0-w4-19700101T000000.001000Z.pcapng.partial", file.bytes, file.size);
-	fd = openat(place.directory, "eth0-w4-19700101T000000.001000Z.pcapng.partial",
-		    O_RDWR | O_CLOEXEC);
+	fd = openat(place.fd, "eth0-w4-19700101T000000.001000Z.pcapng.partial", O_RDWR | O_CLOEXEC);
 	ck_assert_int_eq(flock(fd, LOCK_EX | LOCK_NB), 0);
 	recording_build(&file, 5, 48, true);
 	second = file.chunks[4].last_ns;

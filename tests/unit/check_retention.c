@@ -44,7 +44,7 @@ static int held(const char *name, size_t bytes)
 	int fd;
 
 	place_file(name, NULL, bytes);
-	fd = openat(place.directory, name, O_RDWR | O_CLOEXEC);
+	fd = openat(place.fd, name, O_RDWR | O_CLOEXEC);
 	ck_assert_int_eq(flock(fd, LOCK_EX | LOCK_NB), 0);
 	return fd;
 }
@@ -135,7 +135,7 @@ START_TEST(what_a_dead_daemon_left_counts_as_what_it_takes)
 	place.capture.disk_budget = 41960;
 	ck_assert(enforce(0));
 	ck_assert_uint_eq(result.removed, 0);
-	fd = openat(place.directory, partial, O_RDWR | O_CLOEXEC);
+	fd = openat(place.fd, partial, O_RDWR | O_CLOEXEC);
 	ck_assert_int_eq(fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 409600), 0);
 	close(fd);
 	ck_assert(!enforce(0));
@@ -148,7 +148,7 @@ static uint64_t available(void)
 {
 	struct statvfs fs;
 
-	ck_assert_int_eq(fstatvfs(place.directory, &fs), 0);
+	ck_assert_int_eq(fstatvfs(place.fd, &fs), 0);
 	return (uint64_t)fs.f_bavail * fs.f_frsize;
 }
 
@@ -235,7 +235,7 @@ START_TEST(a_removed_file_that_is_being_read_counts_as_removed)
 
 	for (unsigned i = 0; i < 4; i++)
 		place_file(named(NAME_FINISHED, 0, START_US + i), NULL, 4 * MIB);
-	reader = openat(place.directory, named(NAME_FINISHED, 0, START_US), O_RDONLY | O_CLOEXEC);
+	reader = openat(place.fd, named(NAME_FINISHED, 0, START_US), O_RDONLY | O_CLOEXEC);
 	place.capture.disk_reserve = available() + 1;
 	enforce(0);
 	ck_assert_uint_eq(result.removed, 1);
@@ -257,12 +257,11 @@ START_TEST(foreign_files_are_never_touched)
 	for (unsigned i = 0; i < 6; i++)
 		place_file(names[i], NULL, 5000);
 	place_file("target", NULL, 5000);
-	ck_assert_int_eq(symlinkat("target", place.directory, named(NAME_FINISHED, 0, START_US)),
-			 0);
-	ck_assert_int_eq(symlinkat("none", place.directory, named(NAME_SUSPECT, 0, START_US)), 0);
-	ck_assert_int_eq(mkdirat(place.directory, named(NAME_FINISHED, 1, START_US), 0700), 0);
-	ck_assert_int_eq(mkfifoat(place.directory, named(NAME_FINISHED, 2, START_US), 0600), 0);
-	ck_assert_int_eq(mkfifoat(place.directory, named(NAME_PARTIAL, 2, START_US), 0600), 0);
+	ck_assert_int_eq(symlinkat("target", place.fd, named(NAME_FINISHED, 0, START_US)), 0);
+	ck_assert_int_eq(symlinkat("none", place.fd, named(NAME_SUSPECT, 0, START_US)), 0);
+	ck_assert_int_eq(mkdirat(place.fd, named(NAME_FINISHED, 1, START_US), 0700), 0);
+	ck_assert_int_eq(mkfifoat(place.fd, named(NAME_FINISHED, 2, START_US), 0600), 0);
+	ck_assert_int_eq(mkfifoat(place.fd, named(NAME_PARTIAL, 2, START_US), 0600), 0);
 	place_file(named(NAME_FINISHED, 3, START_US), NULL, 5000); /* ours */
 	place.capture.disk_budget = 1;
 	place.capture.disk_reserve = UINT64_MAX;
@@ -326,7 +325,7 @@ START_TEST(files_may_vanish_at_any_moment)
 		other = fork();
 		if (other == 0) {
 			for (unsigned i = 300; i-- > 0;)
-				unlinkat(place.directory, named(NAME_FINISHED, 0, START_US + i), 0);
+				unlinkat(place.fd, named(NAME_FINISHED, 0, START_US + i), 0);
 			_exit(0);
 		}
 		ck_assert(enforce(0));
@@ -375,7 +374,7 @@ START_TEST(files_of_other_users_neither_count_nor_go)
 		place_file(named(NAME_PARTIAL, i, START_US), NULL, 1000);
 		for (unsigned partial = 0; partial < 2; partial++)
 			ck_assert_int_eq(
-				fchownat(place.directory,
+				fchownat(place.fd,
 					 named(partial ? NAME_PARTIAL : NAME_FINISHED, i, START_US),
 					 owners[i], (gid_t)-1, 0),
 				0);

@@ -37,18 +37,18 @@ START_TEST(what_is_no_socket_stays)
 	place_file("canary", "x", 1);
 	for (unsigned i = 0; i < 4; i++) {
 		if (i == 0)
-			ck_assert_int_eq(symlinkat("canary", place.directory, "socket"), 0);
+			ck_assert_int_eq(symlinkat("canary", place.fd, "socket"), 0);
 		else if (i == 1)
-			ck_assert_int_eq(symlinkat("none", place.directory, "socket"), 0);
+			ck_assert_int_eq(symlinkat("none", place.fd, "socket"), 0);
 		else if (i == 2)
-			ck_assert_int_eq(mkfifoat(place.directory, "socket", 0600), 0);
+			ck_assert_int_eq(mkfifoat(place.fd, "socket", 0600), 0);
 		else
-			ck_assert_int_eq(mkdirat(place.directory, "socket", 0700), 0);
+			ck_assert_int_eq(mkdirat(place.fd, "socket", 0700), 0);
 		ck_assert_int_eq(unixsocket_listen(PATH, 0660), -ENOTSOCK);
 		ck_assert_int_eq(lstat(PATH, &st), 0);
 		ck_assert_int_eq(remove(PATH), 0);
 	}
-	ck_assert_int_eq(fstatat(place.directory, "canary", &st, 0), 0);
+	ck_assert_int_eq(fstatat(place.fd, "canary", &st, 0), 0);
 	ck_assert_uint_eq(st.st_gid, getegid());
 	ck_assert_int_lt(place_size("none"), 0);
 }

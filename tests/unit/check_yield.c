@@ -37,7 +37,7 @@ static uint64_t available(void)
 {
 	struct statvfs fs;
 
-	ck_assert_int_eq(fstatvfs(place.directory, &fs), 0);
+	ck_assert_int_eq(fstatvfs(place.fd, &fs), 0);
 	return (uint64_t)fs.f_bavail * fs.f_frsize;
 }
 
@@ -46,8 +46,7 @@ START_TEST(for_what_is_refused_one_file_goes)
 {
 	for (unsigned i = 0; i < 4; i++)
 		place_file(named(NAME_FINISHED, 0, START_US + i), NULL, MIB);
-	ck_assert_int_eq(linkat(place.directory, named(NAME_FINISHED, 0, START_US), place.directory,
-				"kept", 0),
+	ck_assert_int_eq(linkat(place.fd, named(NAME_FINISHED, 0, START_US), place.fd, "kept", 0),
 			 0);
 	result = (struct message_result){ 0 };
 	place_log();
@@ -102,7 +101,7 @@ START_TEST(files_whose_removal_makes_no_room_stay_but_for_some)
 
 	for (unsigned i = 0; i < 4 * YIELDS; i++) {
 		place_file(named(NAME_FINISHED, 0, START_US + i), NULL, MIB);
-		readers[i] = openat(place.directory, named(NAME_FINISHED, 0, START_US + i),
+		readers[i] = openat(place.fd, named(NAME_FINISHED, 0, START_US + i),
 				    O_RDONLY | O_CLOEXEC);
 	}
 	place_file("foreign", NULL, available());

@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct file_place place;
+struct directory place;
 
 static int log_file;
 
@@ -31,28 +31,28 @@ void place_setup(void)
 	snprintf(size, sizeof(size), "size=%u", PLACE_BYTES);
 	ck_assert_int_eq(mount("none", PLACE_DIRECTORY, "tmpfs", 0, size), 0);
 	log_open(LOG_EMERG, "");
-	place = (struct file_place){ .capture = { .link_type = 1,
-						  .file_mode = 0640,
-						  .workers = 2,
-						  .sync = 1,
-						  .file_group = -1,
-						  .file_bytes = 1000000,
-						  .token = 0xabcdef,
-						  .name = "eth0",
-						  .interface = "eth0",
-						  .directory = PLACE_DIRECTORY } };
-	file_place_open(&place, &result);
+	place = (struct directory){ .capture = { .link_type = 1,
+						 .file_mode = 0640,
+						 .workers = 2,
+						 .sync = 1,
+						 .file_group = -1,
+						 .file_bytes = 1000000,
+						 .token = 0xabcdef,
+						 .name = "eth0",
+						 .interface = "eth0",
+						 .directory = PLACE_DIRECTORY } };
+	directory_open(&place, &result);
 	ck_assert_msg(result.error == 0, "%s", result.text);
 }
 
 void place_teardown(void)
 {
-	file_place_close(&place);
+	directory_close(&place);
 }
 
 void place_file(const char *name, const void *bytes, size_t count)
 {
-	int fd = openat(place.directory, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int fd = openat(place.fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
 	ck_assert_int_ge(fd, 0);
 	if (bytes)
@@ -69,14 +69,14 @@ void place_finished(const char *name, uint64_t ns)
 	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
 					   { (time_t)(ns / 1000000000), (long)(ns % 1000000000) } };
 
-	ck_assert_int_eq(utimensat(place.directory, name, times, AT_SYMLINK_NOFOLLOW), 0);
+	ck_assert_int_eq(utimensat(place.fd, name, times, AT_SYMLINK_NOFOLLOW), 0);
 }
 
 int64_t place_size(const char *name)
 {
 	struct stat st;
 
-	return fstatat(place.directory, name, &st, AT_SYMLINK_NOFOLLOW) ? -1 : st.st_size;
+	return fstatat(place.fd, name, &st, AT_SYMLINK_NOFOLLOW) ? -1 : st.st_size;
 }
 
 /* Counts, or removes. */
@@ -92,7 +92,7 @@ static unsigned entries(bool removing)
 			continue;
 		n++;
 		if (removing)
-			unlinkat(place.directory, entry->d_name,
+			unlinkat(place.fd, entry->d_name,
 				 entry->d_type == DT_DIR ? AT_REMOVEDIR : 0);
 	}
 	closedir(directory);
@@ -111,7 +111,7 @@ void place_clear(void)
 
 size_t place_read(const char *name, void *bytes, size_t room)
 {
-	int fd = openat(place.directory, name, O_RDONLY | O_CLOEXEC);
+	int fd = openat(place.fd, name, O_RDONLY | O_CLOEXEC);
 	ssize_t n;
 
 	ck_assert_msg(fd >= 0, "%s: %s", name, strerror(errno));

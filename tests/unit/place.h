@@ -10,7 +10,7 @@
 #define PLACE_DIRECTORY "/mnt"
 #define PLACE_BYTES	(256u << 20)
 
-extern struct file_place place;
+extern struct directory place;
 
 /* Fixtures: the capture "eth0" in an empty directory; nothing is logged. */
 void place_setup(void);
