@@ -198,7 +198,7 @@ endef
 # that was killed did.
 COVERAGE := -O0 -g --coverage -fprofile-update=atomic -DCOVERAGE
 PARSERS := daemon/base/(channel|config.*|ledger)[.]c daemon/control/(varlink|http.*|refuse|listener)[.]c daemon/archive/(chunks|names|repair)[.]c \
-	daemon/supervisor/(saved|filter.*)[.]c daemon/worker/(pcapng|inplace|cooked)[.]c lib/(block|packet|frame)[.]c
+	daemon/supervisor/(checkpoint|filter.*)[.]c daemon/worker/(pcapng|inplace|cooked)[.]c lib/(block|packet|frame)[.]c
 # covered: name, percent of the lines at least, which files
 covered = gcovr -r . --object-directory build-coverage $(3) build-coverage -s --txt build-coverage/$(1).txt --fail-under-line $(2) \
 	>build-coverage/said; rc=$$?; tail -n 3 build-coverage/said; exit $$rc
@@ -230,7 +230,7 @@ FUZZ_LENGTH_config := 3000
 FUZZ_LENGTH_encode := 8200
 FUZZ_LENGTH_filter := 400
 FUZZ_LENGTH_ledger := 1600
-FUZZ_LENGTH_saved := 6000
+FUZZ_LENGTH_checkpoint := 6000
 
 fuzz: $(FUZZ_CHOSEN:%=fuzz-%)
 

@@ -116,14 +116,14 @@ static void slots_drop(struct capture *capture)
 }
 
 /* A new record for the next daemon. */
-static int saved_make(struct capture *capture)
+static int checkpoint_make(struct capture *capture)
 {
 	uint64_t ignored;
 
-	capture->saved_fd = saved_create();
+	capture->saved_fd = checkpoint_create();
 	if (capture->saved_fd < 0)
 		return capture->saved_fd;
-	capture->saved = saved_map(capture->saved_fd, &ignored);
+	capture->saved = checkpoint_map(capture->saved_fd, &ignored);
 	if (!capture->saved)
 		return -errno;
 	capture->saved->gap_ns = capture->gap_ns;
@@ -160,7 +160,7 @@ int capture_init(struct capture *capture, struct supervisor *supervisor, struct 
 	if (!capture->workers)
 		capture->workers = config_workers(c);
 	if (rc == 0 && !resumed)
-		rc = saved_make(capture);
+		rc = checkpoint_make(capture);
 	if (rc == 0)
 		rc = slots_make(capture, resumed);
 	if (rc) {
@@ -348,7 +348,7 @@ void capture_free(struct capture *capture)
 	free(capture->slots);
 	free(capture->earlier);
 	capture_filter_free(capture);
-	saved_unmap(capture->saved);
+	checkpoint_unmap(capture->saved);
 	if (capture->saved_fd >= 0)
 		close(capture->saved_fd);
 	if (capture->deadline)

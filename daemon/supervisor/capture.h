@@ -52,7 +52,7 @@ struct capture {
 	bool renamed; /* it is not called as configured any more, which was told */
 	struct left
 		*resume; /* what a daemon before left of each worker, until it is gone on with */
-	struct saved *saved; /* for the next daemon */
+	struct checkpoint *saved; /* for the next daemon */
 	int saved_fd;
 	uint64_t given_up_ns;	    /* realtime: a ring of it was, of a ledger of no use; 0: none */
 	uint64_t gap_ns;	    /* realtime since when nothing is recorded; 0: no gap */

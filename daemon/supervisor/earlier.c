@@ -24,7 +24,8 @@ static const struct {
 } fields[] = {
 #define FIELD(name, key)                                                                           \
 	{                                                                                          \
-		offsetof(struct saved_shape, name), sizeof(((struct saved_shape *)0)->name), key   \
+		offsetof(struct checkpoint_shape, name),                                           \
+			sizeof(((struct checkpoint_shape *)0)->name), key                          \
 	}
 	FIELD(workers, "workers"),     FIELD(block_bytes, "block_size"),
 	FIELD(blocks, "ring_size"),    FIELD(block_timeout_ms, "block_timeout"),
@@ -36,10 +37,10 @@ static const struct {
 #undef FIELD
 };
 
-void earlier_differences(const struct capture *capture, const struct saved_shape *shape, char *text,
-			 size_t size)
+void earlier_differences(const struct capture *capture, const struct checkpoint_shape *shape,
+			 char *text, size_t size)
 {
-	struct saved_shape now = resume_shape(capture);
+	struct checkpoint_shape now = resume_shape(capture);
 	size_t n = 0;
 
 	*text = '\0';
@@ -50,7 +51,7 @@ void earlier_differences(const struct capture *capture, const struct saved_shape
 					      fields[i].key);
 }
 
-static struct afcap_geometry ring_of(const struct saved_shape *shape)
+static struct afcap_geometry ring_of(const struct checkpoint_shape *shape)
 {
 	return (struct afcap_geometry){ .version = AFCAP_TPACKET_V3,
 					.block_bytes = shape->block_bytes,
@@ -58,7 +59,7 @@ static struct afcap_geometry ring_of(const struct saved_shape *shape)
 					.block_timeout_ms = shape->block_timeout_ms };
 }
 
-bool earlier_valid(const struct saved_shape *shape)
+bool earlier_valid(const struct checkpoint_shape *shape)
 {
 	struct afcap_geometry ring = ring_of(shape);
 
@@ -70,7 +71,7 @@ bool earlier_valid(const struct saved_shape *shape)
 	       (shape->output == OUTPUT_NONE || *shape->directory == '/');
 }
 
-void earlier_config(struct config_capture *config, const struct saved_shape *shape)
+void earlier_config(struct config_capture *config, const struct checkpoint_shape *shape)
 {
 	config->workers = shape->workers;
 	config->block_size = shape->block_bytes;
@@ -91,7 +92,7 @@ void earlier_config(struct config_capture *config, const struct saved_shape *sha
 	config->disk_budget = config->max_age = config->disk_reserve = 0;
 }
 
-int earlier_make(struct capture *capture, const struct saved_shape *shape)
+int earlier_make(struct capture *capture, const struct checkpoint_shape *shape)
 {
 	struct config_capture *config = malloc(sizeof(*config));
 
@@ -121,7 +122,7 @@ void earlier_forget(struct capture *capture)
  * back; `workers` in the record says which is so, whenever this is interrupted. */
 static int slots_resize(struct capture *capture, unsigned workers)
 {
-	struct saved *saved = capture->saved;
+	struct checkpoint *saved = capture->saved;
 	unsigned before = capture->workers;
 	int rc = 0;
 

@@ -17,7 +17,7 @@ static bool configured(const struct config *config, const char *name)
 }
 
 /* Recorded nothing: false. What is left of it is dropped then. */
-static bool section_add(struct config *config, const char *name, const struct saved *saved)
+static bool section_add(struct config *config, const char *name, const struct checkpoint *saved)
 {
 	struct config_capture *capture;
 	struct config_error error;
@@ -42,14 +42,14 @@ void former_add(struct config *config)
 	for (unsigned i = 0; (name = handover_capture(i, &fd)); i++) {
 		char copy[CAPTURE_NAME_BYTES];
 		uint64_t ignored;
-		struct saved *saved;
+		struct checkpoint *saved;
 		bool recorded;
 
 		if (!*name || fd < 0 || configured(config, name))
 			continue;
-		saved = saved_map(fd, &ignored);
+		saved = checkpoint_map(fd, &ignored);
 		recorded = !saved || section_add(config, name, saved);
-		saved_unmap(saved);
+		checkpoint_unmap(saved);
 		snprintf(copy, sizeof(copy), "%s", name);
 		if (!recorded)
 			handover_discard(copy);

@@ -224,8 +224,8 @@ int limits_file_size(const struct config *config, const struct config_capture *c
 		 least = c->output == OUTPUT_PCAPNG ? FILE_BLOCKS * (uint64_t)c->block_size : 0;
 	char where[256];
 
-	if (least < sizeof(struct saved))
-		least = sizeof(struct saved);
+	if (least < sizeof(struct checkpoint))
+		least = sizeof(struct checkpoint);
 	config_where(config, c, "file_size", where, sizeof(where));
 	if (most < least)
 		return capture_error(error, EX_CONFIG,

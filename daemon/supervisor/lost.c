@@ -20,12 +20,12 @@ uint64_t lost_packets(const struct ledger_file *record, uint64_t kept)
 }
 
 /* `written` without what is lost. A worker's word for both: never below 0. */
-static uint64_t left_of(const struct saved_slot *saved, uint64_t written)
+static uint64_t left_of(const struct checkpoint_slot *saved, uint64_t written)
 {
 	return written > saved->packets_lost ? written - saved->packets_lost : 0;
 }
 
-void lost_pay(struct saved_slot *saved, uint64_t written)
+void lost_pay(struct checkpoint_slot *saved, uint64_t written)
 {
 	uint64_t left = left_of(saved, written);
 
@@ -33,14 +33,14 @@ void lost_pay(struct saved_slot *saved, uint64_t written)
 		saved->written_shown = left;
 }
 
-uint64_t lost_bounded(const struct saved_slot *saved, uint64_t written, uint64_t packets)
+uint64_t lost_bounded(const struct checkpoint_slot *saved, uint64_t written, uint64_t packets)
 {
 	uint64_t left = left_of(saved, written);
 
 	return packets < left ? packets : left;
 }
 
-void lost_bound(struct saved_slot *saved, uint64_t written)
+void lost_bound(struct checkpoint_slot *saved, uint64_t written)
 {
 	if (saved->packets_lost > written)
 		saved->packets_lost = written;
@@ -48,7 +48,7 @@ void lost_bound(struct saved_slot *saved, uint64_t written)
 		saved->written_shown = written;
 }
 
-void lost_count(const struct saved_slot *saved, bool exact, struct counters *c)
+void lost_count(const struct checkpoint_slot *saved, bool exact, struct counters *c)
 {
 	uint64_t left = left_of(saved, c->written);
 
@@ -59,7 +59,7 @@ void lost_count(const struct saved_slot *saved, bool exact, struct counters *c)
 	c->files_lost = saved->files_lost;
 }
 
-uint64_t lost_debt(const struct saved_slot *saved, uint64_t written)
+uint64_t lost_debt(const struct checkpoint_slot *saved, uint64_t written)
 {
 	uint64_t left = left_of(saved, written);
 
@@ -109,7 +109,7 @@ void lost_ended(struct slot *slot, const struct ledger_file *record, uint64_t ke
 	uint64_t written = slot->before.written + slot->reported.written,
 		 packets = lost_bounded(slot->saved, written, lost_packets(record, kept));
 
-	saved_lose(slot->saved, saved_find(slot->saved, record->serial), packets);
+	checkpoint_lose(slot->saved, checkpoint_find(slot->saved, record->serial), packets);
 	slot->lost_ns = clock_mono_ns();
 	slot_log(slot, LOG_ERR,
 		 "%s: %" PRIu64 " packets in it are lost, and counted as "
@@ -120,7 +120,7 @@ void lost_ended(struct slot *slot, const struct ledger_file *record, uint64_t ke
 
 void lost_missing(struct slot *slot, uint64_t serial)
 {
-	const struct saved_file *saved = saved_find(slot->saved, serial);
+	const struct checkpoint_file *saved = checkpoint_find(slot->saved, serial);
 	struct ledger_totals totals = ledger_totals(slot->ledger);
 	struct ledger_file record = totals.current;
 	char what[96];

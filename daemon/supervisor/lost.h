@@ -8,7 +8,7 @@
 #ifndef LOST_H
 #define LOST_H
 
-#include "saved.h"
+#include "checkpoint.h"
 
 struct capture;
 struct output_file;
@@ -20,20 +20,20 @@ struct slot;
 uint64_t lost_packets(const struct ledger_file *record, uint64_t kept);
 
 /* Moves saved->written_shown on: `written` is what the workers wrote. */
-void lost_pay(struct saved_slot *saved, uint64_t written);
+void lost_pay(struct checkpoint_slot *saved, uint64_t written);
 
 /* What is lost was written before: no more is lost than `packets`, of what the workers wrote and is
  * not lost yet. */
-uint64_t lost_bounded(const struct saved_slot *saved, uint64_t written, uint64_t packets);
+uint64_t lost_bounded(const struct checkpoint_slot *saved, uint64_t written, uint64_t packets);
 
 /* The same of a record that a daemon before left. */
-void lost_bound(struct saved_slot *saved, uint64_t written);
+void lost_bound(struct checkpoint_slot *saved, uint64_t written);
 
 /* Takes what is lost out of `written`: all of it (`exact`), or as far as it is paid. */
-void lost_count(const struct saved_slot *saved, bool exact, struct counters *counters);
+void lost_count(const struct checkpoint_slot *saved, bool exact, struct counters *counters);
 
 /* Packets that readers are still shown as written. */
-uint64_t lost_debt(const struct saved_slot *saved, uint64_t written);
+uint64_t lost_debt(const struct checkpoint_slot *saved, uint64_t written);
 
 /* ---- of slots ---- */
 

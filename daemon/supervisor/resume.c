@@ -35,10 +35,10 @@ struct left {
 	const char *problem; /* of the ledger; NULL: it is usable */
 };
 
-struct saved_shape resume_shape(const struct capture *capture)
+struct checkpoint_shape resume_shape(const struct capture *capture)
 {
 	const struct config_capture *c = capture->config;
-	struct saved_shape shape;
+	struct checkpoint_shape shape;
 
 	memset(&shape, 0, sizeof(shape)); /* it is compared as bytes */
 	shape.workers = capture->workers;
@@ -123,7 +123,7 @@ static bool unread_sum(const struct capture *capture, struct left *list, unsigne
 		       uint64_t *packets)
 {
 	uint32_t ring[2] = { 0, 0 };
-	bool known = saved_ring(capture->saved_fd, &ring[0], &ring[1]);
+	bool known = checkpoint_ring(capture->saved_fd, &ring[0], &ring[1]);
 	int fd;
 
 	for (unsigned i = 0; i < count; i++)
@@ -137,19 +137,19 @@ static bool unread_sum(const struct capture *capture, struct left *list, unsigne
 
 /* `auto` was decided when the capture began: the CPUs that this process may use by now change
  * nothing of that. */
-static unsigned workers_of(const struct config_capture *config, const struct saved *saved)
+static unsigned workers_of(const struct config_capture *config, const struct checkpoint *saved)
 {
 	return config->workers == CONFIG_AUTO ? saved->shape.workers : (unsigned)config->workers;
 }
 
 /* The capture is what the record says it was. Returns NULL, or why it cannot be. */
-static const char *shape_take(struct capture *capture, const struct saved *saved)
+static const char *shape_take(struct capture *capture, const struct checkpoint *saved)
 {
-	struct saved_shape now;
+	struct checkpoint_shape now;
 
 	if (!saved->since_ns)
 		return NOTHING_YET;
-	if (!earlier_valid(&saved->shape) || !saved_valid(saved))
+	if (!earlier_valid(&saved->shape) || !checkpoint_valid(saved))
 		return "its record is damaged";
 	capture->workers = workers_of(capture->config, saved);
 	now = resume_shape(capture);
@@ -170,7 +170,7 @@ static const char *shape_take(struct capture *capture, const struct saved *saved
 /* Of a worker whose ledger is of no use: nobody knows what was written of its ring. */
 static void left_give_up(struct capture *capture, unsigned worker, struct left *l)
 {
-	const struct saved_shape *shape = &capture->saved->shape;
+	const struct checkpoint_shape *shape = &capture->saved->shape;
 	uint64_t unread = 0;
 	bool known;
 
@@ -185,7 +185,7 @@ static void left_give_up(struct capture *capture, unsigned worker, struct left *
 		  known ? "" : " or more");
 	left_close(l);
 	handover_discard_worker(capture->config->name, worker);
-	saved_anew(&capture->saved->slots[worker]);
+	checkpoint_reset(&capture->saved->slots[worker]);
 	*l = (struct left){ .ledger_fd = -1, .ring_fd = -1 };
 	capture->given_up_ns = clock_real_ns();
 }
@@ -251,7 +251,7 @@ bool resume_take(struct capture *capture)
 	capture->saved_fd = handover_take(&key);
 	if (capture->saved_fd < 0)
 		return false;
-	capture->saved = saved_map(capture->saved_fd, &capture->gap_ns);
+	capture->saved = checkpoint_map(capture->saved_fd, &capture->gap_ns);
 	why = capture->saved	? shape_take(capture, capture->saved)
 	      : errno == EPROTO ? "it was of another version"
 				: failure_text(errno);
@@ -272,7 +272,7 @@ bool resume_take(struct capture *capture)
 	resume_refuse(capture, list, count, why);
 	earlier_forget(capture);
 	capture->workers = 0;
-	saved_unmap(capture->saved);
+	checkpoint_unmap(capture->saved);
 	close(capture->saved_fd);
 	capture->saved = NULL;
 	capture->saved_fd = -1;
@@ -326,7 +326,7 @@ static const char *device_problem(const struct capture *capture, struct link *li
 static void rings_go_on(struct capture *capture)
 {
 	for (unsigned i = 0; i < capture->workers; i++) {
-		saved_lost(capture->slots[i].saved);
+		checkpoint_recover(capture->slots[i].saved);
 		slot_resume(&capture->slots[i], capture->resume[i].ring_fd);
 		lost_bound(capture->slots[i].saved,
 			   capture->slots[i].before.written + capture->slots[i].reported.written);
@@ -402,7 +402,7 @@ void resume_filtered(struct capture *capture, const struct capture_error *error)
  * any more: what they hold is written. The gap goes on. */
 static void resume_rest(struct capture *capture)
 {
-	const struct saved *saved = capture->saved;
+	const struct checkpoint *saved = capture->saved;
 	const char *why = "its daemon died while it began anew";
 
 	capture->gap_ns = saved->alive_ns;
@@ -436,7 +436,7 @@ static void resume_changed(struct capture *capture)
 
 void resume_start(struct capture *capture)
 {
-	const struct saved *saved = capture->saved;
+	const struct checkpoint *saved = capture->saved;
 	char when[CLOCK_TEXT_BYTES];
 	struct link link = { 0 };
 	bool whole = rings_whole(capture), ours = !capture->earlier && !capture->former;

@@ -383,7 +383,7 @@ void slot_sum(const struct slot *slot, struct counters *counters)
 
 static void counters_of(const struct slot *slot, bool exact, struct counters *counters)
 {
-	const struct saved_slot *saved = slot->saved;
+	const struct checkpoint_slot *saved = slot->saved;
 
 	slot_sum(slot, counters);
 	counters->restarts = saved->restarts;

@@ -4,7 +4,7 @@
 #define SLOT_H
 
 #include "files.h"
-#include "saved.h"
+#include "checkpoint.h"
 
 struct capture;
 
@@ -63,7 +63,7 @@ struct slot {
 	struct counters before;	   /* of ledgers that the slot had before this one */
 	struct counters reported;  /* by the worker, absolute */
 	struct ledger_file record; /* its file, as it was reported last */
-	struct saved_slot *saved;
+	struct checkpoint_slot *saved;
 	uint64_t generation;		 /* of its ring */
 	unsigned failures;		 /* deaths without progress between them */
 	uint64_t deaths_ns[SLOT_DEATHS]; /* monotonic: when those were */

@@ -40,17 +40,17 @@ static void file_finish(struct slot *slot, struct output_file *file,
 static void file_end(struct slot *slot, struct output_file *file, const struct ledger_file *record)
 {
 	unsigned capture = slot->capture->index;
-	struct saved_file *saved = saved_find(slot->saved, file->serial);
+	struct checkpoint_file *saved = checkpoint_find(slot->saved, file->serial);
 
 	if (file->reopen && file->fd < 0) { /* finished as soon as it is found */
-		saved_end(saved, record);
+		checkpoint_end(saved, record);
 		if (file->failed)
 			files_forget(file);
 	} else if (file->named) {
-		saved_end(saved, record);
+		checkpoint_end(saved, record);
 		file_finish(slot, file, record);
 	} else {
-		saved_drop(saved);
+		checkpoint_drop(saved);
 		files_discard(slot_files(slot), capture, slot->index, file, slot);
 	}
 }
@@ -88,7 +88,7 @@ static void file_lost(struct slot *slot)
 	static const struct ledger_file never;
 	struct ledger_totals totals = ledger_totals(slot->ledger);
 
-	saved_drop(saved_find(slot->saved, totals.current.serial));
+	checkpoint_drop(checkpoint_find(slot->saved, totals.current.serial));
 	ledger_next_file(slot->ledger);
 	slot->awaits_file = false;
 	if (slot->spare) /* what is in it was not committed */
@@ -102,24 +102,24 @@ static void file_lost(struct slot *slot)
 	spares_make(slot->capture);
 }
 
-static struct output_file *file_again(struct slot *slot, const struct saved_file *saved)
+static struct output_file *file_again(struct slot *slot, const struct checkpoint_file *saved)
 {
 	return files_reopen(slot_files(slot), slot->capture->index, slot->index,
 			    saved->serial_after - 1, saved->device, saved->inode, slot);
 }
 
 /* What ended and was not finished when its daemon died is finished as soon as it is found. */
-static void ended_resume(struct slot *slot, struct saved_file *saved,
+static void ended_resume(struct slot *slot, struct checkpoint_file *saved,
 			 const struct ledger_totals *totals)
 {
 	uint64_t serial = saved->serial_after - 1;
 
 	if (serial == totals->previous.serial && totals->previous.since_ns)
-		saved_end(saved, &totals->previous);
+		checkpoint_end(saved, &totals->previous);
 	else if (serial == totals->current.serial && totals->current.since_ns)
-		saved_end(saved, &totals->current); /* its ring is gone */
+		checkpoint_end(saved, &totals->current); /* its ring is gone */
 	if (!saved->ended || !file_again(slot, saved))
-		saved_drop(saved); /* repaired as any other that is left */
+		checkpoint_drop(saved); /* repaired as any other that is left */
 }
 
 void slotfiles_resume(struct slot *slot)
@@ -131,8 +131,8 @@ void slotfiles_resume(struct slot *slot)
 		slot_go_on(slot);
 		return;
 	}
-	for (unsigned i = 0; i < SAVED_FILES; i++) {
-		struct saved_file *saved = &slot->saved->files[i];
+	for (unsigned i = 0; i < CHECKPOINT_FILES; i++) {
+		struct checkpoint_file *saved = &slot->saved->files[i];
 
 		if (!saved->serial_after)
 			continue;
@@ -232,11 +232,11 @@ void slotfiles_suspend(struct slot *slot)
 /* A file of a daemon before, which is not in use any more. */
 static void old_finish(struct slot *slot, struct output_file *file)
 {
-	struct saved_file *saved = saved_find(slot->saved, file->serial);
+	struct checkpoint_file *saved = checkpoint_find(slot->saved, file->serial);
 
 	file->named = true;
 	if (saved && saved->ended && !saved->record.since_ns) {
-		saved_drop(saved);
+		checkpoint_drop(saved);
 		files_discard(slot_files(slot), slot->capture->index, slot->index, file, slot);
 	} else if (saved && saved->ended)
 		file_finish(slot, file, &saved->record);
@@ -262,7 +262,7 @@ static void event_opened(void *owner, struct output_file *file)
 		return; /* else it is not needed any more, and is discarded next */
 	}
 	if (!file->reopen)
-		saved_put(slot->saved, file->serial, file->device, file->inode);
+		checkpoint_put(slot->saved, file->serial, file->device, file->inode);
 	else
 		file->named = strstr(file->name, ".partial") != NULL;
 	if (slot->awaits_file && file == slot->current) {
@@ -287,7 +287,7 @@ static void event_finished(void *owner, const struct ledger_file *record, bool s
 	} else if (result) {
 		slot->saved->files_completed += !result->error;
 		slot->saved->sync_errors += result->error && !spoiled;
-		saved_drop(saved_find(slot->saved, record->serial));
+		checkpoint_drop(checkpoint_find(slot->saved, record->serial));
 	}
 	slot->finishing -= result != NULL;
 	if (record->serial + 1 >= slot->rotating || !slotfiles_rotating(slot))
@@ -342,7 +342,7 @@ static void file_not_found(struct slot *slot, struct output_file *file, int erro
 	if (file == slot->current) {
 		file_lost(slot);
 	} else {
-		saved_drop(saved_find(slot->saved, file->serial));
+		checkpoint_drop(checkpoint_find(slot->saved, file->serial));
 		if (file == slot->spare)
 			slot->spare = NULL;
 		spares_make(slot->capture);
@@ -418,7 +418,7 @@ void slotfiles_sync(struct slot *slot)
 
 static void file_count(struct slot *slot, const struct output_file *file)
 {
-	struct saved_file *saved = saved_find(slot->saved, file->serial);
+	struct checkpoint_file *saved = checkpoint_find(slot->saved, file->serial);
 
 	if (saved && saved->counted)
 		return;
@@ -476,7 +476,7 @@ void slotfiles_close(struct slot *slot, const struct ledger_file *record)
 	if (slot->current)
 		file_end(slot, slot->current, &last);
 	if (slot->spare) {
-		saved_drop(saved_find(slot->saved, slot->spare->serial));
+		checkpoint_drop(checkpoint_find(slot->saved, slot->spare->serial));
 		files_discard(slot_files(slot), capture, slot->index, slot->spare, slot);
 	}
 	slot->current = slot->spare = NULL;

@@ -535,7 +535,7 @@ upgrade_begins_anew() { # OBJECT VERSION REASON
 	[ "$(account written)" -lt "$recorded" ] || fail "counters did not begin anew"
 }
 t_upgrade_with_other_ledgers() { upgrade_begins_anew daemon/base/ledger.o LEDGER_VERSION "its ledgers are of another version"; }
-t_upgrade_with_other_records() { upgrade_begins_anew daemon/supervisor/saved.o SAVED_VERSION "it was of another version"; }
+t_upgrade_with_other_records() { upgrade_begins_anew daemon/supervisor/checkpoint.o CHECKPOINT_VERSION "it was of another version"; }
 
 # ---- another configuration ----
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct saved_slot saved;
+static struct checkpoint_slot saved;
 
 /* What a reader is shown of a worker that wrote so many, and discarded 7. */
 static struct counters shown(uint64_t written, bool exact)
@@ -30,7 +30,7 @@ static void setup(void)
 START_TEST(written_stands_still_until_the_loss_is_made_up)
 {
 	ck_assert_uint_eq(shown(1000, false).written, 1000);
-	saved_lose(&saved, NULL, 300);
+	checkpoint_lose(&saved, NULL, 300);
 	ck_assert_uint_eq(shown(1000, false).written, 1000);
 	ck_assert_uint_eq(shown(1000, false).discarded_file_lost, 0);
 	ck_assert_uint_eq(lost_debt(&saved, 1000), 300);
@@ -48,7 +48,7 @@ END_TEST
 START_TEST(the_account_is_exact_at_once)
 {
 	shown(1000, false);
-	saved_lose(&saved, NULL, 300);
+	checkpoint_lose(&saved, NULL, 300);
 	ck_assert_uint_eq(shown(1000, true).written, 700);
 	ck_assert_uint_eq(shown(1000, true).discarded_file_lost, 300);
 	ck_assert_uint_eq(shown(1000, false).written, 1000);
@@ -70,14 +70,14 @@ START_TEST(no_counter_falls_whatever_is_lost_when)
 		if (what == 0 && written > lost) {
 			uint64_t n = 1 + (uint64_t)rand() % (written - lost);
 
-			saved_lose(&saved, NULL, n);
+			checkpoint_lose(&saved, NULL, n);
 			lost += n;
 		} else if (what == 1) {
-			struct saved_slot next = saved;
+			struct checkpoint_slot next = saved;
 
 			memset(&saved, 0xff, sizeof(saved));
 			saved = next;
-			saved_lost(&saved);
+			checkpoint_recover(&saved);
 		} else {
 			written += (uint64_t)rand() % 1000;
 		}
@@ -110,7 +110,7 @@ END_TEST
 START_TEST(nothing_is_counted_below_zero)
 {
 	shown(10, false);
-	saved_lose(&saved, NULL, 1000);
+	checkpoint_lose(&saved, NULL, 1000);
 	ck_assert_uint_eq(shown(10, true).written, 0);
 	ck_assert_uint_eq(shown(10, true).discarded_file_lost, 10);
 	ck_assert_uint_eq(shown(12, false).written, 10);
@@ -125,9 +125,9 @@ START_TEST(no_more_is_lost_than_was_written)
 	const struct ledger_file hostile = { .finish = { .written = UINT64_MAX } };
 
 	ck_assert_uint_eq(lost_bounded(&saved, 1000, 300), 300);
-	saved_lose(&saved, NULL, lost_bounded(&saved, 1000, lost_packets(&hostile, 0)));
+	checkpoint_lose(&saved, NULL, lost_bounded(&saved, 1000, lost_packets(&hostile, 0)));
 	ck_assert_uint_eq(saved.packets_lost, 1000);
-	saved_lose(&saved, NULL, lost_bounded(&saved, 1010, lost_packets(&hostile, 0)));
+	checkpoint_lose(&saved, NULL, lost_bounded(&saved, 1010, lost_packets(&hostile, 0)));
 	ck_assert_uint_eq(saved.packets_lost, 1010);
 	ck_assert_uint_eq(shown(2000, true).written, 990);
 	ck_assert_uint_eq(saved.files_lost, 2);
@@ -144,18 +144,18 @@ END_TEST
 /* A SIGKILL after any store. */
 START_TEST(a_loss_is_counted_once_wherever_that_is_interrupted)
 {
-	struct saved_file *file;
+	struct checkpoint_file *file;
 
-	saved_put(&saved, 4, 1, 2);
-	saved_lose(&saved, saved_find(&saved, 4), 20);
+	checkpoint_put(&saved, 4, 1, 2);
+	checkpoint_lose(&saved, checkpoint_find(&saved, 4), 20);
 	ck_assert_uint_eq(saved.packets_lost, 20);
 	ck_assert_uint_eq(saved.files_lost, 1);
-	ck_assert_ptr_null(saved_find(&saved, 4));
+	ck_assert_ptr_null(checkpoint_find(&saved, 4));
 	for (unsigned stores = 0; stores < 4; stores++) {
-		struct saved_slot killed = saved;
+		struct checkpoint_slot killed = saved;
 
-		saved_put(&killed, 5, 1, 2);
-		file = saved_find(&killed, 5);
+		checkpoint_put(&killed, 5, 1, 2);
+		file = checkpoint_find(&killed, 5);
 		file->lost_packets_after = 50;
 		file->lost_files_after = 2;
 		file->lost = stores > 0;
@@ -163,10 +163,10 @@ START_TEST(a_loss_is_counted_once_wherever_that_is_interrupted)
 			killed.packets_lost = 50;
 		if (stores > 2)
 			killed.files_lost = 2;
-		saved_lost(&killed);
+		checkpoint_recover(&killed);
 		ck_assert_uint_eq(killed.packets_lost, stores ? 50 : 20);
 		ck_assert_uint_eq(killed.files_lost, stores ? 2 : 1);
-		ck_assert((saved_find(&killed, 5) == NULL) == (stores > 0));
+		ck_assert((checkpoint_find(&killed, 5) == NULL) == (stores > 0));
 	}
 }
 END_TEST

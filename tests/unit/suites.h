@@ -23,7 +23,7 @@ Suite *suite_chunks(void);
 Suite *suite_repair(void);
 Suite *suite_file(void);
 Suite *suite_archive(void);
-Suite *suite_saved(void);
+Suite *suite_checkpoint(void);
 Suite *suite_log(void);
 Suite *suite_beneath(void);
 Suite *suite_unixsocket(void);

@@ -1,9 +1,9 @@
-/* Fuzz target: what systemd's descriptor store may hold: names, the saved memory of a capture, a
+/* Fuzz target: what systemd's descriptor store may hold: names, the checkpoint of a capture, a
  * ledger, of arbitrary bytes, taken by the supervisor as at its start. What is gone on with is as
  * its record says, which can be; what is refused leaves nothing open. A name is of one capture at
  * most.
  *
- * Input: options; a name's length and the name; a ledger; the saved memory, zeros behind. */
+ * Input: options; a name's length and the name; a ledger; the checkpoint, zeros behind. */
 #include "fuzz.h"
 
 #include "../../daemon/base/log.h"
@@ -30,8 +30,8 @@ enum {
 
 struct input {
 	uint8_t options;
-	const uint8_t *name, *ledger, *saved;
-	size_t name_bytes, ledger_bytes, saved_bytes;
+	const uint8_t *name, *ledger, *checkpoint;
+	size_t name_bytes, ledger_bytes, checkpoint_bytes;
 };
 
 static struct config_capture config = {
@@ -49,8 +49,8 @@ static bool input_cut(struct input *in, const uint8_t *data, size_t bytes)
 	bytes -= in->name_bytes;
 	in->ledger = in->name + in->name_bytes;
 	in->ledger_bytes = bytes < sizeof(struct ledger) ? bytes : sizeof(struct ledger);
-	in->saved = in->ledger + in->ledger_bytes;
-	in->saved_bytes = bytes - in->ledger_bytes;
+	in->checkpoint = in->ledger + in->ledger_bytes;
+	in->checkpoint_bytes = bytes - in->ledger_bytes;
 	return true;
 }
 
@@ -92,61 +92,62 @@ static int ledger_make(const struct input *in)
 	return fd;
 }
 
-static int saved_make(const struct input *in, const struct saved_shape *shape)
+static int checkpoint_make(const struct input *in, const struct checkpoint_shape *shape)
 {
 	uint64_t alive_ns;
-	struct saved *s;
+	struct checkpoint *s;
 	int fd;
 
 	if (!(in->options & SIZE_RIGHT)) {
 		fd = memfd_create("fuzz", MFD_CLOEXEC);
-		if (write(fd, in->saved, in->saved_bytes) != (ssize_t)in->saved_bytes)
+		if (write(fd, in->checkpoint, in->checkpoint_bytes) !=
+		    (ssize_t)in->checkpoint_bytes)
 			abort();
 		return fd;
 	}
-	fd = saved_create();
-	s = saved_map(fd, &alive_ns);
-	memcpy(in->options & HEAD_RIGHT ? (void *)&s->alive_ns : (void *)s, in->saved,
-	       in->saved_bytes);
+	fd = checkpoint_create();
+	s = checkpoint_map(fd, &alive_ns);
+	memcpy(in->options & HEAD_RIGHT ? (void *)&s->alive_ns : (void *)s, in->checkpoint,
+	       in->checkpoint_bytes);
 	if (in->options & SHAPE_RIGHT) {
 		uint32_t link_type = s->shape.link_type;
 
 		s->shape = *shape;
 		s->shape.link_type = link_type;
 	}
-	saved_unmap(s);
+	checkpoint_unmap(s);
 	return fd;
 }
 
 /* The records as the files of the slot are found again and put. */
-static void files_check(struct saved_slot *slot, const struct ledger_totals *t)
+static void files_check(struct checkpoint_slot *slot, const struct ledger_totals *t)
 {
-	struct saved_file *f = saved_find(slot, t->current.serial);
+	struct checkpoint_file *f = checkpoint_find(slot, t->current.serial);
 
 	if (f && f->serial_after != t->current.serial + 1)
 		abort();
-	saved_end(f, &t->current);
+	checkpoint_end(f, &t->current);
 	if (f && !f->ended)
 		abort();
-	saved_put(slot, t->current.serial + 1, 1, 2);
-	f = saved_find(slot, t->current.serial + 1);
+	checkpoint_put(slot, t->current.serial + 1, 1, 2);
+	f = checkpoint_find(slot, t->current.serial + 1);
 	if (f && (f->ended || f->device != 1 || f->inode != 2))
 		abort();
-	saved_drop(f);
-	for (unsigned i = 0; i < SAVED_FILES; i++)
+	checkpoint_drop(f);
+	for (unsigned i = 0; i < CHECKPOINT_FILES; i++)
 		if (f == &slot->files[i] && f->serial_after)
 			abort();
 }
 
 static void gone_on_with(struct capture *capture, int ring_fd)
 {
-	struct saved *s = capture->saved;
+	struct checkpoint *s = capture->saved;
 	int fd = resume_ledger(capture, 0);
 	struct ledger *l = ledger_map(fd);
 	struct ledger_totals t;
 
 	if (!l || !s || !s->since_ns || !memchr(s->gap_why, '\0', sizeof(s->gap_why)) ||
-	    !earlier_valid(&s->shape) || !saved_valid(s) || capture->workers != 1 ||
+	    !earlier_valid(&s->shape) || !checkpoint_valid(s) || capture->workers != 1 ||
 	    strcmp(s->shape.interface, capture->config->interface) != 0 || s->shape.workers != 1 ||
 	    s->shape.blocks != capture->ring.blocks ||
 	    (s->shape.link_type != 1 && s->shape.link_type != 101 && s->shape.link_type != 276))
@@ -159,7 +160,7 @@ static void gone_on_with(struct capture *capture, int ring_fd)
 	close(fd);
 	if (ring_fd >= 0)
 		close(ring_fd);
-	saved_unmap(s);
+	checkpoint_unmap(s);
 	close(capture->saved_fd);
 	free(capture->resume);
 	earlier_forget(capture);
@@ -177,7 +178,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
 	struct capture capture = { .config = &config, .saved_fd = -1 };
 	int before = fd_lowest(), ring_fd = -1;
-	struct saved_shape shape;
+	struct checkpoint_shape shape;
 	struct input in;
 	char name[64];
 
@@ -193,7 +194,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	capture.link_type = 1;
 	shape = resume_shape(&capture);
 	name_check(&in);
-	handover_left("capture.a.1", saved_make(&in, &shape));
+	handover_left("capture.a.1", checkpoint_make(&in, &shape));
 	if (in.options & LEDGER_THERE)
 		handover_left("ledger.a.1.0", ledger_make(&in));
 	if (in.options & RING_THERE) {

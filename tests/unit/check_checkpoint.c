@@ -1,8 +1,8 @@
-/* daemon/supervisor/saved.c, handover.c */
+/* daemon/supervisor/checkpoint.c, handover.c */
 #include "suites.h"
 
 #include "../../daemon/supervisor/handover.h"
-#include "../../daemon/supervisor/saved.h"
+#include "../../daemon/supervisor/checkpoint.h"
 
 #include <errno.h>
 #include <string.h>
@@ -10,40 +10,40 @@
 #include <unistd.h>
 
 static int fd;
-static struct saved *saved;
-static struct saved_slot *slot;
+static struct checkpoint *checkpoint;
+static struct checkpoint_slot *slot;
 
 static void setup(void)
 {
 	uint64_t alive_ns;
 
-	fd = saved_create();
+	fd = checkpoint_create();
 	ck_assert_int_ge(fd, 0);
-	saved = saved_map(fd, &alive_ns);
-	ck_assert_ptr_nonnull(saved);
-	slot = &saved->slots[1];
+	checkpoint = checkpoint_map(fd, &alive_ns);
+	ck_assert_ptr_nonnull(checkpoint);
+	slot = &checkpoint->slots[1];
 }
 
 static void teardown(void)
 {
-	saved_unmap(saved);
+	checkpoint_unmap(checkpoint);
 	close(fd);
 }
 
 START_TEST(what_is_saved_is_there_for_the_next_one)
 {
 	uint64_t alive_ns;
-	struct saved *next;
+	struct checkpoint *next;
 
-	saved->alive_ns = 77;
+	checkpoint->alive_ns = 77;
 	slot->restarts = 3;
-	saved_put(slot, 5, 11, 12);
-	next = saved_map(fd, &alive_ns);
+	checkpoint_put(slot, 5, 11, 12);
+	next = checkpoint_map(fd, &alive_ns);
 	ck_assert_uint_eq(alive_ns, 77);
 	ck_assert_uint_eq(next->slots[1].restarts, 3);
-	ck_assert_uint_eq(saved_find(&next->slots[1], 5)->inode, 12);
-	ck_assert_ptr_null(saved_find(&next->slots[0], 5));
-	saved_unmap(next);
+	ck_assert_uint_eq(checkpoint_find(&next->slots[1], 5)->inode, 12);
+	ck_assert_ptr_null(checkpoint_find(&next->slots[0], 5));
+	checkpoint_unmap(next);
 }
 END_TEST
 
@@ -52,13 +52,13 @@ START_TEST(another_version_is_refused_with_its_last_time)
 {
 	uint64_t alive_ns = 1;
 
-	saved->alive_ns = 77;
-	saved->version++;
-	ck_assert_ptr_null(saved_map(fd, &alive_ns));
+	checkpoint->alive_ns = 77;
+	checkpoint->version++;
+	ck_assert_ptr_null(checkpoint_map(fd, &alive_ns));
 	ck_assert_int_eq(errno, EPROTO);
 	ck_assert_uint_eq(alive_ns, 77);
-	saved->magic++;
-	ck_assert_ptr_null(saved_map(fd, &alive_ns));
+	checkpoint->magic++;
+	ck_assert_ptr_null(checkpoint_map(fd, &alive_ns));
 	ck_assert_int_eq(errno, EPROTO);
 	ck_assert_uint_eq(alive_ns, 0);
 }
@@ -69,9 +69,9 @@ START_TEST(another_size_is_refused_with_its_last_time)
 	int other = memfd_create("test", MFD_CLOEXEC);
 	uint64_t alive_ns = 1;
 
-	saved->alive_ns = 78;
-	ck_assert_int_eq(write(other, saved, 64), 64);
-	ck_assert_ptr_null(saved_map(other, &alive_ns));
+	checkpoint->alive_ns = 78;
+	ck_assert_int_eq(write(other, checkpoint, 64), 64);
+	ck_assert_ptr_null(checkpoint_map(other, &alive_ns));
 	ck_assert_int_eq(errno, EPROTO);
 	ck_assert_uint_eq(alive_ns, 78);
 	close(other);
@@ -82,21 +82,21 @@ START_TEST(the_oldest_ended_file_makes_room)
 {
 	const struct ledger_file record = { .serial = 3, .end = 5000 };
 
-	for (uint64_t i = 0; i < SAVED_FILES; i++)
-		saved_put(slot, i, 1, 100 + i);
-	saved_put(slot, 50, 1, 150); /* all are in use: not recorded, nothing else lost */
-	ck_assert_ptr_null(saved_find(slot, 50));
-	saved_end(saved_find(slot, 3), &record);
-	saved_end(saved_find(slot, 2), &record);
-	saved_put(slot, 51, 1, 151);
-	ck_assert_ptr_null(saved_find(slot, 2));
-	ck_assert_uint_eq(saved_find(slot, 51)->inode, 151);
-	ck_assert_uint_eq(saved_find(slot, 51)->ended, 0);
-	ck_assert_uint_eq(saved_find(slot, 3)->record.end, 5000);
-	saved_drop(saved_find(slot, 0));
-	ck_assert_ptr_null(saved_find(slot, 0));
-	saved_put(slot, 52, 1, 152);
-	ck_assert_ptr_nonnull(saved_find(slot, 3));
+	for (uint64_t i = 0; i < CHECKPOINT_FILES; i++)
+		checkpoint_put(slot, i, 1, 100 + i);
+	checkpoint_put(slot, 50, 1, 150); /* all are in use: not recorded, nothing else lost */
+	ck_assert_ptr_null(checkpoint_find(slot, 50));
+	checkpoint_end(checkpoint_find(slot, 3), &record);
+	checkpoint_end(checkpoint_find(slot, 2), &record);
+	checkpoint_put(slot, 51, 1, 151);
+	ck_assert_ptr_null(checkpoint_find(slot, 2));
+	ck_assert_uint_eq(checkpoint_find(slot, 51)->inode, 151);
+	ck_assert_uint_eq(checkpoint_find(slot, 51)->ended, 0);
+	ck_assert_uint_eq(checkpoint_find(slot, 3)->record.end, 5000);
+	checkpoint_drop(checkpoint_find(slot, 0));
+	ck_assert_ptr_null(checkpoint_find(slot, 0));
+	checkpoint_put(slot, 52, 1, 152);
+	ck_assert_ptr_nonnull(checkpoint_find(slot, 3));
 }
 END_TEST
 
@@ -104,12 +104,12 @@ START_TEST(a_record_is_the_last_one)
 {
 	const struct ledger_file first = { .end = 5000 }, second = { .end = 6000 };
 
-	saved_put(slot, 0, 1, 2);
-	saved_end(saved_find(slot, 0), &first);
-	saved_end(saved_find(slot, 0), &second);
-	ck_assert_uint_eq(saved_find(slot, 0)->record.end, 5000);
-	saved_drop(NULL);
-	saved_end(NULL, &first);
+	checkpoint_put(slot, 0, 1, 2);
+	checkpoint_end(checkpoint_find(slot, 0), &first);
+	checkpoint_end(checkpoint_find(slot, 0), &second);
+	ck_assert_uint_eq(checkpoint_find(slot, 0)->record.end, 5000);
+	checkpoint_drop(NULL);
+	checkpoint_end(NULL, &first);
 }
 END_TEST
 
@@ -120,33 +120,33 @@ START_TEST(numbers_that_cannot_be_are_seen)
 				&slot->files_removed, &slot->files_repaired, &slot->sync_errors,
 				&slot->files_lost,    &slot->packets_lost,   &slot->written_shown,
 				&slot->ended.written, &slot->before.packets };
-	struct saved_file *file;
+	struct checkpoint_file *file;
 
-	ck_assert(saved_valid(saved));
+	ck_assert(checkpoint_valid(checkpoint));
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
 		*numbers[i] = COUNTER_MOST;
-		ck_assert(saved_valid(saved));
+		ck_assert(checkpoint_valid(checkpoint));
 		*numbers[i] = UINT64_MAX;
-		ck_assert_msg(!saved_valid(saved), "number %zu", i);
+		ck_assert_msg(!checkpoint_valid(checkpoint), "number %zu", i);
 		*numbers[i] = 0;
 	}
-	saved_lose(slot, NULL, 20);
-	saved_put(slot, 5, 1, 2);
-	file = saved_find(slot, 5);
-	ck_assert(saved_valid(saved));
+	checkpoint_lose(slot, NULL, 20);
+	checkpoint_put(slot, 5, 1, 2);
+	file = checkpoint_find(slot, 5);
+	ck_assert(checkpoint_valid(checkpoint));
 	file->lost = 1;
 	file->lost_packets_after = 25;
 	file->lost_files_after = 2;
-	ck_assert(saved_valid(saved));
+	ck_assert(checkpoint_valid(checkpoint));
 	file->lost_packets_after = 19;
-	ck_assert(!saved_valid(saved));
+	ck_assert(!checkpoint_valid(checkpoint));
 	file->lost_packets_after = UINT64_MAX;
-	ck_assert(!saved_valid(saved));
+	ck_assert(!checkpoint_valid(checkpoint));
 	file->lost_packets_after = 25;
 	file->lost_files_after = 0;
-	ck_assert(!saved_valid(saved));
+	ck_assert(!checkpoint_valid(checkpoint));
 	file->lost = 0; /* then these two were not yet meant */
-	ck_assert(saved_valid(saved));
+	ck_assert(checkpoint_valid(checkpoint));
 }
 END_TEST
 
@@ -226,25 +226,25 @@ END_TEST
 /* What was counted of files goes on, what is taken off a worker's counters does not. */
 START_TEST(a_slot_with_a_new_ledger_keeps_its_own_counters)
 {
-	saved_put(slot, 0, 1, 2);
-	saved_put(slot, 1, 1, 3);
+	checkpoint_put(slot, 0, 1, 2);
+	checkpoint_put(slot, 1, 1, 3);
 	slot->files_opened = 2;
 	slot->restarts = 3;
 	slot->written_shown = 1000;
-	saved_lose(slot, saved_find(slot, 0), 10);
+	checkpoint_lose(slot, checkpoint_find(slot, 0), 10);
 	ck_assert_uint_eq(slot->packets_lost, 10);
-	saved_anew(slot);
-	ck_assert_ptr_null(saved_find(slot, 1));
+	checkpoint_reset(slot);
+	ck_assert_ptr_null(checkpoint_find(slot, 1));
 	ck_assert_uint_eq(slot->files_opened, 2);
 	ck_assert_uint_eq(slot->restarts, 3);
 	ck_assert_uint_eq(slot->packets_lost + slot->files_lost + slot->written_shown, 0);
 }
 END_TEST
 
-Suite *suite_saved(void)
+Suite *suite_checkpoint(void)
 {
-	Suite *s = suite_create("saved");
-	TCase *t = tcase_create("saved");
+	Suite *s = suite_create("checkpoint");
+	TCase *t = tcase_create("checkpoint");
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, what_is_saved_is_there_for_the_next_one);

@@ -1,5 +1,5 @@
 /* Records in shared memory, valid last. */
-#include "saved.h"
+#include "checkpoint.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,31 +8,31 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SAVED_MAGIC 0x4445565341434641u /* "AFCASVED" */
-#ifndef SAVED_VERSION			/* another one: tests, of an upgrade */
-#define SAVED_VERSION 2
+#define CHECKPOINT_MAGIC 0x4445565341434641u /* "AFCASVED" */
+#ifndef CHECKPOINT_VERSION		     /* another one: tests, of an upgrade */
+#define CHECKPOINT_VERSION 2
 #endif
 
-int saved_create(void)
+int checkpoint_create(void)
 {
-	int fd = memfd_create("afcap-capture", MFD_CLOEXEC | MFD_ALLOW_SEALING), saved;
-	const struct saved s = { .magic = SAVED_MAGIC,
-				 .version = SAVED_VERSION,
-				 .bytes = sizeof(s) };
+	int fd = memfd_create("afcap-capture", MFD_CLOEXEC | MFD_ALLOW_SEALING), rc;
+	const struct checkpoint s = { .magic = CHECKPOINT_MAGIC,
+				      .version = CHECKPOINT_VERSION,
+				      .bytes = sizeof(s) };
 
 	if (fd >= 0 && pwrite(fd, &s, sizeof(s), 0) == (ssize_t)sizeof(s) &&
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
 		return fd;
-	saved = errno ? errno : ENOMEM;
+	rc = errno ? errno : ENOMEM;
 	if (fd >= 0)
 		close(fd);
-	return -saved;
+	return -rc;
 }
 
-struct saved *saved_map(int fd, uint64_t *alive_ns)
+struct checkpoint *checkpoint_map(int fd, uint64_t *alive_ns)
 {
 	struct stat st;
-	struct saved *s;
+	struct checkpoint *s;
 
 	*alive_ns = 0;
 	if (fstat(fd, &st))
@@ -41,7 +41,7 @@ struct saved *saved_map(int fd, uint64_t *alive_ns)
 		uint64_t head[3]; /* magic, version and size, alive_ns */
 
 		if (pread(fd, head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
-		    head[0] == SAVED_MAGIC)
+		    head[0] == CHECKPOINT_MAGIC)
 			*alive_ns = head[2];
 		errno = EPROTO;
 		return NULL;
@@ -49,9 +49,10 @@ struct saved *saved_map(int fd, uint64_t *alive_ns)
 	s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
 	if (s == MAP_FAILED)
 		return NULL;
-	if (s->magic == SAVED_MAGIC)
+	if (s->magic == CHECKPOINT_MAGIC)
 		*alive_ns = s->alive_ns;
-	if (s->magic == SAVED_MAGIC && s->version == SAVED_VERSION && s->bytes == sizeof(*s)) {
+	if (s->magic == CHECKPOINT_MAGIC && s->version == CHECKPOINT_VERSION &&
+	    s->bytes == sizeof(*s)) {
 		s->gap_why[sizeof(s->gap_why) - 1] = '\0';
 		return s;
 	}
@@ -60,7 +61,7 @@ struct saved *saved_map(int fd, uint64_t *alive_ns)
 	return NULL;
 }
 
-bool saved_ring(int fd, uint32_t *blocks, uint32_t *block_bytes)
+bool checkpoint_ring(int fd, uint32_t *blocks, uint32_t *block_bytes)
 {
 	struct {
 		uint64_t magic;
@@ -69,22 +70,23 @@ bool saved_ring(int fd, uint32_t *blocks, uint32_t *block_bytes)
 		uint32_t workers, block_bytes, blocks, unused;
 	} head;
 
-	if (pread(fd, &head, sizeof(head), 0) != (ssize_t)sizeof(head) || head.magic != SAVED_MAGIC)
+	if (pread(fd, &head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
+	    head.magic != CHECKPOINT_MAGIC)
 		return false;
 	*blocks = head.blocks;
 	*block_bytes = head.block_bytes;
 	return true;
 }
 
-void saved_unmap(struct saved *saved)
+void checkpoint_unmap(struct checkpoint *checkpoint)
 {
-	if (saved)
-		munmap(saved, sizeof(*saved));
+	if (checkpoint)
+		munmap(checkpoint, sizeof(*checkpoint));
 }
 
-struct saved_file *saved_find(struct saved_slot *slot, uint64_t serial)
+struct checkpoint_file *checkpoint_find(struct checkpoint_slot *slot, uint64_t serial)
 {
-	for (unsigned i = 0; i < SAVED_FILES; i++)
+	for (unsigned i = 0; i < CHECKPOINT_FILES; i++)
 		if (slot->files[i].serial_after == serial + 1)
 			return &slot->files[i];
 	return NULL;
@@ -96,19 +98,19 @@ static void ordered(void)
 	atomic_signal_fence(memory_order_seq_cst);
 }
 
-void saved_drop(struct saved_file *file)
+void checkpoint_drop(struct checkpoint_file *file)
 {
 	if (file)
 		file->serial_after = 0;
 	ordered();
 }
 
-void saved_put(struct saved_slot *slot, uint64_t serial, uint64_t device, uint64_t inode)
+void checkpoint_put(struct checkpoint_slot *slot, uint64_t serial, uint64_t device, uint64_t inode)
 {
-	struct saved_file *file = saved_find(slot, serial), *oldest = NULL;
+	struct checkpoint_file *file = checkpoint_find(slot, serial), *oldest = NULL;
 
-	for (unsigned i = 0; i < SAVED_FILES; i++) {
-		struct saved_file *f = &slot->files[i];
+	for (unsigned i = 0; i < CHECKPOINT_FILES; i++) {
+		struct checkpoint_file *f = &slot->files[i];
 
 		if (!file && !f->serial_after)
 			file = f;
@@ -119,13 +121,13 @@ void saved_put(struct saved_slot *slot, uint64_t serial, uint64_t device, uint64
 		file = oldest;
 	if (!file)
 		return;
-	saved_drop(file);
-	*file = (struct saved_file){ .device = device, .inode = inode };
+	checkpoint_drop(file);
+	*file = (struct checkpoint_file){ .device = device, .inode = inode };
 	ordered();
 	file->serial_after = serial + 1;
 }
 
-void saved_end(struct saved_file *file, const struct ledger_file *record)
+void checkpoint_end(struct checkpoint_file *file, const struct ledger_file *record)
 {
 	if (!file || file->ended)
 		return;
@@ -135,7 +137,7 @@ void saved_end(struct saved_file *file, const struct ledger_file *record)
 	ordered();
 }
 
-static bool slot_valid(const struct saved_slot *slot)
+static bool slot_valid(const struct checkpoint_slot *slot)
 {
 	const uint64_t numbers[] = { slot->restarts,	    slot->files_opened,
 				     slot->files_completed, slot->files_removed,
@@ -146,8 +148,8 @@ static bool slot_valid(const struct saved_slot *slot)
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
 		if (numbers[i] > COUNTER_MOST)
 			return false;
-	for (unsigned i = 0; i < SAVED_FILES; i++) {
-		const struct saved_file *f = &slot->files[i];
+	for (unsigned i = 0; i < CHECKPOINT_FILES; i++) {
+		const struct checkpoint_file *f = &slot->files[i];
 
 		if (f->serial_after && f->lost &&
 		    (f->lost_packets_after < slot->packets_lost ||
@@ -158,17 +160,17 @@ static bool slot_valid(const struct saved_slot *slot)
 	return !counters_beyond(&slot->ended) && !counters_beyond(&slot->before);
 }
 
-bool saved_valid(const struct saved *saved)
+bool checkpoint_valid(const struct checkpoint *checkpoint)
 {
 	for (unsigned i = 0; i < CONFIG_WORKERS_MAX; i++)
-		if (!slot_valid(&saved->slots[i]))
+		if (!slot_valid(&checkpoint->slots[i]))
 			return false;
 	return true;
 }
 
-void saved_lose(struct saved_slot *slot, struct saved_file *file, uint64_t packets)
+void checkpoint_lose(struct checkpoint_slot *slot, struct checkpoint_file *file, uint64_t packets)
 {
-	struct saved_file none = { 0 };
+	struct checkpoint_file none = { 0 };
 
 	if (!file)
 		file = &none;
@@ -179,25 +181,25 @@ void saved_lose(struct saved_slot *slot, struct saved_file *file, uint64_t packe
 	ordered();
 	slot->packets_lost = file->lost_packets_after;
 	slot->files_lost = file->lost_files_after;
-	saved_drop(file);
+	checkpoint_drop(file);
 }
 
-void saved_lost(struct saved_slot *slot)
+void checkpoint_recover(struct checkpoint_slot *slot)
 {
-	for (unsigned i = 0; i < SAVED_FILES; i++) {
-		struct saved_file *f = &slot->files[i];
+	for (unsigned i = 0; i < CHECKPOINT_FILES; i++) {
+		struct checkpoint_file *f = &slot->files[i];
 
 		if (!f->serial_after || !f->lost)
 			continue;
 		slot->packets_lost = f->lost_packets_after;
 		slot->files_lost = f->lost_files_after;
-		saved_drop(f);
+		checkpoint_drop(f);
 	}
 }
 
-void saved_anew(struct saved_slot *slot)
+void checkpoint_reset(struct checkpoint_slot *slot)
 {
-	for (unsigned i = 0; i < SAVED_FILES; i++)
-		saved_drop(&slot->files[i]);
+	for (unsigned i = 0; i < CHECKPOINT_FILES; i++)
+		checkpoint_drop(&slot->files[i]);
 	slot->files_lost = slot->packets_lost = slot->written_shown = 0;
 }
