@@ -1,4 +1,4 @@
-/* Records in shared memory, valid last. */
+/* Records in shared memory, marked valid last. */
 #include "checkpoint.h"
 
 #include <errno.h>
@@ -92,7 +92,8 @@ struct checkpoint_file *checkpoint_find(struct checkpoint_slot *slot, uint64_t s
 	return NULL;
 }
 
-/* A kill stops this very thread: only the compiler must keep the order. */
+/* The next reader begins when this process is gone, and sees every store that was executed: the
+ * compiler alone must keep their order (C2). */
 static void ordered(void)
 {
 	atomic_signal_fence(memory_order_seq_cst);

@@ -1,14 +1,27 @@
-/* What the next daemon must know of a capture beside its rings and ledgers, in a memfd that
- * systemd's descriptor store keeps. Its only writer is the supervisor: a SIGKILL may leave any
- * record half made, so each is marked valid last. */
+/* A capture's record for the next instance: what that must know of it beside its rings and ledgers,
+ * in a memfd that the service manager stores (memfd_create(2); FDSTORE=1 of sd_notify(3)). Knows
+ * the layout alone: not what a capture or a slot is, nor how the memfd is stored.
+ *
+ * Invariants:
+ * (C1) One writer: the supervisor. Its readers are the supervisor itself and the next instance,
+ *      which begins when this process is gone.
+ * (C2) A SIGKILL may come between any two stores: what marks a record valid is stored after it
+ *      (serial_after, ended, lost), and what unmarks it before it is overwritten.
+ * (C3) A loss is counted once, wherever it was interrupted: the sums that are to come are written
+ *      down before `lost` says that they are meant, and checkpoint_recover() copies them again.
+ * (C4) magic, version, bytes, alive_ns, and behind them workers, block_bytes and blocks stay where
+ *      they are in every version: they are all that is read of another one's.
+ * (C5) Its size is sealed (F_SEAL_SHRINK, F_SEAL_GROW of fcntl(2)): a mapping of it raises no
+ *      SIGBUS, whoever else holds the descriptor.
+ * (C6) What is in it was written by another process, perhaps by another program: no number is used
+ *      before checkpoint_valid(), no text without its end. */
 #ifndef CHECKPOINT_H
 #define CHECKPOINT_H
 
 #include "../base/config.h"
 
-#define CHECKPOINT_FILES                                                                           \
-	8 /* of a slot: in use, ahead, and ended but not yet finished by the archive               \
-	   */
+/* Of a slot: in use, the spare one, and those that have ended but the archive has not finished. */
+#define CHECKPOINT_FILES 8
 
 struct checkpoint_file {
 	uint64_t serial_after; /* its serial + 1; 0: no record */
@@ -32,7 +45,7 @@ struct checkpoint_slot {
 	struct checkpoint_file files[CHECKPOINT_FILES];
 };
 
-/* What must be the same for a ring to be gone on with. */
+/* What must be the same for a ring to be continued with; compared as bytes, so padding is zero. */
 struct checkpoint_shape {
 	uint32_t workers;
 	uint32_t block_bytes, blocks; /* ... these two */
@@ -60,36 +73,51 @@ struct checkpoint {
 	struct checkpoint_slot slots[CONFIG_WORKERS_MAX];
 };
 
-/* A new one, close-on-exec, of fixed size. Returns the descriptor or -errno. */
+/* Creates an empty one of fixed size, close-on-exec. Returns the descriptor, which the caller owns;
+ * -errno of memfd_create(2), write(2) or fcntl(2) (-EFBIG: RLIMIT_FSIZE is below its size). */
 int checkpoint_create(void);
 
-/* Maps it. NULL with errno set; EPROTO: not of this version, then *alive_ns says when its daemon
- * was last there, 0 where even that is not known. */
+/* Maps one. *alive_ns, also on failure: when its instance was last there (realtime, ns), 0 where
+ * even that is not known. The caller unmaps it; the descriptor stays the caller's. Returns NULL
+ * with errno set: EPROTO: it is of another version or no checkpoint; of fstat(2) and mmap(2). NULL
+ * may be unmapped. */
 struct checkpoint *checkpoint_map(int fd, uint64_t *alive_ns);
 void checkpoint_unmap(struct checkpoint *checkpoint);
 
-/* The rings that it is about, whatever its version. False: it is no record. */
+/* The rings that it is about, whatever its version (C4): blocks, and bytes of each, as another
+ * process wrote them. False: it is no checkpoint. */
 bool checkpoint_ring(int fd, uint32_t *blocks, uint32_t *block_bytes);
 
-/* The record of a file, NULL where there is none. */
+/* The record of the file with this serial, NULL where there is none. Borrowed: it is of this file
+ * until it is dropped. */
 struct checkpoint_file *checkpoint_find(struct checkpoint_slot *slot, uint64_t serial);
 
-/* Makes one: where there is no room that of the oldest ended file is given up, which is repaired
- * then as any other that a daemon left. */
+/* Adds or replaces the record of a file. Where all records are taken, that of the oldest file that
+ * has ended is given up, which is repaired at the next start as any unfinished one; where none has
+ * ended, there will be no record of this file. */
 void checkpoint_put(struct checkpoint_slot *slot, uint64_t serial, uint64_t device, uint64_t inode);
+
+/* The file is written to no more: `record` is its last, the first one given counts. NULL: no
+ * effect. */
 void checkpoint_end(struct checkpoint_file *file, const struct ledger_file *record);
+
+/* Nothing more is to be known of the file. NULL: no effect. */
 void checkpoint_drop(struct checkpoint_file *file);
 
-/* Whether its numbers can be: no sum of them overflows, what was interrupted leads to more. */
+/* Whether its numbers can be: none is beyond COUNTER_MOST, so that no sum of them overflows, and
+ * what was interrupted lets no counter fall. */
 bool checkpoint_valid(const struct checkpoint *checkpoint);
 
-/* Its ledger begins anew: nothing is known of its files, which are repaired as any others that a
- * daemon left, and of what was written. Counters that are no worker's go on. */
+/* The slot gets a new ledger: forgets its files, which are repaired as any unfinished ones, and
+ * what was lost of those written. The supervisor's own counters (restarts, files, sync_errors)
+ * stay. */
 void checkpoint_reset(struct checkpoint_slot *slot);
 
-/* The file is lost, with so many packets in it: counted once, wherever this is interrupted. Drops
- * its record, which may be NULL. checkpoint_recover() ends what was interrupted. */
+/* The file (NULL: one without a record) is lost, and `packets` with it: counts both, drops the
+ * record. */
 void checkpoint_lose(struct checkpoint_slot *slot, struct checkpoint_file *file, uint64_t packets);
+
+/* Finishes the losses that a SIGKILL interrupted (C3): once, before the slot is used again. */
 void checkpoint_recover(struct checkpoint_slot *slot);
 
 #endif

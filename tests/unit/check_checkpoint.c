@@ -78,6 +78,41 @@ START_TEST(another_size_is_refused_with_its_last_time)
 }
 END_TEST
 
+/* Of any version: what the rings of a refused one held can be counted. */
+START_TEST(its_rings_are_known_whatever_its_version)
+{
+	int other = memfd_create("test", MFD_CLOEXEC);
+	uint32_t blocks = 0, block_bytes = 0;
+
+	checkpoint->shape.blocks = 8;
+	checkpoint->shape.block_bytes = 65536;
+	checkpoint->version = 99;
+	ck_assert(checkpoint_ring(fd, &blocks, &block_bytes));
+	ck_assert_uint_eq(blocks, 8);
+	ck_assert_uint_eq(block_bytes, 65536);
+	ck_assert_int_eq(write(other, checkpoint, 39), 39); /* too short by a byte */
+	ck_assert(!checkpoint_ring(other, &blocks, &block_bytes));
+	checkpoint->magic++;
+	ck_assert(!checkpoint_ring(fd, &blocks, &block_bytes));
+	close(other);
+}
+END_TEST
+
+START_TEST(its_size_and_its_texts_have_an_end)
+{
+	uint64_t alive_ns;
+	struct checkpoint *next;
+
+	ck_assert_int_eq(ftruncate(fd, 0), -1);
+	ck_assert_int_eq(ftruncate(fd, 2 * sizeof(*checkpoint)), -1);
+	memset(checkpoint->gap_why, 'x', sizeof(checkpoint->gap_why));
+	next = checkpoint_map(fd, &alive_ns);
+	ck_assert_uint_eq(strlen(next->gap_why), sizeof(next->gap_why) - 1);
+	checkpoint_unmap(next);
+	checkpoint_unmap(NULL);
+}
+END_TEST
+
 START_TEST(the_oldest_ended_file_makes_room)
 {
 	const struct ledger_file record = { .serial = 3, .end = 5000 };
@@ -250,6 +285,8 @@ Suite *suite_checkpoint(void)
 	tcase_add_test(t, what_is_saved_is_there_for_the_next_one);
 	tcase_add_test(t, another_version_is_refused_with_its_last_time);
 	tcase_add_test(t, another_size_is_refused_with_its_last_time);
+	tcase_add_test(t, its_rings_are_known_whatever_its_version);
+	tcase_add_test(t, its_size_and_its_texts_have_an_end);
 	tcase_add_test(t, the_oldest_ended_file_makes_room);
 	tcase_add_test(t, a_record_is_the_last_one);
 	tcase_add_test(t, numbers_that_cannot_be_are_seen);
