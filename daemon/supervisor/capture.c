@@ -2,7 +2,7 @@
 #include "capture.h"
 #include "capture_setup.h"
 #include "earlier.h"
-#include "handover.h"
+#include "fdstore.h"
 #include "identity.h"
 #include "lost.h"
 #include "resume.h"
@@ -128,8 +128,8 @@ static int checkpoint_make(struct capture *capture)
 		return -errno;
 	capture->saved->gap_ns = capture->gap_ns;
 	memcpy(capture->saved->gap_why, capture->gap_why, sizeof(capture->gap_why));
-	handover_put(&(struct handover_key){ HANDOVER_CAPTURE, capture->config->name, 0, 0 },
-		     capture->saved_fd);
+	fdstore_put(&(struct fdstore_key){ FDSTORE_CAPTURE, capture->config->name, 0, 0 },
+		    capture->saved_fd);
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 /* A capture that leaves its interface, stops, fails, or is handed over. */
 #include "capture.h"
 #include "capture_setup.h"
-#include "handover.h"
+#include "fdstore.h"
 #include "supervisor.h"
 
 #include "../base/clock.h"
@@ -132,7 +132,7 @@ static void capture_stopped(struct capture *capture)
 		event_del(capture->deadline);
 	for (unsigned i = 0; i < capture->workers; i++)
 		slot_end(&capture->slots[i]);
-	handover_drop(&(struct handover_key){ HANDOVER_CAPTURE, capture->config->name, 0, 0 });
+	fdstore_drop(&(struct fdstore_key){ FDSTORE_CAPTURE, capture->config->name, 0, 0 });
 	if (capture->told) /* files that are in no record, and what its last ones have made too many
 			    */
 		capture_keep(capture);

@@ -2,7 +2,6 @@
 #include "capture.h"
 #include "capture_setup.h"
 #include "earlier.h"
-#include "handover.h"
 #include "link.h"
 #include "resume.h"
 #include "slotfiles.h"

@@ -1,7 +1,7 @@
 /* Records without a section. */
 #include "former.h"
 #include "earlier.h"
-#include "handover.h"
+#include "fdstore.h"
 
 #include "../base/log.h"
 
@@ -39,7 +39,7 @@ void former_add(struct config *config)
 	const char *name;
 	int fd;
 
-	for (unsigned i = 0; (name = handover_capture(i, &fd)); i++) {
+	for (unsigned i = 0; (name = fdstore_capture(i, &fd)); i++) {
 		char copy[CAPTURE_NAME_BYTES];
 		uint64_t ignored;
 		struct checkpoint *saved;
@@ -52,6 +52,6 @@ void former_add(struct config *config)
 		checkpoint_unmap(saved);
 		snprintf(copy, sizeof(copy), "%s", name);
 		if (!recorded)
-			handover_discard(copy);
+			fdstore_discard(copy);
 	}
 }

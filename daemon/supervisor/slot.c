@@ -1,6 +1,6 @@
 /* Spawning and hearing a worker. */
 #include "slot.h"
-#include "handover.h"
+#include "fdstore.h"
 #include "limits.h"
 #include "slotfiles.h"
 #include "capture.h"
@@ -67,16 +67,16 @@ int slot_init(struct slot *slot, struct capture *capture, unsigned index, int le
 
 void slot_keep_ledger(const struct slot *slot)
 {
-	handover_put(&(struct handover_key){ HANDOVER_LEDGER, slot->capture->config->name,
-					     slot->index, 0 },
-		     slot->ledger_fd);
+	fdstore_put(&(struct fdstore_key){ FDSTORE_LEDGER, slot->capture->config->name, slot->index,
+					   0 },
+		    slot->ledger_fd);
 }
 
 void slot_keep_ring(const struct slot *slot)
 {
-	handover_put(&(struct handover_key){ HANDOVER_RING, slot->capture->config->name,
-					     slot->index, slot->generation },
-		     slot->ring_fd);
+	fdstore_put(&(struct fdstore_key){ FDSTORE_RING, slot->capture->config->name, slot->index,
+					   slot->generation },
+		    slot->ring_fd);
 }
 
 void slot_resume(struct slot *slot, int ring_fd)

@@ -84,7 +84,7 @@ struct slot {
 int slot_init(struct slot *slot, struct capture *capture, unsigned index, int ledger_fd);
 
 /* Where its ring and ledger are kept while there is no daemon. */
-struct handover_key;
+struct fdstore_key;
 void slot_keep_ledger(const struct slot *slot);
 void slot_keep_ring(const struct slot *slot);
 

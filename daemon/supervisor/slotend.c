@@ -1,6 +1,6 @@
 /* What becomes of a slot whose worker died, is silent, or has to end. */
 #include "capture.h"
-#include "handover.h"
+#include "fdstore.h"
 #include "slotfiles.h"
 #include "spawn.h"
 
@@ -35,8 +35,8 @@ static void ring_close(struct slot *slot)
 {
 	if (slot->ring_fd < 0)
 		return;
-	handover_drop(&(struct handover_key){ HANDOVER_RING, slot->capture->config->name,
-					      slot->index, slot->generation });
+	fdstore_drop(&(struct fdstore_key){ FDSTORE_RING, slot->capture->config->name, slot->index,
+					    slot->generation });
 	close(slot->ring_fd);
 	slot->ring_fd = -1;
 }
@@ -100,7 +100,7 @@ void slot_end(struct slot *slot)
 
 	slot->state = SLOT_ENDED;
 	ring_close(slot);
-	handover_drop(&(struct handover_key){ HANDOVER_LEDGER, name, slot->index, 0 });
+	fdstore_drop(&(struct fdstore_key){ FDSTORE_LEDGER, name, slot->index, 0 });
 }
 
 static bool crash_loop(struct slot *slot, uint64_t now)

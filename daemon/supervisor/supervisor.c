@@ -4,8 +4,8 @@
 #include "begin.h"
 #include "capture.h"
 #include "command.h"
+#include "fdstore.h"
 #include "former.h"
-#include "handover.h"
 #include "limits.h"
 #include "link.h"
 #include "notify.h"
@@ -396,7 +396,7 @@ static int captures_start(struct supervisor *s)
 
 	if (rc)
 		return rc;
-	dropped = handover_end();
+	dropped = fdstore_end();
 	for (unsigned i = 0; i < s->captures; i++) {
 		s->capture[i].initial = !left;
 		dropped |= s->capture[i].refused;
@@ -435,7 +435,7 @@ int supervisor_new(struct supervisor **out, struct event_base *base, const struc
 		signal(ignored[i], SIG_IGN);
 	limits_descriptors();
 	rc = events_add(s); /* first: an early death must be heard of */
-	handover_read();
+	fdstore_receive();
 	former_add(&s->config);
 	if (rc == 0)
 		rc = links_new(&s->links, base, links_changed, s);

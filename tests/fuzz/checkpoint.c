@@ -8,7 +8,7 @@
 
 #include "../../daemon/base/log.h"
 #include "../../daemon/supervisor/earlier.h"
-#include "../../daemon/supervisor/handover.h"
+#include "../../daemon/supervisor/fdstore.h"
 #include "../../daemon/supervisor/resume.h"
 
 #include <fcntl.h>
@@ -68,12 +68,12 @@ static void name_check(const struct input *in)
 		return;
 	for (size_t n = 1; n <= strlen(dot + 1); n++) {
 		snprintf(capture, sizeof(capture), "%.*s", (int)n, dot + 1);
-		found += handover_is_of(name, capture);
+		found += fdstore_is_of(name, capture);
 	}
 	if (found > 1)
 		abort();
 	if (strncmp(name, "ring.a.1.0.", 11) != 0) /* that one is below */
-		handover_left(name, eventfd(0, EFD_CLOEXEC));
+		fdstore_inherit(name, eventfd(0, EFD_CLOEXEC));
 }
 
 static int ledger_make(const struct input *in)
@@ -194,9 +194,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	capture.link_type = 1;
 	shape = resume_shape(&capture);
 	name_check(&in);
-	handover_left("capture.a.1", checkpoint_make(&in, &shape));
+	fdstore_inherit("capture.a.1", checkpoint_make(&in, &shape));
 	if (in.options & LEDGER_THERE)
-		handover_left("ledger.a.1.0", ledger_make(&in));
+		fdstore_inherit("ledger.a.1.0", ledger_make(&in));
 	if (in.options & RING_THERE) {
 		struct ledger l = { 0 };
 
@@ -204,14 +204,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		snprintf(name, sizeof(name), "ring.a.1.0.%llu",
 			 (unsigned long long)ledger_totals(&l).generation);
 		ring_fd = eventfd(0, EFD_CLOEXEC);
-		handover_left(name, ring_fd);
+		fdstore_inherit(name, ring_fd);
 	}
 	if (resume_take(&capture))
 		gone_on_with(&capture, in.options & LEDGER_THERE && ring_fd >= 0 ? ring_fd : -1);
 	else if (capture.saved || capture.saved_fd >= 0 || !capture.left || capture.earlier ||
 		 capture.config != &config)
 		abort();
-	handover_end();
+	fdstore_end();
 	if (fd_lowest() != before)
 		abort();
 	return 0;

@@ -1,7 +1,7 @@
-/* daemon/supervisor/checkpoint.c, handover.c */
+/* daemon/supervisor/checkpoint.c, fdstore.c */
 #include "suites.h"
 
-#include "../../daemon/supervisor/handover.h"
+#include "../../daemon/supervisor/fdstore.h"
 #include "../../daemon/supervisor/checkpoint.h"
 
 #include <errno.h>
@@ -214,20 +214,20 @@ START_TEST(names_say_whose_they_are)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
-		ck_assert_msg(handover_is_of(rows[i].name, rows[i].capture) == rows[i].is,
+		ck_assert_msg(fdstore_is_of(rows[i].name, rows[i].capture) == rows[i].is,
 			      "%s of %s", rows[i].name, rows[i].capture);
 }
 END_TEST
 
 static void left_put(const char *name)
 {
-	handover_left(name, dup(STDIN_FILENO));
+	fdstore_inherit(name, dup(STDIN_FILENO));
 }
 
 /* Of one worker: whatever its ring's generation, and nothing of a capture whose name begins so. */
 START_TEST(what_one_worker_left_is_discarded_alone)
 {
-	struct handover_key key = { HANDOVER_LEDGER, "a", 0, 0 };
+	struct fdstore_key key = { FDSTORE_LEDGER, "a", 0, 0 };
 	int ring;
 
 	left_put("ring.a.1.0.7");
@@ -235,26 +235,26 @@ START_TEST(what_one_worker_left_is_discarded_alone)
 	left_put("ring.a.1.7");
 	left_put("ledger.a.1");
 	left_put("ledger.a.0");
-	ring = handover_take_ring("a", 1);
+	ring = fdstore_take_ring("a", 1);
 	ck_assert_int_ge(ring, 0);
 	close(ring);
-	ck_assert_int_eq(handover_take_ring("a", 1), -1);
-	ck_assert_int_eq(handover_take_ring("a", 2), -1);
-	handover_discard_worker("a", 1);
+	ck_assert_int_eq(fdstore_take_ring("a", 1), -1);
+	ck_assert_int_eq(fdstore_take_ring("a", 2), -1);
+	fdstore_discard_worker("a", 1);
 	key.worker = 1;
-	ck_assert_int_eq(handover_take(&key), -1);
+	ck_assert_int_eq(fdstore_take(&key), -1);
 	key.worker = 0;
-	ring = handover_take(&key);
+	ring = fdstore_take(&key);
 	ck_assert_int_ge(ring, 0);
 	close(ring);
-	ring = handover_take_ring("a", HANDOVER_ANY);
+	ring = fdstore_take_ring("a", FDSTORE_ANY);
 	ck_assert_int_ge(ring, 0);
 	close(ring);
-	ck_assert_int_eq(handover_take_ring("a", HANDOVER_ANY), -1);
-	ring = handover_take_ring("a.1", 0);
+	ck_assert_int_eq(fdstore_take_ring("a", FDSTORE_ANY), -1);
+	ring = fdstore_take_ring("a.1", 0);
 	ck_assert_int_ge(ring, 0);
 	close(ring);
-	handover_end();
+	fdstore_end();
 }
 END_TEST
 

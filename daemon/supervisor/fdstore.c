@@ -1,5 +1,5 @@
 /* Names and descriptors. */
-#include "handover.h"
+#include "fdstore.h"
 #include "notify.h"
 
 #include "../base/log.h"
@@ -22,23 +22,23 @@ struct left {
 static struct left *left;
 static unsigned left_count;
 
-static void name_make(char name[NAME_BYTES], const struct handover_key *key)
+static void name_make(char name[NAME_BYTES], const struct fdstore_key *key)
 {
 	switch (key->kind) {
-	case HANDOVER_CAPTURE:
+	case FDSTORE_CAPTURE:
 		snprintf(name, NAME_BYTES, "capture.%s", key->capture);
 		break;
-	case HANDOVER_LEDGER:
+	case FDSTORE_LEDGER:
 		snprintf(name, NAME_BYTES, "ledger.%s.%u", key->capture, key->worker);
 		break;
-	case HANDOVER_RING:
+	case FDSTORE_RING:
 		snprintf(name, NAME_BYTES, "ring.%s.%u.%" PRIu64, key->capture, key->worker,
 			 key->generation);
 		break;
 	}
 }
 
-void handover_put(const struct handover_key *key, int fd)
+void fdstore_put(const struct fdstore_key *key, int fd)
 {
 	char name[NAME_BYTES];
 
@@ -46,7 +46,7 @@ void handover_put(const struct handover_key *key, int fd)
 	notify_keep(name, fd);
 }
 
-void handover_drop(const struct handover_key *key)
+void fdstore_drop(const struct fdstore_key *key)
 {
 	char name[NAME_BYTES];
 
@@ -54,7 +54,7 @@ void handover_drop(const struct handover_key *key)
 	notify_drop(name);
 }
 
-void handover_left(const char *name, int fd)
+void fdstore_inherit(const char *name, int fd)
 {
 	struct left *more = realloc(left, (left_count + 1) * sizeof(*left));
 
@@ -70,15 +70,15 @@ void handover_left(const char *name, int fd)
 static void take(void *context, const char *name, int fd)
 {
 	(void)context;
-	handover_left(name, fd);
+	fdstore_inherit(name, fd);
 }
 
-void handover_read(void)
+void fdstore_receive(void)
 {
 	notify_kept(take, NULL);
 }
 
-int handover_take(const struct handover_key *key)
+int fdstore_take(const struct fdstore_key *key)
 {
 	char name[NAME_BYTES];
 	int fd;
@@ -93,7 +93,7 @@ int handover_take(const struct handover_key *key)
 	return -1;
 }
 
-const char *handover_capture(unsigned i, int *fd)
+const char *fdstore_capture(unsigned i, int *fd)
 {
 	static const char kind[] = "capture.";
 
@@ -120,7 +120,7 @@ static bool name_parse(const char *name, const char *capture, unsigned *worker)
 	size_t length = strlen(capture);
 	uint64_t generation;
 
-	for (int kind = HANDOVER_CAPTURE; kind <= HANDOVER_RING; kind++) {
+	for (int kind = FDSTORE_CAPTURE; kind <= FDSTORE_RING; kind++) {
 		int n = 0, end = 0;
 		const char *rest;
 
@@ -128,17 +128,17 @@ static bool name_parse(const char *name, const char *capture, unsigned *worker)
 		if (!n || strncmp(name + n, capture, length) != 0)
 			continue;
 		rest = name + n + length;
-		if (kind == HANDOVER_LEDGER)
+		if (kind == FDSTORE_LEDGER)
 			sscanf(rest, ".%3u%n", worker, &end);
-		else if (kind == HANDOVER_RING)
+		else if (kind == FDSTORE_RING)
 			sscanf(rest, ".%3u.%20" SCNu64 "%n", worker, &generation, &end);
-		if (rest[end] == '\0' && (end > 0 || kind == HANDOVER_CAPTURE))
+		if (rest[end] == '\0' && (end > 0 || kind == FDSTORE_CAPTURE))
 			return true;
 	}
 	return false;
 }
 
-bool handover_is_of(const char *name, const char *capture)
+bool fdstore_is_of(const char *name, const char *capture)
 {
 	unsigned worker;
 
@@ -150,10 +150,10 @@ static bool is_of_worker(const char *name, const char *capture, int worker)
 	unsigned named = UINT_MAX;
 
 	return name_parse(name, capture, &named) &&
-	       (worker == HANDOVER_ANY || named == (unsigned)worker);
+	       (worker == FDSTORE_ANY || named == (unsigned)worker);
 }
 
-int handover_take_ring(const char *capture, int worker)
+int fdstore_take_ring(const char *capture, int worker)
 {
 	for (unsigned i = 0; i < left_count; i++) {
 		int fd = left[i].fd;
@@ -174,17 +174,17 @@ static void discard(const char *capture, int worker)
 			left_drop(&left[i]);
 }
 
-void handover_discard(const char *capture)
+void fdstore_discard(const char *capture)
 {
-	discard(capture, HANDOVER_ANY);
+	discard(capture, FDSTORE_ANY);
 }
 
-void handover_discard_worker(const char *capture, unsigned worker)
+void fdstore_discard_worker(const char *capture, unsigned worker)
 {
 	discard(capture, (int)worker);
 }
 
-bool handover_end(void)
+bool fdstore_end(void)
 {
 	bool any = false;
 
