@@ -266,17 +266,19 @@ static int write_out(int exit_code)
 {
 	static struct privileges privileges;
 	static struct config none;
+	struct notify *notify = NULL;
 	struct event_base *base;
 	uid_t uid;
 	gid_t gid;
-
 	int rc;
 
 	if (!notify_handed_by(&uid, &gid))
 		return exit_code;
 	log_notice("first, what the rings of the previous instance hold is written out; nothing "
 		   "more is recorded until afcapd can start");
-	notify_status("writing out what the previous instance left");
+	if (notify_new(&notify) == 0)
+		notify_status(notify, "writing out what the previous instance left");
+	notify_free(notify);
 	config_init(&none);
 	privileges_of(&privileges, uid, gid);
 	base = loop_new();

@@ -1,5 +1,6 @@
 /* The order of the start. */
 #include "begin.h"
+#include "fdstore.h"
 
 #include "../base/config.h"
 #include "../base/log.h"
@@ -55,4 +56,17 @@ bool begin_done(const struct capture *captures, unsigned count)
 		any |= !captures[i].failed && captures[i].state != CAPTURE_STOPPED;
 	}
 	return any;
+}
+
+void begin_store_check(const struct capture *captures, unsigned count, struct fdstore *store,
+		       struct event_base *base)
+{
+	unsigned needed = 0, missing = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		needed += 1 + 2 * captures[i].workers;
+		for (unsigned k = 0; k < captures[i].workers; k++)
+			missing += captures[i].slots[k].ring_fd < 0;
+	}
+	fdstore_check(store, base, needed, missing);
 }

@@ -14,4 +14,9 @@ int begin_all(struct capture *captures, unsigned count, bool left);
  * ends, and never was ready: false. */
 bool begin_done(const struct capture *captures, unsigned count);
 
+/* Whether the service manager stores all descriptors of them, as far as that can be known: of each
+ * capture its checkpoint, of each worker its ledger and its ring. Once; see fdstore_check(). */
+void begin_store_check(const struct capture *captures, unsigned count, struct fdstore *store,
+		       struct event_base *base);
+
 #endif

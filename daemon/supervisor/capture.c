@@ -128,23 +128,24 @@ static int checkpoint_make(struct capture *capture)
 		return -errno;
 	capture->saved->gap_ns = capture->gap_ns;
 	memcpy(capture->saved->gap_why, capture->gap_why, sizeof(capture->gap_why));
-	fdstore_put(&(struct fdstore_key){ FDSTORE_CAPTURE, capture->config->name, 0, 0 },
+	fdstore_put(capture->store,
+		    &(struct fdstore_key){ FDSTORE_CAPTURE, capture->config->name, 0, 0 },
 		    capture->saved_fd);
 	return 0;
 }
 
-int capture_init(struct capture *capture, struct supervisor *supervisor, struct event_base *base,
-		 struct files *files, struct links *links, const struct config *config,
-		 unsigned index, struct capture_error *error)
+int capture_init(struct capture *capture, const struct capture_context *context,
+		 const struct config *config, unsigned index, struct capture_error *error)
 {
 	const struct config_capture *c = &config->capture[index];
 	bool resumed;
 	int rc;
 
-	*capture = (struct capture){ .supervisor = supervisor,
-				     .base = base,
-				     .files = files,
-				     .links = links,
+	*capture = (struct capture){ .supervisor = context->supervisor,
+				     .base = context->base,
+				     .files = context->files,
+				     .links = context->links,
+				     .store = context->store,
 				     .source = config,
 				     .config = c,
 				     .index = index,

@@ -9,6 +9,7 @@
 #include "../../lib/afcap.h"
 
 struct compile;
+struct fdstore;
 struct links;
 struct supervisor;
 
@@ -28,6 +29,7 @@ struct capture {
 	struct supervisor *supervisor;
 	struct event_base *base;
 	struct files *files;
+	struct fdstore *store;
 	const struct config *source; /* for places in messages */
 	const struct config_capture *config;
 	const struct config_capture *wanted; /* while its rings are those of ... */
@@ -119,11 +121,19 @@ int capture_interface(const struct config *config, const struct config_capture *
 int capture_group(const struct config *config, const struct config_capture *capture, int64_t *group,
 		  struct capture_error *error);
 
-/* Makes the slots, or takes over what a daemon before left of them. No process yet. `links` and
- * `files` are borrowed. Returns 0 or -1. */
-int capture_init(struct capture *capture, struct supervisor *supervisor, struct event_base *base,
-		 struct files *files, struct links *links, const struct config *config,
-		 unsigned index, struct capture_error *error);
+/* What all captures share; borrowed. */
+struct capture_context {
+	struct supervisor *supervisor;
+	struct event_base *base;
+	struct files *files;
+	struct links *links;
+	struct fdstore *store;
+};
+
+/* Makes the slots, or takes over what the previous instance left of them. No process yet. Returns 0
+ * or -1. */
+int capture_init(struct capture *capture, const struct capture_context *context,
+		 const struct config *config, unsigned index, struct capture_error *error);
 
 /* Goes on with the rings that were taken over; begins, where the interface is there and up; or
  * waits for it. Returns 0 or -1. */

@@ -132,7 +132,8 @@ static void capture_stopped(struct capture *capture)
 		event_del(capture->deadline);
 	for (unsigned i = 0; i < capture->workers; i++)
 		slot_end(&capture->slots[i]);
-	fdstore_drop(&(struct fdstore_key){ FDSTORE_CAPTURE, capture->config->name, 0, 0 });
+	fdstore_drop(capture->store,
+		     &(struct fdstore_key){ FDSTORE_CAPTURE, capture->config->name, 0, 0 });
 	if (capture->told) /* files that are in no record, and what its last ones have made too many
 			    */
 		capture_keep(capture);

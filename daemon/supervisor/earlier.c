@@ -1,8 +1,8 @@
 /* From one configuration of a capture to the next, over the rings that the earlier one made. */
 #include "earlier.h"
 #include "capture_setup.h"
+#include "fdstore.h"
 #include "limits.h"
-#include "notify.h"
 #include "resume.h"
 
 #include "../base/linktype.h"
@@ -158,8 +158,9 @@ bool earlier_adopt(struct capture *capture)
 	     now->output != then->output) &&
 	    !files_left(capture->files, capture->index))
 		return false;
-	if (!notify_settled()) { /* the store's copy of a ring is memory, and a member of the group
-				  */
+	if (!fdstore_settled(capture->store)) { /* the store's copy of a ring is memory, and a
+						 * member of the group
+						 */
 		event_add(capture->again, &(struct timeval){ 0, SETTLED_US });
 		return false;
 	}

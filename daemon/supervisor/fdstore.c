@@ -2,25 +2,54 @@
 #include "fdstore.h"
 #include "notify.h"
 
+#include "../base/failure.h"
 #include "../base/log.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <stdbool.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define NAME_BYTES 128
+#define TEXT_BYTES (NAME_BYTES + 64)
+#define TRIAL_NAME "test.store"
+#define TRIAL_MOST 200 /* of one message; the kernel takes 253 (SCM_MAX_FD) */
 
-struct left {
-	char name[NAME_BYTES];
-	int fd; /* -1: taken */
+struct entry {
+	char name[NAME_BYTES]; /* "": free */
+	int fd;		       /* inherited and not taken; -1 */
+	bool inherited;
+	bool stored; /* as far as this process knows */
 };
 
-static struct left *left;
-static unsigned left_count;
+struct fdstore {
+	struct notify *notify;
+	struct entry *entries;
+	unsigned count;
+	struct {
+		struct event *event; /* of the barrier; NULL: nothing is tried */
+		int barrier;
+		int pipes[TRIAL_MOST];
+		unsigned tried, needed;
+	} trial;
+};
+
+void fdstore_free(struct fdstore *store)
+{
+	if (!store)
+		return;
+	fdstore_check_end(store);
+	for (unsigned i = 0; i < store->count; i++)
+		if (store->entries[i].fd >= 0)
+			close(store->entries[i].fd);
+	free(store->entries);
+	free(store);
+}
 
 static void name_make(char name[NAME_BYTES], const struct fdstore_key *key)
 {
@@ -38,78 +67,162 @@ static void name_make(char name[NAME_BYTES], const struct fdstore_key *key)
 	}
 }
 
-void fdstore_put(const struct fdstore_key *key, int fd)
+/* Not polled by the manager: a ring's socket has an error when its link goes down, which is no
+ * reason to drop it. */
+static void put_text(char text[TEXT_BYTES], const char *name)
+{
+	snprintf(text, TEXT_BYTES, "FDSTORE=1\nFDNAME=%s\nFDPOLL=0", name);
+}
+
+/* One more, with its own copy of the name. NULL: no memory. */
+static struct entry *entry_add(struct fdstore *store, const char *name)
+{
+	struct entry *more = realloc(store->entries, (store->count + 1) * sizeof(*more)), *e;
+
+	if (!more)
+		return NULL;
+	store->entries = more;
+	e = &more[store->count++];
+	*e = (struct entry){ .fd = -1, .stored = true };
+	snprintf(e->name, NAME_BYTES, "%s", name);
+	return e;
+}
+
+/* (6): an inherited one stays as it is, others take the place of one that was dropped. */
+static void put_note(struct fdstore *store, const char *name)
+{
+	struct entry *place = NULL;
+
+	for (unsigned i = 0; i < store->count; i++) {
+		struct entry *e = &store->entries[i];
+
+		if (strcmp(e->name, name) == 0) {
+			e->stored = true;
+			return;
+		}
+		if (!*e->name && !e->inherited)
+			place = e;
+	}
+	if (!place)
+		entry_add(store, name);
+	else
+		snprintf(place->name, NAME_BYTES, "%s", name);
+	if (place)
+		place->stored = true;
+}
+
+void fdstore_put(struct fdstore *store, const struct fdstore_key *key, int fd)
+{
+	char name[NAME_BYTES], text[TEXT_BYTES];
+
+	name_make(name, key);
+	put_note(store, name);
+	put_text(text, name);
+	notify_send(store->notify, text, &fd, 1);
+}
+
+/* (F1) */
+static void name_drop(struct fdstore *store, const char *name)
+{
+	char text[TEXT_BYTES];
+
+	put_text(text, name);
+	notify_cancel(store->notify, text);
+	snprintf(text, sizeof(text), "FDSTOREREMOVE=1\nFDNAME=%s", name);
+	notify_send(store->notify, text, NULL, 0);
+	for (unsigned i = 0; i < store->count; i++) {
+		struct entry *e = &store->entries[i];
+
+		if (strcmp(e->name, name) != 0)
+			continue;
+		e->stored = false;
+		if (!e->inherited)
+			e->name[0] = '\0';
+	}
+}
+
+void fdstore_drop(struct fdstore *store, const struct fdstore_key *key)
 {
 	char name[NAME_BYTES];
 
 	name_make(name, key);
-	notify_keep(name, fd);
+	name_drop(store, name);
 }
 
-void fdstore_drop(const struct fdstore_key *key)
+bool fdstore_has(const struct fdstore *store, const struct fdstore_key *key)
 {
 	char name[NAME_BYTES];
 
 	name_make(name, key);
-	notify_drop(name);
+	for (unsigned i = 0; i < store->count; i++)
+		if (store->entries[i].stored && strcmp(store->entries[i].name, name) == 0)
+			return true;
+	return false;
 }
 
-void fdstore_inherit(const char *name, int fd)
+bool fdstore_settled(struct fdstore *store)
 {
-	struct left *more = realloc(left, (left_count + 1) * sizeof(*left));
+	return notify_settled(store->notify);
+}
 
-	if (!more) {
+void fdstore_inherit(struct fdstore *store, const char *name, int fd)
+{
+	struct entry *e = entry_add(store, name);
+
+	if (!e) {
 		close(fd);
 		return;
 	}
-	left = more;
-	snprintf(left[left_count].name, NAME_BYTES, "%s", name);
-	left[left_count++].fd = fd;
+	e->fd = fd;
+	e->inherited = true;
 }
 
-static void take(void *context, const char *name, int fd)
+static void inherit(void *context, const char *name, int fd)
 {
-	(void)context;
-	fdstore_inherit(name, fd);
+	fdstore_inherit(context, name, fd);
 }
 
-void fdstore_receive(void)
+int fdstore_new(struct fdstore **out, struct notify *notify)
 {
-	notify_kept(take, NULL);
+	struct fdstore *store = calloc(1, sizeof(*store));
+
+	if (!store)
+		return -ENOMEM;
+	store->notify = notify;
+	notify_passed(inherit, store);
+	*out = store;
+	return 0;
 }
 
-int fdstore_take(const struct fdstore_key *key)
+static int entry_take(struct entry *e)
+{
+	int fd = e->fd;
+
+	e->fd = -1;
+	return fd;
+}
+
+int fdstore_take(struct fdstore *store, const struct fdstore_key *key)
 {
 	char name[NAME_BYTES];
-	int fd;
 
 	name_make(name, key);
-	for (unsigned i = 0; i < left_count; i++)
-		if (left[i].fd >= 0 && strcmp(left[i].name, name) == 0) {
-			fd = left[i].fd;
-			left[i].fd = -1;
-			return fd;
-		}
+	for (unsigned i = 0; i < store->count; i++)
+		if (store->entries[i].fd >= 0 && strcmp(store->entries[i].name, name) == 0)
+			return entry_take(&store->entries[i]);
 	return -1;
 }
 
-const char *fdstore_capture(unsigned i, int *fd)
+const char *fdstore_capture(const struct fdstore *store, unsigned i, int *fd)
 {
 	static const char kind[] = "capture.";
+	const struct entry *e;
 
-	if (i >= left_count)
+	if (i >= store->count)
 		return NULL;
-	*fd = left[i].fd;
-	return strncmp(left[i].name, kind, strlen(kind)) == 0 ? left[i].name + strlen(kind) : "";
-}
-
-static void left_drop(struct left *l)
-{
-	notify_drop(l->name);
-	if (l->fd >= 0)
-		close(l->fd);
-	l->fd = -1;
-	l->name[0] = '\0';
+	e = &store->entries[i];
+	*fd = e->fd;
+	return strncmp(e->name, kind, strlen(kind)) == 0 ? e->name + strlen(kind) : "";
 }
 
 /* A capture's name may hold dots and digits itself. False: it is none of this capture's. *worker
@@ -153,56 +266,180 @@ static bool is_of_worker(const char *name, const char *capture, int worker)
 	       (worker == FDSTORE_ANY || named == (unsigned)worker);
 }
 
-int fdstore_take_ring(const char *capture, int worker)
+static bool is_ring(const struct entry *e)
 {
-	for (unsigned i = 0; i < left_count; i++) {
-		int fd = left[i].fd;
+	return strncmp(e->name, "ring.", 5) == 0;
+}
 
-		if (fd < 0 || strncmp(left[i].name, "ring.", 5) != 0 ||
-		    !is_of_worker(left[i].name, capture, worker))
-			continue;
-		left[i].fd = -1;
-		return fd;
+int fdstore_take_ring(struct fdstore *store, const char *capture, int worker)
+{
+	for (unsigned i = 0; i < store->count; i++) {
+		struct entry *e = &store->entries[i];
+
+		if (e->fd >= 0 && is_ring(e) && is_of_worker(e->name, capture, worker))
+			return entry_take(e);
 	}
 	return -1;
 }
 
-static void discard(const char *capture, int worker)
+/* Of an inherited one nothing is left. */
+static void entry_drop(struct fdstore *store, struct entry *e)
 {
-	for (unsigned i = 0; i < left_count; i++)
-		if (*left[i].name && is_of_worker(left[i].name, capture, worker))
-			left_drop(&left[i]);
+	name_drop(store, e->name);
+	if (e->fd >= 0)
+		close(entry_take(e));
+	e->name[0] = '\0';
 }
 
-void fdstore_discard(const char *capture)
+static void discard(struct fdstore *store, const char *capture, int worker)
 {
-	discard(capture, FDSTORE_ANY);
+	for (unsigned i = 0; i < store->count; i++) {
+		struct entry *e = &store->entries[i];
+
+		if (e->inherited && *e->name && is_of_worker(e->name, capture, worker))
+			entry_drop(store, e);
+	}
 }
 
-void fdstore_discard_worker(const char *capture, unsigned worker)
+void fdstore_discard(struct fdstore *store, const char *capture)
 {
-	discard(capture, (int)worker);
+	discard(store, capture, FDSTORE_ANY);
 }
 
-bool fdstore_end(void)
+void fdstore_discard_worker(struct fdstore *store, const char *capture, unsigned worker)
+{
+	discard(store, capture, (int)worker);
+}
+
+bool fdstore_end(struct fdstore *store)
 {
 	bool any = false;
 
-	for (unsigned i = 0; i < left_count; i++) {
-		if (left[i].fd < 0)
-			continue;
-		if (strncmp(left[i].name, "ring.", 5) == 0)
-			log_error("%s, kept from a process before, is of no use: what it may hold "
-				  "is lost",
-				  left[i].name);
-		else if (strcmp(left[i].name, "test.store") != 0) /* storelimit.c's */
-			log_notice("%s, kept from a process before, is of no use any more",
-				   left[i].name);
-		left_drop(&left[i]);
-		any = true;
+	for (unsigned i = 0; i < store->count; i++) {
+		struct entry *e = &store->entries[i];
+
+		if (e->fd >= 0) {
+			if (is_ring(e)) /* (8) */
+				log_error("%s, kept from a process before, is of no use: what it "
+					  "may hold is lost",
+					  e->name);
+			else if (strcmp(e->name, TRIAL_NAME) != 0)
+				log_notice("%s, kept from a process before, is of no use any more",
+					   e->name);
+			entry_drop(store, e);
+			any = true;
+		}
+		e->inherited = false;
+		if (!e->stored)
+			e->name[0] = '\0';
 	}
-	free(left);
-	left = NULL;
-	left_count = 0;
 	return any;
+}
+
+/* ---- FileDescriptorStoreMax= ----
+ *
+ * A manager before systemd 254 does not say its limit, and answers nothing: it closes what it does
+ * not store. So it gets the write ends of some pipes, as many as it is yet to store and one more,
+ * and then a barrier (sd_notify_barrier(3)): a pipe that hangs up before that is one that was not
+ * stored. */
+
+static void too_small(unsigned needed)
+{
+	log_warning("the service manager does not keep the %u descriptors of these captures: a "
+		    "restart will lose what their rings hold (set FileDescriptorStoreMax=%u, or "
+		    "more, in the unit)",
+		    needed - 1, needed);
+}
+
+void fdstore_check_end(struct fdstore *store)
+{
+	if (!store->trial.event)
+		return;
+	name_drop(store, TRIAL_NAME);
+	event_free(store->trial.event);
+	store->trial.event = NULL;
+	close(store->trial.barrier);
+	while (store->trial.tried > 0)
+		close(store->trial.pipes[--store->trial.tried]);
+}
+
+static void barrier_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct fdstore *store = arg;
+	bool kept = true;
+
+	(void)fd;
+	(void)what;
+	for (unsigned i = 0; i < store->trial.tried; i++) {
+		struct pollfd p = { store->trial.pipes[i], POLLIN, 0 };
+
+		kept = kept && poll(&p, 1, 0) == 0;
+	}
+	if (!kept)
+		too_small(store->trial.needed);
+	fdstore_check_end(store);
+}
+
+/* Returns 0 or -errno, with nothing tried. */
+static int try(struct fdstore *store, struct event_base *base, unsigned count)
+{
+	int theirs[TRIAL_MOST], barrier[2], ends[2], rc = 0;
+	char text[TEXT_BYTES];
+	unsigned n = 0;
+
+	if (pipe2(barrier, O_CLOEXEC))
+		return -errno;
+	for (; n < count && n < TRIAL_MOST && rc == 0; n++) {
+		if (pipe2(ends, O_CLOEXEC)) {
+			rc = -errno;
+			break;
+		}
+		store->trial.pipes[n] = ends[0];
+		theirs[n] = ends[1];
+	}
+	store->trial.tried = n;
+	store->trial.barrier = barrier[0];
+	store->trial.event = event_new(base, barrier[0], EV_READ, barrier_cb, store);
+	if (!store->trial.event || event_add(store->trial.event, NULL))
+		rc = -ENOMEM;
+	if (rc == 0) {
+		put_text(text, TRIAL_NAME);
+		notify_send(store->notify, text, theirs, n);
+		notify_barrier(store->notify, barrier[1]);
+	}
+	while (n > 0)
+		close(theirs[--n]);
+	close(barrier[1]);
+	return rc;
+}
+
+/* How many it stores; false: it does not say, as it is older than systemd 254, or stores none. */
+static bool store_max(unsigned *max)
+{
+	const char *text = getenv("FDSTORE");
+
+	return text && sscanf(text, "%u", max) == 1;
+}
+
+void fdstore_check(struct fdstore *store, struct event_base *base, unsigned needed,
+		   unsigned missing)
+{
+	unsigned allowed;
+	int rc;
+
+	if (!notify_manager(store->notify))
+		return;
+	store->trial.needed = needed + 1; /* the one that tries */
+	if (store_max(&allowed)) {
+		if (allowed < needed)
+			too_small(store->trial.needed);
+		return;
+	}
+	rc = try(store, base, missing + 1);
+	if (rc) {
+		log_warning("how many descriptors the service manager keeps cannot be tried: %s",
+			    failure_text(-rc));
+		if (store->trial.event)
+			fdstore_check_end(store);
+	}
 }

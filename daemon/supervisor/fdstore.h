@@ -1,10 +1,34 @@
-/* What one daemon leaves to the next through systemd's descriptor store: of each capture what is
- * saved, of each slot its ledger and its ring. */
+/* Names and descriptors that the service manager stores for the next instance: of each capture its
+ * checkpoint, of each slot its ledger and its ring. Knows names and numbers: not what a capture, a
+ * slot or a ring is.
+ *
+ * Invariants, by the numbers of the supervisor:
+ * (6) A ring is in the descriptor store iff ring_fd >= 0 of its slot: put when the worker passes
+ *     it, dropped before the slot closes it; fdstore_has() is what an assertion asks. What was
+ *     inherited is in the store until it is dropped, whether it was taken or not.
+ * (8) What is dropped from the store was counted first: before a ring's name is dropped the
+ *     kernel's statistics are in its ledger, or its packets are logged as lost; the ring is gone
+ *     with its last descriptor. The callers' duty; fdstore_end() logs the rings that no capture
+ *     took.
+ * And its own:
+ * (F1) A name is dropped once for all descriptors of that name; what was to be stored under it and
+ *      was not sent yet is not sent any more.
+ * (F2) What is inherited has one owner: this store until it is taken, then the taker.
+ *
+ * The rules: sd_pid_notify_with_fds(3) and FDSTORE=1, FDSTOREREMOVE=1, FDNAME=, FDPOLL=0 of
+ * sd_notify(3), which says that a name has at most 255 characters, none of them ':';
+ * sd_listen_fds_with_names(3); FileDescriptorStoreMax= of systemd.service(5), and $FDSTORE of
+ * systemd.exec(5). */
 #ifndef FDSTORE_H
 #define FDSTORE_H
 
+#include <event2/event.h>
+
 #include <stdbool.h>
 #include <stdint.h>
+
+struct fdstore;
+struct notify;
 
 enum fdstore_kind { FDSTORE_CAPTURE, FDSTORE_LEDGER, FDSTORE_RING };
 
@@ -16,37 +40,65 @@ struct fdstore_key {
 	uint64_t generation;
 };
 
-/* Has it kept, no longer kept. */
-void fdstore_put(const struct fdstore_key *key, int fd);
-void fdstore_drop(const struct fdstore_key *key);
+/* Makes one that has inherited all that the manager passed to this process, which is no other one's
+ * then: the first one alone gets it. `notify` is borrowed until fdstore_free(). Returns 0 or
+ * -ENOMEM. */
+int fdstore_new(struct fdstore **store, struct notify *notify);
 
-/* Reads what a daemon before left; before any other descriptor is opened by that name again. */
-void fdstore_receive(void);
-
-/* One that was left; owned from here on. */
-void fdstore_inherit(const char *name, int fd);
-
-/* Takes one out of what was left; the caller owns it. -1: it was not left. */
-int fdstore_take(const struct fdstore_key *key);
-
-/* The name of the capture whose record is the i-th of all that was left, "" where that is something
- * else; NULL: there are no more. *fd stays here; -1: it is taken. */
-const char *fdstore_capture(unsigned i, int *fd);
-
-/* Takes any ring of a capture's worker, FDSTORE_ANY of all; the caller owns it. -1: none is left.
+/* Closes what was inherited and is not taken; the manager keeps all that it has. NULL: no effect.
  */
-#define FDSTORE_ANY (-1)
-int fdstore_take_ring(const char *capture, int worker);
+void fdstore_free(struct fdstore *store);
 
-/* Whether something of this name is of this capture. */
+/* The manager stores a duplicate of `fd` under this name; drops all of this name. Neither waits. */
+void fdstore_put(struct fdstore *store, const struct fdstore_key *key, int fd);
+void fdstore_drop(struct fdstore *store, const struct fdstore_key *key);
+
+/* Whether something of this name is stored, as far as this process knows (6). */
+bool fdstore_has(const struct fdstore *store, const struct fdstore_key *key);
+
+/* Whether the manager has handled all that it was sent: what was dropped is closed there. True,
+ * too, when it has not answered for some seconds, or there is none. */
+bool fdstore_settled(struct fdstore *store);
+
+/* ---- what the previous instance left ---- */
+
+/* Inherits one descriptor, which the store owns from here on. */
+void fdstore_inherit(struct fdstore *store, const char *name, int fd);
+
+/* Takes an inherited one out; the caller owns it. Returns -1 where there is none. */
+int fdstore_take(struct fdstore *store, const struct fdstore_key *key);
+
+/* Takes any inherited ring of a capture's worker, FDSTORE_ANY: of all; the caller owns it. Returns
+ * -1 where none is left. */
+#define FDSTORE_ANY (-1)
+int fdstore_take_ring(struct fdstore *store, const char *capture, int worker);
+
+/* The name of the capture whose checkpoint is the i-th of all that was inherited, "" where that is
+ * something else; NULL: there are no more. Borrowed until something is inherited or the store ends.
+ * *fd stays the store's; -1: it is taken. */
+const char *fdstore_capture(const struct fdstore *store, unsigned i, int *fd);
+
+/* Whether a name is of this capture. Names of captures may have dots and digits themselves. */
 bool fdstore_is_of(const char *name, const char *capture);
 
-/* Closes what was left of this capture, and has it no longer kept; or of one worker of it. */
-void fdstore_discard(const char *capture);
-void fdstore_discard_worker(const char *capture, unsigned worker);
+/* Closes and drops what was inherited of this capture, or of one worker of it. */
+void fdstore_discard(struct fdstore *store, const char *capture);
+void fdstore_discard_worker(struct fdstore *store, const char *capture, unsigned worker);
 
-/* What nobody took is closed, and no longer kept: captures that are not configured any more, rings
- * that were replaced. Returns whether there was any. */
-bool fdstore_end(void);
+/* Closes and drops what no capture has taken, and logs it: of captures that are not configured any
+ * more, rings that were replaced. Nothing is inherited afterwards. Returns whether there was any.
+ */
+bool fdstore_end(struct fdstore *store);
+
+/* ---- whether it is large enough ---- */
+
+/* Once, when what can begin has begun: whether the manager stores `needed` descriptors, `missing`
+ * of which are yet to be sent. What is too small is logged: at once where the manager says how many
+ * it stores (since systemd 254), else when it has been tried. Waits for nothing. */
+void fdstore_check(struct fdstore *store, struct event_base *base, unsigned needed,
+		   unsigned missing);
+
+/* Drops what is being tried: before the event loop goes. */
+void fdstore_check_end(struct fdstore *store);
 
 #endif

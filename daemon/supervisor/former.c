@@ -34,12 +34,12 @@ static bool section_add(struct config *config, const char *name, const struct ch
 	return true;
 }
 
-void former_add(struct config *config)
+void former_add(struct config *config, struct fdstore *store)
 {
 	const char *name;
 	int fd;
 
-	for (unsigned i = 0; (name = fdstore_capture(i, &fd)); i++) {
+	for (unsigned i = 0; (name = fdstore_capture(store, i, &fd)); i++) {
 		char copy[CAPTURE_NAME_BYTES];
 		uint64_t ignored;
 		struct checkpoint *saved;
@@ -52,6 +52,16 @@ void former_add(struct config *config)
 		checkpoint_unmap(saved);
 		snprintf(copy, sizeof(copy), "%s", name);
 		if (!recorded)
-			fdstore_discard(copy);
+			fdstore_discard(store, copy);
 	}
+}
+
+bool former_group_held(const struct capture *formers, unsigned count, struct fdstore *store,
+		       int64_t fanout_id)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (formers[i].state != CAPTURE_STOPPED &&
+		    formers[i].config->fanout_id == fanout_id)
+			return true;
+	return count && !fdstore_settled(store);
 }

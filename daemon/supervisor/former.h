@@ -5,8 +5,16 @@
 
 #include "../base/config.h"
 
+struct capture;
+struct fdstore;
+
 /* Adds a section for each record that was left and whose name is none of the configuration's: as it
  * was, where that is in the record. What cannot be added is left to fdstore_end(). */
-void former_add(struct config *config);
+void former_add(struct config *config, struct fdstore *store);
+
+/* Whether rings of these sections are in this fanout group: their own, or the store's copies, which
+ * are members as well until the manager has closed them. */
+bool former_group_held(const struct capture *formers, unsigned count, struct fdstore *store,
+		       int64_t fanout_id);
 
 #endif

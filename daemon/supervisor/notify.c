@@ -21,14 +21,14 @@
 #include <unistd.h>
 
 #define SETTLE_NS   UINT64_C(5000000000)
-#define SETTLE_LOOK 20 /* ms */
-#define TEXT_BYTES  512
-#define FDS_MAX	    253 /* of one message, as the kernel has it (SCM_MAX_FD) */
+#define SETTLE_LOOK 20	/* ms */
+#define TEXT_BYTES  512 /* as notify.h says */
+#define FDS_MAX	    253 /* of one message (SCM_MAX_FD of the kernel's net/scm.h) */
 
 /* Names of sockets in socket units; what is kept has a dot in its name. */
 static const char *const listeners[] = { "control", "metrics" };
 
-/* What the manager has no room for now, and must not miss. */
+/* What the manager has no room for now, and must not miss (N2). */
 struct note {
 	TAILQ_ENTRY(note) link;
 	char text[TEXT_BYTES];
@@ -36,16 +36,19 @@ struct note {
 	int fds[]; /* duplicates */
 };
 
-static TAILQ_HEAD(, note) waiting = TAILQ_HEAD_INITIALIZER(waiting);
+struct notify {
+	struct sockaddr_un address;
+	socklen_t length; /* of the address; 0: no manager */
+	TAILQ_HEAD(, note) waiting;
+	/* Whether all was handled that was sent before: the manager closes its end of a pipe */
+	struct {
+		int fd; /* -1: nothing is asked */
+		uint64_t since_ns;
+		bool due; /* something was sent after what is known to be handled */
+	} barrier;
+};
 
-/* Whether all was read that was said before: the manager closes its end of a pipe then. */
-static struct {
-	int fd; /* -1: nothing is asked */
-	uint64_t since_ns;
-	bool due; /* something was said after what is known to be read */
-} barrier = { .fd = -1 };
-
-/* The manager's socket, a path or an abstract name. Returns the address's length, 0: none. */
+/* A path or an abstract name. Returns the address's length, 0: none. */
 static socklen_t manager_address(struct sockaddr_un *address)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
@@ -58,6 +61,44 @@ static socklen_t manager_address(struct sockaddr_un *address)
 	if (*path == '@')
 		address->sun_path[0] = '\0';
 	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + (*path == '/'));
+}
+
+int notify_new(struct notify **out)
+{
+	struct notify *n = calloc(1, sizeof(*n));
+
+	if (!n)
+		return -ENOMEM;
+	n->length = manager_address(&n->address);
+	n->barrier.fd = -1;
+	TAILQ_INIT(&n->waiting);
+	*out = n;
+	return 0;
+}
+
+static void barrier_end(struct notify *n)
+{
+	if (n->barrier.fd >= 0)
+		close(n->barrier.fd);
+	n->barrier.fd = -1;
+}
+
+static void note_free(struct notify *n, struct note *note)
+{
+	TAILQ_REMOVE(&n->waiting, note, link);
+	while (note->count > 0)
+		close(note->fds[--note->count]);
+	free(note);
+}
+
+void notify_free(struct notify *n)
+{
+	if (!n)
+		return;
+	while (!TAILQ_EMPTY(&n->waiting))
+		note_free(n, TAILQ_FIRST(&n->waiting));
+	barrier_end(n);
+	free(n);
 }
 
 /* What passes by itself: the manager does not read, or there is no memory, no descriptor just now.
@@ -74,18 +115,16 @@ static int send_error(int error)
 
 /* sd_notify(3) would wait for a manager that does not read. Returns 0, -EAGAIN (to be repeated), or
  * another -errno. */
-static int manager_send(const char *text, const int *fds, unsigned count)
+static int manager_send(struct notify *n, const char *text, const int *fds, unsigned count)
 {
 	union {
 		struct cmsghdr align;
 		char space[CMSG_SPACE(FDS_MAX * sizeof(int))];
 	} control = { 0 };
-	struct sockaddr_un address;
 	struct iovec io = { (char *)text, strlen(text) };
-	struct msghdr header = { .msg_name = &address,
-				 .msg_namelen = manager_address(&address),
-				 .msg_iov = &io,
-				 .msg_iovlen = 1 };
+	struct msghdr header = {
+		.msg_name = &n->address, .msg_namelen = n->length, .msg_iov = &io, .msg_iovlen = 1
+	};
 	int channel, rc;
 
 	if (!header.msg_namelen)
@@ -107,38 +146,29 @@ static int manager_send(const char *text, const int *fds, unsigned count)
 	return rc;
 }
 
-static void note_free(struct note *note)
-{
-	TAILQ_REMOVE(&waiting, note, link);
-	while (note->count > 0)
-		close(note->fds[--note->count]);
-	free(note);
-}
-
-/* In the order in which it was said. Returns whether nothing is left. */
-static bool notes_send(void)
+/* In the order in which it was sent (N1). Returns whether nothing is left. */
+static bool notes_send(struct notify *n)
 {
 	struct note *note;
 
-	while ((note = TAILQ_FIRST(&waiting))) {
-		int rc = manager_send(note->text, note->fds, note->count);
+	while ((note = TAILQ_FIRST(&n->waiting))) {
+		int rc = manager_send(n, note->text, note->fds, note->count);
 
 		if (rc == -EAGAIN)
 			return false;
 		if (rc)
 			log_error("telling the service manager: %s", failure_text(-rc));
-		note_free(note);
+		note_free(n, note);
 	}
 	return true;
 }
 
-/* Said once: it waits for its turn if need be. */
-static void note_put(const char *text, const int *fds, unsigned count)
+void notify_send(struct notify *n, const char *text, const int *fds, unsigned count)
 {
 	struct note *note;
-	int rc = notes_send() ? manager_send(text, fds, count) : -EAGAIN;
+	int rc = notes_send(n) ? manager_send(n, text, fds, count) : -EAGAIN;
 
-	barrier.due = true;
+	n->barrier.due = true;
 	if (rc && rc != -EAGAIN)
 		log_error("telling the service manager: %s", failure_text(-rc));
 	if (rc != -EAGAIN)
@@ -155,46 +185,46 @@ static void note_put(const char *text, const int *fds, unsigned count)
 		if (fd >= 0)
 			note->fds[note->count++] = fd;
 	}
-	TAILQ_INSERT_TAIL(&waiting, note, link);
+	TAILQ_INSERT_TAIL(&n->waiting, note, link);
 	if (note->count == count)
 		return;
 	log_error("no descriptor to tell the service manager (the limit of this process: raise "
 		  "LimitNOFILE=)");
-	note_free(note);
+	note_free(n, note);
 }
 
-/* Said again soon anyway */
-static void news_put(const char *text)
+/* Repeated soon anyway */
+static void news_put(struct notify *n, const char *text)
 {
-	if (notes_send())
-		manager_send(text, NULL, 0);
+	if (notes_send(n))
+		manager_send(n, text, NULL, 0);
 }
 
-void notify_ready(void)
+void notify_ready(struct notify *n)
 {
-	note_put("READY=1", NULL, 0);
+	notify_send(n, "READY=1", NULL, 0);
 }
 
-void notify_stopping(void)
+void notify_stopping(struct notify *n)
 {
-	note_put("STOPPING=1", NULL, 0);
+	notify_send(n, "STOPPING=1", NULL, 0);
 }
 
-void notify_watchdog(void)
+void notify_watchdog(struct notify *n)
 {
-	news_put("WATCHDOG=1");
+	news_put(n, "WATCHDOG=1");
 }
 
-void notify_status(const char *format, ...)
+void notify_status(struct notify *n, const char *format, ...)
 {
 	char text[TEXT_BYTES];
 	va_list ap;
-	size_t n = strlen(strcpy(text, "STATUS="));
+	size_t used = strlen(strcpy(text, "STATUS="));
 
 	va_start(ap, format);
-	vsnprintf(text + n, sizeof(text) - n, format, ap);
+	vsnprintf(text + used, sizeof(text) - used, format, ap);
 	va_end(ap);
-	news_put(text);
+	news_put(n, text);
 }
 
 unsigned notify_watchdog_ms(void)
@@ -204,106 +234,65 @@ unsigned notify_watchdog_ms(void)
 	return sd_watchdog_enabled(0, &us) > 0 ? (unsigned)(us / 2000) : 0;
 }
 
-bool notify_manager(void)
+bool notify_manager(const struct notify *n)
 {
-	struct sockaddr_un ignored;
-
-	return manager_address(&ignored) > 0;
+	return n->length > 0;
 }
 
-/* Not polled by the manager: a ring's socket has an error when its link goes down, which is no
- * reason to drop it. */
-static void keep_text(char *text, size_t size, const char *name)
+void notify_barrier(struct notify *n, int fd)
 {
-	snprintf(text, size, "FDSTORE=1\nFDNAME=%s\nFDPOLL=0", name);
+	notify_send(n, "BARRIER=1", &fd, 1);
 }
 
-void notify_keep_all(const char *name, const int *fds, unsigned count)
-{
-	char text[TEXT_BYTES];
-
-	keep_text(text, sizeof(text), name);
-	note_put(text, fds, count);
-}
-
-void notify_keep(const char *name, int fd)
-{
-	notify_keep_all(name, &fd, 1);
-}
-
-void notify_barrier(int fd)
-{
-	note_put("BARRIER=1", &fd, 1);
-}
-
-bool notify_store_max(unsigned *max)
-{
-	const char *text = getenv("FDSTORE");
-
-	return text && sscanf(text, "%u", max) == 1;
-}
-
-/* What was not said yet of that name need not be said any more: the descriptor is to be closed. */
-void notify_drop(const char *name)
+void notify_cancel(struct notify *n, const char *text)
 {
 	struct note *note, *next;
-	char text[TEXT_BYTES];
 
-	keep_text(text, sizeof(text), name);
-	for (note = TAILQ_FIRST(&waiting); note; note = next) {
+	for (note = TAILQ_FIRST(&n->waiting); note; note = next) {
 		next = TAILQ_NEXT(note, link);
 		if (strcmp(note->text, text) == 0)
-			note_free(note);
+			note_free(n, note);
 	}
-	snprintf(text, sizeof(text), "FDSTOREREMOVE=1\nFDNAME=%s", name);
-	note_put(text, NULL, 0);
-}
-
-static void barrier_end(void)
-{
-	if (barrier.fd >= 0)
-		close(barrier.fd);
-	barrier.fd = -1;
 }
 
 /* The manager gets one end of a pipe. */
-static void barrier_begin(void)
+static void barrier_begin(struct notify *n)
 {
 	int ends[2], rc;
 
-	if (!notes_send() || pipe2(ends, O_CLOEXEC))
+	if (!notes_send(n) || pipe2(ends, O_CLOEXEC))
 		return;
-	rc = manager_send("BARRIER=1", &ends[1], 1);
+	rc = manager_send(n, "BARRIER=1", &ends[1], 1);
 	close(ends[1]);
-	barrier.fd = ends[0];
+	n->barrier.fd = ends[0];
 	if (rc)
-		barrier_end();
+		barrier_end(n);
 	else
-		barrier.due = false;
+		n->barrier.due = false;
 }
 
-bool notify_settled(void)
+bool notify_settled(struct notify *n)
 {
 	struct pollfd end = { 0 };
 
-	if (!notify_manager() || (barrier.fd < 0 && !barrier.due))
+	if (!notify_manager(n) || (n->barrier.fd < 0 && !n->barrier.due))
 		return true;
-	if (!barrier.since_ns)
-		barrier.since_ns = clock_mono_ns();
-	if (barrier.fd < 0)
-		barrier_begin();
-	end.fd = barrier.fd;
-	if ((barrier.fd < 0 || poll(&end, 1, 0) != 1) &&
-	    clock_mono_ns() - barrier.since_ns < SETTLE_NS)
+	if (!n->barrier.since_ns)
+		n->barrier.since_ns = clock_mono_ns();
+	if (n->barrier.fd < 0)
+		barrier_begin(n);
+	end.fd = n->barrier.fd;
+	if ((n->barrier.fd < 0 || poll(&end, 1, 0) != 1) &&
+	    clock_mono_ns() - n->barrier.since_ns < SETTLE_NS)
 		return false;
-	barrier_end();
-	barrier.since_ns = 0;
+	barrier_end(n);
+	n->barrier.since_ns = 0;
 	return true;
 }
 
-void notify_settle(void)
+void notify_settle(struct notify *n)
 {
-	while (!notify_settled())
+	while (!notify_settled(n))
 		poll(NULL, 0, SETTLE_LOOK);
 }
 
@@ -371,7 +360,7 @@ static void unknown_close(const char *name, int fd)
 	close(fd);
 }
 
-void notify_kept(void (*take)(void *context, const char *name, int fd), void *context)
+void notify_passed(void (*take)(void *context, const char *name, int fd), void *context)
 {
 	char **names = NULL;
 	int n = sd_listen_fds_with_names(1, &names);

@@ -1,6 +1,16 @@
-/* What systemd is told, and what it keeps. The only door to libsystemd's notifications; all of it
- * is nothing where no service manager listens. A manager that does not read is not waited for: what
- * it must not miss is kept in its order, and sent with what is said next. */
+/* What the service manager is sent, and what it passed to this process: the only file that includes
+ * libsystemd's sd-daemon.h. Without a service manager nothing is sent. Knows nothing of captures.
+ *
+ * Invariants:
+ * (N1) Nothing waits for a manager that does not read, notify_settle() excepted: messages that it
+ *      must not miss are queued, and sent before anything that is sent later.
+ * (N2) A queued message has duplicates of its descriptors: the caller may close its own at once.
+ * (N3) Where notify_settled() is true in time, the manager has handled all that was sent before.
+ *
+ * The rules: READY=1, STOPPING=1, STATUS=, WATCHDOG=1, BARRIER=1 and $NOTIFY_SOCKET of
+ * sd_notify(3); sd_notify_barrier(3); sd_watchdog_enabled(3); sd_listen_fds_with_names(3);
+ * SCM_RIGHTS of unix(7).
+ */
 #ifndef NOTIFY_H
 #define NOTIFY_H
 
@@ -8,47 +18,58 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-void notify_ready(void);
-void notify_stopping(void);
-void notify_watchdog(void);
-__attribute__((format(printf, 1, 2))) void notify_status(const char *format, ...);
+struct notify;
+
+/* Looks for the service manager ($NOTIFY_SOCKET). Returns 0 or -ENOMEM. */
+int notify_new(struct notify **notify);
+
+/* What is still queued is not sent any more. NULL: no effect. */
+void notify_free(struct notify *notify);
+
+/* Whether there is a service manager, which may store descriptors (FileDescriptorStoreMax=). */
+bool notify_manager(const struct notify *notify);
+
+void notify_ready(struct notify *notify);
+void notify_stopping(struct notify *notify);
+
+/* Not queued, as they are repeated soon. */
+void notify_watchdog(struct notify *notify);
+__attribute__((format(printf, 2, 3))) void notify_status(struct notify *notify, const char *format,
+							 ...);
 
 /* How often notify_watchdog() is due, in ms; 0: no watchdog. */
 unsigned notify_watchdog_ms(void);
 
-/* Whether there is a service manager, which may keep descriptors (FileDescriptorStoreMax=). */
-bool notify_manager(void);
+/* Sends a message (at most 511 bytes, lines of NAME=value) with duplicates of `count` descriptors
+ * (at most 253, SCM_MAX_FD of the kernel's net/scm.h), or queues it. What cannot be sent at all is
+ * logged. */
+void notify_send(struct notify *notify, const char *text, const int *fds, unsigned count);
 
-/* The manager keeps a duplicate of `fd` under this name, also while this process is gone, until it
- * is told to drop all of that name. */
-void notify_keep(const char *name, int fd);
-void notify_keep_all(const char *name, const int *fds, unsigned count);
-void notify_drop(const char *name);
+/* Messages of exactly this text that are queued are not sent any more. */
+void notify_cancel(struct notify *notify, const char *text);
 
-/* The manager closes this when it has read all that it was told before. */
-void notify_barrier(int fd);
+/* The manager closes this when it has handled all that it was sent before. */
+void notify_barrier(struct notify *notify, int fd);
 
-/* How many it keeps; false: it does not tell, as it is older than systemd 254, or keeps none. */
-bool notify_store_max(unsigned *max);
+/* Whether the manager has handled all that it was sent; true, too, when it has not for some
+ * seconds. notify_settle() waits for that: at the start and at the end, not in between. */
+bool notify_settled(struct notify *notify);
+void notify_settle(struct notify *notify);
 
-/* Whether the manager has read all that it was told; true, too, when it has not for some seconds.
- * notify_settle() waits for that: at the start and at the end, not in between. */
-bool notify_settled(void);
-void notify_settle(void);
+/* ---- what it passed to this process, before notify_passed() ---- */
 
 /* The socket that a socket unit made and named so (FileDescriptorName=control or metrics): the
- * caller's from then on. Before notify_kept(). Returns the descriptor, -ENOENT: there is none,
- * -EEXIST: more than one. */
+ * caller's from then on. Returns the descriptor, -ENOENT: there is none, -EEXIST: more than one. */
 int notify_listener(const char *name);
 
-/* Whether it kept any. Before notify_kept(). */
+/* Whether it stored any for this process. */
 bool notify_handed(void);
 
-/* Likewise of a process that had begun: who that was, by the memory that it made. */
+/* Likewise of a process that had begun: its user and group, by the memory that it made. */
 bool notify_handed_by(uid_t *uid, gid_t *gid);
 
-/* What the manager kept of a process before: calls `take` with each descriptor, which is its own
- * from then on. To be called once. */
-void notify_kept(void (*take)(void *context, const char *name, int fd), void *context);
+/* Calls `take` with each descriptor that was stored, which is its own from then on. To be called
+ * once. */
+void notify_passed(void (*take)(void *context, const char *name, int fd), void *context);
 
 #endif

@@ -87,7 +87,7 @@ static const char *left_open(const struct capture *capture, unsigned worker, str
 	struct fdstore_key key = key_of(capture, FDSTORE_LEDGER, worker, 0);
 
 	*l = (struct left){ .ring_fd = -1 };
-	l->ledger_fd = fdstore_take(&key);
+	l->ledger_fd = fdstore_take(capture->store, &key);
 	if (l->ledger_fd < 0)
 		return "a worker's ledger is missing";
 	l->ledger = ledger_map(l->ledger_fd);
@@ -95,7 +95,8 @@ static const char *left_open(const struct capture *capture, unsigned worker, str
 		return errno == EPROTO ? another_version : failure_text(errno);
 	bounds.generation = ledger_totals(l->ledger).generation;
 	key = key_of(capture, FDSTORE_RING, worker, bounds.generation);
-	l->ring_fd = fdstore_take(&key); /* -1: it was closed, its interface being away */
+	l->ring_fd = fdstore_take(capture->store,
+				  &key); /* -1: it was closed, its interface being away */
 	if (l->ring_fd >= 0)
 		ledger_take(l->ledger, afcap_stats_take, l->ring_fd);
 	return ledger_problem(l->ledger, &bounds);
@@ -128,7 +129,7 @@ static bool unread_sum(const struct capture *capture, struct left *list, unsigne
 
 	for (unsigned i = 0; i < count; i++)
 		known &= left_unread(&list[i], ring, packets);
-	while ((fd = fdstore_take_ring(capture->config->name, FDSTORE_ANY)) >= 0) {
+	while ((fd = fdstore_take_ring(capture->store, capture->config->name, FDSTORE_ANY)) >= 0) {
 		known &= unread_count(fd, ring[0], ring[1], packets);
 		close(fd);
 	}
@@ -175,7 +176,7 @@ static void left_give_up(struct capture *capture, unsigned worker, struct left *
 	bool known;
 
 	if (l->ring_fd < 0) /* the ledger says which it is */
-		l->ring_fd = fdstore_take_ring(capture->config->name, (int)worker);
+		l->ring_fd = fdstore_take_ring(capture->store, capture->config->name, (int)worker);
 	known = l->ring_fd < 0 ||
 		unread_count(l->ring_fd, shape->blocks, shape->block_bytes, &unread);
 	log_about(LOG_ERR, &(struct log_subject){ capture->config->name, (int)worker, NULL },
@@ -184,7 +185,7 @@ static void left_give_up(struct capture *capture, unsigned worker, struct left *
 		  l->problem == another_version ? "its head is overwritten" : l->problem, unread,
 		  known ? "" : " or more");
 	left_close(l);
-	fdstore_discard_worker(capture->config->name, worker);
+	fdstore_discard_worker(capture->store, capture->config->name, worker);
 	checkpoint_reset(&capture->saved->slots[worker]);
 	*l = (struct left){ .ledger_fd = -1, .ring_fd = -1 };
 	capture->given_up_ns = clock_real_ns();
@@ -218,7 +219,7 @@ static void resume_refuse(struct capture *capture, struct left *list, unsigned c
 
 	for (unsigned i = 0; i < count; i++)
 		left_close(&list[i]);
-	fdstore_discard(capture->config->name);
+	fdstore_discard(capture->store, capture->config->name);
 	capture->left = true;
 	if (strcmp(why, NOTHING_YET) == 0) { /* what it found itself goes on */
 		capture->gap_ns = capture->saved->gap_ns;
@@ -248,7 +249,7 @@ bool resume_take(struct capture *capture)
 	unsigned count = 0;
 	const char *why;
 
-	capture->saved_fd = fdstore_take(&key);
+	capture->saved_fd = fdstore_take(capture->store, &key);
 	if (capture->saved_fd < 0)
 		return false;
 	capture->saved = checkpoint_map(capture->saved_fd, &capture->gap_ns);
@@ -300,7 +301,7 @@ void resume_forget(struct capture *capture)
 		left_close(&capture->resume[i]);
 	free(capture->resume);
 	capture->resume = NULL;
-	fdstore_discard(capture->config->name);
+	fdstore_discard(capture->store, capture->config->name);
 }
 
 /* The device that the rings are bound to, if the capture may go on with it: it is called as

@@ -67,14 +67,16 @@ int slot_init(struct slot *slot, struct capture *capture, unsigned index, int le
 
 void slot_keep_ledger(const struct slot *slot)
 {
-	fdstore_put(&(struct fdstore_key){ FDSTORE_LEDGER, slot->capture->config->name, slot->index,
+	fdstore_put(slot->capture->store,
+		    &(struct fdstore_key){ FDSTORE_LEDGER, slot->capture->config->name, slot->index,
 					   0 },
 		    slot->ledger_fd);
 }
 
 void slot_keep_ring(const struct slot *slot)
 {
-	fdstore_put(&(struct fdstore_key){ FDSTORE_RING, slot->capture->config->name, slot->index,
+	fdstore_put(slot->capture->store,
+		    &(struct fdstore_key){ FDSTORE_RING, slot->capture->config->name, slot->index,
 					   slot->generation },
 		    slot->ring_fd);
 }

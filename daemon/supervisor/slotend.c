@@ -35,7 +35,8 @@ static void ring_close(struct slot *slot)
 {
 	if (slot->ring_fd < 0)
 		return;
-	fdstore_drop(&(struct fdstore_key){ FDSTORE_RING, slot->capture->config->name, slot->index,
+	fdstore_drop(slot->capture->store,
+		     &(struct fdstore_key){ FDSTORE_RING, slot->capture->config->name, slot->index,
 					    slot->generation });
 	close(slot->ring_fd);
 	slot->ring_fd = -1;
@@ -100,7 +101,8 @@ void slot_end(struct slot *slot)
 
 	slot->state = SLOT_ENDED;
 	ring_close(slot);
-	fdstore_drop(&(struct fdstore_key){ FDSTORE_LEDGER, name, slot->index, 0 });
+	fdstore_drop(slot->capture->store,
+		     &(struct fdstore_key){ FDSTORE_LEDGER, name, slot->index, 0 });
 }
 
 static bool crash_loop(struct slot *slot, uint64_t now)

@@ -106,7 +106,7 @@ void status_text(char text[STATUS_BYTES], const char *prefix, struct status_item
 	}
 }
 
-void status_tell(const struct supervisor *s, const char *prefix)
+void status_send(struct notify *notify, const struct supervisor *s, const char *prefix)
 {
 	static struct status_item items[CONFIG_CAPTURES_MAX];
 	char text[STATUS_BYTES];
@@ -121,5 +121,5 @@ void status_tell(const struct supervisor *s, const char *prefix)
 	}
 	status_text(text, prefix, items, supervisor_captures(s));
 	if (supervisor_captures(s))
-		notify_status("%s", text);
+		notify_status(notify, "%s", text);
 }

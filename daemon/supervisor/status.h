@@ -21,7 +21,8 @@ struct status_item {
 void status_text(char text[STATUS_BYTES], const char *prefix, struct status_item *items,
 		 unsigned count);
 
-/* Tells the service manager. */
-void status_tell(const struct supervisor *supervisor, const char *prefix);
+/* Sends it to the service manager. */
+struct notify;
+void status_send(struct notify *notify, const struct supervisor *supervisor, const char *prefix);
 
 #endif

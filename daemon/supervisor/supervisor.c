@@ -11,7 +11,6 @@
 #include "notify.h"
 #include "slotfiles.h"
 #include "status.h"
-#include "storelimit.h"
 
 #include "../base/clock.h"
 #include "../base/failure.h"
@@ -35,6 +34,8 @@
 struct supervisor {
 	struct event_base *base;
 	struct config config; /* with sections that there are no more, behind the others */
+	struct notify *notify;
+	struct fdstore *store;
 	struct files *files;
 	struct links *links;
 	struct event *signals[SIGNALS], *tick, *watchdog, *deadline;
@@ -123,8 +124,8 @@ void supervisor_armed(struct supervisor *s)
 	s->ready = true;
 	for (unsigned i = 0; i < s->captures; i++)
 		s->capture[i].initial = s->capture[i].added = false;
-	notify_ready();
-	storelimit_check(s->base, s->capture, s->configured);
+	notify_ready(s->notify);
+	begin_store_check(s->capture, s->configured, s->store, s->base);
 }
 
 void supervisor_capture_failed(struct supervisor *s)
@@ -141,12 +142,8 @@ void supervisor_capture_failed(struct supervisor *s)
 
 bool supervisor_group_held(const struct supervisor *s, int64_t fanout_id)
 {
-	for (unsigned i = s->configured; i < s->captures; i++)
-		if (s->capture[i].state != CAPTURE_STOPPED &&
-		    s->capture[i].config->fanout_id == fanout_id)
-			return true;
-	/* The store's copy of a ring is a member of that group as well */
-	return s->configured < s->captures && !notify_settled();
+	return former_group_held(&s->capture[s->configured], s->captures - s->configured, s->store,
+				 fanout_id);
 }
 
 void supervisor_former_ended(struct supervisor *s, struct capture *capture)
@@ -173,7 +170,7 @@ static void handed_over(struct supervisor *s)
 	for (unsigned i = 0; i < s->captures; i++)
 		if (!capture_handed_over(&s->capture[i]))
 			return;
-	notify_settle();
+	notify_settle(s->notify);
 	event_base_loopexit(s->base, NULL);
 }
 
@@ -206,7 +203,7 @@ static void handover_cb(evutil_socket_t signal, short what, void *arg)
 	(void)what;
 	if (s->stopping || s->handing_over)
 		return;
-	if (!notify_manager()) {
+	if (!notify_manager(s->notify)) {
 		log_warning(
 			"SIGUSR2: there is no service manager that would keep the rings for the "
 			"next daemon: ignored (SIGTERM stops)");
@@ -233,7 +230,7 @@ static void stop_cb(evutil_socket_t signal, short what, void *arg)
 		log_debug("the same signal once more: timeout(1) sends it twice");
 	} else if (!s->stopping) {
 		log_info("stopping: writing what the rings hold");
-		notify_stopping();
+		notify_stopping(s->notify);
 		supervisor_stop(s, false);
 		s->stop_ns = clock_mono_ns();
 	} else if (!s->abandoning) {
@@ -309,7 +306,10 @@ static void tick_cb(evutil_socket_t fd, short what, void *arg)
 	s->ticked_ns = now;
 	files_tick(s->files);
 	archive_watch(s);
-	status_tell(s, s->handing_over ? "handing over: " : s->stopping ? "stopping: " : "");
+	status_send(s->notify, s,
+		    s->handing_over ? "handing over: "
+		    : s->stopping   ? "stopping: "
+				    : "");
 }
 
 static void links_changed(void *context)
@@ -324,8 +324,7 @@ static void watchdog_cb(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	(void)arg;
-	notify_watchdog();
+	notify_watchdog(arg);
 }
 
 static int events_add(struct supervisor *s)
@@ -340,7 +339,7 @@ static int events_add(struct supervisor *s)
 	s->signals[4] = evsignal_new(s->base, SIGUSR2, handover_cb, s);
 	s->deadline = event_new(s->base, -1, 0, deadline_cb, s);
 	s->tick = event_new(s->base, -1, EV_PERSIST, tick_cb, s);
-	s->watchdog = event_new(s->base, -1, EV_PERSIST, watchdog_cb, s);
+	s->watchdog = event_new(s->base, -1, EV_PERSIST, watchdog_cb, s->notify);
 	for (unsigned i = 0; i < SIGNALS; i++)
 		if (!s->signals[i] || event_add(s->signals[i], NULL))
 			return -ENOMEM;
@@ -365,13 +364,14 @@ static void former_start(struct capture *capture)
  * one goes on with rings. Returns 0, or the exit code of the first that cannot be, all logged. */
 static int captures_make(struct supervisor *s, bool *left)
 {
+	const struct capture_context context = { s, s->base, s->files, s->links, s->store };
 	struct capture_error error;
 	int rc = 0;
 
 	for (unsigned i = 0; i < s->config.captures; i++) {
 		struct capture *capture = &s->capture[s->captures++];
 
-		if (capture_init(capture, s, s->base, s->files, s->links, &s->config, i, &error)) {
+		if (capture_init(capture, &context, &s->config, i, &error)) {
 			log_error("%s", error.text);
 			capture_reason(capture, "%s", error.text);
 			capture->failed = true;
@@ -392,17 +392,19 @@ static int captures_make(struct supervisor *s, bool *left)
 static int captures_start(struct supervisor *s)
 {
 	bool left = false, dropped;
-	int rc = captures_make(s, &left);
+	int rc;
 
+	former_add(&s->config, s->store);
+	rc = captures_make(s, &left);
 	if (rc)
 		return rc;
-	dropped = fdstore_end();
+	dropped = fdstore_end(s->store);
 	for (unsigned i = 0; i < s->captures; i++) {
 		s->capture[i].initial = !left;
 		dropped |= s->capture[i].refused;
 	}
 	if (dropped)
-		notify_settle(); /* what is dropped is closed then, or nearly so */
+		notify_settle(s->notify); /* what is dropped is closed then, or nearly so */
 	rc = limits_memory(s->capture, s->configured, dropped);
 	for (unsigned i = 0; i < s->configured && rc && left; i++)
 		if (!s->capture[i].resume)
@@ -434,9 +436,11 @@ int supervisor_new(struct supervisor **out, struct event_base *base, const struc
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
 		signal(ignored[i], SIG_IGN);
 	limits_descriptors();
-	rc = events_add(s); /* first: an early death must be heard of */
-	fdstore_receive();
-	former_add(&s->config);
+	rc = notify_new(&s->notify);
+	if (rc == 0)
+		rc = fdstore_new(&s->store, s->notify);
+	if (rc == 0)
+		rc = events_add(s); /* before a process runs: an early death must be heard of */
 	if (rc == 0)
 		rc = links_new(&s->links, base, links_changed, s);
 	if (rc == 0)
@@ -462,7 +466,7 @@ int supervisor_account(struct supervisor *s)
 
 	if (s->handing_over) /* the account is the next one's, which the manager must start */
 		return EX_TEMPFAIL;
-	status_tell(s, "ended: ");
+	status_send(s->notify, s, "ended: ");
 	if (files_unfinished(s->files) && !s->failing) {
 		s->failing = true;
 		s->exit_code = EXIT_FAILURE;
@@ -477,7 +481,8 @@ void supervisor_free(struct supervisor *s)
 		return;
 	for (unsigned i = 0; i < s->captures; i++)
 		capture_free(&s->capture[i]);
-	storelimit_end();
+	fdstore_free(s->store);
+	notify_free(s->notify);
 	files_free(s->files);
 	links_free(s->links);
 	for (unsigned i = 0; i < SIGNALS; i++)

@@ -9,6 +9,7 @@
 #include "../../daemon/base/log.h"
 #include "../../daemon/supervisor/earlier.h"
 #include "../../daemon/supervisor/fdstore.h"
+#include "../../daemon/supervisor/notify.h"
 #include "../../daemon/supervisor/resume.h"
 
 #include <fcntl.h>
@@ -56,7 +57,7 @@ static bool input_cut(struct input *in, const uint8_t *data, size_t bytes)
 
 /* "kind.CAPTURE..." is of CAPTURE or of another one whose name is longer or shorter, never of two.
  */
-static void name_check(const struct input *in)
+static void name_check(const struct input *in, struct fdstore *store)
 {
 	char name[64], capture[64];
 	unsigned found = 0;
@@ -73,7 +74,7 @@ static void name_check(const struct input *in)
 	if (found > 1)
 		abort();
 	if (strncmp(name, "ring.a.1.0.", 11) != 0) /* that one is below */
-		fdstore_inherit(name, eventfd(0, EFD_CLOEXEC));
+		fdstore_inherit(store, name, eventfd(0, EFD_CLOEXEC));
 }
 
 static int ledger_make(const struct input *in)
@@ -178,6 +179,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
 	struct capture capture = { .config = &config, .saved_fd = -1 };
 	int before = fd_lowest(), ring_fd = -1;
+	struct fdstore *store = NULL;
+	struct notify *notify = NULL;
 	struct checkpoint_shape shape;
 	struct input in;
 	char name[64];
@@ -185,6 +188,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	if (!input_cut(&in, data, bytes))
 		return 0;
 	log_open(-1, "");
+	if (notify_new(&notify) || fdstore_new(&store, notify))
+		abort();
+	capture.store = store;
 	config.output = in.options & COUNT_ONLY ? OUTPUT_NONE : OUTPUT_PCAPNG;
 	capture.ring = (struct afcap_geometry){ .version = AFCAP_TPACKET_V3,
 						.block_bytes = 4096,
@@ -193,10 +199,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	capture.snaplen = 2000;
 	capture.link_type = 1;
 	shape = resume_shape(&capture);
-	name_check(&in);
-	fdstore_inherit("capture.a.1", checkpoint_make(&in, &shape));
+	name_check(&in, store);
+	fdstore_inherit(store, "capture.a.1", checkpoint_make(&in, &shape));
 	if (in.options & LEDGER_THERE)
-		fdstore_inherit("ledger.a.1.0", ledger_make(&in));
+		fdstore_inherit(store, "ledger.a.1.0", ledger_make(&in));
 	if (in.options & RING_THERE) {
 		struct ledger l = { 0 };
 
@@ -204,14 +210,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		snprintf(name, sizeof(name), "ring.a.1.0.%llu",
 			 (unsigned long long)ledger_totals(&l).generation);
 		ring_fd = eventfd(0, EFD_CLOEXEC);
-		fdstore_inherit(name, ring_fd);
+		fdstore_inherit(store, name, ring_fd);
 	}
 	if (resume_take(&capture))
 		gone_on_with(&capture, in.options & LEDGER_THERE && ring_fd >= 0 ? ring_fd : -1);
 	else if (capture.saved || capture.saved_fd >= 0 || !capture.left || capture.earlier ||
 		 capture.config != &config)
 		abort();
-	fdstore_end();
+	fdstore_end(store);
+	fdstore_free(store);
+	notify_free(notify);
 	if (fd_lowest() != before)
 		abort();
 	return 0;

@@ -1,7 +1,6 @@
-/* daemon/supervisor/checkpoint.c, fdstore.c */
+/* daemon/supervisor/checkpoint.c */
 #include "suites.h"
 
-#include "../../daemon/supervisor/fdstore.h"
 #include "../../daemon/supervisor/checkpoint.h"
 
 #include <errno.h>
@@ -185,79 +184,6 @@ START_TEST(numbers_that_cannot_be_are_seen)
 }
 END_TEST
 
-/* Names of captures may have dots and digits: a, a.1 and a.1.0 are three. */
-START_TEST(names_say_whose_they_are)
-{
-	static const struct {
-		const char *name, *capture;
-		bool is;
-	} rows[] = {
-		{ "capture.a", "a", true },
-		{ "capture.a.1", "a", false },
-		{ "capture.a.1", "a.1", true },
-		{ "ledger.a.1", "a", true },
-		{ "ledger.a.1", "a.1", false },
-		{ "ledger.a.1.0", "a", false },
-		{ "ledger.a.1.0", "a.1", true },
-		{ "ring.a.1.0", "a", true },
-		{ "ring.a.1.0", "a.1", false },
-		{ "ring.a.1.0.7", "a.1", true },
-		{ "ring.a.1.0.7", "a", false },
-		{ "ring.a.1.0.7", "a.1.0", false },
-		{ "ring.a.63.18446744073709551615", "a", true },
-		{ "ring.a", "a", false },
-		{ "ledger.a", "a", false },
-		{ "ledger.a.", "a", false },
-		{ "control", "control", false },
-		{ "ledger.ab.0", "a", false },
-		{ "", "", false },
-	};
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
-		ck_assert_msg(fdstore_is_of(rows[i].name, rows[i].capture) == rows[i].is,
-			      "%s of %s", rows[i].name, rows[i].capture);
-}
-END_TEST
-
-static void left_put(const char *name)
-{
-	fdstore_inherit(name, dup(STDIN_FILENO));
-}
-
-/* Of one worker: whatever its ring's generation, and nothing of a capture whose name begins so. */
-START_TEST(what_one_worker_left_is_discarded_alone)
-{
-	struct fdstore_key key = { FDSTORE_LEDGER, "a", 0, 0 };
-	int ring;
-
-	left_put("ring.a.1.0.7");
-	left_put("ring.a.0.3");
-	left_put("ring.a.1.7");
-	left_put("ledger.a.1");
-	left_put("ledger.a.0");
-	ring = fdstore_take_ring("a", 1);
-	ck_assert_int_ge(ring, 0);
-	close(ring);
-	ck_assert_int_eq(fdstore_take_ring("a", 1), -1);
-	ck_assert_int_eq(fdstore_take_ring("a", 2), -1);
-	fdstore_discard_worker("a", 1);
-	key.worker = 1;
-	ck_assert_int_eq(fdstore_take(&key), -1);
-	key.worker = 0;
-	ring = fdstore_take(&key);
-	ck_assert_int_ge(ring, 0);
-	close(ring);
-	ring = fdstore_take_ring("a", FDSTORE_ANY);
-	ck_assert_int_ge(ring, 0);
-	close(ring);
-	ck_assert_int_eq(fdstore_take_ring("a", FDSTORE_ANY), -1);
-	ring = fdstore_take_ring("a.1", 0);
-	ck_assert_int_ge(ring, 0);
-	close(ring);
-	fdstore_end();
-}
-END_TEST
-
 /* What was counted of files goes on, what is taken off a worker's counters does not. */
 START_TEST(a_slot_with_a_new_ledger_keeps_its_own_counters)
 {
@@ -290,8 +216,6 @@ Suite *suite_checkpoint(void)
 	tcase_add_test(t, the_oldest_ended_file_makes_room);
 	tcase_add_test(t, a_record_is_the_last_one);
 	tcase_add_test(t, numbers_that_cannot_be_are_seen);
-	tcase_add_test(t, names_say_whose_they_are);
-	tcase_add_test(t, what_one_worker_left_is_discarded_alone);
 	tcase_add_test(t, a_slot_with_a_new_ledger_keeps_its_own_counters);
 	suite_add_tcase(s, t);
 	return s;

@@ -24,6 +24,7 @@ Suite *suite_repair(void);
 Suite *suite_file(void);
 Suite *suite_archive(void);
 Suite *suite_checkpoint(void);
+Suite *suite_fdstore(void);
 Suite *suite_log(void);
 Suite *suite_beneath(void);
 Suite *suite_unixsocket(void);
