@@ -126,8 +126,8 @@ static int checkpoint_make(struct capture *capture)
 	capture->saved = checkpoint_map(capture->saved_fd, &ignored);
 	if (!capture->saved)
 		return -errno;
-	capture->saved->gap_ns = capture->gap_ns;
-	memcpy(capture->saved->gap_why, capture->gap_why, sizeof(capture->gap_why));
+	capture->saved->gap_ns = capture->gap.since_ns;
+	memcpy(capture->saved->gap_why, capture->gap.why, sizeof(capture->gap.why));
 	fdstore_put(capture->store,
 		    &(struct fdstore_key){ FDSTORE_CAPTURE, capture->config->name, 0, 0 },
 		    capture->saved_fd);
@@ -221,18 +221,18 @@ void capture_clock(struct capture *capture, int64_t step_ns)
 		return;
 	time_move(&capture->since_real_ns, step_ns);
 	time_move(&capture->saved->since_ns, step_ns);
-	time_move(&capture->gap_ns, step_ns);
+	gap_clock(&capture->gap, step_ns);
 	time_move(&capture->saved->gap_ns, step_ns);
 	for (unsigned i = 0; i < capture->workers; i++)
 		time_move(&capture->slots[i].started_real_ns, step_ns);
 }
 
 /* What a daemon that died without a successor has left, and since when there is more. */
-static void repaired_tell(struct capture *capture)
+static void repaired_log(struct capture *capture)
 {
-	char text[REPAIRED_TEXT];
+	char text[GAP_TEXT];
 
-	if (!capture->refused && repaired_text(&capture->repaired, capture->since_real_ns, text))
+	if (gap_repaired_text(&capture->gap, capture->since_real_ns, text))
 		capture_log(capture, LOG_WARNING, "%s", text);
 }
 
@@ -240,20 +240,20 @@ void capture_cared(struct capture *capture, const struct message_result *result,
 {
 	if (!result->error)
 		capture->available = result->available;
-	repaired_take(&capture->repaired, result);
+	gap_repaired(&capture->gap, result);
 	if (!last)
 		return;
 	capture->keeping = false;
 	if (result->error)
 		return;
 	if (capture_ending(capture) && !capture->former) {
-		repaired_tell(capture); /* what is known by now */
+		repaired_log(capture); /* what is known by now */
 		return;
 	}
 	if (result->again || capture->keep_again)
 		capture_keep(capture);
 	if (!result->again && !result->held && !capture->former)
-		repaired_tell(capture);
+		repaired_log(capture);
 	if (capture->former)
 		return;
 	if (!capture->full && result->full)

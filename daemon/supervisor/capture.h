@@ -2,7 +2,7 @@
 #ifndef CAPTURE_H
 #define CAPTURE_H
 
-#include "repaired.h"
+#include "gap.h"
 #include "slot.h"
 
 #include "../base/config.h"
@@ -56,16 +56,13 @@ struct capture {
 		*resume; /* what a daemon before left of each worker, until it is gone on with */
 	struct checkpoint *saved; /* for the next daemon */
 	int saved_fd;
-	uint64_t given_up_ns;	    /* realtime: a ring of it was, of a ledger of no use; 0: none */
-	uint64_t gap_ns;	    /* realtime since when nothing is recorded; 0: no gap */
-	char gap_why[REASON_BYTES]; /* ... and why */
-	uint64_t retry_ns;	    /* monotonic: not tried again before */
+	uint64_t given_up_ns; /* realtime: a ring of it was, of a ledger of no use; 0: none */
+	struct gap gap;	      /* since when nothing is recorded */
+	uint64_t retry_ns;    /* monotonic: not tried again before */
 	struct event *again;
 	bool left;
-	bool filter_due;	  /* of rings that were taken over: not set yet */
-	bool refused;		  /* what a daemon before left; that gap is told */
-	struct repaired repaired; /* what a dead daemon's files have */
-	uint64_t since_real_ns;	  /* armed */
+	bool filter_due;	/* of rings that were taken over: not set yet */
+	uint64_t since_real_ns; /* armed */
 	struct afcap_geometry ring;
 	uint32_t snaplen;   /* what the filter lets through of a packet: no packet fills a block to
 			       its last byte */

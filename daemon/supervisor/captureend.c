@@ -99,15 +99,12 @@ void capture_leave(struct capture *capture, bool abandon, const char *why)
 	if ((capture->state != CAPTURE_RUNNING && capture->state != CAPTURE_STARTING) ||
 	    capture->handing_over)
 		return;
-	if (why && capture->gap_ns) {
+	if (why && (capture->gap.since_ns || capture->since_real_ns))
 		capture_reason(capture, "%s", why);
-	} else if (why && capture->since_real_ns) {
-		capture->gap_ns = clock_real_ns();
-		snprintf(capture->gap_why, sizeof(capture->gap_why), "%s", why);
-		capture_reason(capture, "%s", why);
+	if (why && capture->since_real_ns && gap_open(&capture->gap, clock_real_ns(), why)) {
 		capture_log(capture, LOG_WARNING, "%s; capture begins anew when it can", why);
-		memcpy(capture->saved->gap_why, capture->gap_why, sizeof(capture->gap_why));
-		capture->saved->gap_ns = capture->gap_ns;
+		memcpy(capture->saved->gap_why, capture->gap.why, sizeof(capture->gap.why));
+		capture->saved->gap_ns = capture->gap.since_ns;
 	}
 	capture->abandoned = abandon;
 	capture->link_id = 0;

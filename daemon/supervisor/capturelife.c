@@ -204,16 +204,14 @@ static void capture_sequence(struct capture *capture)
 	}
 }
 
-static void gap_tell(struct capture *capture)
+static void gap_log(struct capture *capture)
 {
-	char from[CLOCK_TEXT_BYTES], to[CLOCK_TEXT_BYTES];
+	char text[GAP_TEXT];
 
-	if (!capture->gap_ns)
+	if (!gap_close(&capture->gap, clock_real_ns(), text))
 		return;
-	capture_log(capture, LOG_WARNING, "nothing is recorded from %s to %s: %s",
-		    clock_text(from, capture->gap_ns), clock_text(to, clock_real_ns()),
-		    capture->gap_why);
-	capture->gap_ns = capture->saved->gap_ns = 0;
+	capture_log(capture, LOG_WARNING, "%s", text);
+	capture->saved->gap_ns = 0;
 }
 
 /* The kernel takes a program's memory from what a socket may have beside its buffers. */
@@ -258,7 +256,7 @@ static void capture_arm(struct capture *capture)
 		    c->interface, capture->workers, capture->workers == 1 ? "" : "s",
 		    afcap_fanout_mode_name((enum afcap_fanout_mode)c->fanout), capture->group.id,
 		    capture->ring.blocks, capture->ring.block_bytes);
-	gap_tell(capture);
+	gap_log(capture);
 	supervisor_armed(capture->supervisor);
 	capture_link(capture); /* which may have gone down meanwhile */
 }

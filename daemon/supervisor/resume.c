@@ -222,24 +222,22 @@ static void resume_refuse(struct capture *capture, struct left *list, unsigned c
 	fdstore_discard(capture->store, capture->config->name);
 	capture->left = true;
 	if (strcmp(why, NOTHING_YET) == 0) { /* what it found itself goes on */
-		capture->gap_ns = capture->saved->gap_ns;
-		memcpy(capture->gap_why, capture->saved->gap_why, sizeof(capture->gap_why));
-		capture->refused = capture->gap_ns != 0;
+		gap_restore(&capture->gap, capture->saved->gap_ns, capture->saved->gap_why);
+		capture->gap.refused = capture->gap.since_ns != 0;
 		return;
 	}
-	capture->refused = true;
-	if (capture->gap_ns)
+	gap_refuse(&capture->gap, why);
+	if (capture->gap.since_ns)
 		capture_log(capture, LOG_WARNING,
 			    "what a daemon left that was last there at %s cannot be gone on "
 			    "with: %s",
-			    clock_text(when, capture->gap_ns), why);
+			    clock_text(when, capture->gap.since_ns), why);
 	else
 		capture_log(capture, LOG_WARNING,
 			    "what a daemon before left cannot be gone on with: %s", why);
 	capture_log(capture, known && !unread ? LOG_NOTICE : LOG_ERR,
 		    "its rings held %" PRIu64 " packets%s, which are lost", unread,
 		    known ? "" : " or more");
-	snprintf(capture->gap_why, sizeof(capture->gap_why), "%s", why);
 }
 
 bool resume_take(struct capture *capture)
@@ -252,7 +250,7 @@ bool resume_take(struct capture *capture)
 	capture->saved_fd = fdstore_take(capture->store, &key);
 	if (capture->saved_fd < 0)
 		return false;
-	capture->saved = checkpoint_map(capture->saved_fd, &capture->gap_ns);
+	capture->saved = checkpoint_map(capture->saved_fd, &capture->gap.since_ns);
 	why = capture->saved	? shape_take(capture, capture->saved)
 	      : errno == EPROTO ? "it was of another version"
 				: failure_text(errno);
@@ -404,25 +402,25 @@ void resume_filtered(struct capture *capture, const struct capture_error *error)
 static void resume_rest(struct capture *capture)
 {
 	const struct checkpoint *saved = capture->saved;
+	uint64_t since_ns = saved->alive_ns;
 	const char *why = "its daemon died while it began anew";
 
-	capture->gap_ns = saved->alive_ns;
 	if (saved->gap_ns) {
-		capture->gap_ns = saved->gap_ns;
+		since_ns = saved->gap_ns;
 		why = saved->gap_why;
 	} else if (saved->armed && capture->given_up_ns) {
-		capture->gap_ns = capture->given_up_ns;
+		since_ns = capture->given_up_ns;
 		why = "a worker's ledger was of no use";
 	}
-	snprintf(capture->gap_why, sizeof(capture->gap_why), "%s", why);
-	capture_leave(capture, false, capture->gap_why);
+	gap_restore(&capture->gap, since_ns, why);
+	capture_leave(capture, false, capture->gap.why);
 }
 
 /* Its rings are those of an earlier configuration. */
 static void resume_changed(struct capture *capture)
 {
 	struct capture now = { .config = capture->wanted };
-	char keys[96], why[sizeof(capture->gap_why)];
+	char keys[96], why[REASON_BYTES];
 
 	now.workers = workers_of(now.config, capture->saved);
 	now.link_type = capture_any(now.config) && IS_COOKED(capture->link_type)
@@ -447,7 +445,7 @@ void resume_start(struct capture *capture)
 	capture->group = saved->group;
 	capture->group_known = true;
 	capture->since_real_ns = saved->since_ns;
-	capture->gap_ns = 0;
+	capture->gap.since_ns = 0;
 	capture->state = CAPTURE_RUNNING;
 	capture->link_up = true;
 	if (whole && ours && !capture_any(capture->config))

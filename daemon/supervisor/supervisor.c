@@ -401,7 +401,7 @@ static int captures_start(struct supervisor *s)
 	dropped = fdstore_end(s->store);
 	for (unsigned i = 0; i < s->captures; i++) {
 		s->capture[i].initial = !left;
-		dropped |= s->capture[i].refused;
+		dropped |= s->capture[i].gap.refused;
 	}
 	if (dropped)
 		notify_settle(s->notify); /* what is dropped is closed then, or nearly so */

@@ -40,7 +40,7 @@ int main(void)
 	srunner_add_suite(runner, suite_foreign());
 	srunner_add_suite(runner, suite_files());
 	srunner_add_suite(runner, suite_link());
-	srunner_add_suite(runner, suite_repaired());
+	srunner_add_suite(runner, suite_gap());
 	srunner_add_suite(runner, suite_unread());
 	srunner_add_suite(runner, suite_spawn());
 	srunner_add_suite(runner, suite_orphan());

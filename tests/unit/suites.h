@@ -36,7 +36,7 @@ Suite *suite_lost(void);
 Suite *suite_foreign(void);
 Suite *suite_files(void);
 Suite *suite_link(void);
-Suite *suite_repaired(void);
+Suite *suite_gap(void);
 Suite *suite_unread(void);
 Suite *suite_spawn(void);
 Suite *suite_orphan(void);

@@ -1,11 +1,11 @@
-/* daemon/supervisor/repaired.c, and what it is told by daemon/archive/repair.c. */
+/* daemon/supervisor/gap.c, and what it gets of daemon/archive/repair.c. */
 #include "recording.h"
 #include "place.h"
 #include "suites.h"
 
 #include "../../daemon/archive/head.h"
 #include "../../daemon/archive/repair.h"
-#include "../../daemon/supervisor/repaired.h"
+#include "../../daemon/supervisor/gap.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -73,20 +73,20 @@ START_TEST(of_each_worker_it_is_told_where_its_files_end)
 }
 END_TEST
 
-static struct repaired repaired;
-static char text[REPAIRED_TEXT];
+static struct gap gap;
+static char text[GAP_TEXT];
 
 static void take(unsigned worker, uint64_t ns)
 {
 	struct message_result answer = { .capture = 1 };
 
 	answer.until_ns[worker] = ns;
-	repaired_take(&repaired, &answer);
+	gap_repaired(&gap, &answer);
 }
 
 static void begin(void)
 {
-	memset(&repaired, 0, sizeof(repaired));
+	memset(&gap, 0, sizeof(gap));
 	memset(text, 0, sizeof(text));
 }
 
@@ -96,9 +96,9 @@ static void begin(void)
 START_TEST(nothing_is_told_of_nothing)
 {
 	begin();
-	ck_assert(!repaired_text(&repaired, DAY, text));
+	ck_assert(!gap_repaired_text(&gap, DAY, text));
 	take(0, LEFT_NO_PACKET);
-	ck_assert(!repaired_text(&repaired, DAY, text));
+	ck_assert(!gap_repaired_text(&gap, DAY, text));
 }
 END_TEST
 
@@ -106,7 +106,7 @@ START_TEST(of_one_worker_a_single_gap_is_told)
 {
 	begin();
 	take(0, DAY + SECOND);
-	ck_assert(repaired_text(&repaired, DAY + 60 * SECOND, text));
+	ck_assert(gap_repaired_text(&gap, DAY + 60 * SECOND, text));
 	ck_assert_str_eq(text, DIED "2024-10-04T00:00:01.000Z" TO_SECOND);
 }
 END_TEST
@@ -119,7 +119,7 @@ START_TEST(the_worker_that_lagged_most_is_told)
 	take(1, DAY + 2 * SECOND);
 	take(1, DAY + SECOND); /* an older file of it */
 	take(2, DAY + 3 * SECOND);
-	ck_assert(repaired_text(&repaired, DAY + 60 * SECOND, text));
+	ck_assert(gap_repaired_text(&gap, DAY + 60 * SECOND, text));
 	ck_assert_str_eq(text, DIED
 			 "2024-10-04T00:00:05.000Z" TO_SECOND
 			 "; some may be missing from 2024-10-04T00:00:02.000Z on, the last packet "
@@ -132,7 +132,7 @@ START_TEST(workers_without_a_packet_are_told)
 	begin();
 	take(0, DAY + 5 * SECOND);
 	take(1, LEFT_NO_PACKET);
-	ck_assert(repaired_text(&repaired, DAY + 60 * SECOND, text));
+	ck_assert(gap_repaired_text(&gap, DAY + 60 * SECOND, text));
 	ck_assert_str_eq(text,
 			 DIED "2024-10-04T00:00:05.000Z" TO_SECOND
 			      "; what is missing of worker 1 is not known, as no packet was left");
@@ -140,7 +140,7 @@ START_TEST(workers_without_a_packet_are_told)
 	for (unsigned i = 0; i < WORKERS_MOST; i++)
 		take(i, i < 2 ? DAY + 5 * SECOND - i : LEFT_NO_PACKET);
 	take(1, LEFT_NO_PACKET); /* the file ahead of one that has packets */
-	ck_assert(repaired_text(&repaired, DAY + 60 * SECOND, text));
+	ck_assert(gap_repaired_text(&gap, DAY + 60 * SECOND, text));
 	ck_assert_str_eq(text, DIED
 			 "2024-10-04T00:00:05.000Z" TO_SECOND
 			 "; some may be missing from 2024-10-04T00:00:04.999Z on, the last packet "
@@ -154,15 +154,15 @@ START_TEST(it_is_told_when_it_is_known_and_once)
 {
 	begin();
 	take(0, DAY + SECOND);
-	ck_assert(!repaired_text(&repaired, 0, text));
-	ck_assert(!repaired_text(&repaired, DAY + SECOND, text)); /* of one that lives beside it */
-	ck_assert(repaired_text(&repaired, DAY + 60 * SECOND, text));
-	ck_assert(!repaired_text(&repaired, DAY + 60 * SECOND, text));
+	ck_assert(!gap_repaired_text(&gap, 0, text));
+	ck_assert(!gap_repaired_text(&gap, DAY + SECOND, text)); /* of one that lives beside it */
+	ck_assert(gap_repaired_text(&gap, DAY + 60 * SECOND, text));
+	ck_assert(!gap_repaired_text(&gap, DAY + 60 * SECOND, text));
 	take(0, DAY + SECOND);
 	take(1, LEFT_NO_PACKET);
-	ck_assert(!repaired_text(&repaired, DAY + 60 * SECOND, text));
+	ck_assert(!gap_repaired_text(&gap, DAY + 60 * SECOND, text));
 	take(1, DAY + 2 * SECOND);
-	ck_assert(repaired_text(&repaired, DAY + 60 * SECOND, text));
+	ck_assert(gap_repaired_text(&gap, DAY + 60 * SECOND, text));
 	ck_assert_str_eq(text, DIED
 			 "2024-10-04T00:00:02.000Z" TO_SECOND
 			 "; some may be missing from 2024-10-04T00:00:01.000Z on, the last packet "
@@ -170,11 +170,74 @@ START_TEST(it_is_told_when_it_is_known_and_once)
 }
 END_TEST
 
-Suite *suite_repaired(void)
+/* (G1) */
+START_TEST(a_gap_is_closed_once_with_its_whole_length)
 {
-	Suite *s = suite_create("repaired");
-	TCase *t = tcase_create("repaired");
+	begin();
+	ck_assert(!gap_close(&gap, DAY, text));
+	ck_assert(gap_open(&gap, DAY + SECOND, "its interface was deleted"));
+	ck_assert(!gap_open(&gap, DAY + 2 * SECOND, "its ledger was damaged"));
+	ck_assert(gap_close(&gap, DAY + 60 * SECOND, text));
+	ck_assert_str_eq(text, "nothing is recorded from 2024-10-04T00:00:01.000Z to "
+			       "2024-10-04T00:01:00.000Z: its interface was deleted");
+	ck_assert(!gap_close(&gap, DAY + 61 * SECOND, text));
+	ck_assert(gap_open(&gap, DAY + 62 * SECOND, "its ledger was damaged"));
+	ck_assert_str_eq(gap.why, "its ledger was damaged");
+}
+END_TEST
 
+/* A long reason is whole in the text. */
+START_TEST(what_was_written_down_is_continued)
+{
+	char why[REASON_BYTES];
+
+	begin();
+	memset(why, 'x', sizeof(why) - 1);
+	why[sizeof(why) - 1] = '\0';
+	gap_open(&gap, DAY, "another one");
+	gap_restore(&gap, DAY + SECOND, why);
+	gap_restore(&gap, DAY + SECOND, gap.why); /* its own text */
+	ck_assert(gap_close(&gap, DAY + 60 * SECOND, text));
+	ck_assert_ptr_nonnull(strstr(text, why));
+	gap_restore(&gap, 0, "");
+	ck_assert(!gap_close(&gap, DAY, text));
+}
+END_TEST
+
+START_TEST(a_gap_moves_with_the_clock)
+{
+	begin();
+	gap_clock(&gap, 5 * (int64_t)SECOND);
+	ck_assert_uint_eq(gap.since_ns, 0);
+	gap_open(&gap, DAY + 9 * SECOND, "x");
+	gap_clock(&gap, -8 * (int64_t)SECOND);
+	ck_assert_uint_eq(gap.since_ns, DAY + SECOND);
+}
+END_TEST
+
+/* (G2) */
+START_TEST(what_is_known_to_be_refused_is_not_logged_by_its_files)
+{
+	begin();
+	gap.since_ns = DAY; /* as the record says, of whatever version */
+	gap_refuse(&gap, "it was of another version");
+	take(0, DAY + SECOND);
+	ck_assert(!gap_repaired_text(&gap, DAY + 60 * SECOND, text));
+	ck_assert(gap_close(&gap, DAY + 60 * SECOND, text));
+	ck_assert_ptr_nonnull(strstr(text, "00:00:00.000Z to 2024-10-04T00:01:00.000Z: it was of"));
+	ck_assert(!gap_repaired_text(&gap, DAY + 60 * SECOND, text));
+}
+END_TEST
+
+Suite *suite_gap(void)
+{
+	Suite *s = suite_create("gap");
+	TCase *t = tcase_create("gap");
+
+	tcase_add_test(t, a_gap_is_closed_once_with_its_whole_length);
+	tcase_add_test(t, what_was_written_down_is_continued);
+	tcase_add_test(t, a_gap_moves_with_the_clock);
+	tcase_add_test(t, what_is_known_to_be_refused_is_not_logged_by_its_files);
 	tcase_add_test(t, nothing_is_told_of_nothing);
 	tcase_add_test(t, of_one_worker_a_single_gap_is_told);
 	tcase_add_test(t, the_worker_that_lagged_most_is_told);
