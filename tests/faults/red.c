@@ -2,7 +2,6 @@
  * Each worker that starts takes the next attack of the table from $RED_FILE (a counter), runs it in
  * the thread $RED_THREAD (main or ring), and says on stderr what it came to, should it come back.
  */
-#define _GNU_SOURCE
 #include "../../daemon/base/message.h"
 
 #include <dlfcn.h>
