@@ -221,7 +221,7 @@ END_TEST
 START_TEST(a_long_line_is_one_line)
 {
 	for (unsigned words = 1; words < 160; words++) {
-		static char text[40000], filter[20000];
+		static char text[90000], filter[20000];
 		char where[256];
 		unsigned value = 0;
 
