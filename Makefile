@@ -123,7 +123,7 @@ install: all
 	install -m 644 $(BUILD)/libafcap.a $(DESTDIR)$(LIBDIR)/libafcap.a
 	install -m 755 $(BUILD)/libafcap.so.0 $(DESTDIR)$(LIBDIR)/libafcap.so.0
 	ln -sf libafcap.so.0 $(DESTDIR)$(LIBDIR)/libafcap.so
-	install -m 644 lib/afcap.h $(DESTDIR)$(PREFIX)/include/afcap.h
+	install -m 644 lib/afcap.h lib/afcap_inline.h $(DESTDIR)$(PREFIX)/include/
 	$(FILL) lib/afcap.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/afcap.pc
 	$(FILL) systemd/afcapd.service.in >$(DESTDIR)$(LIBDIR)/systemd/system/afcapd.service
 	install -m 644 systemd/afcapd-control.socket systemd/afcapd-metrics.socket $(DESTDIR)$(LIBDIR)/systemd/system/
@@ -145,7 +145,7 @@ install: all
 # The configuration and what was recorded stay.
 uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/afcapd $(DESTDIR)$(BINDIR)/afctl $(DESTDIR)$(LIBDIR)/libafcap.a \
-		$(DESTDIR)$(LIBDIR)/libafcap.so $(DESTDIR)$(LIBDIR)/libafcap.so.0 $(DESTDIR)$(PREFIX)/include/afcap.h \
+		$(DESTDIR)$(LIBDIR)/libafcap.so $(DESTDIR)$(LIBDIR)/libafcap.so.0 $(addprefix $(DESTDIR)$(PREFIX)/include/,afcap.h afcap_inline.h) \
 		$(DESTDIR)$(LIBDIR)/pkgconfig/afcap.pc $(addprefix $(DESTDIR)$(LIBDIR)/systemd/system/afcapd,.service -control.socket -metrics.socket) \
 		$(DESTDIR)$(LIBDIR)/sysusers.d/afcap.conf $(DESTDIR)$(LIBDIR)/tmpfiles.d/afcap.conf
 	for link in $(LIBRARY_LINKS); do rm -f $(DESTDIR)$(MANDIR)/man3/$${link%%:*}.3; done
