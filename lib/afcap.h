@@ -25,6 +25,12 @@ extern "C" {
 
 #define AFCAP_VERSION "0.1.0"
 
+/* What runs once a packet is compiled into the program (afcap_inline.h); the library has it as a
+ * symbol, too, for languages that bind symbols alone. */
+#ifndef AFCAP_INLINE
+#define AFCAP_INLINE static inline
+#endif
+
 const char *afcap_version(void); /* of the library that is linked; static */
 
 /* What went wrong, in words. */
@@ -364,7 +370,7 @@ int afcap_resume(struct afcap *handle, uint32_t index, uint64_t sequence);
  * end, and at the first slot that does not lie within the block (packet->seen < block->packets
  * then). A slot that the kernel left unfilled (no TP_STATUS_USER) is passed over. Inline, for it
  * runs once a packet. */
-static inline bool afcap_packet_next(struct afcap_block *block, struct afcap_packet *packet);
+AFCAP_INLINE bool afcap_packet_next(struct afcap_block *block, struct afcap_packet *packet);
 
 /* ---- filters ----
  * These take the socket, so that a process that holds a duplicate of it can use them. */

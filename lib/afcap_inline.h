@@ -3,7 +3,7 @@
 #ifndef AFCAP_INLINE_H
 #define AFCAP_INLINE_H
 
-static inline bool afcap_packet_next(struct afcap_block *block, struct afcap_packet *packet)
+AFCAP_INLINE bool afcap_packet_next(struct afcap_block *block, struct afcap_packet *packet)
 {
 	uint8_t *base = (uint8_t *)(uintptr_t)block->desc;
 	const uint32_t slot_bytes = sizeof(struct tpacket3_hdr) + sizeof(struct sockaddr_ll);

@@ -88,6 +88,20 @@ calls() { sed -n '/^static const/,/;$/p; /^#define/d' "$@" | grep -o '"[a-z0-9_ 
 verdict "the supervisor's list has what its children's have" \
 	"$(comm -23 <(calls daemon/worker/sandbox.c daemon/archive/sandbox.c) <(calls daemon/supervisor/sandbox.c))"
 
+# The symbols of libafcap: those that its header declares are those that its map names, one by one, and those that the shared object
+# exports, each with a version
+exported() { nm -D --defined-only "${BUILD:-build}/libafcap.so.0" | awk '$2 == "T" { sub(/@@.*/, "", $3); print $3 }' | sort; }
+symbols() {
+	local header map
+	header=$(${CC:-cc} -E -P lib/afcap.h | grep -o '\bafcap_[a-z0-9_]* *(' | tr -d ' (' | sort -u)
+	map=$(sed -n 's/^	\(.*\);$/\1/p' lib/afcap.map | grep -vx '\*' | sort)
+	diff <(echo "$header") <(echo "$map") | sed -n 's/^</lib\/afcap.map: no/p; s/^>/lib\/afcap.h: no/p'
+	diff <(echo "$map") <(exported) | sed -n 's/^</libafcap.so.0: no/p; s/^>/lib\/afcap.map: no/p'
+	sed -n '/^global:/,/^local:/p' lib/afcap.map | grep '\*' | sed 's/^/lib\/afcap.map: /'
+	nm -D --defined-only "${BUILD:-build}/libafcap.so.0" | grep ' T ' | grep -v '@@LIBAFCAP_[0-9.]*$' | sed 's/$/: has no version/'
+}
+verdict "symbols of the library" "$(symbols)"
+
 # Every config key and every counter is documented; every option of --help is in its man page
 documented() {
 	sed -n 's/^	{ "\([a-z_]*\)", CONFIG_.*/\1/p' daemon/base/config_schema.c | while read -r key; do
@@ -103,8 +117,7 @@ documented() {
 	"${BUILD:-build}/afctl" --help | sed -n 's/^  \([a-z]*\) .*/\1/p' | while read -r verb; do
 		grep -q "^\.BR\? $verb\b" daemon/afctl/afctl.1 || echo "afctl.1: no $verb"
 	done
-	nm -D --defined-only "${BUILD:-build}/libafcap.so.0" | awk '$2 == "T" { sub(/@.*/, "", $3); print $3 }' | while read -r name; do
-		case $name in afcap_*) ;; *) echo "libafcap exports $name" ;; esac
+	exported | while read -r name; do
 		sed -n '/^\.SH NAME/{n;p}' lib/man/*.3 | grep -q "\\b$name\\b" || echo "lib/man: no page for $name"
 	done
 }

@@ -7,6 +7,7 @@
 Suite *suite_geometry(void);
 Suite *suite_block(void);
 Suite *suite_packet(void);
+Suite *suite_exported(void);
 Suite *suite_fuzz(void);
 Suite *suite_seed(void);
 Suite *suite_read(void);
