@@ -6,10 +6,14 @@
  * lie, and release each block to the kernel again.
  *
  * The library never logs, prints, exits, or installs signal handlers. What can fail returns 0 or a
- * negative errno value and, where a `struct afcap_error` is given, a sentence that names the field,
- * the value and the rule. One thread at a time may read from a handle, and one may send;
- * afcap_stop(), afcap_wake(), afcap_stats() and what takes a socket may be called from any thread
- * at any time before afcap_close(). A handle must not be used on both sides of a fork(). */
+ * negative errno value and, where a `struct afcap_error` is given (it may be NULL), a sentence that
+ * names the field, the value and the rule. A descriptor of -1 is none. A struct of options begins
+ * with its size, which its afcap_*_init() sets: what a program of an older version does not have
+ * keeps its default, what one of a newer version sets beyond what the library knows is -E2BIG.
+ *
+ * One thread at a time may read from a handle, and one may send; afcap_stop(), afcap_wake(),
+ * afcap_stats() and what takes a socket may be called from any thread at any time before
+ * afcap_close(). A handle must not be used on both sides of a fork(). */
 #ifndef AFCAP_H
 #define AFCAP_H
 
@@ -93,7 +97,7 @@ int afcap_geometry_solve(struct afcap_geometry *geometry, uint64_t memory_bytes,
 
 /* Checks a geometry against all rules of the kernel (packet_set_ring() in net/packet/af_packet.c),
  * its silent traps included; AFCAP_TPACKET_HIGHEST as V3. Returns 0, or -EINVAL with the field, its
- * value and the broken rule in `error` (may be NULL). */
+ * value and the broken rule in `error`. */
 int afcap_geometry_check(const struct afcap_geometry *geometry, struct afcap_error *error);
 
 /* Frames in a block; 0 when frame_bytes is. The bytes that the kernel takes for the ring: each
@@ -123,30 +127,35 @@ enum afcap_fanout_flag {
 };
 
 struct afcap_fanout {
+	size_t size; /* sizeof(struct afcap_fanout), set by afcap_fanout_init() */
 	uint16_t id;
 	uint16_t flags; /* afcap_fanout_flag */
 	enum afcap_fanout_mode mode;
 	uint32_t max_members; /* 1 to 65536; 0: 256, and the only choice before Linux 5.12 */
+	int program_fd;	      /* EBPF, from bpf(2), borrowed during the call; -1: none */
+	bool has_program;     /* CBPF, EBPF: none is given, the group has it already */
 	const struct sock_fprog *program; /* CBPF, borrowed during the call; NULL: none */
-	int program_fd;			  /* EBPF, from bpf(2), borrowed during the call; 0: none */
-	bool has_program;		  /* CBPF, EBPF: none is given, the group has it already */
 };
+
+/* Group 0 of mode hash, no flags, no program; `size` is sizeof(*fanout). */
+void afcap_fanout_init(struct afcap_fanout *fanout, size_t size);
 
 /* Joins the group `fanout`, or makes it. On return `fanout` says what the kernel did: with UNIQUEID
  * `id` is the group's and that flag is cleared, ready for the next member; IGNORE_OUTGOING is
  * cleared where the kernel does not know it (filter on the packet type then). Sockets should join
  * in the order in which they were created: the kernel joins them again in that order after the link
  * was down. Where the program fails the socket is in the group all the same: close it. Returns 0,
- * -EINVAL (rule or mismatch, told in `error`), -EALREADY, -ENOSPC (group full). */
+ * -EINVAL (rule or mismatch, told in `error`), -EALREADY, -ENOSPC (group full), -E2BIG. */
 struct afcap;
 int afcap_fanout_join(struct afcap *handle, struct afcap_fanout *fanout, struct afcap_error *error);
 
-/* The group that the socket is in: id, mode, flags. Returns 0, or -ENOENT: in none. (An adopted
- * socket in group 0 of mode hash without flags looks as if it were in none.) */
+/* The group that the socket is in: id, mode, flags, to a struct that was initialised. Returns 0, or
+ * -ENOENT: in none. (An adopted socket in group 0 of mode hash without flags looks as if in none.)
+ */
 int afcap_fanout_get(const struct afcap *handle, struct afcap_fanout *fanout);
 
 /* Replaces the program of the group that the socket is in, for all members at once: the
- * instructions of mode CBPF, or the eBPF program `program_fd` of mode EBPF, one of them NULL or 0.
+ * instructions of mode CBPF, or the eBPF program `program_fd` of mode EBPF; the other NULL or -1.
  * Its return value modulo the number of members is the member. Offsets count from the network layer
  * for incoming packets, from the link layer for outgoing ones: use SKF_NET_OFF, SKF_LL_OFF. Returns
  * 0, -EINVAL (not in a group of that mode, or no such program), -EPERM (filter locked). */
@@ -183,16 +192,16 @@ struct afcap_options {
 	bool qdisc_bypass;		   /* what is sent goes straight to the driver */
 	bool paused;			   /* let nothing in until afcap_filter_set() or _clear() */
 	const struct sock_fprog *filter;   /* borrowed during the call; NULL: every packet */
-	int filter_fd;			   /* an eBPF filter, borrowed during the call; 0: none */
+	int filter_fd;			   /* an eBPF filter, borrowed during the call; -1: none */
 	const struct afcap_fanout *fanout; /* borrowed during the call; NULL: no group */
 };
 
 /* Defaults: highest version, raw, all packets of all interfaces; blocks of 512 KiB, 128 of them,
- * frames of 4096, 64 ms; no sending ring; socket -1. */
-void afcap_options_init(struct afcap_options *options);
+ * frames of 4096, 64 ms; no sending ring; no descriptor. `size` is sizeof(*options). */
+void afcap_options_init(struct afcap_options *options, size_t size);
 
 /* Checks everything that can be checked without the kernel; afcap_open() does the same first.
- * Returns 0, or -EINVAL with field, value and rule in `error` (may be NULL). */
+ * Returns 0, -EINVAL with field, value and rule in `error`, or -E2BIG. */
 int afcap_options_check(const struct afcap_options *options, struct afcap_error *error);
 
 /* A packet socket bound to nothing (protocol 0: no packet reaches it), close-on-exec.
@@ -202,8 +211,8 @@ int afcap_socket(enum afcap_socket_type type);
 /* Opens a ring on an interface in the order in which nothing is lost, doubled or foreign: version,
  * reserve, a filter that drops all, rings, mapping, bind, fanout, one discarded statistics read,
  * then the filter. On success *out is the handle; the caller closes it. On failure *out is
- * untouched, a socket given in the options is closed, and `error` (may be NULL) says why: -ENODEV,
- * -ENETDOWN (the interface is down), -EPERM, -EINVAL, -ENOMEM, -EBUSY, -EOPNOTSUPP (old kernel). */
+ * untouched, a socket given in the options is closed, and `error` says why: -ENODEV, -ENETDOWN (the
+ * interface is down), -EPERM, -EINVAL, -E2BIG, -ENOMEM, -EBUSY, -EOPNOTSUPP (old kernel). */
 int afcap_open(struct afcap **out, const struct afcap_options *options, struct afcap_error *error);
 
 /* Maps the ring of a socket that another process opened with this geometry, as it stands; there

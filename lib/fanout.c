@@ -2,6 +2,7 @@
 #include "internal.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -35,18 +36,46 @@ AFCAP_PUBLIC int afcap_fanout_mode_parse(const char *name)
 	return -EINVAL;
 }
 
+_Static_assert(offsetof(struct afcap_fanout, program) + sizeof(void *) ==
+		       sizeof(struct afcap_fanout),
+	       "no padding at the end, as in struct afcap_options");
+
+static const struct afcap_fanout defaults = {
+	.size = sizeof(struct afcap_fanout),
+	.program_fd = -1,
+};
+
+AFCAP_PUBLIC void afcap_fanout_init(struct afcap_fanout *fanout, size_t size)
+{
+	sized_init(fanout, size, &defaults, sizeof(defaults));
+}
+
+/* What there is of it goes to the caller, whose size stays. */
+static void fanout_write(struct afcap_fanout *to, const struct afcap_fanout *from)
+{
+	size_t size = to->size;
+
+	memcpy(to, from, size < sizeof(*from) ? size : sizeof(*from));
+	to->size = size;
+}
+
 /* Rules for the program that a mode needs. */
 static int program_check(const struct afcap_fanout *f, struct afcap_error *error)
 {
-	bool given = f->mode == AFCAP_FANOUT_CBPF ? f->program != NULL : f->program_fd > 0;
+	bool given = f->mode == AFCAP_FANOUT_CBPF ? f->program != NULL : f->program_fd >= 0;
 
 	if (f->program && f->mode != AFCAP_FANOUT_CBPF)
 		return error_set(error, EINVAL, "fanout program: mode cbpf takes one, %s does not",
 				 mode_names[f->mode]);
-	if (f->program_fd && f->mode != AFCAP_FANOUT_EBPF)
+	if (f->program_fd < -1)
 		return error_set(error, EINVAL,
-				 "fanout program_fd: mode ebpf takes one, %s does not",
-				 mode_names[f->mode]);
+				 "fanout program_fd %d: must be a descriptor, or -1: none",
+				 f->program_fd);
+	if (f->program_fd >= 0 && f->mode != AFCAP_FANOUT_EBPF)
+		return error_set(
+			error, EINVAL,
+			"fanout program_fd %d: mode ebpf takes one, %s does not (-1: none)",
+			f->program_fd, mode_names[f->mode]);
 	if (f->mode >= AFCAP_FANOUT_CBPF && !given && !f->has_program)
 		return error_set(
 			error, EINVAL,
@@ -56,7 +85,7 @@ static int program_check(const struct afcap_fanout *f, struct afcap_error *error
 	return 0;
 }
 
-int fanout_check(const struct afcap_fanout *f, struct afcap_error *error)
+static int fanout_check(const struct afcap_fanout *f, struct afcap_error *error)
 {
 	if ((unsigned)f->mode >= MODES)
 		return error_set(error, EINVAL, "fanout mode %u: unknown", (unsigned)f->mode);
@@ -72,6 +101,15 @@ int fanout_check(const struct afcap_fanout *f, struct afcap_error *error)
 				 "fanout max_members %u: must be 1 to %u, or 0 for %u",
 				 f->max_members, MEMBERS_LIMIT, MEMBERS_DEFAULT);
 	return program_check(f, error);
+}
+
+int fanout_read(struct afcap_fanout *to, const struct afcap_fanout *from, struct afcap_error *error)
+{
+	int rc;
+
+	*to = defaults;
+	rc = sized_read(to, sizeof(*to), from, "fanout", error);
+	return rc ? rc : fanout_check(to, error);
 }
 
 /* Kernels before 5.12 take four bytes only, and then know no max_members. */
@@ -129,23 +167,24 @@ static bool kernel_ignores_outgoing(void)
 
 int fanout_join(int fd, struct afcap_fanout *fanout, struct afcap_error *error)
 {
-	struct afcap_fanout f = *fanout;
-	int rc = fanout_check(&f, error);
+	struct afcap_fanout f, asked;
+	int rc = fanout_read(&asked, fanout, error);
 
 	if (rc)
 		return rc;
+	f = asked;
 	if (!kernel_ignores_outgoing())
 		f.flags &= (uint16_t)~AFCAP_FANOUT_FLAG_IGNORE_OUTGOING;
 	rc = fanout_set(fd, &f);
 	if (rc)
-		return fanout_error(fanout, rc, error);
+		return fanout_error(&asked, rc, error);
 	f.id = (uint16_t)group_get(fd); /* a unique id may be 0: only the low half counts */
 	f.flags &= (uint16_t)~AFCAP_FANOUT_FLAG_UNIQUEID;
-	if (f.program || f.program_fd)
+	if (f.program || f.program_fd >= 0)
 		rc = afcap_fanout_program(fd, f.program, f.program_fd);
 	if (rc)
 		return error_set(error, -rc, "fanout program of group %u: %s", f.id, strerror(-rc));
-	*fanout = f;
+	fanout_write(fanout, &f);
 	return 0;
 }
 
@@ -161,19 +200,25 @@ AFCAP_PUBLIC int afcap_fanout_join(struct afcap *handle, struct afcap_fanout *fa
 AFCAP_PUBLIC int afcap_fanout_get(const struct afcap *handle, struct afcap_fanout *fanout)
 {
 	uint32_t value = group_get(handle->fd);
+	struct afcap_fanout f = defaults;
+	int rc = sized_read(&f, sizeof(f), fanout, "fanout", NULL);
 
+	if (rc)
+		return rc;
 	if (value == 0 && !handle->joined)
 		return -ENOENT;
-	*fanout = (struct afcap_fanout){ .has_program = (value >> 16 & 0xff) >= AFCAP_FANOUT_CBPF,
-					 .id = (uint16_t)value,
-					 .mode = (enum afcap_fanout_mode)(value >> 16 & 0xff),
-					 .flags = (uint16_t)(value >> 16 & 0xff00) };
+	f = defaults;
+	f.id = (uint16_t)value;
+	f.mode = (enum afcap_fanout_mode)(value >> 16 & 0xff);
+	f.flags = (uint16_t)(value >> 16 & 0xff00);
+	f.has_program = f.mode >= AFCAP_FANOUT_CBPF;
+	fanout_write(fanout, &f);
 	return 0;
 }
 
 AFCAP_PUBLIC int afcap_fanout_program(int fd, const struct sock_fprog *program, int program_fd)
 {
-	if (!program == !program_fd)
+	if ((program != NULL) == (program_fd >= 0))
 		return -EINVAL;
 	if (program)
 		return setsockopt(fd, SOL_PACKET, PACKET_FANOUT_DATA, program, sizeof(*program))

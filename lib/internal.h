@@ -102,15 +102,29 @@ uint32_t geometry_frame(const struct afcap_geometry *geometry);
 /* interface.c: the index of the interface that has this name, or this alternative one; -errno */
 int interface_index(const char *name);
 
+/* options.c: structs that begin with their size, as the kernel's copy_struct_from_user() has it
+ * (include/linux/uaccess.h), but that what a smaller caller does not have is not zero: it stays as
+ * it is in `to`, the default. sized_read() returns 0; -EINVAL: never initialised; -E2BIG: what is
+ * set is not known here. */
+void sized_init(void *to, size_t size, const void *from, size_t bytes);
+int sized_read(void *to, size_t bytes, const void *from, const char *what,
+	       struct afcap_error *error);
+/* A caller's options in this version's size; checking these */
+int options_read(struct afcap_options *to, const struct afcap_options *from,
+		 struct afcap_error *error);
+int options_check(const struct afcap_options *options, struct afcap_error *error);
+
 /* setup.c: a socket's options in the kernel, each 0 or -errno with its error told */
 int socket_number(int fd, int option, int value, const char *what, struct afcap_error *error);
 int socket_rings(int fd, struct afcap_options *options, struct afcap_error *error);
 int socket_bind(int fd, const struct afcap_options *options, struct afcap_error *error);
 int socket_hardware(int fd, const struct afcap_options *options);
 
-/* fanout.c: afcap_fanout_join() without the handle */
+/* fanout.c: afcap_fanout_join() without the handle; a caller's struct in this version's size, and
+ * checked */
 int fanout_join(int fd, struct afcap_fanout *fanout, struct afcap_error *error);
-int fanout_check(const struct afcap_fanout *fanout, struct afcap_error *error);
+int fanout_read(struct afcap_fanout *to, const struct afcap_fanout *from,
+		struct afcap_error *error);
 
 /* wait.c: makes epoll, event, timer */
 int wait_init(struct afcap *handle, struct afcap_error *error);

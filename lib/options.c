@@ -3,33 +3,83 @@
 
 #include <errno.h>
 #include <linux/if_ether.h>
+#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
-AFCAP_PUBLIC void afcap_options_init(struct afcap_options *options)
+#define SIZED_MAX 4096u /* no struct of options is larger: no more of a caller's memory is read */
+
+/* A later version adds its fields behind these. None may come to lie in what is padding today,
+ * which holds anything. */
+_Static_assert(offsetof(struct afcap_options, fanout) + sizeof(void *) ==
+		       sizeof(struct afcap_options),
+	       "no padding at the end of struct afcap_options");
+
+static const struct afcap_options defaults = {
+	.size = sizeof(struct afcap_options),
+	.socket = -1,
+	.socket_type = AFCAP_RAW,
+	.protocol = ETH_P_ALL,
+	.ring = { .block_bytes = 512 << 10,
+		  .blocks = 128,
+		  .frame_bytes = 4096,
+		  .block_timeout_ms = 64 },
+	.filter_fd = -1,
+};
+
+void sized_init(void *to, size_t size, const void *from, size_t bytes)
 {
-	*options = (struct afcap_options){
-		.size = sizeof(*options),
-		.socket = -1,
-		.socket_type = AFCAP_RAW,
-		.protocol = ETH_P_ALL,
-		.ring = { .block_bytes = 512 << 10,
-			  .blocks = 128,
-			  .frame_bytes = 4096,
-			  .block_timeout_ms = 64 },
-	};
+	memset(to, 0, size);
+	memcpy(to, from, size < bytes ? size : bytes);
+	memcpy(to, &size, sizeof(size));
+}
+
+int sized_read(void *to, size_t bytes, const void *from, const char *what,
+	       struct afcap_error *error)
+{
+	const uint8_t *given = from;
+	size_t size;
+
+	memcpy(&size, from, sizeof(size));
+	if (size < sizeof(size) || size % sizeof(size))
+		return error_set(error, EINVAL, "%s of %zu bytes: call afcap_%s_init()", what, size,
+				 what);
+	if (size > SIZED_MAX)
+		return error_set(error, E2BIG, "%s of %zu bytes: at most %u", what, size,
+				 SIZED_MAX);
+	for (size_t i = bytes; i < size; i++)
+		if (given[i])
+			return error_set(error, E2BIG,
+					 "%s of %zu bytes, of which this version (%s) knows %zu: "
+					 "byte %zu is set",
+					 what, size, AFCAP_VERSION, bytes, i);
+	memcpy(to, from, size < bytes ? size : bytes);
+	memcpy(to, &bytes, sizeof(bytes));
+	return 0;
+}
+
+AFCAP_PUBLIC void afcap_options_init(struct afcap_options *options, size_t size)
+{
+	sized_init(options, size, &defaults, sizeof(defaults));
+}
+
+int options_read(struct afcap_options *to, const struct afcap_options *from,
+		 struct afcap_error *error)
+{
+	*to = defaults;
+	return sized_read(to, sizeof(*to), from, "options", error);
 }
 
 static int filter_check(const struct afcap_options *o, struct afcap_error *error)
 {
-	if (o->filter && o->filter_fd)
+	if (o->filter && o->filter_fd >= 0)
 		return error_set(error, EINVAL, "filter and filter_fd: only one of them");
 	if (o->filter && (o->filter->len == 0 || !o->filter->filter))
 		return error_set(error, EINVAL, "filter: has no instructions");
-	if (o->filter_fd < 0)
-		return error_set(error, EINVAL, "filter_fd %d: must be positive, or 0: none",
+	if (o->filter_fd < -1)
+		return error_set(error, EINVAL, "filter_fd %d: must be a descriptor, or -1: none",
 				 o->filter_fd);
-	if (o->paused && (o->filter || o->filter_fd))
+	if (o->paused && (o->filter || o->filter_fd >= 0))
 		return error_set(error, EINVAL,
 				 "paused and a filter: paused lets nothing in until "
 				 "afcap_filter_set() is called");
@@ -73,7 +123,7 @@ static int needs_check(const struct afcap_options *o, struct afcap_error *error)
 	if (all_interfaces(o) && (o->promiscuous || o->all_multicast))
 		return error_set(error, EINVAL, "%s: needs one interface, not all",
 				 o->promiscuous ? "promiscuous" : "all_multicast");
-	if (o->send_only && (o->fanout || o->filter || o->filter_fd || o->promiscuous))
+	if (o->send_only && (o->fanout || o->filter || o->filter_fd >= 0 || o->promiscuous))
 		return error_set(error, EINVAL, "send_only: nothing is received, %s has no meaning",
 				 o->fanout	  ? "fanout"
 				 : o->promiscuous ? "promiscuous"
@@ -86,17 +136,13 @@ static int needs_check(const struct afcap_options *o, struct afcap_error *error)
 	return 0;
 }
 
-AFCAP_PUBLIC int afcap_options_check(const struct afcap_options *o, struct afcap_error *error)
+int options_check(const struct afcap_options *o, struct afcap_error *error)
 {
 	uint32_t page = (uint32_t)sysconf(_SC_PAGESIZE);
+	struct afcap_fanout fanout;
 	struct afcap_geometry tx;
-	int rc;
+	int rc = values_check(o, error);
 
-	if (o->size != sizeof(*o))
-		return error_set(error, EINVAL,
-				 "options of %zu bytes, not %zu: call afcap_options_init()",
-				 o->size, sizeof(*o));
-	rc = values_check(o, error);
 	if (rc == 0)
 		rc = needs_check(o, error);
 	if (rc == 0 && !o->send_only)
@@ -108,6 +154,14 @@ AFCAP_PUBLIC int afcap_options_check(const struct afcap_options *o, struct afcap
 		rc = geometry_check(&tx, page, true, error);
 	}
 	if (rc == 0 && o->fanout)
-		rc = fanout_check(o->fanout, error);
+		rc = fanout_read(&fanout, o->fanout, error);
 	return rc;
+}
+
+AFCAP_PUBLIC int afcap_options_check(const struct afcap_options *options, struct afcap_error *error)
+{
+	struct afcap_options o;
+	int rc = options_read(&o, options, error);
+
+	return rc ? rc : options_check(&o, error);
 }

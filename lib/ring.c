@@ -123,7 +123,7 @@ static int filter_open(int fd, const struct afcap_options *o, struct afcap_error
 
 	if (o->paused)
 		return 0;
-	if (o->filter_fd)
+	if (o->filter_fd >= 0)
 		rc = afcap_filter_set_ebpf(fd, o->filter_fd);
 	else
 		rc = o->filter ? afcap_filter_set(fd, o->filter) : afcap_filter_clear(fd);
@@ -133,9 +133,11 @@ static int filter_open(int fd, const struct afcap_options *o, struct afcap_error
 /* With ignore_outgoing the group must know the flag: a member's own setting is not looked at. */
 static int group_join(int fd, const struct afcap_options *o, struct afcap_error *error)
 {
-	struct afcap_fanout fanout = *o->fanout;
-	int rc;
+	struct afcap_fanout fanout;
+	int rc = fanout_read(&fanout, o->fanout, error);
 
+	if (rc)
+		return rc;
 	if (o->ignore_outgoing)
 		fanout.flags |= AFCAP_FANOUT_FLAG_IGNORE_OUTGOING;
 	rc = fanout_join(fd, &fanout, error);
@@ -215,15 +217,15 @@ AFCAP_PUBLIC int afcap_open(struct afcap **out, const struct afcap_options *opti
 			    struct afcap_error *error)
 {
 	struct afcap_options o;
-	int fd, rc;
+	int fd, rc = options_read(&o, options, error);
 
-	if (options->size != sizeof(o)) /* not to be read further: it may be shorter */
-		return afcap_options_check(options, error);
-	o = *options;
+	if (rc)
+		return rc;
 	fd = o.socket;
-	rc = fd >= 0 ? type_find(&o, error) : 0;
+	if (fd >= 0)
+		rc = type_find(&o, error);
 	if (rc == 0)
-		rc = afcap_options_check(&o, error);
+		rc = options_check(&o, error);
 	if (rc == 0)
 		rc = interface_find(&o, error);
 	if (rc == 0 && fd < 0) {

@@ -28,6 +28,7 @@ static const struct {
 	int code;
 	const char *text;
 } errors[] = {
+	{ E2BIG, "a value is set that this version of the library does not know" },
 	{ EPERM, "not permitted: CAP_NET_RAW is missing, or the filter is locked" },
 	{ ENODEV, "no such interface or ring" },
 	{ ENETDOWN, "the interface is down" },

@@ -131,7 +131,7 @@ void worker_ring_make(struct worker *w)
 	}
 	worker_say(w, MESSAGE_SOCKET_MADE); /* the next slot may make its own while this ring is
 					       allocated */
-	afcap_options_init(&options);
+	afcap_options_init(&options, sizeof(options));
 	options.ifindex = (int)w->what.ifindex; /* its names may go, come and mean another */
 	options.socket = w->socket;
 	options.ring = worker_geometry(w);
@@ -149,9 +149,7 @@ void worker_ring_make(struct worker *w)
 
 bool worker_ring_join(struct worker *w, struct message *message)
 {
-	struct afcap_fanout fanout = { .id = (uint16_t)message->group.id,
-				       .flags = (uint16_t)message->group.flags,
-				       .mode = message->group.mode };
+	struct afcap_fanout fanout;
 	struct afcap_error error;
 	uint32_t before[3];
 	int rc;
@@ -160,6 +158,10 @@ bool worker_ring_join(struct worker *w, struct message *message)
 		worker_fail(w, EXIT_FAILURE, "told to join out of turn");
 		return false;
 	}
+	afcap_fanout_init(&fanout, sizeof(fanout));
+	fanout.id = (uint16_t)message->group.id;
+	fanout.flags = (uint16_t)message->group.flags;
+	fanout.mode = message->group.mode;
 	rc = afcap_fanout_join(w->ring, &fanout, &error);
 	if (rc) {
 		worker_fail(w, EXIT_FAILURE, "%s", error.text);

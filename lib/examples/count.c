@@ -57,7 +57,7 @@ int main(int argc, char **argv)
 
 	if (argc < 2 || argc > 3)
 		errx(2, "usage: count INTERFACE [SECONDS]");
-	afcap_options_init(&options);
+	afcap_options_init(&options, sizeof(options));
 	options.interface = argv[1];
 	if (afcap_open(&handle, &options, &error))
 		errx(1, "%s", error.text);

@@ -66,7 +66,7 @@ int main(int argc, char **argv)
 			exit(2);
 	if (optind + 1 != argc)
 		errx(2, "usage: dump [-x] [-n COUNT] INTERFACE|any");
-	afcap_options_init(&options);
+	afcap_options_init(&options, sizeof(options));
 	options.interface = argv[optind];
 	options.vlan_restore = true;
 	if (afcap_open(&handle, &options, &error))

@@ -38,12 +38,14 @@ static void *member_run(void *arg)
 /* All members are opened paused and in order; then packets are let in. */
 static void group_open(const char *interface, int threads)
 {
-	struct afcap_fanout group = { .mode = AFCAP_FANOUT_HASH,
-				      .flags = AFCAP_FANOUT_FLAG_UNIQUEID };
 	struct afcap_options options;
+	struct afcap_fanout group;
 	struct afcap_error error;
 
-	afcap_options_init(&options);
+	afcap_fanout_init(&group, sizeof(group));
+	group.mode = AFCAP_FANOUT_HASH;
+	group.flags = AFCAP_FANOUT_FLAG_UNIQUEID;
+	afcap_options_init(&options, sizeof(options));
 	options.interface = interface;
 	options.paused = true;
 	options.fanout = &group;

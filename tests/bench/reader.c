@@ -115,7 +115,7 @@ static void open_afcap(const char *interface)
 	struct afcap_options options;
 	struct afcap_error error;
 
-	afcap_options_init(&options);
+	afcap_options_init(&options, sizeof(options));
 	options.interface = interface;
 	options.vlan_restore = strcmp(way, "restore") == 0;
 	options.ring.block_timeout_ms = 10;

@@ -81,7 +81,7 @@ START_TEST(hash_keeps_both_directions_of_a_flow_together)
 	uint64_t before[MEMBERS], total = 0;
 	unsigned used = 0;
 
-	group = (struct afcap_fanout){ .mode = AFCAP_FANOUT_HASH };
+	group = lab_group(AFCAP_FANOUT_HASH, 0);
 	group_open();
 	for (unsigned flow = 0; flow < 64; flow++) {
 		unsigned changed = 0;
@@ -108,7 +108,7 @@ END_TEST
 
 START_TEST(a_group_goes_on_after_the_link_was_down)
 {
-	group = (struct afcap_fanout){ .mode = AFCAP_FANOUT_LB };
+	group = lab_group(AFCAP_FANOUT_LB, 0);
 	group_open();
 	lab_run("ip link set va down");
 	lab_link_up();
@@ -123,7 +123,7 @@ END_TEST
 
 START_TEST(lb_goes_round)
 {
-	group = (struct afcap_fanout){ .mode = AFCAP_FANOUT_LB };
+	group = lab_group(AFCAP_FANOUT_LB, 0);
 	group_open();
 	for (unsigned i = 0; i < 30; i++)
 		flow_send(0, false, 0);
@@ -145,7 +145,7 @@ static void run_on(int cpu)
 
 START_TEST(cpu_is_that_of_the_sender_here)
 {
-	group = (struct afcap_fanout){ .mode = AFCAP_FANOUT_CPU };
+	group = lab_group(AFCAP_FANOUT_CPU, 0);
 	group_open();
 	for (int cpu = 0; cpu < 2 && cpu < sysconf(_SC_NPROCESSORS_ONLN); cpu++) {
 		run_on(cpu);
@@ -173,7 +173,7 @@ START_TEST(qm_follows_the_queue)
 	setsockopt(sender, SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof(on));
 	ck_assert_int_eq(bind(sender, (struct sockaddr *)&to, sizeof(to)), 0);
 	options.interface = "qa";
-	group = (struct afcap_fanout){ .mode = AFCAP_FANOUT_QM };
+	group = lab_group(AFCAP_FANOUT_QM, 0);
 	group_open();
 	for (int cpu = 0; cpu < 2 && cpu < sysconf(_SC_NPROCESSORS_ONLN); cpu++) {
 		run_on(cpu);
@@ -205,7 +205,7 @@ START_TEST(defrag_puts_fragments_together)
 			 0);
 	options.interface = "lo";
 	options.protocol = ETH_P_IP;
-	group = (struct afcap_fanout){ .flags = _i ? AFCAP_FANOUT_FLAG_DEFRAG : 0 };
+	group = lab_group(AFCAP_FANOUT_HASH, _i ? AFCAP_FANOUT_FLAG_DEFRAG : 0);
 	group_open();
 	ck_assert_int_eq(
 		sendto(udp, payload, sizeof(payload), 0, (struct sockaddr *)&to, sizeof(to)),
@@ -223,7 +223,7 @@ END_TEST
 
 START_TEST(rnd_reaches_all)
 {
-	group = (struct afcap_fanout){ .mode = AFCAP_FANOUT_RND };
+	group = lab_group(AFCAP_FANOUT_RND, 0);
 	group_open();
 	for (unsigned i = 0; i < 300; i++)
 		flow_send(0, false, 0);
@@ -239,8 +239,8 @@ START_TEST(rollover_goes_on_to_the_next_when_one_is_full)
 	struct afcap_rollover_stats stats;
 	uint64_t total = 0;
 
-	group = (struct afcap_fanout){ .mode = _i ? AFCAP_FANOUT_HASH : AFCAP_FANOUT_ROLLOVER,
-				       .flags = _i ? AFCAP_FANOUT_FLAG_ROLLOVER : 0 };
+	group = lab_group(_i ? AFCAP_FANOUT_HASH : AFCAP_FANOUT_ROLLOVER,
+			  _i ? AFCAP_FANOUT_FLAG_ROLLOVER : 0);
 	options.ring.blocks = 2;
 	group_open();
 	for (unsigned i = 0; i < 1200; i++) /* one member takes less than 700 */
@@ -276,19 +276,22 @@ START_TEST(a_cbpf_program_chooses_the_member_and_can_be_swapped)
 {
 	struct sock_fprog program = { 2, by_byte }, two = { 1, always_two };
 
-	group = (struct afcap_fanout){ .mode = AFCAP_FANOUT_CBPF, .program = &program };
+	group = lab_group(AFCAP_FANOUT_CBPF, 0);
+	group.program = &program;
 	group_open();
 	bytes_send();
 	group_received(36);
 	ck_assert_uint_eq(packets_of(0), 6);
 	ck_assert_uint_eq(packets_of(1), 12);
 	ck_assert_uint_eq(packets_of(2), 18);
-	ck_assert_int_eq(afcap_fanout_program(afcap_fd(members[1]), &two, 0), 0);
+	ck_assert_int_eq(afcap_fanout_program(afcap_fd(members[1]), &two, -1), 0);
 	bytes_send();
 	LAB_SOON(packets_of(2) == 18 + 36);
-	ck_assert_int_eq(afcap_fanout_program(afcap_fd(members[1]), NULL, 0), -EINVAL);
+	ck_assert_int_eq(afcap_fanout_program(afcap_fd(members[1]), NULL, -1), -EINVAL);
+	/* 0 is a descriptor, and of the two only one is given */
+	ck_assert_int_eq(afcap_fanout_program(afcap_fd(members[1]), &two, 0), -EINVAL);
 	ck_assert_int_eq(afcap_filter_lock(afcap_fd(members[1])), 0);
-	ck_assert_int_eq(afcap_fanout_program(afcap_fd(members[1]), &program, 0), -EPERM);
+	ck_assert_int_eq(afcap_fanout_program(afcap_fd(members[1]), &program, -1), -EPERM);
 	group_close();
 }
 END_TEST
@@ -298,7 +301,8 @@ START_TEST(an_ebpf_program_chooses_the_member_and_can_be_swapped)
 	int program = lab_ebpf(BYTE_AT, -1), one = lab_ebpf(BYTE_AT, 1);
 
 	ck_assert_msg(program > 0 && one > 0, "bpf(2): %s", strerror(errno));
-	group = (struct afcap_fanout){ .mode = AFCAP_FANOUT_EBPF, .program_fd = program };
+	group = lab_group(AFCAP_FANOUT_EBPF, 0);
+	group.program_fd = program;
 	group_open();
 	bytes_send();
 	group_received(36);

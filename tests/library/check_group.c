@@ -19,13 +19,13 @@ START_TEST(groups_are_joined_with_every_mode_and_flag)
 	struct sock_fprog program = { 1, to_first };
 
 	for (unsigned i = 0; i < sizeof(flags) / sizeof(*flags); i++) {
-		struct afcap_fanout joined = { .mode = (enum afcap_fanout_mode)_i,
-					       .flags = flags[i] | AFCAP_FANOUT_FLAG_UNIQUEID };
-		struct afcap_fanout other, full, read;
+		struct afcap_fanout joined = lab_group((enum afcap_fanout_mode)_i,
+						       flags[i] | AFCAP_FANOUT_FLAG_UNIQUEID);
+		struct afcap_fanout other, full, read = lab_group(AFCAP_FANOUT_HASH, 0);
 		struct afcap *second;
 
 		joined.program = _i == AFCAP_FANOUT_CBPF ? &program : NULL;
-		joined.program_fd = _i == AFCAP_FANOUT_EBPF ? lab_ebpf(40, -1) : 0;
+		joined.program_fd = _i == AFCAP_FANOUT_EBPF ? lab_ebpf(40, -1) : -1;
 		lab_open();
 		ck_assert_int_eq(afcap_fanout_get(handle, &read), -ENOENT);
 		if (_i == AFCAP_FANOUT_ROLLOVER && flags[i] == AFCAP_FANOUT_FLAG_ROLLOVER) {
@@ -46,7 +46,7 @@ START_TEST(groups_are_joined_with_every_mode_and_flag)
 		other = joined;
 		other.mode = _i == AFCAP_FANOUT_LB ? AFCAP_FANOUT_CPU : AFCAP_FANOUT_LB;
 		other.program = NULL;
-		other.program_fd = 0;
+		other.program_fd = -1;
 		options.fanout = &other;
 		ck_assert_int_eq(afcap_open(&second, &options, &error), -EINVAL);
 		ck_assert_ptr_nonnull(strstr(error.text, "another mode"));
@@ -59,17 +59,24 @@ START_TEST(groups_are_joined_with_every_mode_and_flag)
 }
 END_TEST
 
+#define GROUP .size = sizeof(struct afcap_fanout), .program_fd = -1
+
 static const struct {
 	struct afcap_fanout fanout;
 	const char *says;
 } bad[] = {
-	{ { .mode = (enum afcap_fanout_mode)8 }, "fanout mode 8: unknown" },
-	{ { .flags = 0x0800 }, "fanout flags 0x800: unknown" },
-	{ { .id = 5, .flags = AFCAP_FANOUT_FLAG_UNIQUEID }, "fanout id 5: must be 0" },
-	{ { .max_members = 65537 }, "fanout max_members 65537: must be 1 to 65536" },
-	{ { .mode = AFCAP_FANOUT_CBPF }, "fanout mode cbpf: needs a program, or has_program" },
-	{ { .mode = AFCAP_FANOUT_EBPF }, "fanout mode ebpf: needs a program, or has_program" },
-	{ { .mode = AFCAP_FANOUT_LB, .program_fd = 3 }, "mode ebpf takes one, lb does not" },
+	{ { GROUP, .mode = (enum afcap_fanout_mode)8 }, "fanout mode 8: unknown" },
+	{ { GROUP, .flags = 0x0800 }, "fanout flags 0x800: unknown" },
+	{ { GROUP, .id = 5, .flags = AFCAP_FANOUT_FLAG_UNIQUEID }, "fanout id 5: must be 0" },
+	{ { GROUP, .max_members = 65537 }, "fanout max_members 65537: must be 1 to 65536" },
+	{ { GROUP, .mode = AFCAP_FANOUT_CBPF }, "mode cbpf: needs a program, or has_program" },
+	{ { GROUP, .mode = AFCAP_FANOUT_EBPF }, "mode ebpf: needs a program, or has_program" },
+	{ { .size = sizeof(struct afcap_fanout), .mode = AFCAP_FANOUT_LB, .program_fd = 3 },
+	  "fanout program_fd 3: mode ebpf takes one, lb does not" },
+	{ { .size = sizeof(struct afcap_fanout), .mode = AFCAP_FANOUT_LB, .program_fd = 0 },
+	  "fanout program_fd 0: mode ebpf takes one, lb does not" },
+	{ { .size = sizeof(struct afcap_fanout), .mode = AFCAP_FANOUT_EBPF, .program_fd = -2 },
+	  "fanout program_fd -2: must be a descriptor, or -1: none" },
 };
 
 START_TEST(what_is_wrong_with_a_group_is_told)
@@ -85,7 +92,9 @@ START_TEST(a_group_takes_as_many_members_as_it_was_made_for)
 	struct afcap *third;
 	int rc;
 
-	group = (struct afcap_fanout){ .id = 77, .max_members = 2 };
+	group = lab_group(AFCAP_FANOUT_HASH, 0);
+	group.id = 77;
+	group.max_members = 2;
 	options.fanout = &group;
 	rc = afcap_open(&members[0], &options, &error);
 	if (rc) { /* before Linux 5.12 */
@@ -107,7 +116,8 @@ START_TEST(a_group_is_joined_while_the_link_is_down_or_it_is_told)
 {
 	int rc;
 
-	group = (struct afcap_fanout){ .id = 5 };
+	group = lab_group(AFCAP_FANOUT_HASH, 0);
+	group.id = 5;
 	lab_open();
 	lab_run("ip link set va down");
 	rc = afcap_fanout_join(handle, &group, &error);
@@ -123,7 +133,8 @@ START_TEST(a_group_is_of_one_interface)
 {
 	struct afcap *other;
 
-	group = (struct afcap_fanout){ .id = 5 };
+	group = lab_group(AFCAP_FANOUT_HASH, 0);
+	group.id = 5;
 	options.fanout = &group;
 	lab_open();
 	options.interface = "vb";

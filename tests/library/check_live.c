@@ -359,11 +359,12 @@ START_TEST(nothing_of_other_interfaces_or_from_before_the_filter_comes_in)
 				      BPF_STMT(BPF_RET | BPF_K, 1000),
 				      BPF_STMT(BPF_RET | BPF_K, 0) };
 	struct sock_fprog program = { 4, code };
-	struct afcap_fanout group = { .mode = AFCAP_FANOUT_LB, .id = 3 };
+	struct afcap_fanout group = lab_group(AFCAP_FANOUT_LB, 0);
 	const struct afcap_packet *packet;
 	pthread_t thread;
 
 	options.filter = &program;
+	group.id = 3;
 	options.fanout = _i ? &group : NULL;
 	ck_assert_int_eq(pthread_create(&thread, NULL, noise_make, NULL), 0);
 	for (int i = 0; i < 20; i++) {

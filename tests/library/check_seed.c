@@ -33,7 +33,7 @@
 
 static void setup(void)
 {
-	afcap_options_init(&options);
+	afcap_options_init(&options, sizeof(options));
 }
 
 START_TEST(defaults_are_those_of_the_seed)
@@ -79,7 +79,7 @@ static const struct {
 	{ offsetof(struct afcap_options, vnet_header_bytes), 0, 11, "vnet_header_bytes 11: must" },
 	{ offsetof(struct afcap_options, timestamp), 0, 7, "timestamp 7: unknown" },
 	{ offsetof(struct afcap_options, ifindex), 0, -1, "ifindex -1: must be positive" },
-	{ offsetof(struct afcap_options, filter_fd), 0, -1, "filter_fd -1: must be positive" },
+	{ offsetof(struct afcap_options, filter_fd), 0, -2, "filter_fd -2: must be a descriptor" },
 };
 
 START_TEST(a_broken_rule_is_named)
@@ -299,7 +299,7 @@ START_TEST(outgoing_packets_are_left_out_where_asked)
 {
 	const struct afcap_packet *packet;
 	struct afcap_packet_meta meta;
-	struct afcap_fanout fanout = { .flags = AFCAP_FANOUT_FLAG_UNIQUEID };
+	struct afcap_fanout fanout = lab_group(AFCAP_FANOUT_HASH, AFCAP_FANOUT_FLAG_UNIQUEID);
 
 	options.interface = "vb"; /* whence the frames go out */
 	lab_open();

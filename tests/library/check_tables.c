@@ -98,8 +98,7 @@ static void pair_open(const struct row *row)
 	struct sock_filter code[] = { BPF_STMT(BPF_LD | BPF_B | BPF_ABS, SKF_NET_OFF + BYTE_AT),
 				      BPF_STMT(BPF_RET | BPF_A, 0) };
 	struct sock_fprog program = { 2, code };
-	struct afcap_fanout group = { .mode = row->mode,
-				      .flags = row->flags | AFCAP_FANOUT_FLAG_UNIQUEID };
+	struct afcap_fanout group = lab_group(row->mode, row->flags | AFCAP_FANOUT_FLAG_UNIQUEID);
 	bool two_groups = row->flags & AFCAP_FANOUT_FLAG_UNIQUEID;
 	struct afcap_options grouped = options;
 
@@ -191,7 +190,7 @@ END_TEST
 
 START_TEST(unique_ids_are_joined_without_the_flag_and_refused_with_another_mode)
 {
-	struct afcap_fanout group = { .flags = AFCAP_FANOUT_FLAG_UNIQUEID }, other;
+	struct afcap_fanout group = lab_group(AFCAP_FANOUT_HASH, AFCAP_FANOUT_FLAG_UNIQUEID), other;
 	struct afcap *more;
 
 	options.fanout = &group;
@@ -214,9 +213,10 @@ END_TEST
 START_TEST(the_257th_member_of_256_is_refused)
 {
 	static struct afcap *members[257];
-	struct afcap_fanout group = { .id = 9 };
+	struct afcap_fanout group = lab_group(AFCAP_FANOUT_HASH, 0);
 	struct rlimit files = { 2048, 2048 };
 
+	group.id = 9;
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
 	options.fanout = &group;
 	options.ring.blocks = 1;

@@ -40,7 +40,7 @@ void lab_setup(void)
 	to.sll_ifindex = (int)if_nametoindex("vb");
 	sender = socket(AF_PACKET, SOCK_RAW, 0);
 	ck_assert_int_eq(bind(sender, (struct sockaddr *)&to, sizeof(to)), 0);
-	afcap_options_init(&options);
+	afcap_options_init(&options, sizeof(options));
 	options.interface = "va";
 	options.ring = (struct afcap_geometry){
 		.block_bytes = 65536, .blocks = 8, .frame_bytes = 4096, .block_timeout_ms = 5
@@ -150,7 +150,7 @@ int lab_ebpf(int at, int constant)
 	if (constant >= 0)
 		code[1] = (struct bpf_insn){ .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = constant };
 	fd = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
-	ck_assert_msg(fd > 0, "bpf(2): %s", strerror(errno));
+	ck_assert_msg(fd >= 0, "bpf(2): %s", strerror(errno));
 	return fd;
 }
 
@@ -160,6 +160,16 @@ static int64_t clock_read(clockid_t clock)
 
 	clock_gettime(clock, &t);
 	return t.tv_sec * SECOND + t.tv_nsec;
+}
+
+struct afcap_fanout lab_group(enum afcap_fanout_mode mode, unsigned flags)
+{
+	struct afcap_fanout group;
+
+	afcap_fanout_init(&group, sizeof(group));
+	group.mode = mode;
+	group.flags = (uint16_t)flags;
+	return group;
 }
 
 int64_t lab_now(void)

@@ -53,6 +53,9 @@ const struct afcap_packet *lab_next(void);
 
 struct afcap_stats lab_stats(void);
 
+/* A fanout group as afcap_fanout_init() makes it, but for its mode and flags */
+struct afcap_fanout lab_group(enum afcap_fanout_mode mode, unsigned flags);
+
 /* An eBPF program for sockets that returns byte `at` of the network layer, or `constant` where that
  * is not negative. Its descriptor. */
 int lab_ebpf(int at, int constant);

@@ -7,11 +7,11 @@
 
 int main(void)
 {
-	Suite *(*const suites[])(void) = {
-		suite_block,  suite_packet, suite_exported, suite_fuzz,	 suite_seed, suite_read,
-		suite_live,   suite_name,   suite_vlan,	    suite_link,	 suite_send, suite_stop,
-		suite_limits, suite_group,  suite_fanout,   suite_tables
-	};
+	Suite *(*const suites[])(void) = { suite_block, suite_packet, suite_exported, suite_fuzz,
+					   suite_seed,	suite_size,   suite_read,     suite_live,
+					   suite_name,	suite_vlan,   suite_link,     suite_send,
+					   suite_stop,	suite_limits, suite_group,    suite_fanout,
+					   suite_tables };
 	SRunner *runner = srunner_create(suite_geometry());
 	int failed;
 

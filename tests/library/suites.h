@@ -10,6 +10,7 @@ Suite *suite_packet(void);
 Suite *suite_exported(void);
 Suite *suite_fuzz(void);
 Suite *suite_seed(void);
+Suite *suite_size(void);
 Suite *suite_read(void);
 Suite *suite_live(void);
 Suite *suite_name(void);

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# libafcap as another program uses it: its examples, built by pkg-config against what `make install` put into a folder.
+# libafcap as other programs use it: its examples, built by pkg-config against what `make install` put into a folder; a Python program.
 # shellcheck source=tests/live/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -71,6 +71,18 @@ t_fanout() {
 	equal "threads" "$(grep -c '^thread' "$DIR/text")" 4
 	! grep -q ' 0 packets seen' "$DIR/text" || fail "a thread without packets: $(cat "$DIR/text")"
 	equal "packets of all threads" "$(received)" 4000
+}
+
+# Also a program that knows fewer options than the library
+t_bound_by_its_symbols_alone() {
+	example count
+	cp "$TOP/tests/live/bind.py" "$DIR/bind"
+	begin bind va 100
+	in_lab "$FRAMES" send vb 100 size=100
+	wait "$PROGRAM" || fail "$(cat "$DIR/text")"
+	equal "what came" "$(cat "$DIR/text")" "100 packets, 10000 bytes"
+	"$DIR/bind" nowhere0 1 2>"$DIR/err" && fail "no error"
+	contains "the error" "$(cat "$DIR/err")" "no such interface: nowhere0"
 }
 
 run_tests
