@@ -425,10 +425,15 @@ struct afcap_rollover_stats {
 /* Of a member of a group with mode or flag rollover. Returns 0, -EINVAL without. */
 int afcap_rollover_stats(int socket, struct afcap_rollover_stats *stats);
 
-/* Reads and resets the kernel's counters: packets, drops, freezes (V3; else untouched) since the
- * last read, written by the kernel itself straight to `counts`, whatever happens to the caller.
- * They wrap at 2^32. Returns 0 or -errno. */
-int afcap_stats_take(int socket, uint32_t counts[3]);
+/* The kernel's counters since they were read last: its struct tpacket_stats_v3. They wrap. */
+struct afcap_kernel_stats {
+	uint32_t packets; /* passed the filter, drops included */
+	uint32_t drops;	  /* packets, of these: the kernel had no room for them */
+	uint32_t freezes; /* times the ring was found full; V3, else untouched */
+};
+/* Reads and resets them; the kernel itself writes them straight to `stats`, whatever happens to the
+ * caller. Returns 0 or -errno. */
+int afcap_stats_take(int socket, struct afcap_kernel_stats *stats);
 
 /* ---- sending ---- */
 

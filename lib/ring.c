@@ -151,7 +151,7 @@ static int group_join(int fd, const struct afcap_options *o, struct afcap_error 
 static int socket_open(struct afcap **out, int fd, struct afcap_options *o,
 		       struct afcap_error *error)
 {
-	uint32_t before[3];
+	struct afcap_kernel_stats before;
 	struct afcap *h;
 	int rc;
 
@@ -173,7 +173,7 @@ static int socket_open(struct afcap **out, int fd, struct afcap_options *o,
 	h->joined = o->fanout != NULL;
 	h->hardware = socket_hardware(fd, o);
 	tx_init(h, o);
-	afcap_stats_take(fd, before); /* what came before the ring is in them */
+	afcap_stats_take(fd, &before); /* what came before the ring is in them */
 	rc = filter_open(fd, o, error);
 	if (rc)
 		handle_free(h);

@@ -2,16 +2,22 @@
 #include "internal.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <sys/socket.h>
 
-_Static_assert(sizeof(struct tpacket_stats_v3) == 3 * sizeof(uint32_t),
-	       "counts[3] is tpacket_stats_v3");
+#define SAME_PLACE(field, theirs)                                                                  \
+	(offsetof(struct afcap_kernel_stats, field) == offsetof(struct tpacket_stats_v3, theirs))
 
-AFCAP_PUBLIC int afcap_stats_take(int fd, uint32_t counts[3])
+_Static_assert(sizeof(struct afcap_kernel_stats) == sizeof(struct tpacket_stats_v3) &&
+		       SAME_PLACE(packets, tp_packets) && SAME_PLACE(drops, tp_drops) &&
+		       SAME_PLACE(freezes, tp_freeze_q_cnt),
+	       "the kernel writes one as the other");
+
+AFCAP_PUBLIC int afcap_stats_take(int fd, struct afcap_kernel_stats *stats)
 {
-	socklen_t length = sizeof(struct tpacket_stats_v3);
+	socklen_t length = sizeof(*stats);
 
-	return getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, counts, &length) ? -errno : 0;
+	return getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, stats, &length) ? -errno : 0;
 }
 
 static uint64_t get(const atomic_uint_fast64_t *counter)
@@ -24,7 +30,7 @@ static uint64_t get(const atomic_uint_fast64_t *counter)
 AFCAP_PUBLIC int afcap_stats(struct afcap *handle, struct afcap_stats *stats)
 {
 	const struct reader_stats *counts = &handle->counts;
-	uint32_t taken[3] = { 0 };
+	struct afcap_kernel_stats taken = { 0 };
 	struct afcap_stats s = {
 		.received = get(&counts->received),
 		.received_bytes = get(&counts->received_bytes),
@@ -39,11 +45,11 @@ AFCAP_PUBLIC int afcap_stats(struct afcap *handle, struct afcap_stats *stats)
 	int rc;
 
 	pthread_mutex_lock(&handle->stats_lock);
-	rc = afcap_stats_take(handle->fd, taken);
+	rc = afcap_stats_take(handle->fd, &taken);
 	if (rc == 0) {
-		s.packets = handle->packets += taken[0];
-		s.drops = handle->drops += taken[1];
-		s.freezes = handle->freezes += taken[2];
+		s.packets = handle->packets += taken.packets;
+		s.drops = handle->drops += taken.drops;
+		s.freezes = handle->freezes += taken.freezes;
 		*stats = s;
 	}
 	pthread_mutex_unlock(&handle->stats_lock);

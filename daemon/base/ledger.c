@@ -232,14 +232,15 @@ void ledger_add(struct ledger *l, const struct ledger_kernel *taken)
 	k->freezes += taken->freezes;
 }
 
-int ledger_take(struct ledger *ledger, int (*take)(int socket, uint32_t counts[3]), int socket)
+int ledger_take(struct ledger *ledger, int (*take)(int socket, struct afcap_kernel_stats *stats),
+		int socket)
 {
 	unsigned now = ledger->kernel_version & 1;
 	uint32_t *pending = ledger->pending[now];
 	int rc = 0;
 
 	if (!pending[0] && !pending[1] && !pending[2])
-		rc = take(socket, pending);
+		rc = take(socket, (void *)pending);
 	if (rc)
 		return rc;
 	crash_step(CRASH_TAKEN);

@@ -55,6 +55,8 @@ struct ledger_kernel {
 	uint64_t packets, drops, freezes;
 };
 
+struct afcap_kernel_stats; /* libafcap's: three numbers of 32 bits, in the same order */
+
 struct ledger {
 	uint64_t magic;
 	uint32_t layout; /* LEDGER_VERSION */
@@ -123,7 +125,8 @@ void ledger_add(struct ledger *ledger, const struct ledger_kernel *taken);
 /* Reads the kernel's counters by `take` (afcap_stats_take()) into the ledger and folds them. What
  * an interrupted call left pending is folded first, without a new read. One caller at a time.
  * Returns 0 or take's error. */
-int ledger_take(struct ledger *ledger, int (*take)(int socket, uint32_t counts[3]), int socket);
+int ledger_take(struct ledger *ledger, int (*take)(int socket, struct afcap_kernel_stats *stats),
+		int socket);
 
 /* All counters that a ledger holds; the others are 0. `totals` is to be read before the last
  * ledger_take(): a packet received since was seen by the kernel before its statistics were read, so

@@ -151,7 +151,7 @@ bool worker_ring_join(struct worker *w, struct message *message)
 {
 	struct afcap_fanout fanout;
 	struct afcap_error error;
-	uint32_t before[3];
+	struct afcap_kernel_stats before;
 	int rc;
 
 	if (!w->ring || w->joined) {
@@ -167,7 +167,7 @@ bool worker_ring_join(struct worker *w, struct message *message)
 		worker_fail(w, EXIT_FAILURE, "%s", error.text);
 		return false;
 	}
-	afcap_stats_take(afcap_fd(w->ring), before); /* none of it is ours */
+	afcap_stats_take(afcap_fd(w->ring), &before); /* none of it is ours */
 	w->joined = true;
 	message->type = MESSAGE_JOINED;
 	message->group = (struct message_group){ fanout.id, fanout.mode, fanout.flags };

@@ -25,7 +25,7 @@ enum { HEAD_RIGHT = 1, WRITES = 2, TAKEN = 4, GENERATION_ANY = 8, SERIAL_ANY = 1
 
 static uint32_t counts[3];
 
-static int take(int socket, uint32_t to[3])
+static int take(int socket, struct afcap_kernel_stats *to)
 {
 	(void)socket;
 	memcpy(to, counts, sizeof(counts));

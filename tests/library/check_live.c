@@ -403,18 +403,18 @@ END_TEST
 
 START_TEST(the_kernels_own_counters_are_reset_when_they_are_taken)
 {
-	uint32_t counts[3] = { 9, 9, 9 };
+	struct afcap_kernel_stats counts = { 9, 9, 9 };
 
 	options.ring.version = (enum afcap_tpacket)_i;
 	lab_open();
 	lab_send(10, TEST_TYPE);
-	ck_assert_int_eq(afcap_stats_take(afcap_fd(handle), counts), 0);
-	ck_assert_uint_eq(counts[0], 10);
-	ck_assert_uint_eq(counts[1], 0);
-	ck_assert_uint_eq(counts[2], _i == AFCAP_TPACKET_V3 ? 0 : 9); /* untouched */
-	ck_assert_int_eq(afcap_stats_take(afcap_fd(handle), counts), 0);
-	ck_assert_uint_eq(counts[0], 0);
-	ck_assert_int_lt(afcap_stats_take(-1, counts), 0);
+	ck_assert_int_eq(afcap_stats_take(afcap_fd(handle), &counts), 0);
+	ck_assert_uint_eq(counts.packets, 10);
+	ck_assert_uint_eq(counts.drops, 0);
+	ck_assert_uint_eq(counts.freezes, _i == AFCAP_TPACKET_V3 ? 0 : 9); /* untouched */
+	ck_assert_int_eq(afcap_stats_take(afcap_fd(handle), &counts), 0);
+	ck_assert_uint_eq(counts.packets, 0);
+	ck_assert_int_lt(afcap_stats_take(-1, &counts), 0);
 	afcap_close(handle);
 	ck_assert_str_eq(afcap_version(), AFCAP_VERSION);
 }

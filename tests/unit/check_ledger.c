@@ -13,7 +13,7 @@ static struct ledger *ledger;
 static uint32_t next[3];
 static int takes, take_rc;
 
-static int take(int socket, uint32_t counts[3])
+static int take(int socket, struct afcap_kernel_stats *counts)
 {
 	ck_assert_int_eq(socket, 12);
 	takes++;
