@@ -1,13 +1,10 @@
 /* The archive process: started, heard, replaced. */
 #include "files_state.h"
-#include "spawn.h"
 
-#include "../base/channel.h"
 #include "../base/child.h"
 #include "../base/clock.h"
 #include "../base/failure.h"
 #include "../base/log.h"
-#include "../base/trace.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -33,55 +30,17 @@ static void keep_drop(struct files *f)
 	free(r);
 }
 
-static void archive_closed(struct files *f)
+static void archive_close(struct files *f)
 {
-	if (f->event)
-		event_free(f->event);
-	f->event = NULL;
-	if (f->channel >= 0)
-		close(f->channel);
-	f->channel = -1;
+	process_close(&f->process);
 	f->sent = false;
 }
 
-/* The one that there is ends by that, and SIGCHLD brings the next. */
+/* The present process ends by that, and SIGCHLD brings the next. */
 void files_process_replace(struct files *f)
 {
-	f->replaced |= f->channel >= 0;
-	archive_closed(f);
-}
-
-/* What it died of is told when it has. */
-static void crash_note(struct files *f, const struct message *message, int fd)
-{
-	if (fd >= 0)
-		close(fd);
-	f->crashed = message->crashed;
-}
-
-static void crash_tell(struct files *f)
-{
-	char text[1024];
-
-	if (!f->crashed.signal)
-		return;
-	trace_text(&f->crashed, text, sizeof(text));
-	log_error("the archive process died of %s", text);
-	f->crashed.signal = 0;
-}
-
-/* What a dead one still said: an answer is asked for again. */
-static void last_words(struct files *f)
-{
-	struct message message;
-	int fd;
-
-	while (f->channel >= 0 && channel_recv(f->channel, &message, &fd) == 1)
-		if (message.type == MESSAGE_CRASHED)
-			crash_note(f, &message, fd);
-		else if (fd >= 0)
-			close(fd);
-	crash_tell(f);
+	f->replaced |= f->process.channel >= 0;
+	archive_close(f);
 }
 
 /* The request stays at the head of the queue, for the next process. */
@@ -97,65 +56,56 @@ static void directory_removed(struct files *f, uint32_t capture)
 	files_process_replace(f);
 }
 
-static void channel_cb(evutil_socket_t fd, short what, void *arg)
+static bool on_message(void *owner, struct message *message, int fd)
 {
-	struct files *f = arg;
-	static struct message message;
-	int passed, rc = channel_recv(fd, &message, &passed);
+	struct files *f = owner;
 	struct request *r = TAILQ_FIRST(&f->queue);
 
-	(void)what;
-	if (rc == -EAGAIN)
-		return;
-	if (rc == 1 && message.type == MESSAGE_CRASHED) {
-		crash_note(f, &message, passed);
-		return;
+	if (f->process.pid < 0) { /* a dead one's answer: it is asked for again */
+		if (fd >= 0)
+			close(fd);
+		return true;
 	}
-	if (rc <= 0 || !r || !f->sent || !files_request_fits(f, r, &message, passed)) {
-		if (passed >= 0)
-			close(passed);
-		if (rc != 0)
-			log_error("the archive process answers nonsense");
-		keep_drop(f);
-		archive_closed(f); /* it ends by that, and SIGCHLD brings the next */
-		return;
+	if (!r || !f->sent || !files_request_fits(f, r, message, fd)) {
+		if (fd >= 0)
+			close(fd);
+		return false;
 	}
-	if (message.result.again && r->type != MESSAGE_KEEP) {
+	if (message->result.again && r->type != MESSAGE_KEEP) {
 		directory_removed(f, r->capture);
-		return;
+		return true;
 	}
 	TAILQ_REMOVE(&f->queue, r, link);
 	f->sent = false;
 	if (r->type != MESSAGE_CAPTURE) /* a new process's first answer proves nothing */
 		f->failures = 0;
-	files_answered(f, r, &message.result, passed);
+	files_answered(f, r, &message->result, fd);
 	if (!r->error)
 		free(r);
 	files_queue_send(f);
 	if (files_idle(f))
 		f->events->idle(f->context);
+	return true;
 }
+
+/* It ends by that, and SIGCHLD brings the next. */
+static void on_closed(void *owner, int error)
+{
+	struct files *f = owner;
+
+	if (error)
+		log_error("the archive process answers nonsense");
+	keep_drop(f);
+	f->sent = false;
+}
+
+static const struct process_events process_events = { on_message, on_closed };
 
 static int archive_start(struct files *f)
 {
-	int ends[2], rc = channel_pair(ends);
-	pid_t pid;
+	const struct process_plan plan = { .role = CHILD_ARCHIVE, .what = "", .fds = { -1, -1 } };
 
-	if (rc)
-		return rc;
-	pid = spawn_child(CHILD_ARCHIVE, "", &ends[1], 1, false);
-	close(ends[1]);
-	if (pid < 0) {
-		close(ends[0]);
-		return (int)pid;
-	}
-	f->pid = pid;
-	f->channel = ends[0];
-	f->event = event_new(f->base, f->channel, EV_READ | EV_PERSIST, channel_cb, f);
-	if (f->event && event_add(f->event, NULL) == 0)
-		return 0;
-	archive_closed(f); /* it cannot be heard: it ends by that, and SIGCHLD brings the next */
-	return -ENOMEM;
+	return process_start(&f->process, &plan);
 }
 
 /* A new archive process knows no capture: those that it is told of, and that are not in the queue
@@ -188,11 +138,11 @@ static void retry_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (f->channel < 0 && f->pid < 0) {
+	if (f->process.pid < 0) {
 		rc = archive_start(f);
 		if (rc) {
 			log_error("starting the archive process: %s; trying again",
-				  spawn_failure(-rc));
+				  process_failure(-rc));
 			f->failures++;
 			event_add(f->retry, &(struct timeval){ 1, 0 });
 			return;
@@ -202,23 +152,30 @@ static void retry_cb(evutil_socket_t fd, short what, void *arg)
 	files_queue_send(f);
 }
 
+static void death_log(struct files *f, int status)
+{
+	char text[1024];
+	int number;
+	const char *how = process_death(status, &number);
+
+	if (!f->replaced || status)
+		log_error("the archive process ended (%s %d); a new one goes on", how, number);
+	f->replaced = false;
+	if (process_crash_text(&f->process, text, sizeof(text)))
+		log_error("the archive process died of %s", text);
+}
+
 bool files_reaped(struct files *f, pid_t pid, int status)
 {
 	unsigned ms;
 	struct timeval delay;
 
-	if (pid != f->pid)
+	if (!process_reaped(&f->process, pid))
 		return false;
-	if (!f->replaced || WIFSIGNALED(status) || WEXITSTATUS(status))
-		log_error("the archive process ended (%s %d); a new one goes on",
-			  WIFSIGNALED(status) ? "signal" : "status",
-			  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-	f->replaced = false;
-	f->pid = -1;
-	last_words(f);
+	death_log(f, status);
 	keep_drop(f);
-	archive_closed(f);
-	ms = spawn_backoff_ms(++f->failures);
+	archive_close(f);
+	ms = process_backoff_ms(++f->failures);
 	delay = (struct timeval){ ms / 1000, ms % 1000 * 1000 };
 	event_add(f->retry, &delay);
 	return true;
@@ -226,7 +183,7 @@ bool files_reaped(struct files *f, pid_t pid, int status)
 
 pid_t files_pid(const struct files *f)
 {
-	return f->pid;
+	return f->process.pid;
 }
 
 int files_new(struct files **out, struct event_base *base, const struct files_events *events,
@@ -237,9 +194,8 @@ int files_new(struct files **out, struct event_base *base, const struct files_ev
 
 	if (!f)
 		return -ENOMEM;
-	*f = (struct files){
-		.base = base, .events = events, .context = context, .channel = -1, .pid = -1
-	};
+	*f = (struct files){ .base = base, .events = events, .context = context };
+	process_init(&f->process, base, &process_events, f);
 	TAILQ_INIT(&f->queue);
 	TAILQ_INIT(&f->delayed);
 	for (unsigned i = 0; i < CONFIG_CAPTURES_MAX; i++)
@@ -282,11 +238,11 @@ void files_free(struct files *f)
 		return;
 	idle = files_idle(f);
 	TAILQ_CONCAT(&f->queue, &f->delayed, link);
-	archive_closed(f);
+	archive_close(f);
 	if (f->retry)
 		event_free(f->retry);
-	if (f->pid > 0 && idle)
-		archive_wait(f->pid);
+	if (f->process.pid > 0 && idle)
+		archive_wait(f->process.pid);
 	while ((r = TAILQ_FIRST(&f->queue))) {
 		TAILQ_REMOVE(&f->queue, r, link);
 		if (r->type == MESSAGE_FINISH || r->type == MESSAGE_DISCARD) /* no slot has it */

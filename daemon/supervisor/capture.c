@@ -206,7 +206,7 @@ void capture_forgive(struct capture *capture)
 	uint64_t now = clock_mono_ns();
 
 	for (unsigned i = 0; i < capture->workers; i++)
-		capture->slots[i].heard_ns = now;
+		capture->slots[i].process.heard_ns = now;
 }
 
 static void time_move(uint64_t *ns, int64_t step_ns)
@@ -224,7 +224,7 @@ void capture_clock(struct capture *capture, int64_t step_ns)
 	gap_clock(&capture->gap, step_ns);
 	time_move(&capture->saved->gap_ns, step_ns);
 	for (unsigned i = 0; i < capture->workers; i++)
-		time_move(&capture->slots[i].started_real_ns, step_ns);
+		time_move(&capture->slots[i].process.started_real_ns, step_ns);
 }
 
 /* What a daemon that died without a successor has left, and since when there is more. */

@@ -204,7 +204,7 @@ void capture_hand_over(struct capture *capture, bool at_once)
 bool capture_handed_over(const struct capture *capture)
 {
 	for (unsigned i = 0; i < capture->workers; i++)
-		if (capture->slots[i].pid > 0)
+		if (capture->slots[i].process.pid > 0)
 			return false;
 	return true;
 }

@@ -5,7 +5,6 @@
 #include "link.h"
 #include "resume.h"
 #include "slotfiles.h"
-#include "spawn.h"
 #include "supervisor.h"
 
 #include "../base/clock.h"
@@ -81,7 +80,7 @@ static int capture_begin(struct capture *capture, const struct link *link,
 		rc = slot_spawn(&capture->slots[i]);
 	if (rc)
 		return capture_error(error, EXIT_FAILURE, "capture %s: starting workers: %s",
-				     c->name, spawn_failure(-rc));
+				     c->name, process_failure(-rc));
 	capture_keep(capture);
 	capture_advance(capture);
 	return 0;

@@ -1,7 +1,6 @@
 /* The queue of requests to the archive process. */
 #include "files_state.h"
 
-#include "../base/channel.h"
 #include "../base/clock.h"
 #include "../base/config.h"
 #include "../base/failure.h"
@@ -73,11 +72,11 @@ void files_queue_send(struct files *f)
 	struct message message;
 	int rc;
 
-	if (!r || f->sent || f->channel < 0)
+	if (!r || f->sent || f->process.channel < 0)
 		return;
 	clock_note(f);
 	request_message(f, r, &message);
-	rc = channel_send(f->channel, &message, request_fd(f, r));
+	rc = process_send(&f->process, &message, request_fd(f, r));
 	if (rc == 0) {
 		f->sent = true;
 	} else if (rc != -EPIPE) { /* gone: its successor gets it */

@@ -4,6 +4,7 @@
 #define FILES_STATE_H
 
 #include "files.h"
+#include "process.h"
 
 #include "../base/config.h"
 
@@ -33,11 +34,10 @@ struct files {
 	bool ending;		      /* all captures have stopped */
 	unsigned last_tries;	      /* of what is delayed, since then */
 	bool sent;
-	int channel;
-	struct event *event, *retry; /* of its start, or of a request */
-	pid_t pid;
-	unsigned failures; /* deaths without an answer between them */
-	bool replaced;	   /* it ends since it was told to */
+	struct process process;
+	struct event *retry; /* of its start, or of a request */
+	unsigned failures;   /* deaths without an answer between them */
+	bool replaced;	     /* it ends since it was told to */
 	struct message_capture
 		captures[CONFIG_CAPTURES_MAX]; /* to be told to each new archive process */
 	int directories[CONFIG_CAPTURES_MAX];  /* as the first one opened them, in flight (a
@@ -45,8 +45,6 @@ struct files {
 	void *owed[CONFIG_CAPTURES_MAX];       /* who waits for placed(), where there was no memory
 						  to ask; NULL: none */
 	unsigned told;
-	struct message_crashed
-		crashed; /* what the process said that it dies of; signal 0: nothing */
 };
 
 /* Sends the head of the queue, if nothing is out. */

@@ -5,9 +5,7 @@
 #include "slotfiles.h"
 #include "capture.h"
 #include "lost.h"
-#include "spawn.h"
 
-#include "../base/channel.h"
 #include "../base/child.h"
 #include "../base/clock.h"
 #include "../base/failure.h"
@@ -16,11 +14,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+static const struct process_events process_events;
 
 void slot_go_on(struct slot *slot)
 {
@@ -30,7 +29,7 @@ void slot_go_on(struct slot *slot)
 		return;
 	rc = slot_spawn(slot);
 	if (rc) {
-		slot_log(slot, LOG_ERR, "starting a worker: %s; tried again", spawn_failure(-rc));
+		slot_log(slot, LOG_ERR, "starting a worker: %s; tried again", process_failure(-rc));
 		slot->failures++;
 		event_add(slot->respawn, &(struct timeval){ 1, 0 });
 	}
@@ -49,10 +48,9 @@ int slot_init(struct slot *slot, struct capture *capture, unsigned index, int le
 			       .index = index,
 			       .saved = &capture->saved->slots[index],
 			       .before = capture->saved->slots[index].before,
-			       .pid = -1,
-			       .channel = -1,
 			       .ledger_fd = ledger_fd < 0 ? ledger_create() : ledger_fd,
 			       .ring_fd = -1 };
+	process_init(&slot->process, capture->base, &process_events, slot);
 	if (slot->ledger_fd < 0)
 		return slot->ledger_fd;
 	slot->ledger = ledger_map(slot->ledger_fd);
@@ -96,7 +94,7 @@ void slot_resume(struct slot *slot, int ring_fd)
 
 void slot_send(struct slot *slot, struct message *message, int fd)
 {
-	int rc = slot->channel < 0 ? -EPIPE : channel_send(slot->channel, message, fd);
+	int rc = process_send(&slot->process, message, fd);
 
 	if (rc == -EAGAIN && message->type == MESSAGE_ROTATE)
 		return;		  /* it has been told so many times that it will */
@@ -143,34 +141,16 @@ bool slot_counters_take(struct slot *slot, const struct counters *counters)
 	return true;
 }
 
-static void channel_close(struct slot *slot)
-{
-	if (slot->channel_event)
-		event_free(slot->channel_event);
-	slot->channel_event = NULL;
-	if (slot->channel >= 0)
-		close(slot->channel);
-	slot->channel = -1;
-}
-
-/* It breaks the rules: whatever else it has to say is not listened to. */
-static void slot_condemn(struct slot *slot)
-{
-	channel_close(slot);
-	slot_kill(slot);
-}
-
 /* A worker's bytes are nobody's truth: what cannot be is not taken over, and its maker replaced. */
-static void on_report(struct slot *slot, const struct message *message)
+static bool on_report(struct slot *slot, const struct message *message)
 {
 	const struct message_report *r = &message->report;
 
-	if (slot->hung)
-		return;
+	if (slot->process.silent)
+		return true;
 	if (!slotfiles_known(slot, &r->current) || !slot_counters_take(slot, &r->counters)) {
 		slot_log(slot, LOG_ERR, "the worker reports what cannot be; it is replaced");
-		slot_condemn(slot);
-		return;
+		return false;
 	}
 	slot->record = r->current;
 	slot->gone |= r->gone != 0;
@@ -181,6 +161,7 @@ static void on_report(struct slot *slot, const struct message *message)
 	slotfiles_follow(slot, &r->current, &r->previous);
 	if (r->gone)
 		capture_link(slot->capture);
+	return true;
 }
 
 /* A starting worker's steps come one after the other, each once, each when it was asked for. */
@@ -204,18 +185,18 @@ static bool step_fits(const struct slot *slot, uint32_t type)
 	}
 }
 
-static void on_joined(struct slot *slot, const struct message *message, int fd)
+static bool on_joined(struct slot *slot, const struct message *message, int fd)
 {
 	if (fd < 0) {
 		slot_log(slot, LOG_ERR, "the worker joined without a ring");
-		slot_condemn(slot);
-		return;
+		return false;
 	}
 	slot->ring_fd = fd;
 	slot_keep_ring(slot);
 	slot->progress = PROGRESS_JOINED;
 	capture_joined(slot->capture, &message->group);
 	slotfiles_offer(slot);
+	return true;
 }
 
 static void on_failed(struct slot *slot, struct message *message)
@@ -225,7 +206,7 @@ static void on_failed(struct slot *slot, struct message *message)
 	slot->has_failed = true;
 	message->failed.text[sizeof(message->failed.text) - 1] = '\0';
 	if (slot->state == SLOT_STARTING)
-		capture_start_failed(slot->capture, spawn_exit_code(message->failed.exit_code),
+		capture_start_failed(slot->capture, process_exit_code(message->failed.exit_code),
 				     message->failed.text);
 	else
 		slot_log(slot, LOG_ERR, "%s", message->failed.text);
@@ -242,63 +223,60 @@ static void on_ready(struct slot *slot)
 		slot->state = SLOT_RUNNING;
 }
 
-static void slot_handle(struct slot *slot, struct message *message, int fd)
+/* One that carries no descriptor. */
+static bool slot_handle(struct slot *slot, struct message *message)
 {
-	slot->heard_ns = clock_mono_ns();
-	if (!step_fits(slot, message->type)) {
+	switch (message->type) {
+	case MESSAGE_REPORT:
+		return on_report(slot, message);
+	case MESSAGE_SOCKET_MADE:
+		slot->progress = PROGRESS_SOCKET;
+		return true;
+	case MESSAGE_RING_MADE:
+		slot->progress = PROGRESS_RING;
+		return true;
+	case MESSAGE_READY:
+		on_ready(slot);
+		return true;
+	case MESSAGE_FAILED:
+		on_failed(slot, message);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool on_message(void *owner, struct message *message, int fd)
+{
+	struct slot *slot = owner;
+	bool fits = step_fits(slot, message->type);
+
+	if (!fits)
 		slot_log(slot, LOG_ERR, "the worker says %s out of turn; it is replaced",
 			 message_name(message->type));
-		if (fd >= 0)
-			close(fd);
-		slot_condemn(slot);
-		return;
-	}
-	if (message->type == MESSAGE_JOINED) {
-		on_joined(slot, message, fd);
+	if (fits && message->type == MESSAGE_JOINED) {
+		fits = on_joined(slot, message, fd);
 	} else {
 		if (fd >= 0)
 			close(fd);
-		if (message->type == MESSAGE_REPORT)
-			on_report(slot, message);
-		else if (message->type == MESSAGE_SOCKET_MADE)
-			slot->progress = PROGRESS_SOCKET;
-		else if (message->type == MESSAGE_RING_MADE)
-			slot->progress = PROGRESS_RING;
-		else if (message->type == MESSAGE_READY)
-			on_ready(slot);
-		else if (message->type == MESSAGE_FAILED)
-			on_failed(slot, message);
-		else if (message->type == MESSAGE_CRASHED)
-			slot->crashed = message->crashed; /* told when it has died */
-		else
-			slot_condemn(slot);
+		fits = fits && slot_handle(slot, message);
 	}
-	if (message->type != MESSAGE_REPORT)
+	if (fits && message->type != MESSAGE_REPORT)
 		capture_advance(slot->capture);
+	return fits;
 }
 
-static void channel_cb(evutil_socket_t fd, short what, void *arg)
+/* Without a channel it is unusable. Where it broke the protocol that is logged. */
+static void on_closed(void *owner, int error)
 {
-	struct slot *slot = arg;
-	static struct message message;
-	int passed, rc = channel_recv(fd, &message, &passed);
+	struct slot *slot = owner;
 
-	(void)what;
-	if (rc == 1) {
-		slot_handle(slot, &message, passed);
-	} else if (rc != -EAGAIN) {
-		if (rc != 0)
-			slot_log(slot, LOG_ERR, "reading the channel: %s", failure_text(-rc));
-		slot_condemn(slot); /* without a channel it is of no use */
-	}
+	if (error && error != EPROTO)
+		slot_log(slot, LOG_ERR, "reading the channel: %s", failure_text(error));
+	process_kill(&slot->process);
 }
 
-void slot_channel_finish(struct slot *slot)
-{
-	for (int i = 0; i < 64 && slot->channel >= 0; i++)
-		channel_cb(slot->channel, EV_READ, slot);
-	channel_close(slot);
-}
+static const struct process_events process_events = { on_message, on_closed };
 
 static void worker_describe(const struct slot *slot, struct message_worker *m)
 {
@@ -334,37 +312,22 @@ int slot_spawn(struct slot *slot)
 {
 	struct message message = { .type = MESSAGE_WORKER };
 	char what[CAPTURE_NAME_BYTES + 8];
-	int ends[2], fds[3], rc = channel_pair(ends);
-	pid_t pid;
+	const struct process_plan plan = { .role = CHILD_WORKER,
+					   .what = what,
+					   .fds = { slot->ledger_fd, slot->ring_fd },
+					   .net_raw = slot->ring_fd < 0 };
+	int rc;
 
+	snprintf(what, sizeof(what), "%s/%u", slot->capture->config->name, slot->index);
+	rc = process_start(&slot->process, &plan);
 	if (rc)
 		return rc;
-	fds[0] = ends[1];
-	fds[1] = slot->ledger_fd;
-	fds[2] = slot->ring_fd;
-	snprintf(what, sizeof(what), "%s/%u", slot->capture->config->name, slot->index);
-	pid = spawn_child(CHILD_WORKER, what, fds, 3, slot->ring_fd < 0);
-	close(ends[1]);
-	if (pid < 0) {
-		close(ends[0]);
-		return (int)pid;
-	}
-	slot->pid = pid;
-	slot->channel = ends[0];
-	slot->started_ns = slot->heard_ns = clock_mono_ns();
-	slot->hung = false;
 	slot->has_failed = false;
-	slot->crashed.signal = 0;
-	slot->started_real_ns = clock_real_ns();
 	slot->received_before = ledger_totals(slot->ledger).received;
 	slot->progress = slot->ring_fd >= 0 ? PROGRESS_JOINED : PROGRESS_NONE;
 	slot->state = slot->ring_fd >= 0 ? SLOT_RUNNING : SLOT_STARTING;
-	slot->channel_event = event_new(slot->capture->base, slot->channel, EV_READ | EV_PERSIST,
-					channel_cb, slot);
-	if (!slot->channel_event || event_add(slot->channel_event, NULL)) {
-		slot_kill(slot); /* it cannot be heard; never a second one beside it */
+	if (slot->process.channel < 0) /* it cannot be heard, and dies of that */
 		return 0;
-	}
 	worker_describe(slot, &message.worker);
 	slot_send(slot, &message, -1);
 	slotfiles_forget(slot);
@@ -409,7 +372,7 @@ void slot_account(const struct slot *slot, struct counters *counters)
 
 void slot_free(struct slot *slot)
 {
-	channel_close(slot);
+	process_close(&slot->process);
 	if (slot->respawn)
 		event_free(slot->respawn);
 	files_forget(slot->current); /* handed over, or given up */

@@ -3,8 +3,9 @@
 #ifndef SLOT_H
 #define SLOT_H
 
-#include "files.h"
 #include "checkpoint.h"
+#include "files.h"
+#include "process.h"
 
 struct capture;
 
@@ -34,25 +35,22 @@ struct slot {
 	unsigned index;
 	enum slot_state state;
 	enum slot_progress progress;
-	pid_t pid;     /* -1: none */
+	struct process process;
 	bool unjudged; /* its worker is dead, whether the ledger can be used is not known yet */
-	int channel;
-	struct event *channel_event, *respawn;
+	struct event *respawn;
 	int ledger_fd;
 	struct ledger *ledger;
 	int ring_fd; /* a duplicate, never mapped; -1 until the worker joined */
 	struct output_file *current, *spare;
-	bool gone;			/* its interface is, as the worker says */
-	bool draining;			/* told to, or will be told as soon as it can be */
-	int refused;			/* errno: a write was, which is tried again */
-	int no_space;			/* errno: its last write found none, as the worker says */
-	int no_room;			/* errno: a file could not be made for want of it */
-	bool no_inode;			/* ... of inodes */
-	bool suspended;			/* as the worker was told */
-	bool hung;			/* killed since it was silent */
-	bool has_failed;		/* and said why */
-	struct message_crashed crashed; /* what it said that it dies of; signal 0: nothing */
-	bool given_up;			/* its workers only die */
+	bool gone;	    /* its interface is, as the worker says */
+	bool draining;	    /* told to, or will be told as soon as it can be */
+	int refused;	    /* errno: a write was, which is tried again */
+	int no_space;	    /* errno: its last write found none, as the worker says */
+	int no_room;	    /* errno: a file could not be made for want of it */
+	bool no_inode;	    /* ... of inodes */
+	bool suspended;	    /* as the worker was told */
+	bool has_failed;    /* and said why */
+	bool given_up;	    /* its workers only die */
 	bool awaits_file;   /* its worker comes when the file that it goes on in is found */
 	int open_error;	    /* errno of making a file, told last */
 	uint64_t retry_ns;  /* monotonic: files that failed are not tried before */
@@ -71,8 +69,6 @@ struct slot {
 	uint64_t quarantine;		 /* ... that two died of: not looked into any more */
 	uint64_t received_before;	 /* as the process started */
 	uint64_t died_ns;		 /* monotonic: the worker before; 0: none since */
-	uint64_t started_ns, heard_ns;	 /* monotonic */
-	uint64_t started_real_ns;
 	struct {
 		uint64_t at_ns; /* monotonic */
 		struct counters counters;
@@ -98,9 +94,6 @@ int slot_spawn(struct slot *slot);
 /* Sends a message without a descriptor. */
 void slot_say(struct slot *slot, uint32_t type);
 void slot_send(struct slot *slot, struct message *message, int fd);
-
-/* The worker is gone: hears what it still said, closes its channel. */
-void slot_channel_finish(struct slot *slot);
 
 /* To be called on SIGCHLD: true if this pid was the slot's. */
 bool slot_reaped(struct slot *slot, pid_t pid, int status);

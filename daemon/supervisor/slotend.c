@@ -2,11 +2,9 @@
 #include "capture.h"
 #include "fdstore.h"
 #include "slotfiles.h"
-#include "spawn.h"
 
 #include "../base/clock.h"
 #include "../base/log.h"
-#include "../base/trace.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -117,7 +115,7 @@ static bool crash_loop(struct slot *slot, uint64_t now)
  * killed from outside died of no block. */
 static void block_suspect(struct slot *slot, int status)
 {
-	bool fault = WIFSIGNALED(status) && (WTERMSIG(status) != SIGKILL || slot->hung);
+	bool fault = WIFSIGNALED(status) && (WTERMSIG(status) != SIGKILL || slot->process.silent);
 	uint64_t in_hand = fault ? slot->ledger->in_hand : 0;
 
 	if (in_hand && in_hand == slot->suspect) {
@@ -132,28 +130,28 @@ static void block_suspect(struct slot *slot, int status)
 
 static void slot_respawn(struct slot *slot, int status)
 {
+	int number;
+	const char *how = process_death(status, &number);
 	uint64_t now = clock_mono_ns(), received = ledger_totals(slot->ledger).received;
 	char text[128];
 	unsigned ms;
 
-	if (now - slot->started_ns > STEADY_NS || received != slot->received_before)
+	if (now - slot->process.started_ns > STEADY_NS || received != slot->received_before)
 		slot->failures = 0;
-	ms = spawn_backoff_ms(++slot->failures);
+	ms = process_backoff_ms(++slot->failures);
 	slot->saved->restarts++;
 	slot->state = SLOT_WAITING;
 	block_suspect(slot, status);
 	if (crash_loop(slot, now)) {
 		snprintf(text, sizeof(text), "worker %u died %u times in a row (last by %s %d)",
-			 slot->index, slot->failures, WIFSIGNALED(status) ? "signal" : "status",
-			 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+			 slot->index, slot->failures, how, number);
 		slot->given_up = true;
 		capture_fail(slot->capture, text);
 		slot_settle(slot); /* if it was ending anyway */
 		return;
 	}
 	slot_log(slot, LOG_WARNING, "worker %s %d; the next one goes on in %u ms",
-		 WIFSIGNALED(status) ? "killed by signal" : "ended with status",
-		 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), ms);
+		 WIFSIGNALED(status) ? "killed by signal" : "ended with status", number, ms);
 	if (ms == 0)
 		slot_go_on(slot);
 	else
@@ -214,7 +212,7 @@ static bool ledger_usable(struct slot *slot)
 /* Who kills by signal 9 is the kernel most of the time, for want of memory. */
 static void starting_text(const struct slot *slot, int status, char *text, size_t size)
 {
-	if (slot->hung)
+	if (slot->process.silent)
 		snprintf(text, size, "worker %u was silent while starting and was killed",
 			 slot->index);
 	else if (WIFSIGNALED(status))
@@ -250,47 +248,38 @@ static void worker_buried(struct slot *slot, int status)
 		slot_respawn(slot, status);
 }
 
-static void crash_tell(const struct slot *slot)
+bool slot_reaped(struct slot *slot, pid_t pid, int status)
 {
 	char text[1024];
 
-	trace_text(&slot->crashed, text, sizeof(text));
-	slot_log(slot, LOG_ERR, "the worker died of %s", text);
-}
-
-bool slot_reaped(struct slot *slot, pid_t pid, int status)
-{
-	if (pid != slot->pid)
+	if (slot->process.pid <= 0 || pid != slot->process.pid)
 		return false;
-	slot->pid = -1;
 	slot->unjudged = true;
 	slot->died_ns = clock_mono_ns();
 	/* What it still said: a reason for its end, and a descriptor perhaps. Reports are in the
 	 * ledger. */
-	slot_channel_finish(slot);
-	if (slot->crashed.signal)
-		crash_tell(slot);
+	process_reaped(&slot->process, pid);
+	if (process_crash_text(&slot->process, text, sizeof(text)))
+		slot_log(slot, LOG_ERR, "the worker died of %s", text);
 	worker_buried(slot, status);
 	return true;
 }
 
 static void slot_watch(struct slot *slot, uint64_t now)
 {
-	uint64_t limit = (uint64_t)slot->capture->config->worker_timeout;
+	uint64_t limit = (uint64_t)slot->capture->config->worker_timeout, silent;
 
 	if (slot->progress < PROGRESS_JOINED)
 		limit *= STARTING_MORE;
-	if (slot->hung || now < slot->heard_ns || now - slot->heard_ns < limit)
-		return;
-	slot_log(slot, LOG_ERR, "the worker has said nothing for %llu ms: it is killed",
-		 (unsigned long long)(now - slot->heard_ns) / 1000000);
-	slot->hung = true;
-	slot_kill(slot);
+	silent = process_watch(&slot->process, now, limit);
+	if (silent)
+		slot_log(slot, LOG_ERR, "the worker has said nothing for %llu ms: it is killed",
+			 (unsigned long long)silent / 1000000);
 }
 
 void slot_tick(struct slot *slot, uint64_t now)
 {
-	if (slot->pid > 0) {
+	if (slot->process.pid > 0) {
 		slot_watch(slot, now);
 	} else if (slot->ring_fd >= 0 && slot->state == SLOT_WAITING) {
 		ledger_take(slot->ledger, afcap_stats_take, slot->ring_fd);
@@ -315,8 +304,8 @@ void slot_drain(struct slot *slot)
 
 void slot_kill(struct slot *slot)
 {
-	if (slot->pid > 0)
-		kill(slot->pid, SIGKILL);
+	if (slot->process.pid > 0)
+		process_kill(&slot->process);
 	else if (capture_abandoned(slot->capture))
 		slot_settle(slot);
 }

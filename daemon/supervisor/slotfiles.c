@@ -163,7 +163,7 @@ static void file_offer(struct slot *slot, struct output_file *file)
 {
 	struct message message = { .type = MESSAGE_FILE };
 
-	if (!file || file->fd < 0 || file->offered || slot->channel < 0)
+	if (!file || file->fd < 0 || file->offered || slot->process.channel < 0)
 		return;
 	message.file.serial = file->serial;
 	message.file.align = file->align;
@@ -222,7 +222,8 @@ void slotfiles_suspend(struct slot *slot)
 	struct message message = { .type = MESSAGE_SUSPEND };
 	bool suspended = slotfiles_suspended(slot);
 
-	if (suspended == slot->suspended || slot->progress < PROGRESS_JOINED || slot->channel < 0)
+	if (suspended == slot->suspended || slot->progress < PROGRESS_JOINED ||
+	    slot->process.channel < 0)
 		return;
 	slot->suspended = suspended;
 	message.suspend.suspended = suspended;

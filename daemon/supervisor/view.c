@@ -153,10 +153,10 @@ void view_worker(const struct supervisor *supervisor, unsigned capture, unsigned
 	const struct slot *slot = &supervisor_capture(supervisor, capture)->slots[worker];
 
 	*view = (struct worker_view){
-		.pid = slot->pid,
+		.pid = slot->process.pid,
 		.state = slot_state_name(slot),
 		.up = slot_up(slot),
-		.started_ns = slot->started_real_ns,
+		.started_ns = slot->process.started_real_ns,
 		.packets_per_second = slot->rate.packets,
 		.bytes_per_second = slot->rate.bytes,
 		.file = file_shown(slot->current),

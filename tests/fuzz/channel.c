@@ -143,7 +143,9 @@ static int fd_lowest(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
 	struct checkpoint_slot saved = { 0 };
-	struct slot slot = { .capture = &capture, .pid = -1, .channel = -1, .saved = &saved };
+	struct slot slot = { .capture = &capture,
+			     .process = { .pid = -1, .channel = -1 },
+			     .saved = &saved };
 	int ends[2], before;
 	size_t at = 1;
 

@@ -1,9 +1,8 @@
-/* daemon/base/counters.def, the account, the backoff. */
+/* daemon/base/counters.def, the account. */
 #include "suites.h"
 
 #include "../../daemon/base/counters.h"
 #include "../../daemon/supervisor/account.h"
-#include "../../daemon/supervisor/spawn.h"
 
 #include <string.h>
 
@@ -59,21 +58,6 @@ START_TEST(an_account_balances_only_to_the_packet)
 }
 END_TEST
 
-START_TEST(the_first_death_is_replaced_at_once_the_others_ever_later)
-{
-	unsigned last = 1;
-
-	ck_assert_uint_eq(spawn_backoff_ms(0), 0);
-	ck_assert_uint_eq(spawn_backoff_ms(1), 0);
-	ck_assert_uint_eq(spawn_backoff_ms(2), 50);
-	for (unsigned n = 2; n < 8; n++) {
-		ck_assert_uint_gt(spawn_backoff_ms(n), last);
-		last = spawn_backoff_ms(n);
-	}
-	ck_assert_uint_eq(spawn_backoff_ms(1000000), 5000);
-}
-END_TEST
-
 Suite *suite_counters(void)
 {
 	Suite *s = suite_create("counters");
@@ -82,7 +66,6 @@ Suite *suite_counters(void)
 	tcase_add_test(t, every_row_is_a_field_of_its_own);
 	tcase_add_test(t, rows_of_a_metric_family_stand_together_and_differ_by_reason);
 	tcase_add_test(t, an_account_balances_only_to_the_packet);
-	tcase_add_test(t, the_first_death_is_replaced_at_once_the_others_ever_later);
 	suite_add_tcase(s, t);
 	return s;
 }

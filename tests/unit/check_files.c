@@ -43,7 +43,7 @@ static void setup(void)
 	memset(&files, 0, sizeof(files));
 	memset(&told, 0, sizeof(told));
 	files.events = &events;
-	files.channel = files.pid = -1;
+	files.process.channel = files.process.pid = -1;
 	TAILQ_INIT(&files.queue);
 	TAILQ_INIT(&files.delayed);
 	for (unsigned i = 0; i < CONFIG_CAPTURES_MAX; i++)

@@ -42,7 +42,7 @@ int main(void)
 	srunner_add_suite(runner, suite_link());
 	srunner_add_suite(runner, suite_gap());
 	srunner_add_suite(runner, suite_unread());
-	srunner_add_suite(runner, suite_spawn());
+	srunner_add_suite(runner, suite_process());
 	srunner_add_suite(runner, suite_orphan());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

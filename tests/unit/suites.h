@@ -38,7 +38,7 @@ Suite *suite_files(void);
 Suite *suite_link(void);
 Suite *suite_gap(void);
 Suite *suite_unread(void);
-Suite *suite_spawn(void);
+Suite *suite_process(void);
 Suite *suite_orphan(void);
 
 #endif
