@@ -30,7 +30,7 @@
 #define REPAIR_FIRST_NS UINT64_C(30000000000)
 #define REPAIR_AGAIN_NS UINT64_C(60000000000)
 
-static struct directory directories[CONFIG_CAPTURES_MAX];
+static struct directory directories[CAPTURES_MAX];
 
 static void channel_wait(short events)
 {
@@ -48,7 +48,7 @@ static void nonsense(struct message_result *result)
 /* What files are called, and where they are, is never a message's to say beyond that. */
 static bool capture_valid(const struct message_capture *c)
 {
-	return c->capture < CONFIG_CAPTURES_MAX && memchr(c->name, '\0', sizeof(c->name)) &&
+	return c->capture < CAPTURES_MAX && memchr(c->name, '\0', sizeof(c->name)) &&
 	       config_name_valid(c->name) && memchr(c->interface, '\0', sizeof(c->interface)) &&
 	       memchr(c->device, '\0', sizeof(c->device)) &&
 	       memchr(c->filter, '\0', sizeof(c->filter)) &&
@@ -59,13 +59,13 @@ static bool capture_valid(const struct message_capture *c)
 static void beneath_confine(void)
 {
 	static bool done;
-	int fds[CONFIG_CAPTURES_MAX];
+	int fds[CAPTURES_MAX];
 	unsigned open = 0;
 
-	for (unsigned i = 0; i < CONFIG_CAPTURES_MAX; i++)
+	for (unsigned i = 0; i < CAPTURES_MAX; i++)
 		if (*directories[i].capture.name && directories[i].fd >= 0)
 			fds[open++] = directories[i].fd;
-	for (unsigned i = 0; i < CONFIG_CAPTURES_MAX; i++)
+	for (unsigned i = 0; i < CAPTURES_MAX; i++)
 		if (*directories[i].capture.name && directories[i].fd >= 0 &&
 		    directories[i].capture.together != open)
 			return;
@@ -265,7 +265,7 @@ static bool name_valid(const struct directory *dir, const struct message *reques
 		       (name.kind == NAME_PARTIAL || name.kind == NAME_SPARE) &&
 		       name.worker == r->worker;
 	default:
-		return r->worker < CONFIG_WORKERS_MAX;
+		return r->worker < WORKERS_MAX;
 	}
 }
 
@@ -291,12 +291,11 @@ static int request_serve(struct message *request, int fd, struct message *answer
 	result->capture = r->capture;
 	result->worker = r->worker;
 	result->serial = r->file.serial;
-	dir = &directories[r->capture % CONFIG_CAPTURES_MAX];
+	dir = &directories[r->capture % CAPTURES_MAX];
 	dir->clock = r->clock;
 	if (never_opened(request))
 		result->error = EBADMSG;
-	else if (r->capture >= CONFIG_CAPTURES_MAX || !*dir->capture.name ||
-		 !name_valid(dir, request))
+	else if (r->capture >= CAPTURES_MAX || !*dir->capture.name || !name_valid(dir, request))
 		nonsense(result);
 	else if (request->type == MESSAGE_OPEN)
 		return open_serve(dir, r, result);

@@ -104,7 +104,7 @@ static bool worker_take(struct rest *rest, uint32_t *worker)
 		return false;
 	field.text++;
 	field.length--;
-	if (!number_read(field, 10, &number) || number >= CONFIG_WORKERS_MAX)
+	if (!number_read(field, 10, &number) || number >= WORKERS_MAX)
 		return false;
 	*worker = (uint32_t)number;
 	return true;

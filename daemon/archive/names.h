@@ -11,9 +11,10 @@
 #define NAMES_H
 
 #include "../base/log.h"
-#include "../base/message.h"
+#include "../base/sizes.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum name_kind { NAME_FINISHED, NAME_SUSPECT, NAME_PARTIAL, NAME_SPARE };
 

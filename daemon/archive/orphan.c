@@ -5,7 +5,7 @@
 #include "head.h"
 #include "repair.h"
 
-#include "../base/config.h"
+#include "../base/sizes.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,14 +24,14 @@ static bool all_known(const struct directory *dir, const struct directory *direc
 {
 	uint32_t known = 0;
 
-	for (unsigned i = 0; i < CONFIG_CAPTURES_MAX; i++)
+	for (unsigned i = 0; i < CAPTURES_MAX; i++)
 		known += *directories[i].capture.name != '\0';
 	return known >= dir->capture.together;
 }
 
 static bool is_known(const struct directory *directories, const char *capture)
 {
-	for (unsigned i = 0; i < CONFIG_CAPTURES_MAX; i++)
+	for (unsigned i = 0; i < CAPTURES_MAX; i++)
 		if (strcmp(directories[i].capture.name, capture) == 0)
 			return true;
 	return false;

@@ -7,7 +7,7 @@
 #include "file.h"
 
 /* Removes the spares, and repairs one file, of the directory. Only what has a name of ours,
- * for a capture that is none of `directories` (CONFIG_CAPTURES_MAX, an empty name: none), and a
+ * for a capture that is none of `directories` (CAPTURES_MAX, an empty name: none), and a
  * head that afcapd made for that capture; what nobody holds or changes since FOREIGN_LEFT_NS, and
  * longer where foreign_busy() says so; and nothing before all captures of this daemon are known.
  * `now_ns` is monotonic. No capture counts it. Returns whether a file was repaired or removed. */

@@ -96,9 +96,9 @@ struct config_capture *config_add(struct config *config, const char *name, unsig
 			    c->line);
 		return NULL;
 	}
-	if (config->captures == CONFIG_CAPTURES_MAX) {
+	if (config->captures == CAPTURES_MAX) {
 		config_fail(error, "%s: capture %s: at most %d captures", where, name,
-			    CONFIG_CAPTURES_MAX);
+			    CAPTURES_MAX);
 		return NULL;
 	}
 	c = &config->capture[config->captures++];

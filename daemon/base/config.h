@@ -3,19 +3,18 @@
 #define CONFIG_H
 
 #include "message.h"
+#include "sizes.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
-#define CONFIG_FLAGS_AUTO   0x80000000u /* no flag: what decides them is known later */
-#define CONFIG_AUTO	    (-1)
-#define CONFIG_SYNC_NONE    (-1)
-#define CONFIG_SYNC_FILE    (-2)
-#define CONFIG_CAPTURES_MAX 64
-#define CONFIG_WORKERS_MAX  WORKERS_MOST
-#define CONFIG_ERROR_BYTES  2048
-#define CONFIG_KEYS_MAX	    32
+#define CONFIG_FLAGS_AUTO  0x80000000u /* no flag: what decides them is known later */
+#define CONFIG_AUTO	   (-1)
+#define CONFIG_SYNC_NONE   (-1)
+#define CONFIG_SYNC_FILE   (-2)
+#define CONFIG_ERROR_BYTES 2048
+#define CONFIG_KEYS_MAX	   32
 
 enum on_missing { ON_MISSING_FAIL, ON_MISSING_WAIT };
 
@@ -66,7 +65,7 @@ struct config {
 	const char *source; /* the file's name, for messages; borrowed */
 	struct config_daemon daemon;
 	unsigned captures;
-	struct config_capture capture[CONFIG_CAPTURES_MAX];
+	struct config_capture capture[CAPTURES_MAX];
 };
 
 /* A sentence for the user: what, where, which rule. */

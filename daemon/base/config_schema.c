@@ -75,7 +75,7 @@ static const struct config_key capture_keys[] = {
 	{ "interface", CONFIG_STRING, C(interface), "", 0, LENGTH(config_capture, interface),
 	  NULL },
 	{ "cooked", CONFIG_CHOICE, C(cooked), "sll2", 0, 0, cooked_words },
-	{ "workers", CONFIG_NUMBER, C(workers), "auto", 1, CONFIG_WORKERS_MAX, auto_words },
+	{ "workers", CONFIG_NUMBER, C(workers), "auto", 1, WORKERS_MAX, auto_words },
 	{ "on_missing", CONFIG_CHOICE, C(on_missing), "fail", 0, 0, on_missing_words },
 	{ "worker_timeout", CONFIG_DURATION, C(worker_timeout), "3s", 2 * S, 3600 * S, NULL },
 	{ "drain_timeout", CONFIG_DURATION, C(drain_timeout), "10s", 100 * MS, DAY, NULL },

@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "counters.h"
 #include "ledger.h"
+#include "sizes.h"
 
 #include <stdint.h>
 
@@ -13,19 +14,10 @@
 #define LEDGER_FD  4 /* a worker's ledger */
 #define RING_FD	   5 /* a later worker's ring */
 
-#define MESSAGE_TEXT	   2048
-#define REASON_BYTES	   512
-#define CAPTURE_NAME_BYTES 33
-#define INTERFACE_BYTES	   128 /* an alternative name; the kernel's ALTIFNAMSIZ */
-#define DEVICE_BYTES	   16  /* IFNAMSIZ */
-#define FILTER_BYTES	   16385
-#define PATH_BYTES	   1024
-#define ACCOUNT_BYTES	   257 /* a user's or group's name, as directory services have them */
-#define FILE_NAME_BYTES	   128
-#define TRACE_FRAMES	   12
-#define TRACE_OBJECT	   24
-#define WORKERS_MOST	   64 /* of a capture */
-#define LEFT_NO_PACKET	   1  /* in place of a time */
+#define MESSAGE_TEXT   2048
+#define TRACE_FRAMES   12
+#define TRACE_OBJECT   24
+#define LEFT_NO_PACKET 1 /* in place of a time */
 
 enum message_type {
 	/* supervisor -> worker */
@@ -139,7 +131,7 @@ struct message_capture {
 	uint32_t together;	       /* captures that record into files */
 	int64_t file_group;	       /* its number; -1: as files come */
 	uint64_t token;		       /* of this daemon's life: hidden names are nobody else's */
-	uint8_t machine[16], boot[16]; /* ids, for heads; zeros: not known */
+	uint8_t machine[ID_BYTES], boot[ID_BYTES]; /* ids, for heads; zeros: not known */
 	char name[CAPTURE_NAME_BYTES];
 	char interface[INTERFACE_BYTES]; /* as it is configured */
 	char device[DEVICE_BYTES];	 /* as the kernel calls it; empty: not known yet */
@@ -177,7 +169,7 @@ struct message_result {
 	uint64_t available; /* bytes of the file system, for this user */
 	/* OPENED, KEPT: of each worker whose files a dead daemon left the time of the last packet
 	 * in those that were repaired; LEFT_NO_PACKET: there was none in them; 0: no such file */
-	uint64_t until_ns[WORKERS_MOST];
+	uint64_t until_ns[WORKERS_MAX];
 	char name[FILE_NAME_BYTES];
 	char text[MESSAGE_TEXT];
 };

@@ -198,7 +198,7 @@ int files_new(struct files **out, struct event_base *base, const struct files_ev
 	process_init(&f->process, base, &process_events, f);
 	TAILQ_INIT(&f->queue);
 	TAILQ_INIT(&f->delayed);
-	for (unsigned i = 0; i < CONFIG_CAPTURES_MAX; i++)
+	for (unsigned i = 0; i < CAPTURES_MAX; i++)
 		f->directories[i] = -1;
 	files_clock(f);
 	f->retry = event_new(base, -1, 0, retry_cb, f);
@@ -249,7 +249,7 @@ void files_free(struct files *f)
 			files_forget(r->file);
 		free(r);
 	}
-	for (uint32_t i = 0; i < CONFIG_CAPTURES_MAX; i++)
+	for (uint32_t i = 0; i < CAPTURES_MAX; i++)
 		files_directory_set(f, i, -1);
 	free(f);
 }

@@ -20,7 +20,7 @@ static void order_make(const struct capture *captures, unsigned count, unsigned 
 
 int begin_all(struct capture *captures, unsigned count, bool left)
 {
-	unsigned order[CONFIG_CAPTURES_MAX];
+	unsigned order[CAPTURES_MAX];
 	struct capture_error error;
 
 	order_make(captures, count, order);

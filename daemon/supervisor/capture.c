@@ -90,7 +90,7 @@ static int slots_make(struct capture *capture, bool resumed)
 	int result = 0;
 
 	/* As many as it may get: requests to the archive have pointers to them. */
-	capture->slots = calloc(CONFIG_WORKERS_MAX, sizeof(*capture->slots));
+	capture->slots = calloc(WORKERS_MAX, sizeof(*capture->slots));
 	if (!capture->slots)
 		return -ENOMEM;
 	for (unsigned i = 0; i < capture->workers; i++) { /* all, so that all can be freed */
@@ -310,7 +310,7 @@ static bool worker_counters(const struct capture *capture, unsigned worker, coun
 		get(&capture->slots[worker], counters);
 		return true;
 	}
-	if (worker >= CONFIG_WORKERS_MAX || !capture->saved || !capture->saved->slots[worker].had)
+	if (worker >= WORKERS_MAX || !capture->saved || !capture->saved->slots[worker].had)
 		return false;
 	ended = (struct slot){ .saved = &capture->saved->slots[worker],
 			       .reported = capture->saved->slots[worker].ended };

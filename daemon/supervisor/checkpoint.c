@@ -163,7 +163,7 @@ static bool slot_valid(const struct checkpoint_slot *slot)
 
 bool checkpoint_valid(const struct checkpoint *checkpoint)
 {
-	for (unsigned i = 0; i < CONFIG_WORKERS_MAX; i++)
+	for (unsigned i = 0; i < WORKERS_MAX; i++)
 		if (!slot_valid(&checkpoint->slots[i]))
 			return false;
 	return true;

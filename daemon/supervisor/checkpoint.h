@@ -70,7 +70,7 @@ struct checkpoint {
 	uint64_t gap_ns;	    /* realtime since when nothing is recorded; 0: no gap */
 	char gap_why[REASON_BYTES]; /* ... and why */
 	char filter[FILTER_BYTES];  /* that its rings had last */
-	struct checkpoint_slot slots[CONFIG_WORKERS_MAX];
+	struct checkpoint_slot slots[WORKERS_MAX];
 };
 
 /* Creates an empty one of fixed size, close-on-exec. Returns the descriptor, which the caller owns;

@@ -63,7 +63,7 @@ bool earlier_valid(const struct checkpoint_shape *shape)
 {
 	struct afcap_geometry ring = ring_of(shape);
 
-	return shape->workers >= 1 && shape->workers <= CONFIG_WORKERS_MAX &&
+	return shape->workers >= 1 && shape->workers <= WORKERS_MAX &&
 	       afcap_geometry_check(&ring, NULL) == 0 && shape->snaplen < shape->block_bytes &&
 	       shape->output <= OUTPUT_NONE && *shape->interface &&
 	       memchr(shape->interface, '\0', sizeof(shape->interface)) &&

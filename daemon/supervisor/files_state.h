@@ -35,15 +35,14 @@ struct files {
 	unsigned last_tries;	      /* of what is delayed, since then */
 	bool sent;
 	struct process process;
-	struct event *retry; /* of its start, or of a request */
-	unsigned failures;   /* deaths without an answer between them */
-	bool replaced;	     /* it ends since it was told to */
-	struct message_capture
-		captures[CONFIG_CAPTURES_MAX]; /* to be told to each new archive process */
-	int directories[CONFIG_CAPTURES_MAX];  /* as the first one opened them, in flight (a
-						  socket); -1: none */
-	void *owed[CONFIG_CAPTURES_MAX];       /* who waits for placed(), where there was no memory
-						  to ask; NULL: none */
+	struct event *retry;			       /* of its start, or of a request */
+	unsigned failures;			       /* deaths without an answer between them */
+	bool replaced;				       /* it ends since it was told to */
+	struct message_capture captures[CAPTURES_MAX]; /* to be told to each new archive process */
+	int directories[CAPTURES_MAX];		       /* as the first one opened them, in flight (a
+								 socket); -1: none */
+	void *owed[CAPTURES_MAX]; /* who waits for placed(), where there was no memory
+					    to ask; NULL: none */
 	unsigned told;
 };
 

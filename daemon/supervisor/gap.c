@@ -48,7 +48,7 @@ void gap_clock(struct gap *gap, int64_t step_ns)
 
 void gap_repaired(struct gap *gap, const struct message_result *result)
 {
-	for (unsigned i = 0; i < WORKERS_MOST; i++) {
+	for (unsigned i = 0; i < WORKERS_MAX; i++) {
 		if (result->until_ns[i] <= gap->until_ns[i])
 			continue;
 		gap->until_ns[i] = result->until_ns[i];
@@ -69,16 +69,16 @@ __attribute__((format(printf, 2, 3))) static void text_add(char *text, const cha
 /* Such a worker had no packet for long, or had not written what its ring held. */
 static void without_add(const struct gap *gap, char *text)
 {
-	unsigned first = WORKERS_MOST, more = 0;
+	unsigned first = WORKERS_MAX, more = 0;
 
-	for (unsigned i = 0; i < WORKERS_MOST; i++) {
+	for (unsigned i = 0; i < WORKERS_MAX; i++) {
 		if (gap->until_ns[i] != LEFT_NO_PACKET)
 			continue;
-		more += first != WORKERS_MOST;
-		if (first == WORKERS_MOST)
+		more += first != WORKERS_MAX;
+		if (first == WORKERS_MAX)
 			first = i;
 	}
-	if (first == WORKERS_MOST)
+	if (first == WORKERS_MAX)
 		return;
 	text_add(text, "; what is missing of worker %u", first);
 	if (more)
@@ -92,7 +92,7 @@ bool gap_repaired_text(struct gap *gap, uint64_t since_ns, char text[GAP_TEXT])
 	uint64_t earliest = UINT64_MAX, latest = 0;
 	unsigned worker = 0;
 
-	for (unsigned i = 0; i < WORKERS_MOST; i++) {
+	for (unsigned i = 0; i < WORKERS_MAX; i++) {
 		uint64_t until = gap->until_ns[i];
 
 		if (until <= LEFT_NO_PACKET)

@@ -23,8 +23,8 @@ struct gap {
 	char why[REASON_BYTES]; /* ... and why */
 	bool refused; /* it is of what the previous instance left, which cannot be continued */
 
-	uint64_t until_ns[WORKERS_MOST]; /* of each worker's repaired files; as in message_result */
-	bool news;			 /* packets, since that was last logged */
+	uint64_t until_ns[WORKERS_MAX]; /* of each worker's repaired files; as in message_result */
+	bool news;			/* packets, since that was last logged */
 };
 
 /* Opens it, `why` at most REASON_BYTES - 1 bytes. False: one is open already, which stays (G1). */

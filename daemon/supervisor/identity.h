@@ -3,9 +3,11 @@
 #ifndef IDENTITY_H
 #define IDENTITY_H
 
+#include "../base/sizes.h"
+
 #include <stdint.h>
 
-/* 16 bytes each; zeros where it is not known. */
-void identity_get(uint8_t machine[16], uint8_t boot[16]);
+/* Zeros where it is not known. */
+void identity_get(uint8_t machine[ID_BYTES], uint8_t boot[ID_BYTES]);
 
 #endif

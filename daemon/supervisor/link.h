@@ -2,7 +2,7 @@
 #ifndef LINK_H
 #define LINK_H
 
-#include "../base/message.h"
+#include "../base/sizes.h"
 
 #include <event2/event.h>
 #include <stdbool.h>

@@ -108,7 +108,7 @@ void status_text(char text[STATUS_BYTES], const char *prefix, struct status_item
 
 void status_send(struct notify *notify, const struct supervisor *s, const char *prefix)
 {
-	static struct status_item items[CONFIG_CAPTURES_MAX];
+	static struct status_item items[CAPTURES_MAX];
 	char text[STATUS_BYTES];
 
 	for (unsigned i = 0; i < supervisor_captures(s); i++) {

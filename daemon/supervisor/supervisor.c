@@ -50,7 +50,7 @@ struct supervisor {
 	uint64_t token;
 	unsigned captures, configured; /* all; those that others see, which come first */
 	bool unbalanced;	       /* the account of one that has ended */
-	struct capture capture[CONFIG_CAPTURES_MAX];
+	struct capture capture[CAPTURES_MAX];
 };
 
 uint64_t supervisor_token(const struct supervisor *s)

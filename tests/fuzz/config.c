@@ -99,7 +99,7 @@ static void capture_use(const struct config_capture *c)
 	struct capture_error why;
 	char where[64];
 
-	if (workers < 1 || workers > CONFIG_WORKERS_MAX || c->workers < CONFIG_AUTO)
+	if (workers < 1 || workers > WORKERS_MAX || c->workers < CONFIG_AUTO)
 		abort();
 	for (unsigned i = 0; i < workers; i++) {
 		int cpu = config_cpu(c, workers, i);

@@ -6,7 +6,7 @@
 #include "fuzz.h"
 
 #include "../../daemon/base/linktype.h"
-#include "../../daemon/base/message.h"
+#include "../../daemon/base/sizes.h"
 #include "../../daemon/supervisor/filter.h"
 
 #include <arpa/inet.h>

@@ -46,7 +46,7 @@ static void setup(void)
 	files.process.channel = files.process.pid = -1;
 	TAILQ_INIT(&files.queue);
 	TAILQ_INIT(&files.delayed);
-	for (unsigned i = 0; i < CONFIG_CAPTURES_MAX; i++)
+	for (unsigned i = 0; i < CAPTURES_MAX; i++)
 		files.directories[i] = -1;
 	for (capture.capture = 0; capture.capture < 2; capture.capture++)
 		files_capture(&files, &capture, NULL);

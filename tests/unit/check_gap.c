@@ -17,7 +17,7 @@
 
 static struct recording file;
 static struct message_result result;
-static uint64_t until_ns[WORKERS_MOST];
+static uint64_t until_ns[WORKERS_MAX];
 
 /* All steps there are to be made, of which the last one's result is left. */
 static void steps_until(void)
@@ -26,7 +26,7 @@ static void steps_until(void)
 	do {
 		result = (struct message_result){ 0 };
 		repair_step(&place, &result);
-		for (unsigned i = 0; i < WORKERS_MOST; i++)
+		for (unsigned i = 0; i < WORKERS_MAX; i++)
 			if (result.until_ns[i] > until_ns[i])
 				until_ns[i] = result.until_ns[i];
 	} while (result.again);
@@ -137,7 +137,7 @@ START_TEST(workers_without_a_packet_are_told)
 			 DIED "2024-10-04T00:00:05.000Z" TO_SECOND
 			      "; what is missing of worker 1 is not known, as no packet was left");
 	begin();
-	for (unsigned i = 0; i < WORKERS_MOST; i++)
+	for (unsigned i = 0; i < WORKERS_MAX; i++)
 		take(i, i < 2 ? DAY + 5 * SECOND - i : LEFT_NO_PACKET);
 	take(1, LEFT_NO_PACKET); /* the file ahead of one that has packets */
 	ck_assert(gap_repaired_text(&gap, DAY + 60 * SECOND, text));

@@ -26,7 +26,7 @@
 #define BEGIN	 UINT64_C(5000000000)
 #define LEFT	 FOREIGN_LEFT_NS
 
-static struct directory directories[CONFIG_CAPTURES_MAX];
+static struct directory directories[CAPTURES_MAX];
 static struct recording file;
 
 static void setup(void)
