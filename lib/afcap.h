@@ -176,7 +176,7 @@ struct afcap_options {
 	size_t size;	       /* sizeof(struct afcap_options), set by afcap_options_init() */
 	const char *interface; /* any of its names; "", "any" or NULL: all, or that of ifindex */
 	int ifindex;	       /* 0: by name */
-	int socket;	       /* made by afcap_socket(), owned by the handle then; -1: make one */
+	int socket;	       /* from afcap_socket(), the handle's if it opens; -1: make one */
 	enum afcap_socket_type socket_type;
 	uint16_t protocol; /* ETH_P_* in host order; ETH_P_ALL: every packet */
 	bool send_only;	   /* nothing is received, there is no receiving ring */
@@ -211,8 +211,9 @@ int afcap_socket(enum afcap_socket_type type);
 /* Opens a ring on an interface in the order in which nothing is lost, doubled or foreign: version,
  * reserve, a filter that drops all, rings, mapping, bind, fanout, one discarded statistics read,
  * then the filter. On success *out is the handle; the caller closes it. On failure *out is
- * untouched, a socket given in the options is closed, and `error` says why: -ENODEV, -ENETDOWN (the
- * interface is down), -EPERM, -EINVAL, -E2BIG, -ENOMEM, -EBUSY, -EOPNOTSUPP (old kernel). */
+ * untouched, a socket given in the options stays the caller's (to be closed: what was set on it
+ * stays), and `error` says why: -ENODEV, -ENETDOWN (the interface is down), -EPERM, -EINVAL,
+ * -E2BIG, -ENOMEM, -EBUSY, -EOPNOTSUPP (old kernel). */
 int afcap_open(struct afcap **out, const struct afcap_options *options, struct afcap_error *error);
 
 /* Maps the ring of a socket that another process opened with this geometry, as it stands; there

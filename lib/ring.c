@@ -236,7 +236,7 @@ AFCAP_PUBLIC int afcap_open(struct afcap **out, const struct afcap_options *opti
 	}
 	if (rc == 0)
 		rc = socket_open(out, fd, &o, error);
-	if (rc && fd >= 0)
+	if (rc && fd >= 0 && o.socket < 0)
 		close(fd);
 	return rc;
 }

@@ -393,11 +393,38 @@ START_TEST(a_socket_made_before_is_the_handles_then)
 	lab_send(1, TEST_TYPE);
 	ck_assert_uint_eq(lab_next()->length, FRAME_BYTES - 14); /* of its type */
 	afcap_close(handle);
-	options.socket = afcap_socket(AFCAP_RAW);
+	after = dup(0);
+	ck_assert_int_eq(before, after);
+	close(after);
+}
+END_TEST
+
+START_TEST(a_socket_of_a_handle_that_is_not_opened_stays_the_callers)
+{
+	int fd = afcap_socket(AFCAP_RAW), next = dup(0);
+
+	options.socket = fd;
 	options.interface = "nowhere0";
 	ck_assert_int_eq(afcap_open(&handle, &options, &error), -ENODEV);
-	after = dup(0);
-	ck_assert_int_eq(before, after); /* closed on failure, too */
+	options.interface = "va";
+	lab_run("ip link set va down");
+	ck_assert_int_eq(afcap_open(&handle, &options, &error), -ENETDOWN); /* its ring is there */
+	ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	ck_assert_int_eq(close(fd), 0);
+	options.socket = -1;
+	ck_assert_int_eq(afcap_open(&handle, &options, &error), -ENETDOWN);
+	lab_link_up();
+	options.socket = afcap_socket(AFCAP_RAW);
+	ck_assert_int_eq(options.socket, fd); /* nothing else was left open */
+	options.interface = "nowhere0";
+	ck_assert_int_eq(afcap_open(&handle, &options, &error), -ENODEV);
+	options.interface = "va"; /* nothing was set on it: it can be used */
+	lab_open();
+	ck_assert_int_eq(afcap_fd(handle), fd);
+	lab_send(1, TEST_TYPE);
+	ck_assert_uint_eq(lab_next()->length, FRAME_BYTES);
+	afcap_close(handle);
+	close(next);
 }
 END_TEST
 
@@ -440,6 +467,7 @@ Suite *suite_live(void)
 	tcase_add_loop_test(t, nothing_of_other_interfaces_or_from_before_the_filter_comes_in, 0,
 			    2);
 	tcase_add_test(t, a_socket_made_before_is_the_handles_then);
+	tcase_add_test(t, a_socket_of_a_handle_that_is_not_opened_stays_the_callers);
 	tcase_add_loop_test(t, the_kernels_own_counters_are_reset_when_they_are_taken, 1, 4);
 	return s;
 }
