@@ -311,9 +311,10 @@ struct afcap_packet_meta {
 	uint32_t rxhash; /* 0: not known */
 	enum afcap_checksum checksum;
 	enum afcap_timestamp timestamp;
-	bool gso_tcp;	/* several TCP segments in one (Linux 6.4) */
-	bool losing;	/* packets were dropped since the statistics were read last */
-	bool truncated; /* capture_length < length */
+	bool gso_tcp;	      /* several TCP segments in one (Linux 6.4) */
+	bool losing;	      /* packets were dropped since the statistics were read last */
+	bool truncated;	      /* capture_length < length */
+	uint8_t reserved[16]; /* 0; later versions say more here */
 };
 
 /* All that the kernel says of a packet beside its bytes, while its block or frame is held. */
@@ -413,6 +414,7 @@ struct afcap_stats {
 	uint64_t polls, poll_timeouts; /* times a wait slept, and woke up by time */
 	uint64_t blocks_full, blocks_timeout; /* blocks taken, by why the kernel gave them; V3 */
 	uint64_t sent, sent_bytes;	      /* frames that the kernel took, their bytes */
+	uint64_t reserved[6];		      /* 0; later versions count more here */
 };
 
 /* The totals since the handle was made. From any thread at any time, as long as nobody else reads
@@ -449,8 +451,8 @@ struct afcap_frame {
  * -EOPNOTSUPP (a socket with a sending ring sends from there alone). */
 int afcap_write(struct afcap *handle, const struct afcap_frame *frame);
 
-/* Sends `count` packets with few system calls. Returns how many were sent, fewer when the next one
- * failed, whose error afcap_write() tells; or -errno when none was. */
+/* Sends `count` packets, up to INT_MAX, with few system calls. Returns how many were sent, fewer
+ * when the next one failed, whose error afcap_write() tells; or -errno when none was. */
 int afcap_write_batch(struct afcap *handle, const struct afcap_frame *frames, unsigned count);
 
 /* Room for a packet of `capacity` bytes in the sending ring. */

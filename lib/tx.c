@@ -2,6 +2,7 @@
 #include "internal.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/if_ether.h>
 #include <net/if.h>
 #include <net/if_arp.h>
@@ -91,6 +92,8 @@ AFCAP_PUBLIC int afcap_write_batch(struct afcap *h, const struct afcap_frame *fr
 
 	if (h->tx.geometry.blocks)
 		return -EOPNOTSUPP;
+	if (count > INT_MAX)
+		count = INT_MAX; /* how many is an int */
 	while (done < count) {
 		unsigned ask = count - done < BATCH ? count - done : BATCH;
 		int n;

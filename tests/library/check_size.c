@@ -197,6 +197,25 @@ START_TEST(zero_is_a_descriptor)
 }
 END_TEST
 
+/* A later library may say more there to later programs; to those of today it says nothing. */
+START_TEST(what_is_reserved_is_zero)
+{
+	static const uint8_t zeros[256];
+	struct afcap_packet_meta meta;
+	struct afcap_stats stats;
+
+	memset(&meta, 0xa5, sizeof(meta));
+	memset(&stats, 0xa5, sizeof(stats));
+	lab_open();
+	lab_send(1, TEST_TYPE);
+	afcap_packet_meta(lab_next(), &meta);
+	ck_assert_mem_eq(meta.reserved, zeros, sizeof(meta.reserved));
+	ck_assert_int_eq(afcap_stats(handle, &stats), 0);
+	ck_assert_mem_eq(stats.reserved, zeros, sizeof(stats.reserved));
+	afcap_close(handle);
+}
+END_TEST
+
 Suite *suite_size(void)
 {
 	Suite *s = suite_create("size");
@@ -211,5 +230,6 @@ Suite *suite_size(void)
 	tcase_add_test(live, older_and_newer_programs_capture);
 	tcase_add_test(live, no_more_of_a_group_is_written_than_the_program_has);
 	tcase_add_test(live, zero_is_a_descriptor);
+	tcase_add_test(live, what_is_reserved_is_zero);
 	return s;
 }
