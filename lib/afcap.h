@@ -13,7 +13,10 @@
  *
  * One thread at a time may read from a handle, and one may send; afcap_stop(), afcap_wake(),
  * afcap_stats() and what takes a socket may be called from any thread at any time before
- * afcap_close(). A handle must not be used on both sides of a fork(). */
+ * afcap_close(). A handle must not be used on both sides of a fork().
+ *
+ * In brackets is where a rule comes from: a function of the kernel's net/packet/af_packet.c, as of
+ * Linux 6.18, where no file is named; <if_packet.h> is <linux/if_packet.h>. */
 #ifndef AFCAP_H
 #define AFCAP_H
 
@@ -29,12 +32,6 @@ extern "C" {
 
 #define AFCAP_VERSION "0.1.0"
 
-/* What runs once a packet is compiled into the program (afcap_inline.h); the library has it as a
- * symbol, too, for languages that bind symbols alone. */
-#ifndef AFCAP_INLINE
-#define AFCAP_INLINE static inline
-#endif
-
 const char *afcap_version(void); /* of the library that is linked; static */
 
 /* What went wrong, in words. */
@@ -49,16 +46,17 @@ enum afcap_result {
 	AFCAP_TIMEOUT = 1, /* the time passed without a block */
 	AFCAP_STOPPED = 2, /* afcap_stop() was called; so do all later waits end */
 	AFCAP_WOKEN = 3,   /* afcap_wake() was called since the last wait */
-	AFCAP_DOWN = 4, /* the interface went down; it is captured again by itself once it is up */
-	AFCAP_GONE = 5, /* the interface was deleted or moved away; a new handle is needed */
+	AFCAP_DOWN = 4,	   /* the interface went down; captured again by itself once it is up */
+	AFCAP_GONE =
+		5, /* it was deleted or moved away; a new handle is needed [packet_notifier()] */
 };
 /* One of these or a negative errno value in words, as packet sockets mean it. Static. */
 const char *afcap_strerror(int result);
 
-/* How ring and socket are laid out: the kernel's TPACKET_V1 to V3. */
+/* How ring and socket are laid out: TPACKET_V1 to V3 [<if_packet.h>: enum tpacket_versions]. */
 enum afcap_tpacket {
 	AFCAP_TPACKET_HIGHEST = 0, /* the highest that the kernel has */
-	AFCAP_TPACKET_V1 = 1,	   /* microseconds; no VLAN tag */
+	AFCAP_TPACKET_V1 = 1,	   /* microseconds; no VLAN tag [struct tpacket_hdr] */
 	AFCAP_TPACKET_V2 = 2,	   /* one packet a frame of fixed size */
 	AFCAP_TPACKET_V3 = 3,	   /* blocks full of packets */
 };
@@ -68,16 +66,19 @@ enum afcap_socket_type {
 	AFCAP_RAW = 3,	 /* whole packets (SOCK_RAW) */
 };
 
-/* ---- ring geometry ---- */
+/* ---- ring geometry ----
+ * Three numbers of V3 have 16 bits in the kernel and are cut silently: the index of a block, its
+ * private bytes (rounded up to 8), its timeout before 6.18 [net/packet/internal.h: kactive_blk_num,
+ * blk_sizeof_priv, retire_blk_tov]. */
 
-#define AFCAP_BLOCKS_MAX	65536u	/* V3: the kernel's 16-bit index wraps silently above */
-#define AFCAP_BLOCKS_MAX_V2	524288u /* V1, V2: the kernel allocates the list in one piece */
-#define AFCAP_BLOCK_TIMEOUT_MAX 65535u	/* ms: 16 bits before Linux 6.18, cut silently above */
-#define AFCAP_PRIV_MAX		65528u	/* bytes: 16 bits, and 65529 and more become 0 silently */
-#define AFCAP_VNET_HEADER_BYTES 10u	/* before a received packet, also where 12 are sent */
-#define AFCAP_RESERVE_MAX	4096u	/* bytes */
+#define AFCAP_BLOCKS_MAX	65536u	/* V3 */
+#define AFCAP_BLOCKS_MAX_V2	524288u /* V1, V2: their list is one allocation [alloc_pg_vec()] */
+#define AFCAP_BLOCK_TIMEOUT_MAX 65535u	/* ms */
+#define AFCAP_PRIV_MAX		65528u	/* bytes */
+#define AFCAP_VNET_HEADER_BYTES 10u	/* before a received packet, also with 12 [tpacket_rcv()] */
+#define AFCAP_RESERVE_MAX	4096u /* bytes; beyond 64 KiB packets are dropped [tpacket_rcv()] */
 
-/* The size and shape of a ring. */
+/* The size and shape of a ring [packet_set_ring()]. */
 struct afcap_geometry {
 	enum afcap_tpacket version;
 	uint32_t block_bytes; /* a multiple of the page size */
@@ -95,19 +96,19 @@ struct afcap_geometry {
 int afcap_geometry_solve(struct afcap_geometry *geometry, uint64_t memory_bytes, uint32_t snaplen,
 			 struct afcap_error *error);
 
-/* Checks a geometry against all rules of the kernel (packet_set_ring() in net/packet/af_packet.c),
- * its silent traps included; AFCAP_TPACKET_HIGHEST as V3. Returns 0, or -EINVAL with the field, its
- * value and the broken rule in `error`. */
+/* Checks a geometry against all rules of the kernel [packet_set_ring()], its silent traps included;
+ * AFCAP_TPACKET_HIGHEST as V3. Returns 0, or -EINVAL with the field, its value and the broken rule
+ * in `error`. */
 int afcap_geometry_check(const struct afcap_geometry *geometry, struct afcap_error *error);
 
 /* Frames in a block; 0 when frame_bytes is. The bytes that the kernel takes for the ring: each
- * block is rounded up to a power of two. */
+ * block is rounded up to a power of two [packet_set_ring(): get_order()]. */
 uint32_t afcap_geometry_frames(const struct afcap_geometry *geometry);
 uint64_t afcap_geometry_memory(const struct afcap_geometry *geometry);
 
 /* ---- fanout ---- */
 
-/* How the kernel spreads packets over the sockets of a group (PACKET_FANOUT_*). */
+/* How packets are spread over the sockets of a group [PACKET_FANOUT_*; fanout_demux_hash() ...]. */
 enum afcap_fanout_mode {
 	AFCAP_FANOUT_HASH = 0,	   /* by flow, both directions to the same socket */
 	AFCAP_FANOUT_LB = 1,	   /* round robin */
@@ -119,10 +120,11 @@ enum afcap_fanout_mode {
 	AFCAP_FANOUT_EBPF = 7,	   /* the same with an eBPF program */
 };
 
+/* [packet_rcv_fanout(), fanout_add()] */
 enum afcap_fanout_flag {
 	AFCAP_FANOUT_FLAG_ROLLOVER = 0x1000,	    /* a full socket's packets go to another one */
-	AFCAP_FANOUT_FLAG_UNIQUEID = 0x2000,	    /* the kernel picks an id that nobody uses */
-	AFCAP_FANOUT_FLAG_IGNORE_OUTGOING = 0x4000, /* since Linux 6.2 */
+	AFCAP_FANOUT_FLAG_UNIQUEID = 0x2000,	    /* the kernel picks an id that is not used */
+	AFCAP_FANOUT_FLAG_IGNORE_OUTGOING = 0x4000, /* since Linux 6.2; before, without effect */
 	AFCAP_FANOUT_FLAG_DEFRAG = 0x8000,	    /* IPv4 fragments are put together first */
 };
 
@@ -143,35 +145,39 @@ void afcap_fanout_init(struct afcap_fanout *fanout, size_t size);
 /* Joins the group `fanout`, or makes it. On return `fanout` says what the kernel did: with UNIQUEID
  * `id` is the group's and that flag is cleared, ready for the next member; IGNORE_OUTGOING is
  * cleared where the kernel does not know it (filter on the packet type then). Sockets should join
- * in the order in which they were created: the kernel joins them again in that order after the link
- * was down. Where the program fails the socket is in the group all the same: close it. Returns 0,
- * -EINVAL (rule or mismatch, told in `error`), -EALREADY, -ENOSPC (group full), -E2BIG. */
+ * in the order in which they were created: they are joined again in that order after the link was
+ * down [packet_notifier()]. Where the program fails the socket is in the group all the same: close
+ * it. Returns 0, -EINVAL (rule or mismatch, told in `error`), -EALREADY, -ENOSPC (group full),
+ * [fanout_add()], -E2BIG. */
 struct afcap;
 int afcap_fanout_join(struct afcap *handle, struct afcap_fanout *fanout, struct afcap_error *error);
 
 /* The group that the socket is in: id, mode, flags, to a struct that was initialised. Returns 0, or
- * -ENOENT: in none. (An adopted socket in group 0 of mode hash without flags looks as if in none.)
- */
+ * -ENOENT: in none (so does an adopted socket in group 0 of mode hash without flags look
+ * [packet_getsockopt()]). */
 int afcap_fanout_get(const struct afcap *handle, struct afcap_fanout *fanout);
 
 /* Replaces the program of the group that the socket is in, for all members at once: the
  * instructions of mode CBPF, or the eBPF program `program_fd` of mode EBPF; the other NULL or -1.
- * Its return value modulo the number of members is the member. Offsets count from the network layer
- * for incoming packets, from the link layer for outgoing ones: use SKF_NET_OFF, SKF_LL_OFF. Returns
- * 0, -EINVAL (not in a group of that mode, or no such program), -EPERM (filter locked). */
+ * Its return value modulo the number of members is the member [fanout_demux_bpf()]. Offsets count
+ * from the network layer for incoming packets, from the link layer for outgoing ones [the file's
+ * head: "On receive"]: use SKF_NET_OFF, SKF_LL_OFF. Returns 0, -EINVAL (not in a group of that
+ * mode, or no such program), -EPERM (filter locked) [fanout_set_data()]. */
 int afcap_fanout_program(int socket, const struct sock_fprog *program, int program_fd);
 
-/* "hash", "lb", ... and back; NULL and -EINVAL for what is none. Static. */
+/* "hash", "lb", ... and back: an enum afcap_fanout_mode. NULL, -EINVAL for what is none. Static. */
 const char *afcap_fanout_mode_name(enum afcap_fanout_mode mode);
 int afcap_fanout_mode_parse(const char *name);
 
 /* ---- open and close ---- */
 
+/* By the network card: where it stamped the packet, else the kernel [tpacket_get_timestamp()]. */
 enum afcap_timestamp {
 	AFCAP_TIMESTAMP_SOFTWARE = 0, /* the kernel, when the packet came to it */
 	AFCAP_TIMESTAMP_HARDWARE = 1, /* the network card */
 };
 
+/* [packet_setsockopt(), packet_do_bind()] */
 struct afcap_options {
 	size_t size;	       /* sizeof(struct afcap_options), set by afcap_options_init() */
 	const char *interface; /* any of its names; "", "any" or NULL: all, or that of ifindex */
@@ -204,22 +210,23 @@ void afcap_options_init(struct afcap_options *options, size_t size);
  * Returns 0, -EINVAL with field, value and rule in `error`, or -E2BIG. */
 int afcap_options_check(const struct afcap_options *options, struct afcap_error *error);
 
-/* A packet socket bound to nothing (protocol 0: no packet reaches it), close-on-exec.
- * The one call of the library that needs CAP_NET_RAW. Returns the descriptor or -errno (-EPERM). */
+/* A packet socket bound to nothing (protocol 0: no packet reaches it), close-on-exec. The one call
+ * of the library that needs CAP_NET_RAW [packet_create()]. Returns the descriptor or -errno. */
 int afcap_socket(enum afcap_socket_type type);
 
-/* Opens a ring on an interface in the order in which nothing is lost, doubled or foreign: version,
- * reserve, a filter that drops all, rings, mapping, bind, fanout, one discarded statistics read,
- * then the filter. On success *out is the handle; the caller closes it. On failure *out is
- * untouched, a socket given in the options stays the caller's (to be closed: what was set on it
- * stays), and `error` says why: -ENODEV, -ENETDOWN (the interface is down), -EPERM, -EINVAL,
- * -E2BIG, -ENOMEM, -EBUSY, -EOPNOTSUPP (old kernel). */
+/* Opens a ring on an interface in the order in which nothing is lost, doubled or foreign: reserve,
+ * a filter that drops all, version, rings, bind, fanout, mapping, one discarded statistics read,
+ * then the filter (between bind and fanout it gets its own copy of all [packet_do_bind(),
+ * fanout_add()]). On success *out is the handle; the caller closes it. On failure *out is
+ * untouched, a socket given in the options stays the caller's, with what was set on it, and `error`
+ * says why: -ENODEV, -ENETDOWN (interface down), -EPERM, -EINVAL, -E2BIG, -ENOMEM, -EBUSY,
+ * -EOPNOTSUPP (old kernel). */
 int afcap_open(struct afcap **out, const struct afcap_options *options, struct afcap_error *error);
 
 /* Maps the ring of a socket that another process opened with this geometry, as it stands; there
  * must be no sending ring. The handle owns `socket` on success; on failure the caller keeps it.
- * Only the size of all blocks together can be checked. Reading begins at the first block or frame:
- * see afcap_resume(). Returns 0, -EINVAL (geometry is not that of the ring), -ENOMEM. */
+ * Only the size of all blocks together can be checked [packet_mmap()]. Reading begins at the first
+ * block or frame: see afcap_resume(). Returns 0, -EINVAL (not that ring's geometry), -ENOMEM. */
 int afcap_adopt(struct afcap **out, int socket, const struct afcap_geometry *geometry,
 		struct afcap_error *error);
 
@@ -233,27 +240,27 @@ int afcap_fd(const struct afcap *handle);
 const struct afcap_geometry *afcap_ring(const struct afcap *handle);
 
 /* Whether the card was told to stamp every packet: 0, or why it does not, as -errno: -EOPNOTSUPP
- * (driver), -EPERM (CAP_NET_ADMIN is needed), -EINVAL (not asked for, or all interfaces). Each
- * packet's own source is in its metadata. */
+ * (driver), -EPERM (CAP_NET_ADMIN is needed), -EINVAL (not asked for, or all interfaces)
+ * [<linux/net_tstamp.h>: struct hwtstamp_config]. Each packet's own source is in its metadata. */
 int afcap_hardware_timestamps(const struct afcap *handle);
 
-/* ARPHRD_* of the interface that has this name, an alternative one too, or -errno (-ENODEV). */
+/* ARPHRD_* of the interface of this name, an alternative one too, or -ENODEV [rtnetlink(7)]. */
 int afcap_link_type(const char *interface);
 
 /* ---- waiting ---- */
 
 /* Waits until a packet or block can be taken, at most timeout_ns nanoseconds (negative: for ever),
  * counted against one deadline however many signals come. Returns an enum afcap_result or -errno.
- * What the ring holds is delivered before DOWN or GONE is told (each once), but for what lies in a
- * block that is not full where its timeout is over 650 ms. Level-triggered in effect, although the
- * kernel's poll() on a ring is not usable that way while blocks are held. */
+ * What the ring holds is delivered before DOWN or GONE is returned (each once), but for what lies
+ * in a block that is not full where its timeout is over 650 ms. Level-triggered in effect, although
+ * the kernel's poll() on a ring is not usable that way while blocks are held [packet_poll()]. */
 int afcap_wait(struct afcap *handle, int64_t timeout_ns);
 
 /* A descriptor for poll(), epoll or an event loop, borrowed until afcap_close(): readable when
  * something happened. Then read, or call afcap_wait(handle, 0), until that gives AFCAP_TIMEOUT.
  * Level-triggered, quiet while blocks are held, readable after afcap_stop() and afcap_wake(), when
- * the link goes and when its interface does. (Who polls afcap_fd() itself must use edge-triggered
- * epoll and look at the ring first: POLLIN there tells of the block before the newest alone.) */
+ * the link goes and when its interface does. (A program that polls afcap_fd() itself must do so
+ * edge-triggered and look at the ring first: POLLIN there is about one block [packet_poll()].) */
 int afcap_poll_fd(const struct afcap *handle);
 
 /* afcap_stop() ends the current wait or read and all later ones with AFCAP_STOPPED, whatever the
@@ -267,11 +274,11 @@ void afcap_wake(struct afcap *handle);
 /* One packet where it lies in the ring, or a copy. */
 struct afcap_packet {
 	const uint8_t *data;
-	uint32_t capture_length; /* bytes in `data` */
-	uint32_t length;	 /* bytes the packet had */
-	uint32_t seconds, nanoseconds;
+	uint32_t capture_length;       /* bytes in `data` */
+	uint32_t length;	       /* bytes the packet had */
+	uint32_t seconds, nanoseconds; /* since 1970, until 2106 [__packet_set_timestamp()] */
 	uint32_t status;   /* TP_STATUS_*; VLAN_VALID: vlan_tci holds a tag that is not in `data` */
-	uint16_t vlan_tci; /* PCP, DEI, VID; V2 and V3 */
+	uint16_t vlan_tci; /* PCP, DEI, VID; V2 and V3 [prb_fill_vlan_info(), tpacket_rcv()] */
 	uint16_t vlan_tpid;		/* 0x8100 where the kernel does not tell */
 	bool vlan_restored;		/* by afcap_vlan_restore(): the tag is in `data` */
 	const void *vnet_header;	/* struct virtio_net_hdr; NULL: none */
@@ -279,11 +286,12 @@ struct afcap_packet {
 	void *slot;			/* the kernel's header: struct tpacket_hdr, 2_hdr, 3_hdr */
 	uint32_t next,
 		seen;	 /* the walk's own: zero before the first call; V1, V2: the next frame */
-	uint32_t rxhash; /* the flow's hash, where asked for; V3 */
+	uint32_t rxhash; /* the flow's hash, where asked for; V3 [prb_fill_rxhash()] */
 };
 
+/* [<if_packet.h>: "Packet types"] */
 enum afcap_packet_type {
-	AFCAP_PACKET_HOST = 0, /* PACKET_HOST and so on of <linux/if_packet.h> */
+	AFCAP_PACKET_HOST = 0,
 	AFCAP_PACKET_BROADCAST = 1,
 	AFCAP_PACKET_MULTICAST = 2,
 	AFCAP_PACKET_OTHERHOST = 3,
@@ -291,6 +299,7 @@ enum afcap_packet_type {
 	AFCAP_PACKET_LOOPBACK = 5,
 };
 
+/* [tpacket_rcv(): TP_STATUS_CSUM_VALID, TP_STATUS_CSUMNOTREADY] */
 enum afcap_checksum {
 	AFCAP_CHECKSUM_UNKNOWN = 0,
 	AFCAP_CHECKSUM_VALID = 1,     /* the card or the kernel looked */
@@ -311,8 +320,8 @@ struct afcap_packet_meta {
 	uint32_t rxhash; /* 0: not known */
 	enum afcap_checksum checksum;
 	enum afcap_timestamp timestamp;
-	bool gso_tcp;	      /* several TCP segments in one (Linux 6.4) */
-	bool losing;	      /* packets were dropped since the statistics were read last */
+	bool gso_tcp;	      /* several TCP segments in one (Linux 6.4) [TP_STATUS_GSO_TCP] */
+	bool losing;	      /* packets dropped since the last statistics [prb_close_block()] */
 	bool truncated;	      /* capture_length < length */
 	uint8_t reserved[16]; /* 0; later versions say more here */
 };
@@ -320,9 +329,10 @@ struct afcap_packet_meta {
 /* All that the kernel says of a packet beside its bytes, while its block or frame is held. */
 void afcap_packet_meta(const struct afcap_packet *packet, struct afcap_packet_meta *meta);
 
-/* Puts a VLAN tag that the kernel took out back, in the ring: the addresses move down by 4 bytes
- * into room that the kernel leaves there (reserve_bytes of 4 makes sure of it), both lengths grow
- * by 4. Returns false where there is no tag, Ethernet header in the data (AFCAP_DGRAM), or room. */
+/* Puts a VLAN tag that the kernel took out back, in the ring (IEEE 802.1Q: behind the addresses):
+ * these move down by 4 bytes into room that is left there (reserve_bytes of 4 makes sure of it
+ * [tpacket_rcv(): tp_reserve]), both lengths grow by 4. Returns false where there is no tag, no
+ * Ethernet header in the data (AFCAP_DGRAM), or no room. */
 bool afcap_vlan_restore(struct afcap_packet *packet);
 
 /* "V3", "raw", "outgoing", "valid", "hardware", ...; NULL for what is none. Static. */
@@ -341,33 +351,35 @@ int afcap_read(struct afcap *handle, const struct afcap_packet **packet, int64_t
 int afcap_read_into(struct afcap *handle, void *buffer, size_t bytes,
 		    const struct afcap_packet **packet, int64_t timeout_ns);
 
-/* The same, copied to new memory: *copy, which the caller frees. -ENOMEM: the packet is lost. */
+/* The same, copied to new memory: *copy, for the caller to free(3). -ENOMEM: the packet is lost. */
 int afcap_read_copy(struct afcap *handle, uint8_t **copy, const struct afcap_packet **packet,
 		    int64_t timeout_ns);
 
 /* ---- blocks (V3) ---- */
 
-/* A block that user space owns; valid until it is released. */
+/* A block that user space owns; valid until it is released. Its layout and that of struct
+ * afcap_packet are compiled into programs, and change with the soname alone. */
 struct afcap_block {
 	const struct tpacket_block_desc *desc; /* borrowed from the ring */
-	uint64_t sequence; /* 1, 2, ... in the order in which the kernel opened them */
+	uint64_t sequence; /* 1, 2, ... in the order of opening, without gaps [prb_open_block()] */
 	uint32_t index;	   /* place in the ring */
 	uint32_t packets;
 	uint32_t bytes;	 /* used, from the descriptor on; at most the block's size */
-	uint32_t status; /* TP_STATUS_*: BLK_TMO (by timeout), LOSING (packets were dropped) */
+	uint32_t status; /* TP_STATUS_*: BLK_TMO (by timeout), LOSING [prb_close_block()] */
 	uint32_t vnet_header_bytes;
 	uint32_t walked_truncated; /* what afcap_packet_next() gave: counted when it is released */
 	uint64_t walked_packets, walked_bytes;
 };
 
 /* Takes the next block. Several may be held; each is released once, in the order in which they
- * came. Returns 0, -EAGAIN when the kernel still owns it, -EOPNOTSUPP with V1 and V2. */
+ * came, which is that in which they are filled again [prb_dispatch_next_block()]. Returns 0,
+ * -EAGAIN when the kernel still owns it, -EOPNOTSUPP with V1 and V2. */
 int afcap_block_acquire(struct afcap *handle, struct afcap_block *block);
 
 /* Gives a block back to the kernel, which overwrites it. */
 void afcap_block_release(struct afcap *handle, const struct afcap_block *block);
 
-/* The reader's own area in a block: priv_bytes long, left alone by the kernel. */
+/* The reader's own area in a block: priv_bytes long, untouched by the kernel [prb_open_block()]. */
 void *afcap_block_priv(const struct afcap_block *block);
 
 /* After afcap_adopt(): all blocks before `index` whose sequence is below `sequence` were dealt with
@@ -377,20 +389,16 @@ void *afcap_block_priv(const struct afcap_block *block);
  * numbers. With V1 and V2 `index` is packet->next of the last packet read, `sequence` any. */
 int afcap_resume(struct afcap *handle, uint32_t index, uint64_t sequence);
 
-/* The next packet of a block, in the order of arrival: start with a zeroed `packet`. False at the
- * end, and at the first slot that does not lie within the block (packet->seen < block->packets
- * then). A slot that the kernel left unfilled (no TP_STATUS_USER) is passed over. Inline, for it
- * runs once a packet. */
-AFCAP_INLINE bool afcap_packet_next(struct afcap_block *block, struct afcap_packet *packet);
-
 /* ---- filters ----
- * These take the socket, so that a process that holds a duplicate of it can use them. */
+ * These take the socket, so that a process that holds a duplicate of it can use them [net/core/
+ * filter.c: sk_attach_filter(), sk_attach_bpf(), sk_detach_filter(); net/core/sock.c]. */
 
 /* Attaches a classic BPF program (borrowed) in place of the one before, without a gap. What it
- * returns is the snapshot length. Returns 0, -EINVAL, -ENOMEM, -EPERM (filter locked). */
+ * returns is the snapshot length in bytes; 0: the packet is neither let in nor counted
+ * [tpacket_rcv(): run_filter()]. Returns 0, -EINVAL, -ENOMEM, -EPERM (filter locked). */
 int afcap_filter_set(int socket, const struct sock_fprog *program);
 
-/* Lets nothing in: what arrives is in no counter. */
+/* Lets nothing in: what arrives is in no counter. Returns as afcap_filter_set(). */
 int afcap_filter_drop_all(int socket);
 
 /* Attaches an eBPF program (BPF_PROG_TYPE_SOCKET_FILTER, from bpf(2), borrowed) in the same way. */
@@ -399,7 +407,7 @@ int afcap_filter_set_ebpf(int socket, int program_fd);
 /* Takes the filter away: everything comes in, whole. Returns 0 or -errno (-EPERM: locked). */
 int afcap_filter_clear(int socket);
 
-/* From now on nobody can change this socket's filter. Returns 0 or -errno. */
+/* From now on no process can change this socket's filter. Returns 0 or -errno. */
 int afcap_filter_lock(int socket);
 
 /* ---- statistics ---- */
@@ -417,15 +425,15 @@ struct afcap_stats {
 	uint64_t reserved[6];		      /* 0; later versions count more here */
 };
 
-/* The totals since the handle was made. From any thread at any time, as long as nobody else reads
- * them from the same socket (reading resets the kernel's). Returns 0 or -errno. */
+/* The totals since the handle was made. From any thread at any time, as long as nothing else reads
+ * them from this socket: that resets the kernel's [packet_getsockopt()]. Returns 0 or -errno. */
 int afcap_stats(struct afcap *handle, struct afcap_stats *stats);
 
 /* Packets that went to another member as this one was full; those of large flows; and lost ones. */
 struct afcap_rollover_stats {
 	uint64_t all, huge, failed;
 };
-/* Of a member of a group with mode or flag rollover. Returns 0, -EINVAL without. */
+/* Of a member of a group with mode or flag rollover [fanout_demux_rollover()]; -EINVAL without. */
 int afcap_rollover_stats(int socket, struct afcap_rollover_stats *stats);
 
 /* The kernel's counters since they were read last: its struct tpacket_stats_v3. They wrap. */
@@ -447,15 +455,15 @@ struct afcap_frame {
 };
 
 /* Sends one packet, waiting for room in the socket's buffer. Returns 0, -EMSGSIZE (larger than the
- * interface takes), -EINVAL (shorter than its header), -ENETDOWN, -ENXIO (no interface), -ENOBUFS,
- * -EOPNOTSUPP (a socket with a sending ring sends from there alone). */
+ * interface takes), -EINVAL (shorter than its header), -ENETDOWN, -ENXIO (no interface), -ENOBUFS
+ * [packet_snd()], -EOPNOTSUPP (a socket with a sending ring uses that alone [packet_sendmsg()]). */
 int afcap_write(struct afcap *handle, const struct afcap_frame *frame);
 
 /* Sends `count` packets, up to INT_MAX, with few system calls. Returns how many were sent, fewer
  * when the next one failed, whose error afcap_write() tells; or -errno when none was. */
 int afcap_write_batch(struct afcap *handle, const struct afcap_frame *frames, unsigned count);
 
-/* Room for a packet of `capacity` bytes in the sending ring. */
+/* Room for a packet of `capacity` bytes in the sending ring [tpacket_parse_header()]. */
 struct afcap_tx_slot {
 	uint8_t *data;
 	uint32_t capacity, index;
@@ -471,10 +479,11 @@ int afcap_tx_commit(struct afcap *handle, const struct afcap_tx_slot *slot, uint
 /* Sends all that is queued, and waits at most timeout_ns (negative: for ever; 0: not at all) until
  * the driver gave every slot back. `to` is where all of them go with AFCAP_DGRAM; else NULL.
  * Returns 0, AFCAP_TIMEOUT, or -errno: -EIO: the kernel passed over queued packets (the interface
- * takes less by now), the others were sent; -ENETDOWN, -ENXIO: what was not sent stays queued. */
+ * takes less by now), the others were sent; -ENETDOWN, -ENXIO: what was not sent stays queued
+ * [tpacket_snd()]. */
 int afcap_tx_flush(struct afcap *handle, const struct sockaddr_ll *to, int64_t timeout_ns);
 
-#include "afcap_inline.h"
+#include "afcap_inline.h" /* afcap_packet_next(): walks a block */
 
 #ifdef __cplusplus
 }

@@ -1,7 +1,18 @@
-/* The code of libafcap that is compiled into programs, as it runs once a packet. A part of
- * <afcap.h>, which says what it does and includes it; not to be included alone. */
+/* What of libafcap is compiled into programs, as it runs once a packet: a part of <afcap.h>, which
+ * includes it; not to be included alone. The library has it as symbols of the same names, too, for
+ * languages that bind symbols alone (inline.c). */
 #ifndef AFCAP_INLINE_H
 #define AFCAP_INLINE_H
+
+#ifndef AFCAP_INLINE
+#define AFCAP_INLINE static inline
+#endif
+
+/* The next packet of a block, in the order of arrival: start with a zeroed `packet`. False at the
+ * end, and at the first slot that does not lie within the block (packet->seen < block->packets
+ * then). A slot that was left unfilled (no TP_STATUS_USER) is passed over. How a block is laid out:
+ * [prb_fill_curr_block(), prb_close_block(), tpacket_rcv()]. */
+AFCAP_INLINE bool afcap_packet_next(struct afcap_block *block, struct afcap_packet *packet);
 
 AFCAP_INLINE bool afcap_packet_next(struct afcap_block *block, struct afcap_packet *packet)
 {
