@@ -1,8 +1,10 @@
-/* For tests of the crash protocol: a worker that kills itself between two of its steps. Only where
- * it is built with -DCRASH_STEPS; else nothing of this is there. */
+/* For tests of the crash protocol: a worker that kills itself between two of its steps, only where
+ * it is built with -DCRASH_STEPS; and one that does without the protocol, to measure what it
+ * costs. */
 #ifndef CRASH_H
 #define CRASH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum crash_step {
@@ -37,6 +39,36 @@ void crash_block(uint64_t sequence);
 #define crash_begin()	      ((void)0)
 #define crash_step(step)      ((void)0)
 #define crash_block(sequence) ((void)0)
+#endif
+
+/* What the crash protocol costs: `make bench` --exactness measures it against a build with
+ * -DWITHOUT_CRASH_PROTOCOL, which commits one time in CRASH_COMMITS and marks no progress within a
+ * block. In every other build these are constants, and what they guard is not compiled. */
+#ifdef WITHOUT_CRASH_PROTOCOL
+#define CRASH_COMMITS 256
+
+static inline bool crash_protocol_off(void)
+{
+	return true;
+}
+
+/* Whether this commit is one of those left out; called by the ring thread alone. */
+static inline bool crash_commit_skipped(void)
+{
+	static uint64_t commits;
+
+	return ++commits % CRASH_COMMITS;
+}
+#else
+static inline bool crash_protocol_off(void)
+{
+	return false;
+}
+
+static inline bool crash_commit_skipped(void)
+{
+	return false;
+}
 #endif
 
 #endif

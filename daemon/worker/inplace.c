@@ -15,6 +15,8 @@
  * Everything stored here is rewritten by the kernel when it opens the block again. */
 #include "encode.h"
 
+#include "../base/crash.h"
+
 #include <arpa/inet.h>
 #include <linux/if_packet.h>
 #include <stdatomic.h>
@@ -64,10 +66,8 @@ struct state {
 
 static void state_store(struct head *head, const struct state *s)
 {
-#ifdef WITHOUT_CRASH_PROTOCOL /* `make bench` --exactness alone */
-	if (s->previous)
+	if (crash_protocol_off() && s->previous)
 		return;
-#endif
 	STORE(head->state,
 	      (uint64_t)s->previous << 34 | (uint64_t)s->current << 4 | (uint64_t)s->tag_step);
 }

@@ -38,12 +38,8 @@ struct ringloop {
 
 	struct writer writer;
 	struct ledger_totals totals; /* as committed last */
-#ifdef WITHOUT_CRASH_PROTOCOL
-	uint64_t skipped;
-#define CARELESS_COMMITS 256
-#endif
-	uint32_t flush_bytes;	  /* a chunk of this size is written at once */
-	struct afcap_block *held; /* blocks in the chunk, not yet committed */
+	uint32_t flush_bytes;	     /* a chunk of this size is written at once */
+	struct afcap_block *held;    /* blocks in the chunk, not yet committed */
 	uint32_t held_count, held_max;
 	uint64_t held_since;
 	struct { /* what output = none counts while a block is held */
@@ -123,13 +119,12 @@ static void commit(struct ringloop *loop, const struct ledger_totals *t)
 	bool news = t->current.serial != loop->totals.current.serial ||
 		    (t->current.since_ns != 0) != (loop->totals.current.since_ns != 0);
 
-#ifdef WITHOUT_CRASH_PROTOCOL /* `make bench` --exactness alone: what it would cost not to care */
-	if (!news && !atomic_load_explicit(&loop->draining, memory_order_relaxed) &&
-	    ++loop->skipped % CARELESS_COMMITS) {
+	if (crash_protocol_off() && !news &&
+	    !atomic_load_explicit(&loop->draining, memory_order_relaxed) &&
+	    crash_commit_skipped()) {
 		loop->totals = *t;
 		return;
 	}
-#endif
 	ledger_commit(loop->ledger, t);
 	crash_step(CRASH_COMMITTED);
 	loop->totals = *t;
@@ -175,11 +170,8 @@ static void held_flush(struct ringloop *loop)
 /* Who dies of a block leaves its sequence behind; 0: none is being encoded. */
 static void in_hand(const struct ringloop *loop, uint64_t sequence)
 {
-#ifdef WITHOUT_CRASH_PROTOCOL
-	(void)loop;
-	(void)sequence;
-	return;
-#endif
+	if (crash_protocol_off())
+		return;
 	atomic_signal_fence(memory_order_seq_cst);
 	__atomic_store_n(&loop->ledger->in_hand, sequence, __ATOMIC_RELAXED);
 	atomic_signal_fence(memory_order_seq_cst);
@@ -427,10 +419,8 @@ static void *ringloop_run(void *arg)
 		else
 			rc = ring_wait(loop, timeout_ns);
 		writer_probe(&loop->writer, &loop->totals);
-#ifdef WITHOUT_CRASH_PROTOCOL
-		if (atomic_load(&loop->draining))
-			ledger_commit(loop->ledger, &loop->totals);
-#endif
+		if (crash_protocol_off() && atomic_load(&loop->draining))
+			ledger_commit(loop->ledger, &loop->totals); /* those that were skipped */
 	}
 	if (rc < 0) {
 		atomic_store(&loop->fatal, -rc);
