@@ -41,7 +41,7 @@ void worker_drain_cb(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (drained(w))
-		worker_end(w, EXIT_SUCCESS);
+		uplink_end(&w->uplink, EXIT_SUCCESS);
 }
 
 void worker_drain(struct worker *w)
@@ -54,7 +54,7 @@ void worker_drain(struct worker *w)
 	if (!w->running && w->joined && !w->orphan_deadline)
 		return; /* its file is not there yet: worker_start() comes back to it */
 	if (!w->running) {
-		worker_end(w, EXIT_SUCCESS);
+		uplink_end(&w->uplink, EXIT_SUCCESS);
 		return;
 	}
 	ringloop_drain(w->loop);

@@ -47,7 +47,7 @@ static bool loop_make(struct worker *w)
 	rc = ringloop_new(&w->loop, w->ring, w->ledger, &w->what, w->notify);
 
 	if (rc)
-		worker_fail(w, EXIT_FAILURE, "no memory for the staging buffer");
+		uplink_fail(&w->uplink, EXIT_FAILURE, "no memory for the staging buffer");
 	return rc == 0;
 }
 
@@ -59,12 +59,12 @@ bool worker_ring_adopt(struct worker *w)
 	int rc;
 
 	if (totals.generation != w->what.generation) {
-		worker_fail(w, EXIT_FAILURE, "the ledger is of another ring");
+		uplink_fail(&w->uplink, EXIT_FAILURE, "the ledger is of another ring");
 		return false;
 	}
 	rc = afcap_adopt(&w->ring, RING_FD, &geometry, &error);
 	if (rc) {
-		worker_fail(w, EXIT_FAILURE, "taking over the ring: %s", error.text);
+		uplink_fail(&w->uplink, EXIT_FAILURE, "taking over the ring: %s", error.text);
 		return false;
 	}
 	crash_step(CRASH_ADOPTED);
@@ -73,7 +73,7 @@ bool worker_ring_adopt(struct worker *w)
 	if (rc == 0)
 		rc = afcap_resume(w->ring, (uint32_t)totals.next_block, totals.next_sequence);
 	if (rc < 0) {
-		worker_fail(w, EXIT_FAILURE,
+		uplink_fail(&w->uplink, EXIT_FAILURE,
 			    "going on in the ring at block %llu, sequence %llu: %s",
 			    (unsigned long long)totals.next_block,
 			    (unsigned long long)totals.next_sequence, failure_text(-rc));
@@ -119,18 +119,18 @@ void worker_ring_make(struct worker *w)
 
 	w->socket = afcap_socket(cooked ? AFCAP_DGRAM : AFCAP_RAW);
 	if (w->socket < 0) {
-		worker_fail(w, open_exit_code(w->socket), "packet socket: %s%s",
+		uplink_fail(&w->uplink, open_exit_code(w->socket), "packet socket: %s%s",
 			    failure_text(-w->socket),
 			    w->socket == -EPERM ? ": CAP_NET_RAW is missing" : "");
 		return;
 	}
 	rc = ring_place(w);
 	if (rc) {
-		worker_fail(w, EXIT_FAILURE, "packet socket: %s", failure_text(-rc));
+		uplink_fail(&w->uplink, EXIT_FAILURE, "packet socket: %s", failure_text(-rc));
 		return;
 	}
-	worker_say(w, MESSAGE_SOCKET_MADE); /* the next slot may make its own while this ring is
-					       allocated */
+	uplink_say(&w->uplink, MESSAGE_SOCKET_MADE); /* the next slot may make its own while this
+					       ring is allocated */
 	afcap_options_init(&options, sizeof(options));
 	options.ifindex = (int)w->what.ifindex; /* its names may go, come and mean another */
 	options.socket = w->socket;
@@ -140,11 +140,11 @@ void worker_ring_make(struct worker *w)
 	options.paused = true;
 	rc = afcap_open(&w->ring, &options, &error);
 	if (rc) {
-		worker_fail(w, open_exit_code(rc), "%s", error.text);
+		uplink_fail(&w->uplink, open_exit_code(rc), "%s", error.text);
 		return;
 	}
 	if (loop_make(w))
-		worker_say(w, MESSAGE_RING_MADE);
+		uplink_say(&w->uplink, MESSAGE_RING_MADE);
 }
 
 bool worker_ring_join(struct worker *w, struct message *message)
@@ -155,7 +155,7 @@ bool worker_ring_join(struct worker *w, struct message *message)
 	int rc;
 
 	if (!w->ring || w->joined) {
-		worker_fail(w, EXIT_FAILURE, "told to join out of turn");
+		uplink_fail(&w->uplink, EXIT_FAILURE, "told to join out of turn");
 		return false;
 	}
 	afcap_fanout_init(&fanout, sizeof(fanout));
@@ -164,13 +164,13 @@ bool worker_ring_join(struct worker *w, struct message *message)
 	fanout.mode = message->group.mode;
 	rc = afcap_fanout_join(w->ring, &fanout, &error);
 	if (rc) {
-		worker_fail(w, EXIT_FAILURE, "%s", error.text);
+		uplink_fail(&w->uplink, EXIT_FAILURE, "%s", error.text);
 		return false;
 	}
 	afcap_stats_take(afcap_fd(w->ring), &before); /* none of it is ours */
 	w->joined = true;
 	message->type = MESSAGE_JOINED;
 	message->group = (struct message_group){ fanout.id, fanout.mode, fanout.flags };
-	worker_send(w, message, afcap_fd(w->ring));
+	uplink_send(&w->uplink, message, afcap_fd(w->ring));
 	return true;
 }

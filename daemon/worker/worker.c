@@ -17,7 +17,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,45 +30,6 @@
 #define ERROR_AGAIN_NS UINT64_C(60000000000)
 #define ALONE_NS       UINT64_C(1500000000) /* the worker before may still be ending */
 #define ALONE_LOOK_MS  5
-
-void worker_end(struct worker *w, int exit_code)
-{
-	w->exit_code = exit_code;
-	event_base_loopbreak(w->base);
-}
-
-void worker_fail(struct worker *w, int exit_code, const char *format, ...)
-{
-	struct message message = { .type = MESSAGE_FAILED };
-	va_list ap;
-
-	message.failed.exit_code = (uint32_t)exit_code;
-	va_start(ap, format);
-	vsnprintf(message.failed.text, sizeof(message.failed.text), format, ap);
-	va_end(ap);
-	if (channel_send(CHANNEL_FD, &message, -1))
-		log_error("%s", message.failed.text);
-	worker_end(w, exit_code);
-}
-
-void worker_send(struct worker *w, struct message *message, int fd)
-{
-	int rc = channel_send(CHANNEL_FD, message, fd);
-
-	/* A supervisor that does not read loses a report, nothing else: the next one has absolute
-	 * totals again. */
-	if (rc && !(rc == -EAGAIN && message->type == MESSAGE_REPORT) && rc != -EPIPE) {
-		log_error("sending %s: %s", message_name(message->type), failure_text(-rc));
-		worker_end(w, EXIT_FAILURE);
-	}
-}
-
-void worker_say(struct worker *w, uint32_t type)
-{
-	struct message message = { .type = type };
-
-	worker_send(w, &message, -1);
-}
 
 static void report_send(struct worker *w)
 {
@@ -88,7 +48,7 @@ static void report_send(struct worker *w)
 	message.report.gone = w->gone;
 	message.report.no_space = (uint32_t)w->no_space;
 	message.report.refused = (uint32_t)w->refused;
-	worker_send(w, &message, -1);
+	uplink_send(&w->uplink, &message, -1);
 }
 
 /* A disk that stays full fails many writes a second: told when it begins, and once a minute. */
@@ -117,7 +77,8 @@ static void news_take(struct worker *w)
 	if (news.error)
 		write_error_log(w, news.error);
 	if (news.fatal)
-		worker_fail(w, EXIT_FAILURE, "waiting for the ring: %s", failure_text(news.fatal));
+		uplink_fail(&w->uplink, EXIT_FAILURE, "waiting for the ring: %s",
+			    failure_text(news.fatal));
 	else
 		report_send(w);
 }
@@ -194,12 +155,12 @@ static void worker_start(struct worker *w)
 		return;
 	rc = confined_start(w);
 	if (rc) {
-		worker_fail(w, EXIT_FAILURE, "starting the ring thread, confined: %s",
+		uplink_fail(&w->uplink, EXIT_FAILURE, "starting the ring thread, confined: %s",
 			    failure_text(-rc));
 		return;
 	}
 	w->running = true;
-	worker_say(w, MESSAGE_READY);
+	uplink_say(&w->uplink, MESSAGE_READY);
 	report_send(w);
 	if (w->draining) {
 		w->draining = false;
@@ -239,7 +200,7 @@ static void on_worker(struct worker *w, const struct message *message)
 	log_open(log_level(), w->who);
 	worker_pin(w);
 	if (!alone()) {
-		worker_fail(w, EXIT_FAILURE, "another process has this worker's ledger");
+		uplink_fail(&w->uplink, EXIT_FAILURE, "another process has this worker's ledger");
 		return;
 	}
 	if (!w->what.resume)
@@ -267,7 +228,7 @@ static void on_file(struct worker *w, const struct message *message, int fd)
 	if (rc) {
 		if (fd >= 0)
 			close(fd);
-		worker_fail(w, EXIT_FAILURE, "file %llu cannot be taken",
+		uplink_fail(&w->uplink, EXIT_FAILURE, "file %llu cannot be taken",
 			    (unsigned long long)message->file.serial);
 		return;
 	}
@@ -303,11 +264,12 @@ static void worker_handle(struct worker *w, struct message *message, int fd)
 	else if (message->type == MESSAGE_DRAIN)
 		worker_drain(w);
 	else if (message->type == MESSAGE_HANDOVER)
-		worker_end(w, EXIT_SUCCESS); /* what is taken is committed first */
+		uplink_end(&w->uplink, EXIT_SUCCESS); /* what is taken is committed first */
 	else if (message->type == MESSAGE_ROTATE || message->type == MESSAGE_SUSPEND)
 		on_output(w, message);
 	else
-		worker_fail(w, EXIT_FAILURE, "unexpected message %s", message_name(message->type));
+		uplink_fail(&w->uplink, EXIT_FAILURE, "unexpected message %s",
+			    message_name(message->type));
 }
 
 static void channel_cb(evutil_socket_t fd, short what, void *arg)
@@ -322,7 +284,7 @@ static void channel_cb(evutil_socket_t fd, short what, void *arg)
 	else if (rc == 0)
 		worker_orphaned(w);
 	else if (rc != -EAGAIN)
-		worker_fail(w, EXIT_FAILURE, "reading the channel: %s", failure_text(-rc));
+		uplink_fail(&w->uplink, EXIT_FAILURE, "reading the channel: %s", failure_text(-rc));
 }
 
 /* A page fault in the ledger or on the stack under a pending kill would lose what PACKET_STATISTICS
@@ -352,21 +314,22 @@ static void memory_lock(struct worker *w)
 
 static bool worker_events(struct worker *w)
 {
-	w->base = event_base_new();
+	w->uplink.base = event_base_new();
 	w->notify = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (!w->base || w->notify < 0)
+	if (!w->uplink.base || w->notify < 0)
 		return false;
-	w->channel_event = event_new(w->base, CHANNEL_FD, EV_READ | EV_PERSIST, channel_cb, w);
-	w->notify_event = event_new(w->base, w->notify, EV_READ | EV_PERSIST, notify_cb, w);
-	w->report_timer = event_new(w->base, -1, EV_PERSIST, report_cb, w);
-	w->drain_timer = event_new(w->base, -1, EV_PERSIST, worker_drain_cb, w);
+	w->channel_event =
+		event_new(w->uplink.base, CHANNEL_FD, EV_READ | EV_PERSIST, channel_cb, w);
+	w->notify_event = event_new(w->uplink.base, w->notify, EV_READ | EV_PERSIST, notify_cb, w);
+	w->report_timer = event_new(w->uplink.base, -1, EV_PERSIST, report_cb, w);
+	w->drain_timer = event_new(w->uplink.base, -1, EV_PERSIST, worker_drain_cb, w);
 	return w->channel_event && w->notify_event && w->report_timer && w->drain_timer &&
 	       event_add(w->channel_event, NULL) == 0 && event_add(w->notify_event, NULL) == 0;
 }
 
 int worker_main(void)
 {
-	static struct worker w = { .socket = -1, .notify = -1, .exit_code = EXIT_FAILURE };
+	static struct worker w = { .socket = -1, .notify = -1, .uplink.exit_code = EXIT_FAILURE };
 
 	child_init();
 	if (!worker_ring_reserve()) {
@@ -385,13 +348,13 @@ int worker_main(void)
 		log_error("no memory for the event loop");
 		return EXIT_FAILURE;
 	}
-	event_base_dispatch(w.base);
-	if (w.running && !w.orphan_deadline && w.exit_code == EXIT_SUCCESS) {
+	event_base_dispatch(w.uplink.base);
+	if (w.running && !w.orphan_deadline && w.uplink.exit_code == EXIT_SUCCESS) {
 		ringloop_stop(w.loop);
 		report_send(&w);
 	}
 	/* Nothing is freed or closed by hand: the kernel does it all at once, and a ring thread
 	 * that still writes is ended as by a kill, which loses nothing. */
 	crash_dump();
-	_exit(w.exit_code);
+	_exit(w.uplink.exit_code);
 }

@@ -3,11 +3,12 @@
 #define WORKER_STATE_H
 
 #include "ringloop.h"
+#include "uplink.h"
 
 #include <event2/event.h>
 
 struct worker {
-	struct event_base *base;
+	struct uplink uplink;
 	struct event *channel_event, *report_timer, *notify_event, *drain_timer;
 	int notify;
 	struct message_worker what;
@@ -29,20 +30,10 @@ struct worker {
 	uint64_t quiet_since; /* draining: since when all that came in is accounted for; 0: it is
 				 not */
 	uint64_t quiet_packets;
-	int exit_code;
 	char who[CAPTURE_NAME_BYTES + 8];
 };
 
-/* Leaves the event loop. */
-void worker_end(struct worker *worker, int exit_code);
-
-/* Tells the supervisor why this worker cannot go on, and ends. */
-__attribute__((format(printf, 3, 4))) void worker_fail(struct worker *worker, int exit_code,
-						       const char *format, ...);
-void worker_send(struct worker *worker, struct message *message, int fd);
-void worker_say(struct worker *worker, uint32_t type);
-
-/* ringmake.c: what fails is told by worker_fail(). */
+/* ringmake.c: what fails is sent by uplink_fail(). */
 /* First of all: nothing else takes the number of a ring that is not there yet. False: errno. */
 bool worker_ring_reserve(void);
 /* Socket, ring and ring loop; it drops whatever comes until it is armed. */
