@@ -33,7 +33,7 @@ struct worker {
 	char who[CAPTURE_NAME_BYTES + 8];
 };
 
-/* ringmake.c: what fails is sent by uplink_fail(). */
+/* attach.c: what fails is sent by uplink_fail(). */
 /* First of all: nothing else takes the number of a ring that is not there yet. False: errno. */
 bool worker_ring_reserve(void);
 /* Socket, ring and ring loop; it drops whatever comes until it is armed. */
