@@ -1,9 +1,10 @@
-/* The end of a worker: by order, or because the supervisor is gone. */
-#include "worker_state.h"
+/* Draining. */
+#include "drain.h"
 
 #include "../base/clock.h"
 #include "../base/log.h"
 
+#include <event2/event.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -13,69 +14,85 @@
 
 /* All that the kernel put into the ring, the open block's packets too, is received, and stayed so
  * for a while: a filter swap does not wait for packets on their way. */
-static bool drained(struct worker *w)
+static bool drained(struct drain *d)
 {
-	struct ledger_totals totals = ledger_totals(w->ledger);
+	const struct attach *a = d->attach;
+	struct ledger_totals totals = ledger_totals(a->ledger);
 	struct ledger_kernel kernel;
 	uint64_t now = clock_mono_ns();
 
-	ledger_take(w->ledger, afcap_stats_take, afcap_fd(w->ring));
-	kernel = ledger_kernel(w->ledger);
-	if (w->orphan_deadline)
-		return totals.received >= w->orphan_target || now > w->orphan_deadline;
+	ledger_take(a->ledger, afcap_stats_take, afcap_fd(a->ring));
+	kernel = ledger_kernel(a->ledger);
+	if (d->orphan_deadline)
+		return totals.received >= d->orphan_target || now > d->orphan_deadline;
 	if (kernel.packets - kernel.drops != totals.received) {
-		w->quiet_since = 0;
+		d->quiet_since = 0;
 		return false;
 	}
-	if (!w->quiet_since || kernel.packets != w->quiet_packets) {
-		w->quiet_since = now;
-		w->quiet_packets = kernel.packets;
+	if (!d->quiet_since || kernel.packets != d->quiet_packets) {
+		d->quiet_since = now;
+		d->quiet_packets = kernel.packets;
 	}
-	return now - w->quiet_since >= w->what.block_timeout_ms * UINT64_C(1000000);
+	return now - d->quiet_since >= a->what->block_timeout_ms * UINT64_C(1000000);
 }
 
-void worker_drain_cb(evutil_socket_t fd, short what, void *arg)
+static void drain_cb(evutil_socket_t fd, short what, void *arg)
 {
-	struct worker *w = arg;
+	struct drain *d = arg;
 
 	(void)fd;
 	(void)what;
-	if (drained(w))
-		uplink_end(&w->uplink, EXIT_SUCCESS);
+	if (drained(d))
+		uplink_end(d->attach->uplink, EXIT_SUCCESS);
 }
 
-void worker_drain(struct worker *w)
+bool drain_init(struct drain *d, struct attach *attach)
+{
+	*d = (struct drain){ .attach = attach };
+	d->timer = event_new(attach->uplink->base, -1, EV_PERSIST, drain_cb, d);
+	return d->timer != NULL;
+}
+
+void drain_begin(struct drain *d)
 {
 	struct timeval interval = { 0, DRAIN_CHECK_MS * 1000 };
+	bool running = ringloop_running(d->attach->loop);
 
-	if (w->draining)
+	if (d->wanted)
 		return;
-	w->draining = true;
-	if (!w->running && w->joined && !w->orphan_deadline)
-		return; /* its file is not there yet: worker_start() comes back to it */
-	if (!w->running) {
-		uplink_end(&w->uplink, EXIT_SUCCESS);
+	d->wanted = true;
+	if (!running && d->attach->joined && !d->orphan_deadline)
+		return; /* its file is not there yet */
+	if (!running) {
+		uplink_end(d->attach->uplink, EXIT_SUCCESS);
 		return;
 	}
-	ringloop_drain(w->loop);
-	event_add(w->drain_timer, &interval);
+	ringloop_drain(d->attach->loop);
+	event_add(d->timer, &interval);
 }
 
-void worker_orphaned(struct worker *w)
+void drain_resume(struct drain *d)
 {
+	if (!d->wanted)
+		return;
+	d->wanted = false;
+	drain_begin(d);
+}
+
+void drain_orphaned(struct drain *d)
+{
+	const struct attach *a = d->attach;
+	uint32_t timeout_ms = a->what->block_timeout_ms;
 	struct ledger_kernel kernel;
 
-	alarm((unsigned)(ORPHAN_NS / 1000000000) + w->what.block_timeout_ms / 1000 +
-	      ORPHAN_MORE_SECONDS);
+	alarm((unsigned)(ORPHAN_NS / 1000000000) + timeout_ms / 1000 + ORPHAN_MORE_SECONDS);
 	log_warning("the supervisor is gone: writing what the ring holds, then ending");
-	event_del(w->channel_event);
-	if (w->running) {
-		ledger_take(w->ledger, afcap_stats_take, afcap_fd(w->ring));
-		kernel = ledger_kernel(w->ledger);
-		w->orphan_target = kernel.packets - kernel.drops;
+	if (ringloop_running(a->loop)) {
+		ledger_take(a->ledger, afcap_stats_take, afcap_fd(a->ring));
+		kernel = ledger_kernel(a->ledger);
+		d->orphan_target = kernel.packets - kernel.drops;
 	}
-	w->orphan_deadline =
-		clock_mono_ns() + ORPHAN_NS + w->what.block_timeout_ms * UINT64_C(1000000);
-	w->draining = false;
-	worker_drain(w);
+	d->orphan_deadline = clock_mono_ns() + ORPHAN_NS + timeout_ms * UINT64_C(1000000);
+	d->wanted = false;
+	drain_begin(d);
 }

@@ -450,6 +450,11 @@ void ringloop_go(struct ringloop *loop)
 	sem_post(&loop->go);
 }
 
+bool ringloop_running(const struct ringloop *loop)
+{
+	return loop && loop->running;
+}
+
 void ringloop_drain(struct ringloop *loop)
 {
 	atomic_store(&loop->draining, true);

@@ -50,6 +50,9 @@ void ringloop_go(struct ringloop *loop);
 /* From now on every block is written as soon as it comes. */
 void ringloop_drain(struct ringloop *loop);
 
+/* Whether the thread reads the ring: between ringloop_go() and ringloop_stop(). NULL: no. */
+bool ringloop_running(const struct ringloop *loop);
+
 /* Lets the thread write what it holds, and waits for its end. */
 void ringloop_stop(struct ringloop *loop);
 

@@ -1,0 +1,106 @@
+/* Reports, the ring thread's news, and the watch over it. */
+#include "report.h"
+
+#include "../base/clock.h"
+#include "../base/failure.h"
+#include "../base/log.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+
+#define REPORT_MS      1000
+#define ERROR_AGAIN_NS UINT64_C(60000000000)
+
+void report_send(struct report *r)
+{
+	const struct attach *a = r->attach;
+	struct message message = { .type = MESSAGE_REPORT };
+	struct ledger_totals totals = ledger_totals(a->ledger);
+	bool wanted = ringloop_statistics_wanted(a->loop);
+	int rc = ledger_take(a->ledger, afcap_stats_take, afcap_fd(a->ring));
+
+	if (rc)
+		log_warning("reading the kernel's statistics: %s", failure_text(-rc));
+	if (wanted)
+		ringloop_statistics_taken(a->loop);
+	ledger_counters(a->ledger, &totals, &message.report.counters);
+	message.report.current = totals.current;
+	message.report.previous = totals.previous;
+	message.report.gone = r->gone;
+	message.report.no_space = (uint32_t)r->no_space;
+	message.report.refused = (uint32_t)r->refused;
+	uplink_send(a->uplink, &message, -1);
+}
+
+/* A disk that stays full fails many writes a second: logged when it begins, and once a minute. */
+static void write_error_log(struct report *r, int error)
+{
+	uint64_t now = clock_mono_ns();
+
+	if (error == r->error_logged && now - r->error_ns < ERROR_AGAIN_NS)
+		return;
+	log_error("writing: %s; packets are counted as discarded", failure_text(error));
+	r->error_logged = error;
+	r->error_ns = now;
+}
+
+void report_news(struct report *r)
+{
+	const struct attach *a = r->attach;
+	struct ringloop_news news;
+
+	if (!a->loop)
+		return;
+	ringloop_news(a->loop, &news);
+	r->no_space = news.no_space;
+	r->refused = news.refused;
+	r->gone |= news.link == AFCAP_GONE;
+	if (news.error)
+		write_error_log(r, news.error);
+	if (news.fatal)
+		uplink_fail(a->uplink, EXIT_FAILURE, "waiting for the ring: %s",
+			    failure_text(news.fatal));
+	else
+		report_send(r);
+}
+
+/* A block that never comes to be encoded. The next worker tries again, the one after that leaves it
+ * aside. */
+static void ring_thread_watch(struct report *r)
+{
+	const struct attach *a = r->attach;
+	uint64_t in_hand = ringloop_running(a->loop)
+				   ? __atomic_load_n(&a->ledger->in_hand, __ATOMIC_RELAXED)
+				   : 0;
+	uint64_t now = clock_mono_ns();
+
+	if (!in_hand || in_hand != r->stuck_in) {
+		r->stuck_in = in_hand;
+		r->stuck_since = now;
+	} else if (now - r->stuck_since > a->what->timeout_ns) {
+		log_error("block %llu of the ring takes for ever", (unsigned long long)in_hand);
+		abort();
+	}
+}
+
+static void report_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	ring_thread_watch(arg);
+	report_news(arg);
+}
+
+bool report_init(struct report *r, struct attach *attach)
+{
+	*r = (struct report){ .attach = attach };
+	r->timer = event_new(attach->uplink->base, -1, EV_PERSIST, report_cb, r);
+	return r->timer != NULL;
+}
+
+void report_begin(struct report *r)
+{
+	struct timeval interval = { REPORT_MS / 1000, REPORT_MS % 1000 * 1000 };
+
+	event_add(r->timer, &interval);
+}
