@@ -1,7 +1,7 @@
 /* Clients, requests, answers. */
 #include "varlink.h"
 #include "acceptor.h"
-#include "varlink_builtin.h"
+#include "varlink_service.h"
 
 #include "../base/clock.h"
 

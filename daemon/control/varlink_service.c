@@ -1,5 +1,5 @@
 /* Which method, with which parameters; and what the protocol itself asks for. */
-#include "varlink_builtin.h"
+#include "varlink_service.h"
 
 #include <string.h>
 

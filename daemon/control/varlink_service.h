@@ -1,6 +1,6 @@
 /* Methods and their parameters, and org.varlink.service, which every varlink service has. */
-#ifndef VARLINK_BUILTIN_H
-#define VARLINK_BUILTIN_H
+#ifndef VARLINK_SERVICE_H
+#define VARLINK_SERVICE_H
 
 #include "varlink.h"
 
