@@ -1,13 +1,11 @@
-/* Methods as a table, and the socket they are called at. */
+/* The socket, who may do what there, and the interfaces that are served at it. */
 #include "control.h"
+#include "interface.h"
 #include "listener.h"
+#include "methods.h"
 #include "peer.h"
-#include "render.h"
 #include "unixsocket.h"
-#include "varlink.h"
-
-#include "../supervisor/command.h"
-#include "../supervisor/view.h"
+#include "varlink_service.h"
 
 #include "../base/log.h"
 
@@ -19,163 +17,39 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define INTERFACE	   "org.afcap.control"
-#define STREAM_SECONDS	   1.0
-#define STREAM_SECONDS_MIN 0.1
-#define STREAM_SECONDS_MAX 86400.0
-#define ROTATE_SECONDS	   30.0
+enum { INTERFACE_SERVICE, INTERFACE_CONTROL, INTERFACE_COUNT };
 
 struct control {
 	struct event_base *base;
 	char path[PATH_BYTES]; /* to be removed at the end; empty: it was handed over */
 	int listener;
 	struct varlink *varlink;
-	struct supervisor *supervisor;
 	gid_t askers, admins; /* -1: none */
 	char *description;
 	char ask_words[2 * ACCOUNT_BYTES + 128], change_words[ACCOUNT_BYTES + 128];
-	struct varlink_interface interfaces[2];
+	struct varlink_interface interfaces[INTERFACE_COUNT + 1]; /* ended by a NULL name */
+	struct varlink_about about;
 	struct varlink_service service;
 };
 
-/* With a comma in front of each. */
-static const char counter_fields[] =
-#define COUNTER(name, unit, family, reason, help) ",\n  " #name ": int"
-#include "../base/counters.def"
-#undef COUNTER
-	;
-
-/* Twice the counters: behind a worker's other fields, and alone. */
-static const char description_format[] =
-	"# What afcapd does with every packet\n"
-	"interface " INTERFACE "\n\n"
-	"type Fanout (mode: string, flags: []string, id: ?int)\n\n"
-	"type WorkerStatus (worker: int, pid: ?int, state: string, restarts: int, "
-	"packets_per_second: float,\n"
-	"  bytes_per_second: float, loss_ratio: float, file: ?string, since: ?string)\n\n"
-	"type Rates (packets_per_second: float, bytes_per_second: float, loss_ratio: float)\n\n"
-	"type CaptureStatus (name: string, interface: string, device: ?string, state: string,\n"
-	"  reason: ?string, fanout: Fanout,\n"
-	"  since: ?string, degraded: bool, workers: []WorkerStatus, total: Rates)\n\n"
-	"type WorkerStats (worker: int, pid: ?int, state: string%s\n)\n\n"
-	"type Counters (%s\n)\n\n"
-	"type CaptureStats (name: string, interface: string, device: ?string, state: string,\n"
-	"  reason: ?string, fanout: Fanout,\n"
-	"  workers: []WorkerStats, total: Counters)\n\n"
-	"# State, rates and files of all captures\n"
-	"method Status() -> (captures: []CaptureStatus)\n\n"
-	"# All counters, of one capture or of all; with more: again every `interval` seconds (1 "
-	"unless given)\n"
-	"method Stats(capture: ?string, interval: ?float) -> (captures: []CaptureStats)\n\n"
-	"# Goes on in the next files; answers when the ones before are finished\n"
-	"method Rotate(capture: ?string) -> ()\n\n"
-	"error NoSuchCapture (capture: string)\n"
-	"# Only root, the daemon's user, control_group and control_admins may ask; only root, the "
-	"daemon's user\n# and control_admins may change anything\n"
-	"error PermissionDenied (reason: string)\n"
-	"# As many clients as can be are connected, the disk is too slow, or has no room for a "
-	"next "
-	"file\n"
-	"error Busy (reason: string)\n";
-
-static const struct varlink_refusal rotate_late = {
-	INTERFACE ".Busy", "the disk is slow: not all files are finished yet"
-};
-
-static void run_status(void *owner, struct varlink_call *call, json_t *parameters)
+static enum varlink_access control_access(void *context, int socket)
 {
-	const struct control *control = owner;
-
-	(void)parameters;
-	varlink_reply(call, render_status(control->supervisor));
-}
-
-static json_t *stats_next(void *owner, json_t *parameters)
-{
-	const struct control *control = owner;
-
-	return render_stats(control->supervisor,
-			    json_string_value(json_object_get(parameters, "capture")));
-}
-
-static void run_stats(void *owner, struct varlink_call *call, json_t *parameters)
-{
-	json_t *capture = json_object_get(parameters, "capture"),
-	       *interval = json_object_get(parameters, "interval");
-	double seconds = json_is_number(interval) ? json_number_value(interval) : STREAM_SECONDS;
-	json_t *stats;
-
-	if (!(seconds >= STREAM_SECONDS_MIN && seconds <= STREAM_SECONDS_MAX)) {
-		varlink_invalid(call, "interval");
-		return;
-	}
-	stats = stats_next(owner, parameters);
-	if (!stats) {
-		varlink_error(call, INTERFACE ".NoSuchCapture",
-			      json_pack("{s:O}", "capture", capture));
-	} else if (varlink_more(call)) {
-		json_decref(stats);
-		varlink_stream(call, seconds, stats_next, parameters);
-	} else {
-		varlink_reply(call, stats);
-	}
-}
-
-static json_t *rotate_ready(void *owner, json_t *parameters)
-{
-	const struct control *control = owner;
-
-	return view_rotating(control->supervisor,
-			     json_string_value(json_object_get(parameters, "capture")))
-		       ? NULL
-		       : json_object();
-}
-
-static void run_rotate(void *owner, struct varlink_call *call, json_t *parameters)
-{
-	struct control *control = owner;
-	json_t *capture = json_object_get(parameters, "capture");
-	const struct varlink_refusal stuck = { INTERFACE ".Busy",
-					       view_rotation_refused(control->supervisor,
-								     json_string_value(capture)) };
-
-	if (peer_rights(varlink_socket(call), control->askers, control->admins) != PEER_CHANGE)
-		varlink_refuse(call, &(struct varlink_refusal){ INTERFACE ".PermissionDenied",
-								control->change_words });
-	else if (!supervisor_rotate(control->supervisor, json_string_value(capture)))
-		varlink_error(call, INTERFACE ".NoSuchCapture",
-			      json_pack("{s:O}", "capture", capture));
-	else if (stuck.reason) /* the others go on in their next files */
-		varlink_refuse(call, &stuck);
-	else
-		varlink_later(call, ROTATE_SECONDS, &rotate_late, rotate_ready, parameters);
-}
-
-static const struct varlink_parameter no_parameters[] = { VARLINK_PARAMETERS_END };
-static const struct varlink_parameter one_or_all[] = { { "capture", VARLINK_STRING, true },
-						       VARLINK_PARAMETERS_END };
-static const struct varlink_parameter of_stats[] = { { "capture", VARLINK_STRING, true },
-						     { "interval", VARLINK_NUMBER, true },
-						     VARLINK_PARAMETERS_END };
-
-static const struct varlink_method methods[] = {
-	{ INTERFACE ".Rotate", one_or_all, run_rotate },
-	{ INTERFACE ".Status", no_parameters, run_status },
-	{ INTERFACE ".Stats", of_stats, run_stats },
-	{ NULL, NULL, NULL },
-};
-
-/* Who could stop the captures is not kept out by who can only watch them. */
-static enum varlink_rank control_rank(void *owner, int socket)
-{
-	static const enum varlink_rank ranks[] = {
-		[PEER_NOTHING] = VARLINK_DENIED,
-		[PEER_ASK] = VARLINK_ORDINARY,
-		[PEER_CHANGE] = VARLINK_PREFERRED,
+	static const enum varlink_access access[] = {
+		[PEER_NOTHING] = VARLINK_NOTHING,
+		[PEER_ASK] = VARLINK_READ,
+		[PEER_CHANGE] = VARLINK_CHANGE,
 	};
-	const struct control *control = owner;
+	const struct control *control = context;
 
-	return ranks[peer_rights(socket, control->askers, control->admins)];
+	return access[peer_rights(socket, control->askers, control->admins)];
+}
+
+static void control_call(void *context, struct varlink_call *call, const char *method,
+			 json_t *parameters)
+{
+	const struct control *control = context;
+
+	varlink_method_run(control->interfaces, call, method, parameters);
 }
 
 /* Once: a name service may take its time. */
@@ -228,6 +102,24 @@ static void words_make(struct control *c, const struct config_daemon *d)
 		 ask && change ? " and " : "", ask && change ? change : "");
 }
 
+static void interfaces_make(struct control *c)
+{
+	c->about = (struct varlink_about){
+		.vendor = "afcap",
+		.product = "afcapd",
+		.version = AFCAP_VERSION,
+		.url = "man:afcapd(8)",
+		.interfaces = c->interfaces,
+	};
+	c->interfaces[INTERFACE_SERVICE] = varlink_service_interface(&c->about);
+	c->interfaces[INTERFACE_CONTROL] = (struct varlink_interface){
+		.name = INTERFACE,
+		.description = c->description,
+		.methods = methods_table,
+		.denied = { INTERFACE ".PermissionDenied", c->change_words },
+	};
+}
+
 int control_new(struct control **out, struct event_base *base, const struct config *config,
 		int listener)
 {
@@ -241,8 +133,8 @@ int control_new(struct control **out, struct event_base *base, const struct conf
 							     "control_admins may ask");
 	c->admins = group_find(config->daemon.control_admins, "only root and this user may change "
 							      "anything");
-	if (asprintf(&c->description, description_format, counter_fields,
-		     counter_fields + 1 /* no comma */) < 0) {
+	c->description = interface_describe();
+	if (!c->description) {
 		free(c);
 		return EXIT_FAILURE;
 	}
@@ -253,15 +145,10 @@ int control_new(struct control **out, struct event_base *base, const struct conf
 		free(c);
 		return rc;
 	}
-	c->interfaces[0] = (struct varlink_interface){ INTERFACE, c->description };
+	interfaces_make(c);
 	c->service = (struct varlink_service){
-		.vendor = "afcap",
-		.product = "afcapd",
-		.version = AFCAP_VERSION,
-		.url = "man:afcapd(8)",
-		.interfaces = c->interfaces,
-		.methods = methods,
-		.rank = control_rank,
+		.access = control_access,
+		.call = control_call,
 		.denied = { INTERFACE ".PermissionDenied", c->ask_words },
 		.busy = { INTERFACE ".Busy", "all places for clients are taken" },
 	};
@@ -271,10 +158,11 @@ int control_new(struct control **out, struct event_base *base, const struct conf
 
 int control_serve(struct control *control, struct supervisor *supervisor)
 {
-	int rc = varlink_new(&control->varlink, control->base, control->listener, &control->service,
-			     control);
+	int rc;
 
-	control->supervisor = supervisor;
+	control->interfaces[INTERFACE_CONTROL].owner = supervisor;
+	rc = varlink_new(&control->varlink, control->base, control->listener, &control->service,
+			 control);
 	if (rc == 0)
 		control->listener = -1;
 	return rc;

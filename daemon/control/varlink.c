@@ -1,7 +1,6 @@
 /* Clients, requests, answers. */
 #include "varlink.h"
 #include "acceptor.h"
-#include "varlink_service.h"
 
 #include "../base/clock.h"
 
@@ -26,12 +25,13 @@ struct varlink_call {
 	struct event *request, *answer; /* deadlines: to finish the one, to take the other */
 	struct event *again;		/* what it has asked already is served after the others */
 	TAILQ_ENTRY(varlink_call) link;
-	enum varlink_rank rank;
+	enum varlink_access access;
 	uint64_t since; /* its last request, or its coming */
 	bool more, oneway;
 	bool closing; /* gone once its output is */
 	bool broken;  /* its output will never be */
 	bool ended;   /* asks nothing more */
+	void *owner;  /* what `next` gets */
 	/* of a stream of answers */
 	struct event *timer;
 	json_t *(*next)(void *owner, json_t *parameters);
@@ -45,7 +45,7 @@ struct varlink {
 	int listener;
 	struct acceptor *acceptor;
 	const struct varlink_service *service;
-	void *owner;
+	void *context;
 	struct clients clients, refused; /* the latter without a slot */
 	unsigned count, ordinary, refused_count;
 };
@@ -60,7 +60,7 @@ static void client_count(struct varlink_call *c, int by)
 	struct varlink *v = c->varlink;
 
 	*(c->refused ? &v->refused_count : &v->count) += (unsigned)by;
-	if (!c->refused && c->rank == VARLINK_ORDINARY)
+	if (!c->refused && c->access == VARLINK_READ)
 		v->ordinary += (unsigned)by;
 }
 
@@ -90,6 +90,17 @@ static ssize_t request_end(const struct varlink_call *c)
 	struct evbuffer_ptr end = evbuffer_search(bufferevent_get_input(c->stream), "", 1, NULL);
 
 	return end.pos < VARLINK_REQUEST_BYTES ? end.pos : -1;
+}
+
+enum varlink_access varlink_access(const struct varlink_call *call)
+{
+	return call->access;
+}
+
+void varlink_call_take(struct varlink_call *call, void *owner, bool more)
+{
+	call->owner = owner;
+	call->more &= more;
 }
 
 bool varlink_more(const struct varlink_call *call)
@@ -137,8 +148,8 @@ void varlink_refuse(struct varlink_call *call, const struct varlink_refusal *ref
 
 static void stream_next(struct varlink_call *c)
 {
-	answer_send(c, json_pack("{s:o,s:b}", "parameters",
-				 c->next(c->varlink->owner, c->parameters), "continues", 1));
+	answer_send(c, json_pack("{s:o,s:b}", "parameters", c->next(c->owner, c->parameters),
+				 "continues", 1));
 }
 
 static void stream_cb(evutil_socket_t fd, short what, void *arg)
@@ -172,7 +183,7 @@ static void client_serve(struct varlink_call *c);
 static void later_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct varlink_call *c = arg;
-	json_t *answer = c->next(c->varlink->owner, c->parameters);
+	json_t *answer = c->next(c->owner, c->parameters);
 
 	(void)fd;
 	(void)what;
@@ -206,11 +217,6 @@ void varlink_later(struct varlink_call *call, double late_seconds,
 		call->broken = true;
 }
 
-int varlink_socket(const struct varlink_call *call)
-{
-	return bufferevent_getfd(call->stream);
-}
-
 /* One request. False: it is none, and the client is not worth more words. */
 static bool request_serve(struct varlink_call *c, const char *text, size_t length)
 {
@@ -227,8 +233,8 @@ static bool request_serve(struct varlink_call *c, const char *text, size_t lengt
 		if (c->refused)
 			varlink_refuse(c, c->refused);
 		else
-			varlink_method_run(c->varlink->service, c->varlink->owner, c, method,
-					   none ? none : parameters);
+			c->varlink->service->call(c->varlink->context, c, method,
+						  none ? none : parameters);
 		c->closing |= c->refused != NULL;
 		json_decref(none);
 	}
@@ -340,18 +346,19 @@ static bool client_idle(const struct varlink_call *c, uint64_t now)
 	       now - c->since >= VARLINK_IDLE_SECONDS * UINT64_C(1000000000);
 }
 
-/* Is there a place for a client of this rank? That of a client that has long asked nothing is. */
-static bool place_find(struct varlink *v, enum varlink_rank rank)
+/* Is there a slot for a client with this access? That of a client that has long asked nothing is.
+ */
+static bool place_find(struct varlink *v, enum varlink_access access)
 {
 	struct varlink_call *c, *idle = NULL;
 	uint64_t now = clock_mono_ns();
-	bool ordinary = rank == VARLINK_ORDINARY;
+	bool ordinary = access == VARLINK_READ;
 
 	if (v->count < VARLINK_CLIENTS &&
 	    !(ordinary && v->ordinary >= VARLINK_CLIENTS - VARLINK_RESERVED))
 		return true;
 	TAILQ_FOREACH (c, &v->clients, link)
-		if (client_idle(c, now) && !(ordinary && c->rank != rank) &&
+		if (client_idle(c, now) && !(ordinary && c->access != access) &&
 		    (!idle || c->since < idle->since))
 			idle = c;
 	if (idle)
@@ -360,7 +367,7 @@ static bool place_find(struct varlink *v, enum varlink_rank rank)
 }
 
 /* `refused`: why it has no slot, or NULL. It may ask once, within VARLINK_REQUEST_SECONDS. */
-static void client_begin(struct varlink *v, int fd, enum varlink_rank rank,
+static void client_begin(struct varlink *v, int fd, enum varlink_access access,
 			 const struct varlink_refusal *refused)
 {
 	struct varlink_call *c = calloc(1, sizeof(*c));
@@ -371,7 +378,7 @@ static void client_begin(struct varlink *v, int fd, enum varlink_rank rank,
 	}
 	c->varlink = v;
 	c->refused = refused;
-	c->rank = rank;
+	c->access = access;
 	c->since = clock_mono_ns();
 	TAILQ_INSERT_TAIL(client_list(c), c, link);
 	client_count(c, 1);
@@ -398,27 +405,27 @@ static void client_begin(struct varlink *v, int fd, enum varlink_rank rank,
 static void client_come(void *context, int fd)
 {
 	struct varlink *v = context;
-	enum varlink_rank rank = v->service->rank(v->owner, fd);
+	enum varlink_access access = v->service->access(v->context, fd);
 	const struct varlink_refusal *refused = NULL;
 
-	if (rank == VARLINK_DENIED)
+	if (access == VARLINK_NOTHING)
 		refused = &v->service->denied;
-	else if (!place_find(v, rank))
+	else if (!place_find(v, access))
 		refused = &v->service->busy;
 	if (refused && v->refused_count == VARLINK_REFUSED)
 		client_free(TAILQ_FIRST(&v->refused));
-	client_begin(v, fd, rank, refused);
+	client_begin(v, fd, access, refused);
 }
 
 int varlink_new(struct varlink **out, struct event_base *base, int listener,
-		const struct varlink_service *service, void *owner)
+		const struct varlink_service *service, void *context)
 {
 	struct varlink *v = calloc(1, sizeof(*v));
 
 	if (!v)
 		return -ENOMEM;
 	*v = (struct varlink){
-		.base = base, .listener = listener, .service = service, .owner = owner
+		.base = base, .listener = listener, .service = service, .context = context
 	};
 	TAILQ_INIT(&v->clients);
 	TAILQ_INIT(&v->refused);

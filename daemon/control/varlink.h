@@ -13,7 +13,7 @@
 
 #define VARLINK_REQUEST_BYTES	(64 << 10)
 #define VARLINK_CLIENTS		32
-#define VARLINK_RESERVED	8   /* of them for VARLINK_PREFERRED alone */
+#define VARLINK_RESERVED	8   /* of them for VARLINK_CHANGE alone */
 #define VARLINK_REFUSED		128 /* clients without a slot, until their first request */
 #define VARLINK_REQUEST_SECONDS 5   /* to finish a request once begun; without a slot: to send it */
 #define VARLINK_ANSWER_SECONDS	10  /* to take an answer */
@@ -22,51 +22,28 @@
 struct varlink;
 struct varlink_call; /* one call of one client; gone after its last answer or with its client */
 
-enum varlink_type { VARLINK_STRING, VARLINK_NUMBER };
-
-struct varlink_parameter {
-	const char *name;
-	enum varlink_type type;
-	bool optional; /* may be left out, or null */
-};
-#define VARLINK_PARAMETERS_END                                                                     \
-	{                                                                                          \
-		NULL, VARLINK_STRING, false                                                        \
-	}
-
-struct varlink_method {
-	const char *name; /* with its interface: "org.afcap.control.Stats" */
-	const struct varlink_parameter *parameters; /* ended by the above; others, and those of
-						       another type, are InvalidParameter */
-	/* `parameters` is an object, borrowed. Answers by varlink_reply(), varlink_error(),
-	 * varlink_later() or varlink_stream(). */
-	void (*run)(void *owner, struct varlink_call *call, json_t *parameters);
-};
-
-struct varlink_interface {
-	const char *name, *description; /* the description in varlink's own language */
-};
+/* What a client may do; each may do what the ones before may. */
+enum varlink_access { VARLINK_NOTHING, VARLINK_READ, VARLINK_CHANGE };
 
 /* An error whose one parameter is `reason`, in words. */
 struct varlink_refusal {
 	const char *error, *reason;
 };
 
-/* Which places a client may have. */
-enum varlink_rank { VARLINK_DENIED, VARLINK_ORDINARY, VARLINK_PREFERRED };
-
 struct varlink_service {
-	const char *vendor, *product, *version, *url;
-	const struct varlink_interface
-		*interfaces; /* ended by a NULL name; org.varlink.service is added */
-	const struct varlink_method *methods; /* ended by a NULL name; likewise */
-	enum varlink_rank (*rank)(void *owner, int socket);
+	/* What the client at `socket` may do, asked once: VARLINK_NOTHING gets no slot. */
+	enum varlink_access (*access)(void *context, int socket);
+	/* Answers a call by varlink_reply(), varlink_error(), varlink_later() or varlink_stream().
+	 * `parameters` is an object, borrowed. */
+	void (*call)(void *context, struct varlink_call *call, const char *method,
+		     json_t *parameters);
 	struct varlink_refusal denied, busy; /* answers the first request of who gets no slot */
 };
 
-/* Serves a listening socket, which it owns then. `service` is borrowed. Returns 0 or -errno. */
+/* Serves a listening socket, which it owns then. `service` is borrowed, and called with `context`.
+ * Returns 0 or -errno. */
 int varlink_new(struct varlink **out, struct event_base *base, int listener,
-		const struct varlink_service *service, void *owner);
+		const struct varlink_service *service, void *context);
 void varlink_free(struct varlink *varlink);
 
 /* Accepts no more: clients that connect wait in the listening socket, for the next process that has
@@ -76,7 +53,14 @@ void varlink_accept_stop(struct varlink *varlink);
 /* What was to be answered later is refused now. */
 void varlink_later_end(struct varlink *varlink, const struct varlink_refusal *refusal);
 
-/* Did the caller ask for more than one answer? */
+/* What its client may do. */
+enum varlink_access varlink_access(const struct varlink_call *call);
+
+/* Before the call is answered: `owner` is what `ready` and `next` below are called with; `more`
+ * says whether the method may answer with a stream, else the caller's `more` is void. */
+void varlink_call_take(struct varlink_call *call, void *owner, bool more);
+
+/* Did the caller ask for more than one answer, and may it? */
 bool varlink_more(const struct varlink_call *call);
 
 /* The answer. Takes the reference to `parameters`. */
@@ -93,9 +77,6 @@ void varlink_refuse(struct varlink_call *call, const struct varlink_refusal *ref
 void varlink_later(struct varlink_call *call, double late_seconds,
 		   const struct varlink_refusal *late,
 		   json_t *(*ready)(void *owner, json_t *parameters), json_t *parameters);
-
-/* The client's socket, for its credentials. */
-int varlink_socket(const struct varlink_call *call);
 
 /* Answers now and every `seconds` until the client goes: `next` makes the parameters from
  * `parameters`, of which a reference is kept. An answer that the client has not taken yet stands

@@ -1,12 +1,16 @@
-/* Methods and their parameters, and org.varlink.service, which every varlink service has. */
+/* org.varlink.service, the interface that every varlink service has. */
 #ifndef VARLINK_SERVICE_H
 #define VARLINK_SERVICE_H
 
-#include "varlink.h"
+#include "varlink_method.h"
 
-/* Calls the method, of `service` (whose `owner` is passed to it) or of org.varlink.service, where
- * its parameters are right; else answers what is wrong. */
-void varlink_method_run(const struct varlink_service *service, void *owner,
-			struct varlink_call *call, const char *method, json_t *parameters);
+/* What it says of the service. */
+struct varlink_about {
+	const char *vendor, *product, *version, *url;
+	const struct varlink_interface *interfaces; /* all of them; ended by a NULL name */
+};
+
+/* The interface's row; `about` is borrowed while clients are served. */
+struct varlink_interface varlink_service_interface(struct varlink_about *about);
 
 #endif

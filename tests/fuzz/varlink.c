@@ -6,7 +6,7 @@
 #include "client.h"
 #include "fuzz.h"
 
-#include "../../daemon/control/varlink.h"
+#include "../../daemon/control/varlink_service.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -23,17 +23,19 @@
 
 enum { DEAF = 1, TIMERS = 2, HALF = 4, REPEAT = 8, CROWD = 16 };
 
-static void run_echo(void *owner, struct varlink_call *call, json_t *parameters)
+static bool run_echo(void *owner, struct varlink_call *call, json_t *parameters)
 {
 	(void)owner;
 	varlink_reply(call, json_incref(parameters));
+	return true;
 }
 
-static void run_fail(void *owner, struct varlink_call *call, json_t *parameters)
+static bool run_fail(void *owner, struct varlink_call *call, json_t *parameters)
 {
 	(void)owner;
 	varlink_error(call, "t.Failed",
 		      json_object_get(parameters, "bare") ? NULL : json_incref(parameters));
+	return true;
 }
 
 static json_t *next(void *owner, json_t *parameters)
@@ -47,12 +49,13 @@ static json_t *next(void *owner, json_t *parameters)
 	return json_pack("{s:s}", "big", big);
 }
 
-static void run_stream(void *owner, struct varlink_call *call, json_t *parameters)
+static bool run_stream(void *owner, struct varlink_call *call, json_t *parameters)
 {
 	if (varlink_more(call))
 		varlink_stream(call, 1.0, next, parameters);
 	else
 		varlink_reply(call, next(owner, parameters));
+	return true;
 }
 
 /* Every third time it is asked */
@@ -63,42 +66,54 @@ static json_t *ready(void *owner, json_t *parameters)
 	return json_object_get(parameters, "never") || ++*asked % 3 ? NULL : json_object();
 }
 
-static void run_later(void *owner, struct varlink_call *call, json_t *parameters)
-{
-	static const struct varlink_refusal late = { "t.Late", "it took too long" };
-
-	(void)owner;
-	varlink_later(call, 0.1, &late, ready, parameters);
-}
-
-static enum varlink_rank rank(void *owner, int socket)
+static bool run_later(void *owner, struct varlink_call *call, json_t *parameters)
 {
 	(void)owner;
-	return socket < 0 ? VARLINK_DENIED : VARLINK_PREFERRED;
+	(void)call;
+	(void)parameters;
+	return false;
 }
 
+static const char *never_busy(void *owner, json_t *parameters)
+{
+	(void)owner;
+	(void)parameters;
+	return NULL;
+}
+
+static enum varlink_access access_all(void *context, int socket)
+{
+	(void)context;
+	return socket < 0 ? VARLINK_NOTHING : VARLINK_CHANGE;
+}
+
+static void call(void *context, struct varlink_call *call, const char *method, json_t *parameters)
+{
+	varlink_method_run(context, call, method, parameters);
+}
+
+static const struct varlink_wait later = {
+	.busy = never_busy, .ready = ready, .seconds = 0.1, .late = { "t.Late", "it took too long" }
+};
 static const struct varlink_parameter parameters[] = {
-	{ "big", VARLINK_NUMBER, true },
-	{ "bare", VARLINK_NUMBER, true },
-	{ "never", VARLINK_NUMBER, true },
-	{ "text", VARLINK_STRING, true },
+	{ "big", VARLINK_FLOAT, true, 0, 0 },
+	{ "bare", VARLINK_FLOAT, true, 0, 0 },
+	{ "never", VARLINK_FLOAT, true, 0, 0 },
+	{ "text", VARLINK_STRING, true, 0, 0 },
 	VARLINK_PARAMETERS_END,
 };
-static const struct varlink_parameter needed[] = { { "text", VARLINK_STRING, false },
+static const struct varlink_parameter needed[] = { { "text", VARLINK_STRING, false, 0, 0 },
 						   VARLINK_PARAMETERS_END };
 static const struct varlink_method methods[] = {
-	{ "t.Echo", parameters, run_echo },	{ "t.Fail", parameters, run_fail },
-	{ "t.Stream", parameters, run_stream }, { "t.Later", parameters, run_later },
-	{ "t.Needs", needed, run_echo },	{ NULL, NULL, NULL },
+	{ "Echo", VARLINK_READ, false, parameters, run_echo, NULL },
+	{ "Fail", VARLINK_READ, false, parameters, run_fail, NULL },
+	{ "Stream", VARLINK_READ, true, parameters, run_stream, NULL },
+	{ "Later", VARLINK_CHANGE, false, parameters, run_later, &later },
+	{ "Needs", VARLINK_READ, false, needed, run_echo, NULL },
+	{ NULL, VARLINK_READ, false, NULL, NULL, NULL },
 };
-static const struct varlink_interface interfaces[] = { { "t", "interface t\n" }, { NULL, NULL } };
-static const struct varlink_service service = { .vendor = "v",
-						.product = "p",
-						.version = "1",
-						.url = "u",
-						.interfaces = interfaces,
-						.methods = methods,
-						.rank = rank,
+static const struct varlink_service service = { .access = access_all,
+						.call = call,
 						.denied = { "t.Denied", "no" },
 						.busy = { "t.Busy", "too many" } };
 
@@ -109,16 +124,22 @@ static socklen_t address_length;
 /* At a name that the kernel gives, in no file system */
 static void server_start(void)
 {
+	static struct varlink_interface interfaces[3];
+	static struct varlink_about about = { "v", "p", "1", "u", interfaces };
 	static struct varlink *server;
 	static unsigned asked;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
+	interfaces[0] = varlink_service_interface(&about);
+	interfaces[1] = (struct varlink_interface){
+		"t", "interface t\n", methods, &asked, { "t.Denied", "not this" }
+	};
 	signal(SIGPIPE, SIG_IGN); /* as the daemon does */
 	base = event_base_new();
 	address_length = sizeof(address);
 	if (fd < 0 || !base || bind(fd, (struct sockaddr *)&address, sizeof(sa_family_t)) ||
 	    getsockname(fd, (struct sockaddr *)&address, &address_length) || listen(fd, 64) ||
-	    varlink_new(&server, base, fd, &service, &asked))
+	    varlink_new(&server, base, fd, &service, interfaces))
 		abort();
 }
 

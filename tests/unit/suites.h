@@ -40,5 +40,7 @@ Suite *suite_gap(void);
 Suite *suite_unread(void);
 Suite *suite_process(void);
 Suite *suite_orphan(void);
+Suite *suite_method(void);
+Suite *suite_varlink(void);
 
 #endif

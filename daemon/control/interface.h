@@ -1,0 +1,10 @@
+/* org.afcap.control, in varlink's own language. */
+#ifndef INTERFACE_H
+#define INTERFACE_H
+
+#define INTERFACE "org.afcap.control"
+
+/* The interface's description. The caller frees; NULL: no memory. */
+char *interface_describe(void);
+
+#endif
