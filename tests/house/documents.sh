@@ -38,8 +38,9 @@ verdict "exit codes" "$(
 )"
 
 pages() {
-	for page in lib/man/*.3 daemon/afcapd.8 daemon/afctl/afctl.1 conf/afcapd.conf.5 "${BUILD:-build}/afcap-counters.7" daemon/afcap-security.7; do
-		man --warnings -E UTF-8 -l -Tutf8 -Z "$page" 2>&1 >/dev/null | sed "s|^|$page: |"
-	done
+	changed pages lib/man/*.3 daemon/afcapd.8 daemon/afctl/afctl.1 conf/afcapd.conf.5 "$BUILD/afcap-counters.7" daemon/afcap-security.7 |
+		while read -r page; do
+			man --warnings -E UTF-8 -l -Tutf8 -Z "$page" 2>&1 >/dev/null | sed "s|^|$page: |"
+		done
 }
-command -v man >/dev/null && verdict "man pages without warnings" "$(pages)"
+command -v man >/dev/null && verdict "man pages without warnings" "$(clean pages "$(pages)")"

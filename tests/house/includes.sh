@@ -1,36 +1,34 @@
 # shellcheck shell=bash
 # Who includes whom.
 
-# Includes of our own headers, as "FROM TO", both relative to the top
-ours() {
-	grep -n '^#include "' -r lib daemon --include='*.[ch]' | sed 's/:[0-9]*:#include "/ /; s/".*//' |
-		while read -r from to; do echo "$from $(realpath -m --relative-to=. "$(dirname "$from")/$to")"; done
+# Includes of our own files, as "FROM TO", both relative to the top
+includes() {
+	grep '^#include "' -r lib daemon --include='*.[ch]' | awk -F'[:"]' '{
+		n = split($1 "/../" $3, part, "/"); top = 0
+		for (i = 1; i <= n; i++) if (part[i] == "..") top--; else path[++top] = part[i]
+		to = path[1]; for (i = 2; i <= top; i++) to = to "/" path[i]
+		print $1, to }'
 }
 
-# The part of the house that a file is in
-part() { case $1 in lib/*) echo lib ;; daemon/*/*) echo "$1" | cut -d/ -f2 ;; *) echo main ;; esac; }
-
 arrows() {
-	ours | while read -r from to; do
-		a=$(part "$from") b=$(part "$to")
-		[ "$a" = "$b" ] && continue
-		case "$a $b" in
-		"worker base" | "supervisor base" | "archive base" | "control base" | "main "*) continue ;;
-		"afctl base") [ "$to" = daemon/base/counters.h ] && continue ;;
-		"worker lib" | "supervisor lib") [ "$to" = lib/afcap.h ] && continue ;;
-		"control supervisor") case $to in daemon/supervisor/view.h | daemon/supervisor/command.h) continue ;; esac ;;
-		esac
-		[ "$to" = daemon/base/counters.def ] && [ "$b" = base ] && continue
-		echo "$from includes $to: $a must not know $b's inside"
-	done
+	includes | awk '
+		function folder(file, p) { n = split(file, p, "/"); return p[1] == "lib" ? "lib" : n > 2 ? p[2] : "main" }
+		{
+			a = folder($1); b = folder($2); arrow = a " " b
+			if (a == b || a == "main" || arrow ~ /^(worker|supervisor|archive|control) base$/) next
+			if (b == "base" && $2 == "daemon/base/counters.def" || arrow == "afctl base" && $2 == "daemon/base/counters.h") next
+			if (arrow ~ /^(worker|supervisor) lib$/ && $2 == "lib/afcap.h") next
+			if (arrow == "control supervisor" && $2 ~ /^daemon\/supervisor\/(view|command)[.]h$/) next
+			print $1 " includes " $2 ": " a " must not know " b "'"'"'s inside"
+		}'
 }
 verdict "include arrows" "$(arrows)"
 
-# A third-party header has one door (libevent is everywhere where there is an event loop)
-doors() {
-	while read -r header door; do
-		grep -ln "^#include <$header" -r lib daemon --include='*.[ch]' | grep -vxF "$door" |
-			sed "s|\$|: <$header is $door's alone|"
+# A third-party header is included in one place (libevent wherever there is an event loop)
+third_parties() {
+	while read -r header place; do
+		grep -ln "^#include <$header" -r lib daemon --include='*.[ch]' | grep -vxF "$place" |
+			sed "s|\$|: <$header is for $place alone|"
 	done <<-D
 		ini.h daemon/base/config.c
 		systemd/sd-journal.h none
@@ -46,4 +44,44 @@ doors() {
 	grep -ln '^#include <jansson' -r lib daemon --include='*.[ch]' | grep -v '^daemon/control/\|^daemon/afctl/' |
 		sed 's/$/: JSON is for control and afctl/'
 }
-verdict "doors" "$(doors)"
+verdict "third-party headers" "$(third_parties)"
+
+# The nodes of "FROM TO" that lead back to themselves, each with those that it shares a circle with
+circles() { # WHAT
+	awk '
+		function walk(from, at, i, n, next_one) {
+			n = split(edges[at], next_one, " ")
+			for (i = 1; i <= n; i++) if (!((from, next_one[i]) in reached)) { reached[from, next_one[i]] = 1; walk(from, next_one[i]) }
+		}
+		$1 != $2 { edges[$1] = edges[$1] " " $2; nodes[$1] }
+		END {
+			for (a in nodes) walk(a, a)
+			for (a in nodes) for (b in nodes) if (a != b && (a, b) in reached && (b, a) in reached) print a, b
+		}' | sort | awk -v what="$1" '
+		{ name = $2; sub(/.*\//, "", name) }
+		$1 != file { if (file) print line; file = $1; line = file ": in a circle of " what " with" }
+		{ line = line " " name }
+		END { if (file) print line }'
+}
+
+# A .c and its .h are one
+nouns() { sed 's/[.][ch]\b//g' | sort -u; }
+ratchet "no include circles" include-circles "$(includes | nouns | circles includes)"
+
+# A file of the supervisor stands on a floor: FILE FLOOR
+floors() { awk '!/^#/ && NF { floor++; for (i = 1; i <= NF; i++) if ($i != "|") print "daemon/supervisor/" $i, floor }' "tests/house/floors"; }
+
+# "FROM TO THING" of which TO is above FROM
+upward() { awk 'FNR == NR { floor[$1] = $2; next } $1 in floor && floor[$2] > floor[$1]' <(floors) -; }
+
+floors_known() {
+	find daemon/supervisor -name '*.[ch]' | sed 's/[.][ch]$//' | sort -u | awk 'FNR == NR { known[$1]; next } !($1 in known) {
+		print $1 " has no floor: put it on one in tests/house/floors" }' <(floors) -
+	sed -n 's/^[^#]*|//p' "tests/house/floors" | tr -s ' ' '\n' | while read -r name; do
+		[ -z "$name" ] || [ -e "daemon/supervisor/$name.c" ] || [ -e "daemon/supervisor/$name.h" ] ||
+			echo "daemon/supervisor/$name is gone: take it out of tests/house/floors"
+	done
+}
+verdict "each file of the supervisor has its floor" "$(floors_known)"
+ratchet "no file of the supervisor includes one of a floor above" include-floors \
+	"$(includes | nouns | upward | awk '{ sub(/.*\//, "", $2); print $1 ": includes " $2 ", which is above" }')"

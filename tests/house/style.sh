@@ -16,5 +16,6 @@ verdict "the supervisor's list has what its children's have" \
 	"$(comm -23 <(calls daemon/worker/sandbox.c daemon/archive/sandbox.c) <(calls daemon/supervisor/sandbox.c))"
 
 if command -v shellcheck >/dev/null; then
-	verdict "shellcheck" "$(shellcheck -x -e SC1091,SC2001,SC2013,SC2317,SC2154,SC2034 -f gcc tests/run tests/*.sh tests/*/*.sh .ci/run 2>&1)"
+	verdict "shellcheck" "$(clean shellcheck "$(changed shellcheck tests/run tests/*.sh tests/*/*.sh .ci/run |
+		xargs -r shellcheck -x -e SC1091,SC2001,SC2013,SC2317,SC2154,SC2034 -f gcc 2>&1)")"
 fi
