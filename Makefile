@@ -19,7 +19,7 @@ AFCTL_LIBS = $(shell $(PKG_CONFIG) --libs jansson)
 
 SHARED := -shared -Wl,-soname,libafcap.so.0 -Wl,--version-script=lib/afcap.map
 LIB_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard lib/*.c))
-PARTS := base worker archive supervisor control
+PARTS := base format worker archive supervisor control
 PART_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(foreach p,$(PARTS),$(wildcard daemon/$(p)/*.c)))
 AFCTL_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard daemon/afctl/*.c)) $(BUILD)/daemon/base/counters.o
 

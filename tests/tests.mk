@@ -40,7 +40,7 @@ $(BUILD)/tests/clock.so $(BUILD)/tests/quota.so: $(BUILD)/tests/%.so: tests/live
 
 $(BUILD)/tests/hold.so $(BUILD)/tests/red.so: $(BUILD)/tests/%.so: tests/faults/%.c
 	$(call link,,-shared -fPIC)
-$(BUILD)/tests/red.so: daemon/base/message.h
+$(BUILD)/tests/red.so: daemon/base/message.h daemon/base/sizes.h
 
 # Never under the sanitizers: these are loaded into any program, or are a file system's own process
 $(BUILD)/tests/mirror $(BUILD)/tests/hold.so $(BUILD)/tests/red.so: override CFLAGS = -D_GNU_SOURCE -O2 -std=c11 $(WARNINGS)
@@ -99,7 +99,7 @@ endef
 # Which lines the tests of `make check` execute; the parsers of what strangers send, and all of it. Not counted: what a worker
 # that was killed did.
 COVERAGE := -O0 -g --coverage -fprofile-update=atomic -DCOVERAGE
-PARSERS := daemon/base/(channel|config.*|ledger)[.]c daemon/control/(varlink.*|http.*|refuse|listener)[.]c daemon/archive/(chunks|names|repair)[.]c \
+PARSERS := daemon/base/(channel|config.*|ledger)[.]c daemon/control/(varlink.*|http.*|refuse|listener)[.]c daemon/format/(header|name|walk)[.]c daemon/archive/repair[.]c \
 	daemon/supervisor/(checkpoint|filter.*)[.]c daemon/worker/(pcapng|inplace|cooked)[.]c lib/(block|packet|frame)[.]c
 # covered: name, percent of the lines at least, which files
 covered = gcovr -r . --object-directory build-coverage $(3) build-coverage -s --txt build-coverage/$(1).txt --fail-under-line $(2) \

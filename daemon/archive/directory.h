@@ -3,9 +3,8 @@
 #ifndef DIRECTORY_H
 #define DIRECTORY_H
 
-#include "names.h"
-
 #include "../base/message.h"
+#include "../format/name.h"
 
 #include <stdbool.h>
 #include <sys/stat.h>

@@ -1,11 +1,12 @@
 /* Files in a capture's directory, by the directory's descriptor and names made here alone. */
 #include "file.h"
 #include "beneath.h"
-#include "head.h"
+#include "subject.h"
 
 #include "../base/clock.h"
 #include "../base/failure.h"
 #include "../base/log.h"
+#include "../format/header.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +23,7 @@
 
 #define NAME_TRIES   1000
 #define CREATE_TRIES 3
-#define APPLICATION  HEAD_PROGRAM " " AFCAP_VERSION
+#define APPLICATION  HEADER_PROGRAM " " AFCAP_VERSION
 
 void file_fail(struct message_result *result, int error, const char *format, ...)
 {
@@ -43,12 +44,12 @@ static uint32_t direct_align(int fd)
 
 	if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) == 0 &&
 	    st.stx_mask & STATX_DIOALIGN && st.stx_dio_offset_align >= 4 &&
-	    st.stx_dio_offset_align <= HEAD_BYTES)
+	    st.stx_dio_offset_align <= FILE_HEADER_BYTES)
 		return st.stx_dio_offset_align;
 #else
 	(void)fd;
 #endif
-	return HEAD_BYTES;
+	return FILE_HEADER_BYTES;
 }
 
 uint32_t file_align(int fd, bool direct)
@@ -131,9 +132,9 @@ static int file_begin(const struct directory *dir, const char *name, const uint8
 		return fd;
 	rc = file_permit(dir, fd);
 	if (rc == 0) {
-		ssize_t n = pwrite(fd, head, HEAD_BYTES, 0);
+		ssize_t n = pwrite(fd, head, FILE_HEADER_BYTES, 0);
 
-		if (n == HEAD_BYTES)
+		if (n == FILE_HEADER_BYTES)
 			return fd;
 		rc = n < 0 ? -errno : -ENOSPC;
 	}
@@ -171,13 +172,24 @@ static int file_make(struct directory *dir, const struct message_archive *reques
 
 const uint8_t *file_head(const struct directory *dir, uint32_t worker)
 {
-	static _Alignas(HEAD_BYTES) uint8_t head[HEAD_BYTES];
+	static _Alignas(FILE_HEADER_BYTES) uint8_t head[FILE_HEADER_BYTES];
+	const struct message_capture *c = &dir->capture;
 	struct utsname uts = { 0 };
 	char os[sizeof(uts.sysname) + sizeof(uts.release) + 2];
+	const struct header header = { .capture = c->name,
+				       .worker = worker,
+				       .link_type = c->link_type,
+				       .interface = c->interface,
+				       .device = c->device,
+				       .filter = c->filter,
+				       .machine = c->machine,
+				       .boot = c->boot,
+				       .os = os,
+				       .application = APPLICATION };
 
 	uname(&uts);
 	snprintf(os, sizeof(os), "%s %s", uts.sysname, uts.release);
-	head_make(head, &dir->capture, worker, os, APPLICATION);
+	header_make(head, &header);
 	return head;
 }
 
@@ -188,10 +200,10 @@ int file_head_renew(const struct directory *dir, uint32_t worker, int fd)
 
 	if (fstat(fd, &st))
 		return -errno;
-	if (st.st_size != HEAD_BYTES)
+	if (st.st_size != FILE_HEADER_BYTES)
 		return 0;
-	n = pwrite(fd, file_head(dir, worker), HEAD_BYTES, 0);
-	return n == HEAD_BYTES ? 0 : n < 0 ? -errno : -EIO;
+	n = pwrite(fd, file_head(dir, worker), FILE_HEADER_BYTES, 0);
+	return n == FILE_HEADER_BYTES ? 0 : n < 0 ? -errno : -EIO;
 }
 
 int file_make_other(const struct directory *dir, const struct message_archive *request, char *name)
@@ -327,8 +339,8 @@ int file_end_begin(int fd)
 
 int file_seal(int fd, const char *name, const struct ledger_file *record, bool sync)
 {
-	uint8_t block[HEAD_STATISTICS_MAX];
-	uint32_t bytes = head_statistics(block, record);
+	uint8_t block[HEADER_STATISTICS_MAX];
+	uint32_t bytes = header_statistics(block, record);
 	struct stat st;
 
 	if (file_end_begin(fd)) /* the statistics are no multiple of anything */
@@ -392,15 +404,15 @@ ssize_t file_read(void *context, void *buffer, size_t bytes, uint64_t offset)
 
 int file_head_check(int fd, uint64_t size)
 {
-	uint8_t page[HEAD_BYTES];
+	uint8_t page[FILE_HEADER_BYTES];
 	ssize_t n;
 
 	n = file_read(&fd, page, sizeof(page), 0);
 	if (n < 0)
 		return (int)n;
-	if (size < HEAD_BYTES)
-		return head_begun(page, (uint32_t)n) ? 0 : -EBADMSG;
-	return n == HEAD_BYTES && head_valid(page) ? 0 : -EBADMSG;
+	if (size < FILE_HEADER_BYTES)
+		return header_begun(page, (uint32_t)n) ? 0 : -EBADMSG;
+	return n == FILE_HEADER_BYTES && header_valid(page) ? 0 : -EBADMSG;
 }
 
 static int found_check(const struct directory *dir, const struct stat *st, int flags)

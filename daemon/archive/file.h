@@ -50,15 +50,15 @@ void file_discard(struct directory *dir, const struct message_archive *request,
 void file_sync(const struct directory *dir, const struct message_archive *request, int fd,
 	       struct message_result *result);
 
-/* The first page of a worker's files: HEAD_BYTES, aligned for O_DIRECT. Borrowed until the next
- * call. */
+/* The first page of a worker's files: FILE_HEADER_BYTES, aligned for O_DIRECT. Borrowed until the
+ * next call. */
 const uint8_t *file_head(const struct directory *dir, uint32_t worker);
 
 /* A hidden file for plain writes under a name that is no other file's, which it fills in. Returns
  * the descriptor or -errno. */
 int file_make_other(const struct directory *dir, const struct message_archive *request, char *name);
 
-/* pread() of the descriptor that `context` points to, as chunks_walk() takes it. */
+/* pread() of the descriptor that `context` points to, as walk_chunks() takes it. */
 ssize_t file_read(void *context, void *buffer, size_t bytes, uint64_t offset);
 
 /* Gives back what was preallocated behind the end of a file that nobody writes any more. */

@@ -1,10 +1,10 @@
 /* The names that a file in use gets, and its end. */
 #include "file.h"
-#include "head.h"
 #include "retention.h"
 #include "look.h"
 
 #include "../base/failure.h"
+#include "../format/header.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -105,8 +105,8 @@ static int finished_bytes(const struct directory *dir, const struct message_arch
  * else: then whoever reads it has it as it is, and it is not written to again. */
 static bool finished_already(const struct message_archive *request, int fd, const struct name *name)
 {
-	uint8_t block[HEAD_STATISTICS_MAX], there[HEAD_STATISTICS_MAX];
-	uint32_t bytes = head_statistics(block, &request->file);
+	uint8_t block[HEADER_STATISTICS_MAX], there[HEADER_STATISTICS_MAX];
+	uint32_t bytes = header_statistics(block, &request->file);
 	struct stat st;
 
 	return name->kind == NAME_FINISHED && fstat(fd, &st) == 0 &&

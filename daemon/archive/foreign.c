@@ -1,7 +1,8 @@
 /* Who made a file, and since when it has not changed. */
 #include "foreign.h"
-#include "head.h"
 #include "trial.h"
+
+#include "../format/header.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -54,16 +55,16 @@ static bool unchanged(const struct stat *st, uint64_t now_ns, uint64_t for_ns)
 
 static bool made_elsewhere(const struct directory *dir, int fd)
 {
-	static const uint8_t none[HEAD_ID_BYTES];
-	uint8_t page[HEAD_BYTES];
+	static const uint8_t none[ID_BYTES];
+	uint8_t page[FILE_HEADER_BYTES];
 	const uint8_t *machine;
 
 	if (memcmp(dir->capture.machine, none, sizeof(none)) == 0 ||
-	    pread(fd, page, sizeof(page), 0) != (ssize_t)sizeof(page) || !head_valid(page))
+	    pread(fd, page, sizeof(page), 0) != (ssize_t)sizeof(page) || !header_valid(page))
 		return false;
-	machine = head_machine(page);
+	machine = header_machine(page);
 	return machine && memcmp(machine, none, sizeof(none)) != 0 &&
-	       memcmp(machine, dir->capture.machine, HEAD_ID_BYTES) != 0;
+	       memcmp(machine, dir->capture.machine, ID_BYTES) != 0;
 }
 
 bool foreign_busy(const struct directory *dir, int fd, uint64_t now_ns)
@@ -73,7 +74,7 @@ bool foreign_busy(const struct directory *dir, int fd, uint64_t now_ns)
 	if (fstat(fd, &st) || (!trial_shared(dir) && !made_elsewhere(dir, fd)))
 		return false;
 	return !unchanged(&st, now_ns,
-			  st.st_size > HEAD_BYTES ? FOREIGN_QUIET_NS : FOREIGN_SPARE_NS);
+			  st.st_size > FILE_HEADER_BYTES ? FOREIGN_QUIET_NS : FOREIGN_SPARE_NS);
 }
 
 bool foreign_left(const struct stat *file, uint64_t now_ns)

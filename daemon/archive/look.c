@@ -1,9 +1,11 @@
 /* Looks at open files. */
 #include "look.h"
-#include "chunks.h"
-#include "head.h"
+#include "subject.h"
 
 #include "../base/log.h"
+#include "../format/chunk.h"
+#include "../format/header.h"
+#include "../format/walk.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,9 +16,8 @@
 #include <unistd.h>
 
 #define BUFFER_BYTES (1u << 20)
-#define CHUNK_LENGTH 16 /* of a chunk's header, where its length stands: chunks.h */
 
-static _Alignas(HEAD_BYTES) uint8_t buffer[BUFFER_BYTES];
+static _Alignas(FILE_HEADER_BYTES) uint8_t buffer[BUFFER_BYTES];
 
 const char *look_at(const struct directory *dir, const char *name, int fd, uint64_t end)
 {
@@ -47,28 +48,28 @@ void look_serve(const struct directory *dir, const struct message_archive *reque
 	snprintf(result->text, sizeof(result->text), "%s", what ? what : "");
 }
 
-static int chunks_read(int fd, uint64_t size, struct chunks *chunks)
+static int chunks_read(int fd, uint64_t size, struct walk *chunks)
 {
-	const struct chunks_source source = { .read = file_read,
-					      .context = &fd,
-					      .size = size,
-					      .buffer = buffer,
-					      .buffer_bytes = sizeof(buffer) };
+	const struct walk_source source = { .read = file_read,
+					    .context = &fd,
+					    .size = size,
+					    .buffer = buffer,
+					    .buffer_bytes = sizeof(buffer) };
 
-	*chunks = (struct chunks){ 0 };
-	return chunks_walk(&source, chunks);
+	*chunks = (struct walk){ 0 };
+	return walk_chunks(&source, chunks);
 }
 
 /* Up to where the first chunk says that it reaches. */
 static uint64_t first_end(int fd, uint64_t end)
 {
-	uint64_t at = HEAD_BYTES + CHUNK_LENGTH;
+	uint64_t at = FILE_HEADER_BYTES + CHUNK_AT_LENGTH;
 	uint32_t length;
 
 	if (end < at + sizeof(length) ||
 	    file_read(&fd, &length, sizeof(length), at) != (ssize_t)sizeof(length))
 		return end;
-	return length < end - HEAD_BYTES ? HEAD_BYTES + length : end;
+	return length < end - FILE_HEADER_BYTES ? FILE_HEADER_BYTES + length : end;
 }
 
 /* What cannot be read back is all that a hole hides; a file system may have made one of zeros. */
@@ -82,7 +83,7 @@ static bool has_hole(int fd, uint64_t end)
 /* All of it: how much of it can be read. */
 static int walk_back(int fd, uint64_t size, const struct ledger_file *record, uint64_t *kept)
 {
-	struct chunks chunks;
+	struct walk chunks;
 	int rc = chunks_read(fd, record->end < size ? record->end : size, &chunks);
 
 	if (rc)
@@ -93,7 +94,7 @@ static int walk_back(int fd, uint64_t size, const struct ledger_file *record, ui
 
 int look_back(int fd, const struct ledger_file *record, uint64_t *kept)
 {
-	struct chunks chunks;
+	struct walk chunks;
 	struct stat st;
 	uint64_t end;
 	int rc;
@@ -106,7 +107,7 @@ int look_back(int fd, const struct ledger_file *record, uint64_t *kept)
 		return -rc;
 	if ((uint64_t)st.st_size < record->end || has_hole(fd, record->end))
 		return walk_back(fd, (uint64_t)st.st_size, record, kept);
-	if (record->end <= HEAD_BYTES)
+	if (record->end <= FILE_HEADER_BYTES)
 		return 0; /* no packet, but losses */
 	end = first_end(fd, record->end);
 	rc = chunks_read(fd, end, &chunks);
@@ -117,22 +118,22 @@ int look_back(int fd, const struct ledger_file *record, uint64_t *kept)
 
 int look_head(const struct directory *dir, const struct message_archive *request, int fd)
 {
-	ssize_t n = pread(fd, buffer, HEAD_BYTES, 0);
+	ssize_t n = pread(fd, buffer, FILE_HEADER_BYTES, 0);
 
-	if (n == HEAD_BYTES && head_valid(buffer))
+	if (n == FILE_HEADER_BYTES && header_valid(buffer))
 		return 0;
 	if (n < 0)
 		return errno;
 	file_log(request->name, LOG_WARNING,
 		 "another program emptied the spare file %s: its head is written again",
 		 request->name);
-	n = pwrite(fd, file_head(dir, request->worker), HEAD_BYTES, 0);
-	return n == HEAD_BYTES ? 0 : n < 0 ? errno : EIO;
+	n = pwrite(fd, file_head(dir, request->worker), FILE_HEADER_BYTES, 0);
+	return n == FILE_HEADER_BYTES ? 0 : n < 0 ? errno : EIO;
 }
 
 static int chunks_copy(int from, int to, uint64_t end)
 {
-	uint64_t at = HEAD_BYTES;
+	uint64_t at = FILE_HEADER_BYTES;
 
 	while (at < end) {
 		size_t most = end - at < sizeof(buffer) ? (size_t)(end - at) : sizeof(buffer);
@@ -165,7 +166,7 @@ int look_copy(struct directory *dir, struct message_archive *request, int fd)
 		file_log(gone, LOG_WARNING,
 			 "the spare file %s %s before it had its name: %" PRIu64
 			 " bytes are copied to another one",
-			 gone, what ? what : "was removed", request->file.end - HEAD_BYTES);
+			 gone, what ? what : "was removed", request->file.end - FILE_HEADER_BYTES);
 		return to;
 	}
 	unlinkat(dir->fd, request->name, 0);

@@ -2,10 +2,10 @@
 #include "orphan.h"
 #include "beneath.h"
 #include "foreign.h"
-#include "head.h"
 #include "repair.h"
 
 #include "../base/sizes.h"
+#include "../format/header.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,10 +39,10 @@ static bool is_known(const struct directory *directories, const char *capture)
 
 static bool is_made_here(int fd, const struct orphan *orphan)
 {
-	uint8_t page[HEAD_BYTES];
+	uint8_t page[FILE_HEADER_BYTES];
 
-	return file_read(&fd, page, sizeof(page), 0) == HEAD_BYTES && head_valid(page) &&
-	       head_is_of(page, orphan->capture, orphan->name.worker);
+	return file_read(&fd, page, sizeof(page), 0) == FILE_HEADER_BYTES && header_valid(page) &&
+	       header_is_of(page, orphan->capture, orphan->name.worker);
 }
 
 /* As a reader, who is in nobody's way. What is none of ours is not told of. */

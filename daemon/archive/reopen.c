@@ -1,5 +1,6 @@
 /* Found by a look through the directory. */
 #include "reopen.h"
+#include "subject.h"
 
 #include "../base/failure.h"
 #include "../base/log.h"

@@ -2,13 +2,14 @@
 #include "repair.h"
 #include "beneath.h"
 #include "foreign.h"
-#include "head.h"
 #include "inuse.h"
 #include "retention.h"
+#include "subject.h"
 
 #include "../base/clock.h"
 #include "../base/failure.h"
 #include "../base/log.h"
+#include "../format/header.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -57,7 +58,7 @@ static void give_up(const struct directory *dir, const char *name, const char *w
 }
 
 /* The numbers are what the chunks tell: of the drops in front of the first one nothing is known. */
-static struct ledger_file record_of(const struct chunks *chunks)
+static struct ledger_file record_of(const struct walk *chunks)
 {
 	struct ledger_file record = { .first_ns = chunks->first_ns,
 				      .until_ns = chunks->last_ns,
@@ -70,10 +71,10 @@ static struct ledger_file record_of(const struct chunks *chunks)
 	return record;
 }
 
-int repair_file(int fd, const char *name, struct chunks *chunks)
+int repair_file(int fd, const char *name, struct walk *chunks)
 {
 	static uint8_t buffer[BUFFER_BYTES];
-	struct chunks_source source = {
+	struct walk_source source = {
 		.read = file_read, .context = &fd, .buffer = buffer, .buffer_bytes = sizeof(buffer)
 	};
 	struct ledger_file record;
@@ -85,7 +86,7 @@ int repair_file(int fd, const char *name, struct chunks *chunks)
 	source.size = (uint64_t)st.st_size;
 	rc = file_head_check(fd, source.size);
 	if (rc == 0)
-		rc = chunks_walk(&source, chunks);
+		rc = walk_chunks(&source, chunks);
 	if (rc)
 		return rc;
 	if (chunks->finished)
@@ -99,13 +100,13 @@ int repair_file(int fd, const char *name, struct chunks *chunks)
 
 /* Whether nothing is lost with a file that has no whole chunk: its first write did not end, or
  * there are only zeros. */
-static bool nothing_in_it(int fd, uint64_t size, const struct chunks *chunks)
+static bool nothing_in_it(int fd, uint64_t size, const struct walk *chunks)
 {
 	static uint8_t buffer[BUFFER_BYTES];
 
 	if (chunks->cut_short)
 		return true;
-	for (uint64_t at = HEAD_BYTES; at < size; at += sizeof(buffer)) {
+	for (uint64_t at = FILE_HEADER_BYTES; at < size; at += sizeof(buffer)) {
 		ssize_t n = file_read(&fd, buffer, sizeof(buffer), at);
 
 		for (ssize_t i = 0; i < n; i++)
@@ -134,7 +135,7 @@ static int leftover_repair(struct directory *dir, int fd, const char *text, stru
 {
 	const char *directory = dir->capture.directory;
 	char finished[FILE_NAME_BYTES], when[CLOCK_TEXT_BYTES];
-	struct chunks chunks = { 0 };
+	struct walk chunks = { 0 };
 	uint64_t cut;
 	struct stat st;
 	bool suspect;

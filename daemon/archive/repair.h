@@ -3,8 +3,9 @@
 #ifndef REPAIR_H
 #define REPAIR_H
 
-#include "chunks.h"
 #include "file.h"
+
+#include "../format/walk.h"
 
 enum repair_outcome {
 	REPAIR_FINISHED, /* it ends in its statistics: nothing was to be done */
@@ -13,9 +14,9 @@ enum repair_outcome {
 };
 
 /* Repairs an open file (O_RDWR, nobody writes to it), and syncs it. `name` is for the log. Returns
- * an enum repair_outcome with *chunks filled in, -EBADMSG where the head is none of afcap's, or
+ * an enum repair_outcome with *chunks filled in, -EBADMSG where the header is none of afcap's, or
  * another -errno. */
-int repair_file(int fd, const char *name, struct chunks *chunks);
+int repair_file(int fd, const char *name, struct walk *chunks);
 
 /* Repairs a file that was found, where nobody holds it: adds to result->repaired, or removes it
  * where it held no packet. What cannot be repaired is told once and left alone until it changes.

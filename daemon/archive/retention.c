@@ -2,6 +2,7 @@
 #include "retention.h"
 #include "beneath.h"
 #include "inuse.h"
+#include "subject.h"
 
 #include "../base/clock.h"
 #include "../base/failure.h"

@@ -2,10 +2,10 @@
 #include "trial.h"
 #include "beneath.h"
 #include "file.h"
-#include "head.h"
 
 #include "../base/clock.h"
 #include "../base/failure.h"
+#include "../format/header.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -97,7 +97,7 @@ static const char *steps_try(const struct directory *dir, int fd, char *name, in
 	*rc = sync_try(dir, fd);
 	if (*rc)
 		return "syncing a file and its directory";
-	*rc = file_head_check(fd, HEAD_BYTES);
+	*rc = file_head_check(fd, FILE_HEADER_BYTES);
 	if (*rc)
 		return "reading back what was written";
 	*rc = unlinkat(dir->fd, name, 0) ? -errno : 0;

@@ -20,8 +20,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define HEADER_BYTES 8192
-#define UNIX_PREFIX  "unix:"
+#define FILE_HEADER_BYTES 8192
+#define UNIX_PREFIX	  "unix:"
 
 struct http {
 	struct evhttp *server;
@@ -223,7 +223,7 @@ int http_new(struct http **out, struct event_base *base, const struct config *co
 	http->unix_path = path;
 	http->handed = listener != -ENOENT;
 	evhttp_set_allowed_methods(http->server, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
-	evhttp_set_max_headers_size(http->server, HEADER_BYTES);
+	evhttp_set_max_headers_size(http->server, FILE_HEADER_BYTES);
 	evhttp_set_max_body_size(http->server, 0);
 	evhttp_set_timeout(http->server, HTTPLIMIT_IDLE_SECONDS);
 	*out = http;

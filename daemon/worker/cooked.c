@@ -1,29 +1,11 @@
 /* sockaddr_ll into LINKTYPE_LINUX_SLL2 and LINKTYPE_LINUX_SLL. */
 #include "cooked.h"
 
+#include "../base/bytes.h"
+
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 #include <string.h>
-
-static void put16(uint8_t *p, uint16_t v)
-{
-	v = htons(v);
-	memcpy(p, &v, sizeof(v));
-}
-
-static void put32(uint8_t *p, uint32_t v)
-{
-	v = htonl(v);
-	memcpy(p, &v, sizeof(v));
-}
-
-static uint16_t get16(const uint8_t *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return ntohs(v);
-}
 
 /* Whether a packet is what `protocol` says from its first byte on, where its third and fourth look
  * as if another tag came first. (ARP never looks so.) */
@@ -32,10 +14,10 @@ static bool is_plain(const struct afcap_packet *packet, uint16_t protocol)
 	const uint8_t *data = packet->data;
 
 	if (protocol == ETH_P_IP)
-		return data[0] >> 4 == 4 && get16(data + 2) == packet->length;
+		return data[0] >> 4 == 4 && get16_net(data + 2) == packet->length;
 	if (protocol == ETH_P_IPV6)
 		return data[0] >> 4 == 6 && packet->capture_length >= 6 &&
-		       get16(data + 4) + 40u <= packet->length;
+		       get16_net(data + 4) + 40u <= packet->length;
 	return protocol != ETH_P_ARP;
 }
 
@@ -49,9 +31,10 @@ static bool begins_with_tag(const struct afcap_packet *packet, uint16_t protocol
 	if (!(packet->status & TP_STATUS_VLAN_VALID) ||
 	    packet->link->sll_pkttype == PACKET_OUTGOING)
 		return false;
-	while (end - type >= 6 && (get16(type) == ETH_P_8021Q || get16(type) == ETH_P_8021AD))
+	while (end - type >= 6 &&
+	       (get16_net(type) == ETH_P_8021Q || get16_net(type) == ETH_P_8021AD))
 		type += 4;
-	return end - type >= 2 && get16(type) == protocol && !is_plain(packet, protocol);
+	return end - type >= 2 && get16_net(type) == protocol && !is_plain(packet, protocol);
 }
 
 /* Of what the packet begins with. */
@@ -82,18 +65,18 @@ static void address_put(uint8_t *p, const struct sockaddr_ll *link)
 
 static void sll_put(uint8_t *head, const struct sockaddr_ll *link, uint16_t protocol)
 {
-	put16(head, link->sll_pkttype);
-	put16(head + 2, link->sll_hatype);
-	put16(head + 4, link->sll_halen);
+	put16_net(head, link->sll_pkttype);
+	put16_net(head + 2, link->sll_hatype);
+	put16_net(head + 4, link->sll_halen);
 	address_put(head + 6, link);
-	put16(head + 14, protocol);
+	put16_net(head + 14, protocol);
 }
 
 static void sll2_put(uint8_t *head, const struct sockaddr_ll *link, uint16_t protocol)
 {
-	put16(head, protocol);
-	put32(head + 4, (uint32_t)link->sll_ifindex);
-	put16(head + 8, link->sll_hatype);
+	put16_net(head, protocol);
+	put32_net(head + 4, (uint32_t)link->sll_ifindex);
+	put16_net(head + 8, link->sll_hatype);
 	head[10] = link->sll_pkttype;
 	head[11] = link->sll_halen;
 	address_put(head + 12, link);
@@ -112,7 +95,7 @@ uint32_t cooked_head(uint8_t *head, const struct afcap_packet *packet, uint32_t 
 		sll2_put(head, packet->link, protocol);
 	if (!tagged)
 		return bytes;
-	put16(head + bytes, packet->vlan_tci);
-	put16(head + bytes + 2, protocol_within(within, packet->length));
+	put16_net(head + bytes, packet->vlan_tci);
+	put16_net(head + bytes + 2, protocol_within(within, packet->length));
 	return bytes + COOKED_TAG_BYTES;
 }

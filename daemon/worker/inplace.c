@@ -26,8 +26,6 @@
 #define SLOT_ALIGN    8u
 #define STAGE_RAW     48u
 #define STAGE_PACKETS 1u
-#define HEAD_LEAST    96u
-#define HEAD_MOST     104u
 #define OPTION_FILLER 0x8AFCu /* of the codes for local use */
 #define OPTION_END    4u      /* bytes */
 #define FILLER_MOST   1000u   /* hcxpcapngtool takes no longer option */
@@ -46,8 +44,8 @@ struct head {
 	uint32_t captured, truncated;
 };
 
-_Static_assert(offsetof(struct head, state) == HEAD_FIRST_NS &&
-		       offsetof(struct head, truncated) == HEAD_TRUNCATED,
+_Static_assert(offsetof(struct head, state) == CHUNK_AT_FIRST_NS &&
+		       offsetof(struct head, truncated) == CHUNK_AT_TRUNCATED,
 	       "the chunk header's fields");
 
 /* `state`, unpacked: offsets of EPB k-1 (0: none) and k (version 0.1.0 has more in the two lowest
@@ -88,12 +86,14 @@ static uint32_t offset_of(uint32_t epb)
 /* Where an EPB's data end, padded; where the slot behind them begins. */
 static uint32_t data_end(const uint8_t *block, uint32_t epb)
 {
-	return offset_of(epb) + PCAPNG_EPB_HEAD + round_up(get32(block + offset_of(epb) + 20), 4);
+	return offset_of(epb) + EPB_HEADER_BYTES +
+	       round_up(get32(block + offset_of(epb) + EPB_AT_CAPTURED), 4);
 }
 
 static uint32_t slot_after(const uint8_t *block, uint32_t epb)
 {
-	return round_up(offset_of(epb) + PCAPNG_EPB_HEAD + get32(block + offset_of(epb) + 20),
+	return round_up(offset_of(epb) + EPB_HEADER_BYTES +
+				get32(block + offset_of(epb) + EPB_AT_CAPTURED),
 			SLOT_ALIGN);
 }
 
@@ -124,7 +124,7 @@ static void tail_put(uint8_t *block, uint32_t epb, uint32_t end, uint64_t drops)
 	uint32_t data = data_end(block, epb), total = end - offset_of(epb);
 
 	options_fill(block + data, end - 4 - data, drops);
-	put32(block + offset_of(epb) + 4, total);
+	put32(block + offset_of(epb) + BLOCK_AT_LENGTH, total);
 	put32(block + end - 4, total);
 }
 
@@ -139,17 +139,17 @@ static uint32_t epb_put(uint8_t *block, uint32_t block_bytes, uint32_t slot,
 
 	*tagged = tag_missing(h->tp_status, h->tp_snaplen, context);
 	add = *tagged ? VLAN_TAG_BYTES : 0;
-	if (h->tp_mac % 4 || h->tp_mac < SLOT_FIRST + PCAPNG_EPB_HEAD + add ||
+	if (h->tp_mac % 4 || h->tp_mac < SLOT_FIRST + EPB_HEADER_BYTES + add ||
 	    h->tp_mac > block_bytes - slot - SLOT_ALIGN ||
 	    h->tp_snaplen > block_bytes - slot - SLOT_ALIGN - h->tp_mac)
 		return 0;
-	epb = slot + h->tp_mac - add - PCAPNG_EPB_HEAD;
-	put32(block + epb, EPB_TYPE);
-	put32(block + epb + 8, 0); /* the file's one interface */
-	put32(block + epb + 12, (uint32_t)(ns >> 32));
-	put32(block + epb + 16, (uint32_t)ns);
-	put32(block + epb + 20, h->tp_snaplen + add);
-	put32(block + epb + 24, h->tp_len + add);
+	epb = slot + h->tp_mac - add - EPB_HEADER_BYTES;
+	put32(block + epb, BLOCK_PACKET);
+	put32(block + epb + EPB_AT_INTERFACE, 0); /* the file's one interface */
+	put32(block + epb + EPB_AT_TIME_HIGH, (uint32_t)(ns >> 32));
+	put32(block + epb + EPB_AT_TIME_LOW, (uint32_t)ns);
+	put32(block + epb + EPB_AT_CAPTURED, h->tp_snaplen + add);
+	put32(block + epb + EPB_AT_LENGTH, h->tp_len + add);
 	return epb;
 }
 
@@ -160,7 +160,7 @@ static void tag_put(uint8_t *block, uint32_t slot, struct head *head, struct sta
 	const struct tpacket3_hdr *h = (const struct tpacket3_hdr *)(void *)(block + slot);
 	uint16_t tpid = h->tp_status & TP_STATUS_VLAN_TPID_VALID ? h->hv1.tp_vlan_tpid
 								 : 0x8100; /* ETH_P_8021Q */
-	uint8_t *to = block + offset_of(s->current) + PCAPNG_EPB_HEAD;
+	uint8_t *to = block + offset_of(s->current) + EPB_HEADER_BYTES;
 
 	while (s->tag_step) {
 		uint8_t *word = to + (s->tag_step - 1) * 4u;
@@ -193,8 +193,9 @@ static bool raw_check(struct head *head, const struct afcap_block *block, uint32
 		__builtin_prefetch(base + 2 * at - before); /* strides are much alike */
 		__builtin_prefetch(base + 2 * at - before + 64);
 		before = at;
-		if (at != slot || mac % 4 || mac < SLOT_FIRST + PCAPNG_EPB_HEAD + add ||
-		    (packets == 0 && mac - add > HEAD_MOST + PCAPNG_EPB_HEAD - SLOT_FIRST) ||
+		if (at != slot || mac % 4 || mac < SLOT_FIRST + EPB_HEADER_BYTES + add ||
+		    (packets == 0 &&
+		     mac - add > CHUNK_HEADER_INPLACE_MAX + EPB_HEADER_BYTES - SLOT_FIRST) ||
 		    (add && p.capture_length + add > context->snaplen))
 			return false;
 		slot = round_up(at + mac + p.capture_length, SLOT_ALIGN);
@@ -237,14 +238,15 @@ static bool state_valid(const uint8_t *base, uint32_t block_bytes, const struct 
 {
 	uint32_t current = offset_of(s->current), previous = offset_of(s->previous), slot, captured;
 
-	if (current < HEAD_LEAST || current > block_bytes - PCAPNG_EPB_BYTES || previous > current)
+	if (current < CHUNK_HEADER_INPLACE_MIN || current > block_bytes - EPB_BYTES ||
+	    previous > current)
 		return false;
-	if (s->previous && get32(base + previous + 20) > current - previous)
+	if (s->previous && get32(base + previous + EPB_AT_CAPTURED) > current - previous)
 		return false; /* before it is added to anything */
-	captured = get32(base + current + 20);
+	captured = get32(base + current + EPB_AT_CAPTURED);
 	slot = s->previous ? slot_after(base, s->previous) : SLOT_FIRST;
-	return captured <= block_bytes - current - PCAPNG_EPB_BYTES &&
-	       slot + SLOT_FIRST <= current && s->tag_step <= TAG_STEPS &&
+	return captured <= block_bytes - current - EPB_BYTES && slot + SLOT_FIRST <= current &&
+	       s->tag_step <= TAG_STEPS &&
 	       (!s->tag_step || captured >= VLAN_TAG_AT + VLAN_TAG_BYTES);
 }
 
@@ -281,15 +283,16 @@ static bool stage_packets(struct head *head, uint32_t block_bytes,
 		s.tag_step = tagged;
 		state_store(head, &s);
 	}
-	if (stage < HEAD_LEAST || stage > HEAD_MOST || stage % 4)
+	if (stage < CHUNK_HEADER_INPLACE_MIN || stage > CHUNK_HEADER_INPLACE_MAX || stage % 4)
 		return false;
 	end = round_up(data_end(base, s.current) + 4, PCAPNG_INPLACE_ALIGN);
 	if (end > block_bytes)
 		return false;
 	tail_put(base, s.current, end, offset_of(s.current) == stage ? drops : 0);
 	head->length = end;
-	put64(base + HEAD_LAST_NS, (uint64_t)get32(base + offset_of(s.current) + 12) << 32 |
-					   get32(base + offset_of(s.current) + 16));
+	put64(base + CHUNK_AT_LAST_NS,
+	      (uint64_t)get32(base + offset_of(s.current) + EPB_AT_TIME_HIGH) << 32 |
+		      get32(base + offset_of(s.current) + EPB_AT_TIME_LOW));
 	STORE(head->stage, stage);
 	return true;
 }
@@ -300,31 +303,32 @@ static void stage_head(struct head *head, const struct pcapng_context *context)
 	uint8_t *base = (uint8_t *)head;
 	uint32_t bytes = head->stage;
 
-	put16(base + HEAD_WORKER, (uint16_t)context->worker);
-	put16(base + HEAD_BLOCKS, 1);
-	put64(base + HEAD_FIRST_NS,
-	      (uint64_t)get32(base + bytes + 12) << 32 | get32(base + bytes + 16));
-	put64(base + HEAD_DROPS, context->drops);
-	put64(base + HEAD_FREEZES, context->freezes);
-	if (head->status != PCAPNG_CHUNK_MAGIC)
-		put32(base + HEAD_FLAGS, head->status & TP_STATUS_BLK_TMO ? HEAD_BY_TIMEOUT : 0);
-	memset(base + HEAD_FLAGS + 4, 0, bytes - HEAD_FLAGS - 8);
+	put16(base + CHUNK_AT_WORKER, (uint16_t)context->worker);
+	put16(base + CHUNK_AT_BLOCKS, 1);
+	put64(base + CHUNK_AT_FIRST_NS, (uint64_t)get32(base + bytes + EPB_AT_TIME_HIGH) << 32 |
+						get32(base + bytes + EPB_AT_TIME_LOW));
+	put64(base + CHUNK_AT_DROPS, context->drops);
+	put64(base + CHUNK_AT_FREEZES, context->freezes);
+	if (head->status != CHUNK_MAGIC)
+		put32(base + CHUNK_AT_FLAGS,
+		      head->status & TP_STATUS_BLK_TMO ? CHUNK_BY_TIMEOUT : 0);
+	memset(base + CHUNK_AT_FLAGS + 4, 0, bytes - CHUNK_AT_FLAGS - 8);
 	put32(base + bytes - 4, bytes);
-	STORE(head->status, PCAPNG_CHUNK_MAGIC);
-	STORE(head->type, PCAPNG_CHUNK_TYPE);
+	STORE(head->status, CHUNK_MAGIC);
+	STORE(head->type, CHUNK_TYPE);
 }
 
 bool pcapng_inplace_begun(const struct afcap_block *block)
 {
 	const struct head *head = (const struct head *)(const void *)block->desc;
 
-	return head->type == PCAPNG_CHUNK_TYPE || head->stage != STAGE_RAW;
+	return head->type == CHUNK_TYPE || head->stage != STAGE_RAW;
 }
 
 static bool head_valid(const struct head *head, uint32_t block_bytes)
 {
-	return head->stage >= HEAD_LEAST && head->stage <= HEAD_MOST && head->stage % 4 == 0 &&
-	       head->length && head->length <= block_bytes &&
+	return head->stage >= CHUNK_HEADER_INPLACE_MIN && head->stage <= CHUNK_HEADER_INPLACE_MAX &&
+	       head->stage % 4 == 0 && head->length && head->length <= block_bytes &&
 	       head->length % PCAPNG_INPLACE_ALIGN == 0 && head->packets;
 }
 
@@ -332,15 +336,13 @@ static bool head_valid(const struct head *head, uint32_t block_bytes)
 static uint64_t drops_noted(const struct head *head)
 {
 	const uint8_t *base = (const uint8_t *)head;
-	uint32_t first = head->stage, captured = get32(base + first + 20);
-	uint64_t drops;
+	uint32_t first = head->stage, captured = get32(base + first + EPB_AT_CAPTURED);
 
 	if (captured > head->length ||
 	    data_end(base, first) + DROPCOUNT_BYTES + OPTION_END + 4 > head->length ||
 	    get32(base + data_end(base, first)) != (OPTION_DROPCOUNT | 8u << 16))
 		return 0;
-	memcpy(&drops, base + data_end(base, first) + 4, sizeof(drops));
-	return drops;
+	return get64(base + data_end(base, first) + 4);
 }
 
 bool pcapng_inplace(struct pcapng_chunk *chunk, const struct afcap_block *block,
@@ -350,13 +352,13 @@ bool pcapng_inplace(struct pcapng_chunk *chunk, const struct afcap_block *block,
 	bool whole = true;
 
 	*chunk = (struct pcapng_chunk){ 0 };
-	if (head->type != PCAPNG_CHUNK_TYPE && head->stage == STAGE_RAW &&
+	if (head->type != CHUNK_TYPE && head->stage == STAGE_RAW &&
 	    !stage_raw(head, block, block_bytes, context))
 		return false;
-	if (head->type != PCAPNG_CHUNK_TYPE && head->stage == STAGE_PACKETS)
+	if (head->type != CHUNK_TYPE && head->stage == STAGE_PACKETS)
 		whole = stage_packets(head, block_bytes, context, drops_to_note(context, chunk));
 	whole = whole && head_valid(head, block_bytes);
-	if (whole && head->type != PCAPNG_CHUNK_TYPE)
+	if (whole && head->type != CHUNK_TYPE)
 		stage_head(head, context);
 	*chunk = (struct pcapng_chunk){ .buffer = (uint8_t *)head,
 					.blocks = 1,
@@ -368,9 +370,9 @@ bool pcapng_inplace(struct pcapng_chunk *chunk, const struct afcap_block *block,
 	chunk->packets = head->packets;
 	chunk->received_bytes = head->captured;
 	chunk->truncated = head->truncated;
-	chunk->by_timeout = get32((const uint8_t *)head + HEAD_FLAGS) & HEAD_BY_TIMEOUT;
-	memcpy(&chunk->first_ns, (const uint8_t *)head + HEAD_FIRST_NS, 8);
-	memcpy(&chunk->last_ns, (const uint8_t *)head + HEAD_LAST_NS, 8);
+	chunk->by_timeout = get32((const uint8_t *)head + CHUNK_AT_FLAGS) & CHUNK_BY_TIMEOUT;
+	chunk->first_ns = get64((const uint8_t *)head + CHUNK_AT_FIRST_NS);
+	chunk->last_ns = get64((const uint8_t *)head + CHUNK_AT_LAST_NS);
 	chunk->drops_noted = drops_noted(head);
 	return true;
 }

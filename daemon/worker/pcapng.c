@@ -7,19 +7,18 @@
 
 #define OPTION_END_BYTES 4u
 #define OPTIONS_MOST	 (DROPCOUNT_BYTES + OPTION_END_BYTES)
-#define RING_BLOCK_BYTES 12u	/* beside the ring block's bytes: type and two lengths */
 #define RING_PIECE_BYTES 59988u /* readers refuse large blocks: hcxpcapngtool at 1 MiB */
 
 uint32_t pcapng_chunk_bytes_max(uint32_t bytes)
 {
-	return PCAPNG_CHUNK_HEAD + bytes;
+	return CHUNK_HEADER_BYTES + bytes;
 }
 
 void pcapng_chunk_begin(struct pcapng_chunk *chunk, uint8_t *buffer, uint32_t capacity)
 {
 	*chunk = (struct pcapng_chunk){ .buffer = buffer,
 					.capacity = capacity,
-					.used = PCAPNG_CHUNK_HEAD };
+					.used = CHUNK_HEADER_BYTES };
 }
 
 /* The packet's bytes, with the tag that the kernel took out back behind the addresses. */
@@ -78,17 +77,17 @@ static void epb_add(struct pcapng_chunk *chunk, const struct afcap_packet *packe
 		capture_length += COOKED_HEAD(context->cooked);
 	}
 	padded = round_up(capture_length, 4);
-	total = padded + PCAPNG_EPB_BYTES;
-	put32(epb, EPB_TYPE);
-	put32(epb + 4, total);
-	put32(epb + 8, 0); /* the file's one interface */
-	put32(epb + 12, (uint32_t)(ns >> 32));
-	put32(epb + 16, (uint32_t)ns);
-	put32(epb + 20, capture_length);
-	put32(epb + 24, length);
+	total = padded + EPB_BYTES;
+	put32(epb, BLOCK_PACKET);
+	put32(epb + BLOCK_AT_LENGTH, total);
+	put32(epb + EPB_AT_INTERFACE, 0); /* the file's one interface */
+	put32(epb + EPB_AT_TIME_HIGH, (uint32_t)(ns >> 32));
+	put32(epb + EPB_AT_TIME_LOW, (uint32_t)ns);
+	put32(epb + EPB_AT_CAPTURED, capture_length);
+	put32(epb + EPB_AT_LENGTH, length);
 	if (padded)
-		put32(epb + PCAPNG_EPB_HEAD + padded - 4, 0);
-	packet_copy(epb + PCAPNG_EPB_HEAD, capture_length, packet, context->cooked, tagged);
+		put32(epb + EPB_HEADER_BYTES + padded - 4, 0);
+	packet_copy(epb + EPB_HEADER_BYTES, capture_length, packet, context->cooked, tagged);
 	put32(epb + total - 4, total);
 	chunk->used += total;
 	if (chunk->packets++ == 0)
@@ -103,13 +102,13 @@ static void epb_add(struct pcapng_chunk *chunk, const struct afcap_packet *packe
 static void epb_dropcount(struct pcapng_chunk *chunk, uint32_t at, uint64_t drops)
 {
 	uint8_t *epb = chunk->buffer + at;
-	uint32_t total = get32(epb + 4), longer = total + OPTIONS_MOST;
+	uint32_t total = get32(epb + BLOCK_AT_LENGTH), longer = total + OPTIONS_MOST;
 
 	memmove(epb + longer, epb + total, chunk->used - at - total);
 	dropcount_put(epb + total - 4, drops);
 	put32(epb + longer - 8, 0); /* end of options */
 	put32(epb + longer - 4, longer);
-	put32(epb + 4, longer);
+	put32(epb + BLOCK_AT_LENGTH, longer);
 	chunk->used += OPTIONS_MOST;
 	chunk->drops_noted += drops;
 }
@@ -127,7 +126,7 @@ __attribute__((noinline)) static void packets_add(struct pcapng_chunk *chunk,
 		 * bounded by its size then. */
 		if (packet.capture_length > chunk->capacity - chunk->used ||
 		    chunk->capacity - chunk->used - packet.capture_length <
-			    PCAPNG_EPB_BYTES + COOKED_BYTES_MAX + 4 + OPTIONS_MOST)
+			    EPB_BYTES + COOKED_BYTES_MAX + 4 + OPTIONS_MOST)
 			break;
 		epb_add(chunk, &packet, context);
 	}
@@ -151,22 +150,22 @@ static void chunk_head(const struct pcapng_chunk *chunk, const struct pcapng_con
 {
 	uint8_t *head = chunk->buffer;
 
-	memset(head, 0, PCAPNG_CHUNK_HEAD);
-	put32(head + HEAD_BLOCK_LENGTH, PCAPNG_CHUNK_HEAD);
-	put32(head + HEAD_MAGIC, PCAPNG_CHUNK_MAGIC);
-	put32(head + HEAD_PACKETS, chunk->packets);
-	put32(head + HEAD_CHUNK_LENGTH, chunk->used);
-	put16(head + HEAD_WORKER, (uint16_t)context->worker);
-	put16(head + HEAD_BLOCKS, (uint16_t)chunk->blocks);
-	put64(head + HEAD_SEQUENCE, chunk->sequence);
-	put64(head + HEAD_FIRST_NS, chunk->first_ns);
-	put32(head + HEAD_CAPTURED, (uint32_t)chunk->received_bytes);
-	put32(head + HEAD_TRUNCATED, chunk->truncated);
-	put64(head + HEAD_DROPS, context->drops);
-	put64(head + HEAD_FREEZES, context->freezes);
-	put64(head + HEAD_LAST_NS, chunk->last_ns);
-	put32(head + PCAPNG_CHUNK_HEAD - 4, PCAPNG_CHUNK_HEAD);
-	put32(head, PCAPNG_CHUNK_TYPE);
+	memset(head, 0, CHUNK_HEADER_BYTES);
+	put32(head + BLOCK_AT_LENGTH, CHUNK_HEADER_BYTES);
+	put32(head + CHUNK_AT_MAGIC, CHUNK_MAGIC);
+	put32(head + CHUNK_AT_PACKETS, chunk->packets);
+	put32(head + CHUNK_AT_LENGTH, chunk->used);
+	put16(head + CHUNK_AT_WORKER, (uint16_t)context->worker);
+	put16(head + CHUNK_AT_BLOCKS, (uint16_t)chunk->blocks);
+	put64(head + CHUNK_AT_SEQUENCE, chunk->sequence);
+	put64(head + CHUNK_AT_FIRST_NS, chunk->first_ns);
+	put32(head + CHUNK_AT_CAPTURED, (uint32_t)chunk->received_bytes);
+	put32(head + CHUNK_AT_TRUNCATED, chunk->truncated);
+	put64(head + CHUNK_AT_DROPS, context->drops);
+	put64(head + CHUNK_AT_FREEZES, context->freezes);
+	put64(head + CHUNK_AT_LAST_NS, chunk->last_ns);
+	put32(head + CHUNK_HEADER_BYTES - 4, CHUNK_HEADER_BYTES);
+	put32(head, CHUNK_TYPE);
 }
 
 uint32_t pcapng_chunk_end(struct pcapng_chunk *chunk, const struct pcapng_context *context)
@@ -180,10 +179,10 @@ uint32_t pcapng_chunk_end(struct pcapng_chunk *chunk, const struct pcapng_contex
 static void ring_piece_add(struct pcapng_chunk *chunk, const uint8_t *bytes, uint32_t count)
 {
 	uint8_t *at = chunk->buffer + chunk->used;
-	uint32_t total = count + RING_BLOCK_BYTES;
+	uint32_t total = count + BLOCK_BYTES_MIN;
 
-	put32(at, PCAPNG_RING_TYPE);
-	put32(at + 4, total);
+	put32(at, CHUNK_RING_TYPE);
+	put32(at + BLOCK_AT_LENGTH, total);
 	memcpy(at + 8, bytes, count);
 	put32(at + total - 4, total);
 	chunk->used += total;
@@ -211,7 +210,7 @@ uint32_t pcapng_pad_bytes(uint64_t end, uint32_t align)
 {
 	uint32_t gap = (uint32_t)(-end & (align - 1));
 
-	while (gap && gap < PCAPNG_PAD_LEAST)
+	while (gap && gap < CHUNK_PAD_MIN)
 		gap += align;
 	return gap;
 }
@@ -221,7 +220,7 @@ void pcapng_pad(uint8_t *at, uint32_t bytes)
 	if (!bytes)
 		return;
 	memset(at, 0, bytes);
-	put32(at, PCAPNG_PAD_TYPE);
-	put32(at + 4, bytes);
+	put32(at, CHUNK_PAD_TYPE);
+	put32(at + BLOCK_AT_LENGTH, bytes);
 	put32(at + bytes - 4, bytes);
 }

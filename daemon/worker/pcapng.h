@@ -1,7 +1,6 @@
 /* Ring blocks into pcapng. Pure: no I/O, no clock, no allocation.
  *
- * A chunk is what one write appends to a file: a chunk header and Enhanced Packet Blocks. Two
- * layouts:
+ * A chunk is what one write appends to a file. Two layouts:
  *
  *   compact   copied from one or more ring blocks, which stay as they are, without gaps
  *   in place  made of one ring block where it lies; options fill the gaps between the packets, and
@@ -10,45 +9,14 @@
  * The first packet after a loss has the option epb_dropcount: the packets that the kernel dropped
  * since the one before, as far as is known by then. In place only where there is room for it.
  *
- * The chunk header is a pcapng block of a type for local use, which readers skip
- * (draft-ietf-opsawg-pcapng 3.1, 10.1); offsets in bytes, host byte order as the section's:
- *
- *    0  u32  block type 0x8AFCA901
- *    4  u32  block length: 80; in place 96, 100 or 104
- *    8  u32  magic 32473
- *   12  u32  packets in the chunk
- *   16  u32  chunk length, from this header to the end of the last packet's block
- *   20  u16  worker; u16 ring blocks in the chunk
- *   24  u64  sequence of the first ring block
- *   32  u64  time of the first packet, ns
- *   40  u32  captured bytes of its packets, as they were in the ring
- *   44  u32  packets longer than the snapshot length
- *   48  u64  packets dropped by the kernel so far in the slot's life, as last read
- *   56  u64  queue freezes so far
- *   64  u64  time of the last packet, ns
- *   72  u32  1: the block was handed over by its timeout (in place); then zero
- *   76  u32  block length, in the last 4 bytes
- *
- * Behind a chunk the file may be padded to what O_DIRECT needs by a block of zeros of another local
- * type, 0x8AFCA902, of at least 12 bytes: the next chunk overwrites it, or begins behind it.
- *
- * A chunk without packets holds blocks of a third local type, 0x8AFCA903, of at most 60000 bytes:
- * in them, in order, the bytes of a ring block of which workers died, as the kernel and they left
- * it. */
+ * How chunks, pads and the packets' blocks are laid out: ../format/chunk.h. */
 #ifndef PCAPNG_H
 #define PCAPNG_H
 
+#include "../format/chunk.h"
 #include "../../lib/afcap.h"
 
-#define PCAPNG_CHUNK_TYPE    0x8AFCA901u
-#define PCAPNG_PAD_TYPE	     0x8AFCA902u
-#define PCAPNG_RING_TYPE     0x8AFCA903u
-#define PCAPNG_CHUNK_MAGIC   32473u
-#define PCAPNG_CHUNK_HEAD    80u
-#define PCAPNG_PAD_LEAST     16u   /* fq refuses a block of 12, with nothing inside */
 #define PCAPNG_INPLACE_ALIGN 4096u /* chunks made in place are multiples of this */
-#define PCAPNG_EPB_HEAD	     28u   /* in front of the packet's bytes */
-#define PCAPNG_EPB_BYTES     32u   /* beside them: and the length behind */
 
 /* What a chunk under construction holds. */
 struct pcapng_chunk {

@@ -12,7 +12,7 @@
 
 #define ALIGN_LEAST   4u
 #define ALIGN_MOST    4096u
-#define PAD_MOST      (ALIGN_MOST + PCAPNG_PAD_LEAST)
+#define PAD_MOST      (ALIGN_MOST + CHUNK_PAD_MIN)
 #define PADDING_PART  16 /* of a chunk at most is padding: else it is written plain */
 #define PROBE_BYTES   65536
 #define AGAIN_NS      UINT64_C(1000000000)
@@ -324,7 +324,7 @@ static void chunk_append(struct writer *w, struct ledger_totals *t,
 	if (w->current.fd >= 0 && !atomic_load_explicit(&w->suspended, memory_order_relaxed)) {
 		if (t->current.end > LEDGER_FILE_BEGIN &&
 		    !atomic_load_explicit(&w->no_space, memory_order_relaxed) &&
-		    t->current.end + chunk->used + 2 * (w->current.align + PCAPNG_PAD_LEAST) >
+		    t->current.end + chunk->used + 2 * (w->current.align + CHUNK_PAD_MIN) >
 			    w->what->file_bytes)
 			file_next(w, t);
 		do {

@@ -6,9 +6,9 @@
  * or two pages. */
 #include "fuzz.h"
 
-#include "../../daemon/archive/chunks.h"
-#include "../../daemon/archive/head.h"
 #include "../../daemon/base/linktype.h"
+#include "../../daemon/format/header.h"
+#include "../../daemon/format/walk.h"
 #include "../../daemon/worker/cooked.h"
 #include "../../daemon/worker/pcapng.h"
 #include "../../lib/internal.h"
@@ -29,7 +29,7 @@ struct chunk_file {
 static ssize_t chunk_read(void *context, void *buffer, size_t bytes, uint64_t offset)
 {
 	const struct chunk_file *f = context;
-	size_t at = (size_t)(offset - HEAD_BYTES);
+	size_t at = (size_t)(offset - FILE_HEADER_BYTES);
 
 	if (at > f->size)
 		abort();
@@ -44,15 +44,15 @@ static void chunk_check(const struct pcapng_chunk *chunk)
 {
 	uint8_t buffer[512];
 	struct chunk_file file = { chunk->buffer, chunk->used };
-	struct chunks_source source = { .read = chunk_read,
-					.context = &file,
-					.size = HEAD_BYTES + chunk->used,
-					.buffer = buffer,
-					.buffer_bytes = sizeof(buffer) };
-	struct chunks found;
+	struct walk_source source = { .read = chunk_read,
+				      .context = &file,
+				      .size = FILE_HEADER_BYTES + chunk->used,
+				      .buffer = buffer,
+				      .buffer_bytes = sizeof(buffer) };
+	struct walk found;
 
-	if (chunk->used > chunk->capacity || chunks_walk(&source, &found) || found.count != 1 ||
-	    found.packets != chunk->packets || found.end != HEAD_BYTES + chunk->used)
+	if (chunk->used > chunk->capacity || walk_chunks(&source, &found) || found.count != 1 ||
+	    found.packets != chunk->packets || found.end != FILE_HEADER_BYTES + chunk->used)
 		abort();
 	if (chunk->packets &&
 	    (found.first_ns != chunk->first_ns || found.last_ns != chunk->last_ns))

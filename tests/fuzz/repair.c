@@ -5,8 +5,8 @@
  * is the file behind its head. */
 #include "fuzz.h"
 
-#include "../../daemon/archive/chunks.h"
-#include "../../daemon/archive/head.h"
+#include "../../daemon/format/header.h"
+#include "../../daemon/format/walk.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,26 +21,26 @@ static ssize_t input_read(void *context, void *buffer, size_t bytes, uint64_t of
 	const struct input *in = context;
 	size_t left;
 
-	if (offset < HEAD_BYTES || offset - HEAD_BYTES > in->bytes)
+	if (offset < FILE_HEADER_BYTES || offset - FILE_HEADER_BYTES > in->bytes)
 		abort(); /* nobody looks there */
-	left = in->bytes - (size_t)(offset - HEAD_BYTES);
+	left = in->bytes - (size_t)(offset - FILE_HEADER_BYTES);
 	if (bytes > left)
 		bytes = left;
-	memcpy(buffer, in->data + (offset - HEAD_BYTES), bytes);
+	memcpy(buffer, in->data + (offset - FILE_HEADER_BYTES), bytes);
 	return (ssize_t)bytes;
 }
 
-static struct chunks walk(struct input in, size_t buffer_bytes)
+static struct walk walk(struct input in, size_t buffer_bytes)
 {
 	uint8_t *buffer = malloc(buffer_bytes); /* so that a sanitizer sees its end */
-	struct chunks_source source = { .read = input_read,
-					.context = &in,
-					.size = HEAD_BYTES + in.bytes,
-					.buffer = buffer,
-					.buffer_bytes = buffer_bytes };
-	struct chunks chunks;
+	struct walk_source source = { .read = input_read,
+				      .context = &in,
+				      .size = FILE_HEADER_BYTES + in.bytes,
+				      .buffer = buffer,
+				      .buffer_bytes = buffer_bytes };
+	struct walk chunks;
 
-	if (!buffer || chunks_walk(&source, &chunks))
+	if (!buffer || walk_chunks(&source, &chunks))
 		abort();
 	free(buffer);
 	return chunks;
@@ -48,19 +48,19 @@ static struct chunks walk(struct input in, size_t buffer_bytes)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
-	struct chunks found, again;
+	struct walk found, again;
 	struct input in;
 
 	if (bytes < 1)
 		return 0;
 	in = (struct input){ data + 1, bytes - 1 };
-	found = walk(in, CHUNKS_BUFFER_MIN + data[0]);
-	if (found.end < HEAD_BYTES || found.end > HEAD_BYTES + in.bytes ||
-	    (found.count == 0) != (found.end == HEAD_BYTES))
+	found = walk(in, WALK_BUFFER_MIN + data[0]);
+	if (found.end < FILE_HEADER_BYTES || found.end > FILE_HEADER_BYTES + in.bytes ||
+	    (found.count == 0) != (found.end == FILE_HEADER_BYTES))
 		abort();
-	if (found.finished && HEAD_BYTES + in.bytes - found.end < 28)
+	if (found.finished && FILE_HEADER_BYTES + in.bytes - found.end < 28)
 		abort();
-	in.bytes = (size_t)(found.end - HEAD_BYTES);
+	in.bytes = (size_t)(found.end - FILE_HEADER_BYTES);
 	again = walk(in, 1 << 16);
 	if (again.finished || again.end != found.end || again.count != found.count ||
 	    again.packets != found.packets || again.first_ns != found.first_ns ||

@@ -15,7 +15,7 @@ arrows() {
 		function folder(file, p) { n = split(file, p, "/"); return p[1] == "lib" ? "lib" : n > 2 ? p[2] : "main" }
 		{
 			a = folder($1); b = folder($2); arrow = a " " b
-			if (a == b || a == "main" || arrow ~ /^(worker|supervisor|archive|control) base$/) next
+			if (a == b || a == "main" || arrow ~ /^((format|worker|supervisor|archive|control) base|(worker|archive|afctl) format)$/) next
 			if (b == "base" && $2 == "daemon/base/counters.def" || arrow == "afctl base" && $2 == "daemon/base/counters.h") next
 			if (arrow ~ /^(worker|supervisor) lib$/ && $2 == "lib/afcap.h") next
 			if (arrow == "control supervisor" && $2 ~ /^daemon\/supervisor\/(view|command)[.]h$/) next
@@ -39,7 +39,7 @@ third_parties() {
 		cap-ng.h daemon/base/privileges.c
 		check.h none
 	D
-	grep -ln '^#include <event2/\|^#include <systemd/' -r lib daemon/base daemon/archive daemon/afctl --include='*.[ch]' |
+	grep -ln '^#include <event2/\|^#include <systemd/' -r lib daemon/base daemon/format daemon/archive daemon/afctl --include='*.[ch]' |
 		grep -vxF daemon/base/log.c | sed 's/$/: no event loop, no systemd here/'
 	grep -ln '^#include <jansson' -r lib daemon --include='*.[ch]' | grep -v '^daemon/control/\|^daemon/afctl/' |
 		sed 's/$/: JSON is for control and afctl/'

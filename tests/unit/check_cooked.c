@@ -75,7 +75,7 @@ static const uint8_t *encode(void)
 	pcapng_chunk_add(&chunk, &view, &context);
 	ck_assert_uint_eq(chunk.unreadable, 0);
 	ck_assert_uint_gt(pcapng_chunk_end(&chunk, &context), 0);
-	return buffer + PCAPNG_CHUNK_HEAD;
+	return buffer + CHUNK_HEADER_BYTES;
 }
 
 START_TEST(the_header_is_what_the_kernel_says_of_the_packet)
@@ -259,7 +259,7 @@ START_TEST(a_packet_cut_short_is_what_the_kernel_says)
 	tag_add(h, 0x8100, 7);
 	memcpy((uint8_t *)h + 96, bytes, sizeof(bytes));
 	ck_assert_uint_eq(encode()[51], 0);
-	ck_assert_uint_eq(buffer[PCAPNG_CHUNK_HEAD + 50], 0x08);
+	ck_assert_uint_eq(buffer[CHUNK_HEADER_BYTES + 50], 0x08);
 }
 END_TEST
 

@@ -3,7 +3,7 @@
 #include "place.h"
 #include "suites.h"
 
-#include "../../daemon/archive/head.h"
+#include "../../daemon/format/header.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,8 +46,9 @@ static int written(void)
 
 	fcntl(fd, F_SETFL, flags & ~O_DIRECT);
 	recording_build(&file, 5, 3, false);
-	ck_assert_int_eq(pwrite(fd, file.bytes + HEAD_BYTES, file.size - HEAD_BYTES, HEAD_BYTES),
-			 (ssize_t)(file.size - HEAD_BYTES));
+	ck_assert_int_eq(pwrite(fd, file.bytes + FILE_HEADER_BYTES, file.size - FILE_HEADER_BYTES,
+				FILE_HEADER_BYTES),
+			 (ssize_t)(file.size - FILE_HEADER_BYTES));
 	fcntl(fd, F_SETFL, flags);
 	request.file.since_ns = UINT64_C(1770091506789012345);
 	request.file.end = file.chunks[4].end;
@@ -75,8 +76,8 @@ START_TEST(a_new_file_is_a_hidden_locked_head)
 
 	ck_assert_int_eq(fstat(fd, &st), 0);
 	ck_assert_uint_eq(st.st_mode, S_IFREG | 0640);
-	ck_assert_uint_eq(place_read(SPARE, file.bytes, sizeof(file.bytes)), HEAD_BYTES);
-	ck_assert(head_valid(file.bytes));
+	ck_assert_uint_eq(place_read(SPARE, file.bytes, sizeof(file.bytes)), FILE_HEADER_BYTES);
+	ck_assert(header_valid(file.bytes));
 	ck_assert_uint_eq(place_count(), 1);
 	other = file_lock(&place, SPARE, O_RDONLY);
 	ck_assert_int_eq(other, -EWOULDBLOCK);
@@ -164,7 +165,7 @@ END_TEST
 START_TEST(room_is_given_back_whatever_the_length)
 {
 	place.capture.file_bytes = 20 * MIB;
-	for (uint64_t end = HEAD_BYTES; end < HEAD_BYTES + 10000; end += 1252) {
+	for (uint64_t end = FILE_HEADER_BYTES; end < FILE_HEADER_BYTES + 10000; end += 1252) {
 		int fd = opened();
 
 		ck_assert_int_eq(ftruncate(fd, (off_t)end), 0);
@@ -195,7 +196,7 @@ START_TEST(no_room_is_taken_ahead_from_the_reserve)
 	place.capture.disk_reserve = 0;
 	place.capture.file_bytes = 10000 * MIB; /* more than there is */
 	file_preallocate(&place, fd);
-	ck_assert_int_eq(place_size(SPARE), HEAD_BYTES);
+	ck_assert_int_eq(place_size(SPARE), FILE_HEADER_BYTES);
 	close(fd);
 }
 END_TEST
@@ -383,16 +384,18 @@ END_TEST
 
 START_TEST(a_head_with_one_wrong_word_is_none)
 {
-	static const uint32_t at[] = { 0, 4, 8, 12, 16, 20, HEAD_BYTES - 4, HEAD_BYTES - 8 };
+	static const uint32_t at[] = {
+		0, 4, 8, 12, 16, 20, FILE_HEADER_BYTES - 4, FILE_HEADER_BYTES - 8
+	};
 	uint32_t wrong = 0xffffff01, section;
 
 	recording_build(&file, 0, 1, false);
-	ck_assert(head_valid(file.bytes));
+	ck_assert(header_valid(file.bytes));
 	memcpy(&section, file.bytes + 4, sizeof(section));
 	/* The words by their offsets; the section's length at its end, the interface's type and
 	 * length; options of both that end too early, or not at all. */
 	for (unsigned i = 0; i < 8 + 3 + 4; i++) {
-		uint8_t page[HEAD_BYTES];
+		uint8_t page[FILE_HEADER_BYTES];
 		size_t place_of = i < 8	   ? at[i]
 				  : i < 11 ? section - 4 + 4 * (i - 8)
 				  : i < 13 ? 24
@@ -402,7 +405,7 @@ START_TEST(a_head_with_one_wrong_word_is_none)
 			wrong = i % 2 ? 0 : 0xffff0001;
 		memcpy(page, file.bytes, sizeof(page));
 		memcpy(page + place_of, &wrong, sizeof(wrong));
-		ck_assert_msg(!head_valid(page), "at %zu", place_of);
+		ck_assert_msg(!header_valid(page), "at %zu", place_of);
 	}
 }
 END_TEST

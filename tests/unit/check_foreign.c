@@ -4,9 +4,9 @@
 #include "suites.h"
 
 #include "../../daemon/archive/foreign.h"
-#include "../../daemon/archive/head.h"
 #include "../../daemon/archive/repair.h"
 #include "../../daemon/archive/trial.h"
+#include "../../daemon/format/header.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,9 +28,9 @@ static int left_by(const char *name, uint8_t machine, bool packets)
 
 	recording_build(&file, 5, 3, false);
 	memset(other.machine, machine, sizeof(other.machine));
-	head_make(file.bytes, &other, 0, "Linux 6.1", "afcapd");
-	ck_assert(head_valid(file.bytes));
-	place_file(name, file.bytes, packets ? file.size : HEAD_BYTES);
+	recording_header(file.bytes, &other, 0, "Linux 6.1", "afcapd");
+	ck_assert(header_valid(file.bytes));
+	place_file(name, file.bytes, packets ? file.size : FILE_HEADER_BYTES);
 	fd = openat(place.fd, name, O_RDWR);
 	ck_assert_int_ge(fd, 0);
 	return fd;
@@ -44,16 +44,16 @@ static void setup(void)
 
 START_TEST(the_head_says_which_machine_made_it)
 {
-	uint8_t page[HEAD_BYTES];
+	uint8_t page[FILE_HEADER_BYTES];
 
 	memset(place.capture.boot, 9, sizeof(place.capture.boot));
-	head_make(page, &place.capture, 1, "Linux 6.1", "afcapd");
-	ck_assert(head_valid(page));
-	ck_assert_mem_eq(head_machine(page), place.capture.machine, HEAD_ID_BYTES);
-	ck_assert_mem_eq(head_machine(page) + HEAD_ID_BYTES, place.capture.boot, HEAD_ID_BYTES);
-	page[head_machine(page) - page - 4]++; /* another option: of a version that had none */
-	ck_assert(head_valid(page));
-	ck_assert_ptr_null(head_machine(page));
+	recording_header(page, &place.capture, 1, "Linux 6.1", "afcapd");
+	ck_assert(header_valid(page));
+	ck_assert_mem_eq(header_machine(page), place.capture.machine, ID_BYTES);
+	ck_assert_mem_eq(header_machine(page) + ID_BYTES, place.capture.boot, ID_BYTES);
+	page[header_machine(page) - page - 4]++; /* another option: of a version that had none */
+	ck_assert(header_valid(page));
+	ck_assert_ptr_null(header_machine(page));
 }
 END_TEST
 
@@ -144,7 +144,7 @@ START_TEST(repair_leaves_the_files_of_another_machine_alone)
 	ck_assert(!repair_step(&place, &result));
 	ck_assert_uint_eq(result.repaired, 0);
 	ck_assert_int_eq(place_size(LEFT), (int64_t)file.size);
-	ck_assert_int_eq(place_size(SPARE), HEAD_BYTES);
+	ck_assert_int_eq(place_size(SPARE), FILE_HEADER_BYTES);
 	close(left_by(LEFT, 7, true)); /* its own */
 	ck_assert(repair_step(&place, &result));
 	ck_assert_uint_eq(result.repaired, 1);

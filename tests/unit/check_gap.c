@@ -3,7 +3,7 @@
 #include "place.h"
 #include "suites.h"
 
-#include "../../daemon/archive/head.h"
+#include "../../daemon/format/header.h"
 #include "../../daemon/archive/repair.h"
 #include "../../daemon/supervisor/gap.h"
 
@@ -36,17 +36,18 @@ static void steps_until(void)
  * nothing of ours behind its head; 4: one that is held; 5: one that was finished, but not named. */
 START_TEST(of_each_worker_it_is_told_where_its_files_end)
 {
-	static uint8_t other[3 * HEAD_BYTES];
+	static uint8_t other[3 * FILE_HEADER_BYTES];
 	uint64_t first, second;
 	int fd;
 
 	recording_build(&file, 2, 47, false);
 	first = file.chunks[1].last_ns;
 	place_file("eth0-w1-19700101T000000.001000Z.pcapng.partial", file.bytes, file.size);
-	place_file(".eth0-w0-1-1.spare", file.bytes, HEAD_BYTES);
-	place_file("eth0-w2-19700101T000000.001000Z.pcapng.partial", file.bytes, HEAD_BYTES + 1);
-	memcpy(other, file.bytes, HEAD_BYTES);
-	memset(other + HEAD_BYTES, 0x55, sizeof(other) - HEAD_BYTES);
+	place_file(".eth0-w0-1-1.spare", file.bytes, FILE_HEADER_BYTES);
+	place_file("eth0-w2-19700101T000000.001000Z.pcapng.partial", file.bytes,
+		   FILE_HEADER_BYTES + 1);
+	memcpy(other, file.bytes, FILE_HEADER_BYTES);
+	memset(other + FILE_HEADER_BYTES, 0x55, sizeof(other) - FILE_HEADER_BYTES);
 	place_file("eth0-w3-19700101T000000.001000Z.pcapng.partial", other, sizeof(other));
 	place_file("eth0-w4-19700101T000000.001000Z.pcapng.partial", file.bytes, file.size);
 	fd = openat(place.fd, "eth0-w4-19700101T000000.001000Z.pcapng.partial", O_RDWR | O_CLOEXEC);

@@ -188,8 +188,8 @@ static void chunk_check(const uint8_t *c, const struct pcapng_chunk *chunk)
 	uint32_t at = word(c + 4), slot = SLOT_FIRST, captured = 0, truncated = 0;
 	unsigned n = raw.desc->hdr.bh1.num_pkts;
 
-	ck_assert_uint_eq(word(c), PCAPNG_CHUNK_TYPE);
-	ck_assert_uint_eq(word(c + 8), PCAPNG_CHUNK_MAGIC);
+	ck_assert_uint_eq(word(c), CHUNK_TYPE);
+	ck_assert_uint_eq(word(c + 8), CHUNK_MAGIC);
 	ck_assert_uint_eq(word(c + 12), n);
 	ck_assert_uint_eq(word(c + 16), chunk->used);
 	ck_assert_uint_eq(word(c + 20), 3 | 1 << 16);

@@ -3,8 +3,8 @@
 #include "place.h"
 #include "suites.h"
 
-#include "../../daemon/archive/head.h"
 #include "../../daemon/archive/look.h"
+#include "../../daemon/format/header.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,8 +29,9 @@ static void file_fill(void)
 
 	recording_build(&file, 5, 3, false);
 	ck_assert_int_eq(fcntl(fd, F_SETFL, flags & ~O_DIRECT), 0);
-	ck_assert_int_eq(pwrite(fd, file.bytes + HEAD_BYTES, file.size - HEAD_BYTES, HEAD_BYTES),
-			 (ssize_t)(file.size - HEAD_BYTES));
+	ck_assert_int_eq(pwrite(fd, file.bytes + FILE_HEADER_BYTES, file.size - FILE_HEADER_BYTES,
+				FILE_HEADER_BYTES),
+			 (ssize_t)(file.size - FILE_HEADER_BYTES));
 	ck_assert_int_eq(fcntl(fd, F_SETFL, flags), 0);
 	request.file.since_ns = UINT64_C(1770091506789012345);
 	request.file.end = file.chunks[4].end;
@@ -222,7 +223,7 @@ START_TEST(a_first_page_or_chunk_that_is_not_what_was_written_is_found)
 	int flags = fcntl(fd, F_GETFL);
 
 	ck_assert_int_eq(fcntl(fd, F_SETFL, flags & ~O_DIRECT), 0);
-	ck_assert_int_eq(pwrite(fd, "\xff\xff\xff\xff", 4, _i ? HEAD_BYTES : 0), 4);
+	ck_assert_int_eq(pwrite(fd, "\xff\xff\xff\xff", 4, _i ? FILE_HEADER_BYTES : 0), 4);
 	finished();
 	ck_assert_int_eq(result.error, EBADMSG);
 	ck_assert_str_eq(result.name, SUSPECT);
@@ -241,7 +242,7 @@ START_TEST(a_first_chunk_of_zeros_is_found)
 	ck_assert_int_eq(fstat(fd, &st), 0);
 	ck_assert_int_ge(st.st_blocks * 512, (int64_t)place.capture.file_bytes);
 	ck_assert_int_eq(fcntl(fd, F_SETFL, flags & ~O_DIRECT), 0);
-	ck_assert_int_eq(pwrite(fd, zeros, sizeof(zeros), HEAD_BYTES), sizeof(zeros));
+	ck_assert_int_eq(pwrite(fd, zeros, sizeof(zeros), FILE_HEADER_BYTES), sizeof(zeros));
 	finished();
 	ck_assert_int_eq(result.error, EBADMSG);
 	ck_assert_str_eq(result.name, SUSPECT);
@@ -255,8 +256,8 @@ END_TEST
 /* A file that has losses alone. */
 START_TEST(a_file_without_a_packet_is_read_back_too)
 {
-	ck_assert_int_eq(ftruncate(fd, HEAD_BYTES), 0);
-	request.file.end = HEAD_BYTES;
+	ck_assert_int_eq(ftruncate(fd, FILE_HEADER_BYTES), 0);
+	request.file.end = FILE_HEADER_BYTES;
 	finished();
 	ck_assert_int_eq(result.error, 0);
 	ck_assert_str_eq(result.name, FINISHED);

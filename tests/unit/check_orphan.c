@@ -4,11 +4,11 @@
 #include "suites.h"
 
 #include "../../daemon/archive/foreign.h"
-#include "../../daemon/archive/head.h"
 #include "../../daemon/archive/inuse.h"
-#include "../../daemon/archive/retention.h"
 #include "../../daemon/archive/orphan.h"
+#include "../../daemon/archive/retention.h"
 #include "../../daemon/base/config.h"
+#include "../../daemon/format/header.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -44,8 +44,8 @@ static void made_by(const char *name, const char *capture, uint32_t worker, bool
 
 	recording_build(&file, 5, 3, false);
 	snprintf(other.name, sizeof(other.name), "%s", capture);
-	head_make(file.bytes, &other, worker, "Linux 6.1", "afcapd 0.1.0");
-	place_file(name, file.bytes, packets ? file.size : HEAD_BYTES);
+	recording_header(file.bytes, &other, worker, "Linux 6.1", "afcapd 0.1.0");
+	place_file(name, file.bytes, packets ? file.size : FILE_HEADER_BYTES);
 }
 
 /* As often as once a minute. */
@@ -77,7 +77,7 @@ START_TEST(files_of_no_capture_are_repaired_under_their_own_name)
 	ck_assert(!orphan_step(&place, directories, BEGIN));
 	ck_assert(!orphan_step(&place, directories, BEGIN + LEFT - 1));
 	ck_assert_int_eq(place_size(PARTIAL), (int64_t)file.size);
-	ck_assert_int_eq(place_size(SPARE), HEAD_BYTES);
+	ck_assert_int_eq(place_size(SPARE), FILE_HEADER_BYTES);
 	ck_assert(orphan_step(&place, directories, BEGIN + LEFT));
 	ck_assert(!orphan_step(&place, directories, BEGIN + 2 * LEFT));
 	ck_assert_uint_eq(place_count(), 1);
@@ -163,7 +163,7 @@ START_TEST(what_was_held_meanwhile_is_waited_for_again)
 	ck_assert(!orphan_step(&place, directories, BEGIN + 11 * LEFT));
 	ck_assert_int_eq(place_size(PARTIAL), (int64_t)file.size + 100);
 	ck_assert(orphan_step(&place, directories, BEGIN + 12 * LEFT));
-	ck_assert_int_gt(place_size(FINISHED), HEAD_BYTES);
+	ck_assert_int_gt(place_size(FINISHED), FILE_HEADER_BYTES);
 }
 END_TEST
 
@@ -178,7 +178,7 @@ START_TEST(what_is_held_or_in_use_is_left_alone)
 	inuse_begin(used);
 	ck_assert(!stepped_until(BEGIN + 5 * LEFT));
 	ck_assert_int_eq(place_size(PARTIAL), (int64_t)file.size);
-	ck_assert_int_eq(place_size(SPARE), HEAD_BYTES);
+	ck_assert_int_eq(place_size(SPARE), FILE_HEADER_BYTES);
 	ck_assert_uint_eq(place_count(), 2);
 	inuse_end(used);
 	close(used);
@@ -245,7 +245,7 @@ static void no_orphan_make(unsigned kind)
 {
 	made_by(PARTIAL, "gone-1", 3, true);
 	if (kind == 0) { /* another program's */
-		head_make(file.bytes, &place.capture, 3, "Linux 6.1", "afcapdump 1");
+		recording_header(file.bytes, &place.capture, 3, "Linux 6.1", "afcapdump 1");
 		place_file(PARTIAL, file.bytes, file.size);
 	} else if (kind == 1) {
 		place_file(PARTIAL, "somebody's notes", 16);
@@ -289,7 +289,7 @@ START_TEST(another_machines_are_waited_for_as_for_any)
 	memset(place.capture.machine, 7, sizeof(place.capture.machine));
 	ck_assert(!stepped_until(BEGIN + FOREIGN_QUIET_NS - 1));
 	ck_assert_int_eq(place_size(PARTIAL), (int64_t)file.size);
-	ck_assert_int_eq(place_size(SPARE), HEAD_BYTES);
+	ck_assert_int_eq(place_size(SPARE), FILE_HEADER_BYTES);
 }
 END_TEST
 
@@ -300,15 +300,15 @@ START_TEST(budgets_of_captures_neither_count_nor_remove_them)
 
 	made_by(PARTIAL, "gone-1", 3, true);
 	place_file("eth0-w0-" STAMP ".pcapng", file.bytes, file.size);
-	place.capture.disk_budget = file.size + HEAD_BYTES;
-	place.capture.file_bytes = HEAD_BYTES;
+	place.capture.disk_budget = file.size + FILE_HEADER_BYTES;
+	place.capture.file_bytes = FILE_HEADER_BYTES;
 	place.capture.max_age_ns = 1;
 	for (unsigned i = 0; i < 3; i++) {
 		ck_assert(retention_enforce(&place, 0, &result));
 		ck_assert_uint_eq(result.removed, 0);
 		orphan_step(&place, directories, BEGIN + i * LEFT);
 	}
-	ck_assert_int_gt(place_size(FINISHED), HEAD_BYTES);
+	ck_assert_int_gt(place_size(FINISHED), FILE_HEADER_BYTES);
 	ck_assert_int_eq(place_size("eth0-w0-" STAMP ".pcapng"), (int64_t)file.size);
 }
 END_TEST

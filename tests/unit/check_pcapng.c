@@ -53,7 +53,7 @@ static unsigned walk(uint32_t bytes, struct epb *epbs)
 {
 	unsigned n = 0;
 
-	ck_assert_uint_eq(word(buffer), PCAPNG_CHUNK_TYPE);
+	ck_assert_uint_eq(word(buffer), CHUNK_TYPE);
 	for (uint32_t at = 0; at < bytes;) {
 		const uint8_t *b = buffer + at;
 		uint32_t total = word(b + 4);
@@ -132,8 +132,8 @@ START_TEST(the_chunk_header_says_what_is_in_it)
 	pcapng_chunk_add(&chunk, &views[0], &context);
 	pcapng_chunk_add(&chunk, &views[1], &context);
 	bytes = pcapng_chunk_end(&chunk, &context);
-	ck_assert_uint_eq(word(buffer + 4), PCAPNG_CHUNK_HEAD);
-	ck_assert_uint_eq(word(buffer + 8), PCAPNG_CHUNK_MAGIC);
+	ck_assert_uint_eq(word(buffer + 4), CHUNK_HEADER_BYTES);
+	ck_assert_uint_eq(word(buffer + 8), CHUNK_MAGIC);
 	ck_assert_uint_eq(word(buffer + 12), 3);
 	ck_assert_uint_eq(word(buffer + 16), bytes);
 	ck_assert_uint_eq(word(buffer + 20), 3 | 2 << 16);
@@ -166,7 +166,7 @@ START_TEST(a_pad_ends_at_the_alignment_and_is_a_block)
 		if (!n)
 			continue;
 		ck_assert_uint_ge(n, 16);
-		ck_assert_uint_eq(word(buffer), PCAPNG_PAD_TYPE);
+		ck_assert_uint_eq(word(buffer), CHUNK_PAD_TYPE);
 		ck_assert_uint_eq(word(buffer + 4), n);
 		ck_assert_uint_eq(word(buffer + n - 4), n);
 		ck_assert_mem_eq(buffer + 8, zeros, n - 12);
@@ -342,7 +342,7 @@ START_TEST(a_block_in_quarantine_is_kept_as_it_is)
 {
 	struct handblock b = handblock_new(BLOCK_BYTES, 77);
 	uint8_t *kept = malloc(BLOCK_BYTES);
-	uint32_t at = PCAPNG_CHUNK_HEAD, count = 0;
+	uint32_t at = CHUNK_HEADER_BYTES, count = 0;
 	struct afcap_block view;
 
 	handblock_add(&b, 60, 82, 0);
@@ -354,7 +354,7 @@ START_TEST(a_block_in_quarantine_is_kept_as_it_is)
 	pcapng_quarantine(&chunk, &view, BLOCK_BYTES, &context);
 	ck_assert_uint_eq(chunk.packets, 0);
 	ck_assert_uint_eq(chunk.unreadable, 2);
-	ck_assert_uint_eq(word(buffer), PCAPNG_CHUNK_TYPE);
+	ck_assert_uint_eq(word(buffer), CHUNK_TYPE);
 	ck_assert_uint_eq(word(buffer + 12), 0);
 	ck_assert_uint_eq(word(buffer + 16), chunk.used);
 	ck_assert_uint_eq(word(buffer + 24), 77);
@@ -362,7 +362,7 @@ START_TEST(a_block_in_quarantine_is_kept_as_it_is)
 	while (at < chunk.used) {
 		uint32_t total = word(buffer + at + 4);
 
-		ck_assert_uint_eq(word(buffer + at), PCAPNG_RING_TYPE);
+		ck_assert_uint_eq(word(buffer + at), CHUNK_RING_TYPE);
 		ck_assert_uint_le(total, 60000);
 		ck_assert_uint_le(count + total - 12, BLOCK_BYTES);
 		memcpy(kept + count, buffer + at + 8, total - 12);

@@ -3,8 +3,8 @@
 #include "place.h"
 #include "suites.h"
 
-#include "../../daemon/archive/head.h"
 #include "../../daemon/archive/repair.h"
+#include "../../daemon/format/header.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,7 @@
 #define SAMPLES	 50
 
 static struct recording file;
-static uint8_t repaired[RECORDING_MAX + HEAD_STATISTICS_MAX];
+static uint8_t repaired[RECORDING_MAX + HEADER_STATISTICS_MAX];
 static struct message_result result;
 
 static bool step(void)
@@ -145,7 +145,7 @@ START_TEST(a_changed_file_becomes_a_valid_one)
 			size = place_read(PARTIAL, repaired, sizeof(repaired));
 			ck_assert_uint_eq(size, file.size);
 			ck_assert_mem_eq(repaired, file.bytes, size);
-			ck_assert(!head_valid(file.bytes));
+			ck_assert(!header_valid(file.bytes));
 			left++;
 		}
 		place_clear();
@@ -180,7 +180,7 @@ END_TEST
 START_TEST(an_open_file_of_any_name_can_be_repaired)
 {
 	struct recording_found found;
-	struct chunks chunks;
+	struct walk chunks;
 	int fd;
 
 	recording_build(&file, 20, 42, true);
@@ -190,9 +190,9 @@ START_TEST(an_open_file_of_any_name_can_be_repaired)
 	ck_assert_uint_eq(chunks.count, 10);
 	ck_assert(recording_read(repaired, place_read("x", repaired, sizeof(repaired)), &found));
 	ck_assert_int_eq(repair_file(fd, "x", &chunks), REPAIR_FINISHED);
-	ck_assert_int_eq(ftruncate(fd, HEAD_BYTES), 0);
+	ck_assert_int_eq(ftruncate(fd, FILE_HEADER_BYTES), 0);
 	ck_assert_int_eq(repair_file(fd, "x", &chunks), REPAIR_EMPTY);
-	ck_assert_int_eq(place_size("x"), HEAD_BYTES);
+	ck_assert_int_eq(place_size("x"), FILE_HEADER_BYTES);
 	close(fd);
 }
 END_TEST
@@ -207,7 +207,7 @@ START_TEST(a_chunk_need_not_fit_into_memory)
 {
 	const uint32_t data = 256u << 20, total = data + 32, length = 80 + 6 * total;
 	uint32_t head[20] = { 0x8AFCA901, 80, 32473, 6, length, [19] = 80 };
-	struct chunks chunks;
+	struct walk chunks;
 	int fd;
 
 	recording_build(&file, 1, 43, false);
@@ -251,7 +251,7 @@ START_TEST(a_file_that_is_held_is_left_alone)
 
 	recording_build(&file, 3, 45, false);
 	place_file(PARTIAL, file.bytes, file.size);
-	place_file(".eth0-w0-1-1.spare", file.bytes, HEAD_BYTES);
+	place_file(".eth0-w0-1-1.spare", file.bytes, FILE_HEADER_BYTES);
 	fd = openat(place.fd, PARTIAL, O_RDWR | O_CLOEXEC);
 	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
 	ck_assert(step()); /* the spare */

@@ -1,7 +1,7 @@
 /* Output files, for tests. */
 #include "recording.h"
 
-#include "../../daemon/archive/head.h"
+#include "../../daemon/format/header.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +91,23 @@ static void pad_put(struct recording *o, uint32_t total)
 	put32(o, total);
 }
 
+void recording_header(uint8_t *page, const struct message_capture *capture, uint32_t worker,
+		      const char *os, const char *application)
+{
+	const struct header header = { .capture = capture->name,
+				       .worker = worker,
+				       .link_type = capture->link_type,
+				       .interface = capture->interface,
+				       .device = capture->device,
+				       .filter = capture->filter,
+				       .machine = capture->machine,
+				       .boot = capture->boot,
+				       .os = os,
+				       .application = application };
+
+	header_make(page, &header);
+}
+
 void recording_build(struct recording *o, unsigned chunks, unsigned seed, bool finished)
 {
 	static const uint32_t heads[] = { 80, 96, 100, 104 };
@@ -101,15 +118,15 @@ void recording_build(struct recording *o, unsigned chunks, unsigned seed, bool f
 
 	srandom(seed);
 	memset(o, 0, sizeof(*o));
-	head_make(o->bytes, &capture, 0, "Linux", "afcapd");
-	o->size = HEAD_BYTES;
+	recording_header(o->bytes, &capture, 0, "Linux", "afcapd");
+	o->size = FILE_HEADER_BYTES;
 	while (o->count < chunks) {
 		recording_chunk(o, heads[random() % 4], 1 + (unsigned)random() % 8, 300);
 		for (long pads = random() % 3; pads > 0; pads--)
 			pad_put(o, 12 + (uint32_t)random() % 100 * 4);
 	}
 	if (finished)
-		o->size += head_statistics(o->bytes + o->size, &record);
+		o->size += header_statistics(o->bytes + o->size, &record);
 }
 
 static uint32_t word(const uint8_t *p)
@@ -122,11 +139,11 @@ static uint32_t word(const uint8_t *p)
 
 size_t recording_end(const struct recording *o, size_t size)
 {
-	size_t end = HEAD_BYTES;
+	size_t end = FILE_HEADER_BYTES;
 
 	for (unsigned i = 0; i < o->count && o->chunks[i].end <= size; i++)
 		end = o->chunks[i].end;
-	while (end > HEAD_BYTES && end + 8 <= size && word(o->bytes + end) == 0x8AFCA902 &&
+	while (end > FILE_HEADER_BYTES && end + 8 <= size && word(o->bytes + end) == 0x8AFCA902 &&
 	       end + word(o->bytes + end + 4) <= size)
 		end += word(o->bytes + end + 4);
 	return end;

@@ -3,6 +3,8 @@
 #ifndef RECORDING_H
 #define RECORDING_H
 
+#include "../../daemon/base/message.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,6 +24,10 @@ struct recording {
 	unsigned count;
 	struct recording_chunk chunks[RECORDING_CHUNKS];
 };
+
+/* The header of a worker's files, as the archive makes it of what it knows of the capture. */
+void recording_header(uint8_t *page, const struct message_capture *capture, uint32_t worker,
+		      const char *os, const char *application);
 
 /* A head and random chunks of both layouts, with pads between; `finished`: and statistics. The same
  * seed makes the same file. */

@@ -7,10 +7,9 @@
  *                                                     daemon's, SERIAL the file's
  *
  * NAME may hold '-', digits and dots itself: a name is read from the right. */
-#ifndef NAMES_H
-#define NAMES_H
+#ifndef NAME_H
+#define NAME_H
 
-#include "../base/log.h"
 #include "../base/sizes.h"
 
 #include <stdbool.h>
@@ -27,18 +26,7 @@ struct name {
 /* Writes the name of any kind but a spare to `text`, which has FILE_NAME_BYTES. */
 void name_make(char *text, const char *capture, const struct name *name);
 
-/* Whom a line about the file is about, as its name says: where it is no name of ours, about nobody
- * in particular. `capture` has CAPTURE_NAME_BYTES. */
-struct log_subject name_subject(const char *text, char *capture);
-
-#define file_log(name, level, ...)                                                                 \
-	do {                                                                                       \
-		char capture_named[CAPTURE_NAME_BYTES];                                            \
-		struct log_subject about_it = name_subject(name, capture_named);                   \
-                                                                                                   \
-		log_about(level, &about_it, __VA_ARGS__);                                          \
-	} while (0)
-
+/* Likewise, of a spare. */
 void name_make_spare(char *text, const char *capture, uint32_t worker, uint64_t token,
 		     uint64_t serial);
 

@@ -1,12 +1,13 @@
-/* daemon/archive/head.c */
+/* daemon/format/header.c */
+#include "recording.h"
 #include "suites.h"
 
-#include "../../daemon/archive/head.h"
+#include "../../daemon/format/header.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static uint8_t page[HEAD_BYTES + 8];
+static uint8_t page[FILE_HEADER_BYTES + 8];
 
 static uint32_t word(const uint8_t *p)
 {
@@ -53,7 +54,7 @@ START_TEST(a_head_is_a_section_and_an_interface_and_fills_a_page)
 	uint16_t length = 0;
 
 	memset(page, 0xaa, sizeof(page));
-	head_make(page, &capture, 2, "Linux 6.1", "afcapd 0");
+	recording_header(page, &capture, 2, "Linux 6.1", "afcapd 0");
 	ck_assert_uint_eq(word(page), 0x0A0D0D0A);
 	ck_assert_uint_eq(word(page + 8), 0x1A2B3C4D);
 	ck_assert_uint_eq(word(page + word(page + 4) - 4), word(page + 4));
@@ -61,9 +62,9 @@ START_TEST(a_head_is_a_section_and_an_interface_and_fills_a_page)
 	ck_assert_uint_eq(word(idb), 1);
 	ck_assert_uint_eq(word(idb + 8), 1);
 	ck_assert_uint_eq(word(idb + 12), 262144);
-	ck_assert_uint_eq(page[HEAD_BYTES], 0xaa);
-	ck_assert_ptr_eq(filled_from(idb), page + HEAD_BYTES);
-	ck_assert(head_valid(page));
+	ck_assert_uint_eq(page[FILE_HEADER_BYTES], 0xaa);
+	ck_assert_ptr_eq(filled_from(idb), page + FILE_HEADER_BYTES);
+	ck_assert(header_valid(page));
 	/* Whose file it is stands in the section: the interface is one in the files of all workers
 	 */
 	value = option(page + 24, 1, &length);
@@ -89,11 +90,11 @@ START_TEST(an_interface_is_called_as_the_kernel_calls_it)
 
 	memset(page, 0, sizeof(page));
 	strcpy(c.device, "eth0");
-	head_make(page, &c, 0, "Linux 6.1", "afcapd 0");
+	recording_header(page, &c, 0, "Linux 6.1", "afcapd 0");
 	idb = page + word(page + 4);
 	ck_assert_ptr_null(option(idb + 16, 3, &length));
 	strcpy(c.device, "va");
-	head_make(page, &c, 0, "Linux 6.1", "afcapd 0");
+	recording_header(page, &c, 0, "Linux 6.1", "afcapd 0");
 	idb = page + word(page + 4);
 	value = option(idb + 16, 2, &length);
 	ck_assert_uint_eq(length, 2);
@@ -109,14 +110,14 @@ START_TEST(the_longest_filter_fits)
 	struct message_capture c = capture;
 	const uint8_t *idb;
 
-	memset(c.filter, 'x', HEAD_FILTER_MOST);
+	memset(c.filter, 'x', HEADER_FILTER_MAX);
 	memset(c.interface, 'y', sizeof(c.interface) - 1);
 	memset(c.device, 'z', sizeof(c.device) - 1);
-	head_make(page, &c, 63, "Linux with a rather long release name that goes on",
-		  "afcapd 0.1.0");
+	recording_header(page, &c, 63, "Linux with a rather long release name that goes on",
+			 "afcapd 0.1.0");
 	idb = page + word(page + 4);
-	ck_assert_ptr_eq(filled_from(idb), page + HEAD_BYTES);
-	ck_assert(head_valid(page));
+	ck_assert_ptr_eq(filled_from(idb), page + FILE_HEADER_BYTES);
+	ck_assert(header_valid(page));
 }
 END_TEST
 
@@ -124,16 +125,16 @@ END_TEST
 START_TEST(a_head_of_the_first_version_is_valid)
 {
 	const uint32_t section[] = { 0x0A0D0D0A, 32, 0x1A2B3C4D, 1, UINT32_MAX, UINT32_MAX, 0, 32 };
-	const uint32_t total = HEAD_BYTES - 32, fill = total - 16 - 4 - 8;
+	const uint32_t total = FILE_HEADER_BYTES - 32, fill = total - 16 - 4 - 8;
 	uint32_t interface[] = { 1, total, 1, 262144, 19373 | fill << 16, 32473 };
 
 	memset(page, 0, sizeof(page));
 	memcpy(page, section, sizeof(section));
 	memcpy(page + 32, interface, sizeof(interface));
-	memcpy(page + HEAD_BYTES - 4, &total, sizeof(total));
-	ck_assert(head_valid(page));
+	memcpy(page + FILE_HEADER_BYTES - 4, &total, sizeof(total));
+	ck_assert(header_valid(page));
 	page[32 + 4]++;
-	ck_assert(!head_valid(page));
+	ck_assert(!header_valid(page));
 }
 END_TEST
 
@@ -143,20 +144,20 @@ START_TEST(a_head_says_which_captures_it_is)
 
 	snprintf(c.name, sizeof(c.name), "eth0-1");
 	for (unsigned filter = 0; filter < 2; filter++) { /* a long one goes into the comment */
-		head_make(page, &c, 2, "Linux 6.1", "afcapd 0.2.0");
-		ck_assert(head_is_of(page, "eth0-1", 2));
-		ck_assert(!head_is_of(page, "eth0", 2));
-		ck_assert(!head_is_of(page, "eth0-1x", 2));
-		ck_assert(!head_is_of(page, "eth0-1", 0));
-		ck_assert(!head_is_of(page, "eth0-1", 21));
-		head_make(page, &c, 21, "Linux 6.1", "afcapd");
-		ck_assert(!head_is_of(page, "eth0-1", 2));
-		ck_assert(head_is_of(page, "eth0-1", 21));
-		head_make(page, &c, 2, "afcapd", "afcapdump 1");
-		ck_assert(!head_is_of(page, "eth0-1", 2));
-		head_make(page, &c, 2, "afcapd", "");
-		ck_assert(!head_is_of(page, "eth0-1", 2));
-		memset(c.filter, 'x', HEAD_FILTER_MOST + 1);
+		recording_header(page, &c, 2, "Linux 6.1", "afcapd 0.2.0");
+		ck_assert(header_is_of(page, "eth0-1", 2));
+		ck_assert(!header_is_of(page, "eth0", 2));
+		ck_assert(!header_is_of(page, "eth0-1x", 2));
+		ck_assert(!header_is_of(page, "eth0-1", 0));
+		ck_assert(!header_is_of(page, "eth0-1", 21));
+		recording_header(page, &c, 21, "Linux 6.1", "afcapd");
+		ck_assert(!header_is_of(page, "eth0-1", 2));
+		ck_assert(header_is_of(page, "eth0-1", 21));
+		recording_header(page, &c, 2, "afcapd", "afcapdump 1");
+		ck_assert(!header_is_of(page, "eth0-1", 2));
+		recording_header(page, &c, 2, "afcapd", "");
+		ck_assert(!header_is_of(page, "eth0-1", 2));
+		memset(c.filter, 'x', HEADER_FILTER_MAX + 1);
 	}
 }
 END_TEST
@@ -165,7 +166,7 @@ END_TEST
 START_TEST(a_head_of_the_first_version_says_so_too)
 {
 	static const uint32_t section[] = { 0x0A0D0D0A, 44, 0x1A2B3C4D, 1, UINT32_MAX, UINT32_MAX };
-	static const uint32_t total = HEAD_BYTES - 44;
+	static const uint32_t total = FILE_HEADER_BYTES - 44;
 	static const char comment[] = "afcap capture eth0, worker 2";
 	const uint32_t length = sizeof(comment) - 1, fill = total - 16 - 4 - length - 4 - 8;
 	const uint32_t interface[] = { 1, total, 1, 262144, 1 | length << 16 };
@@ -179,28 +180,28 @@ START_TEST(a_head_of_the_first_version_says_so_too)
 	memcpy(page + 44, interface, sizeof(interface));
 	memcpy(page + 64, comment, length);
 	memcpy(page + 64 + length, &filled, 4);
-	memcpy(page + HEAD_BYTES - 4, &total, sizeof(total));
-	ck_assert(head_valid(page));
-	ck_assert(head_is_of(page, "eth0", 2));
-	ck_assert(!head_is_of(page, "eth1", 2));
-	ck_assert(!head_is_of(page, "eth0", 3));
+	memcpy(page + FILE_HEADER_BYTES - 4, &total, sizeof(total));
+	ck_assert(header_valid(page));
+	ck_assert(header_is_of(page, "eth0", 2));
+	ck_assert(!header_is_of(page, "eth1", 2));
+	ck_assert(!header_is_of(page, "eth0", 3));
 	memcpy(page + 64, "a comment that says nothing:", length);
-	ck_assert(head_is_of(page, "eth1", 2));
+	ck_assert(header_is_of(page, "eth1", 2));
 }
 END_TEST
 
 START_TEST(a_pad_that_does_not_fill_the_page_is_none)
 {
-	head_make(page, &capture, 2, "Linux 6.1", "afcapd 0");
+	recording_header(page, &capture, 2, "Linux 6.1", "afcapd 0");
 	for (unsigned i = 0; i < 3; i++) {
 		uint8_t *pad = page + word(page + 4), *at;
 
 		pad += word(pad + 4);
-		at = i == 0 ? pad : i == 1 ? pad + 4 : page + HEAD_BYTES - 4;
+		at = i == 0 ? pad : i == 1 ? pad + 4 : page + FILE_HEADER_BYTES - 4;
 		(*at)++;
-		ck_assert(!head_valid(page));
+		ck_assert(!header_valid(page));
 		(*at)--;
-		ck_assert(head_valid(page));
+		ck_assert(header_valid(page));
 	}
 }
 END_TEST
@@ -212,16 +213,16 @@ START_TEST(a_filter_without_room_is_left_out)
 	const uint8_t *idb, *value;
 	uint16_t length = 0;
 
-	memset(c.filter, 'x', HEAD_FILTER_MOST);
+	memset(c.filter, 'x', HEADER_FILTER_MAX);
 	memset(page, 0, sizeof(page));
-	head_make(page, &c, 63, "Linux 6.1", "afcapd 0");
-	ck_assert(head_valid(page));
+	recording_header(page, &c, 63, "Linux 6.1", "afcapd 0");
+	ck_assert(header_valid(page));
 	idb = page + word(page + 4);
 	ck_assert_ptr_nonnull(option(idb + 16, 11, &length));
-	ck_assert_uint_eq(length, HEAD_FILTER_MOST + 1);
-	c.filter[HEAD_FILTER_MOST] = 'x';
-	head_make(page, &c, 63, "Linux 6.1", "afcapd 0");
-	ck_assert(head_valid(page));
+	ck_assert_uint_eq(length, HEADER_FILTER_MAX + 1);
+	c.filter[HEADER_FILTER_MAX] = 'x';
+	recording_header(page, &c, 63, "Linux 6.1", "afcapd 0");
+	ck_assert(header_valid(page));
 	ck_assert_ptr_null(option(idb + 16, 11, &length));
 	value = option(page + 24, 1, &length);
 	ck_assert_ptr_nonnull(value);
@@ -236,8 +237,8 @@ START_TEST(the_statistics_are_those_of_the_file_alone)
 				 .until_ns = UINT64_C(0x1112131415161718),
 				 .begin = { 100, 10, 90 },
 				 .finish = { 350, 35, 300 } };
-	uint8_t block[HEAD_STATISTICS_MAX];
-	uint32_t bytes = head_statistics(block, &f);
+	uint8_t block[HEADER_STATISTICS_MAX];
+	uint32_t bytes = header_statistics(block, &f);
 	static const struct {
 		uint16_t code;
 		uint64_t value;
@@ -264,10 +265,10 @@ START_TEST(the_statistics_are_those_of_the_file_alone)
 }
 END_TEST
 
-Suite *suite_head(void)
+Suite *suite_header(void)
 {
-	Suite *s = suite_create("head");
-	TCase *t = tcase_create("head");
+	Suite *s = suite_create("header");
+	TCase *t = tcase_create("header");
 
 	tcase_add_test(t, a_head_is_a_section_and_an_interface_and_fills_a_page);
 	tcase_add_test(t, an_interface_is_called_as_the_kernel_calls_it);

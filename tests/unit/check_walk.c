@@ -1,10 +1,10 @@
-/* daemon/archive/chunks.c, also as the fuzz target (tests/fuzz/repair.c) has it. */
+/* daemon/format/walk.c, also as the fuzz target (tests/fuzz/repair.c) has it. */
 #include "../fuzz/fuzz.h"
 #include "recording.h"
 #include "suites.h"
 
-#include "../../daemon/archive/chunks.h"
-#include "../../daemon/archive/head.h"
+#include "../../daemon/format/header.h"
+#include "../../daemon/format/walk.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -37,19 +37,19 @@ static ssize_t memory_read(void *context, void *buffer, size_t bytes, uint64_t o
 	return (ssize_t)bytes;
 }
 
-static int walk_with(struct memory m, uint64_t size, size_t buffer_bytes, struct chunks *chunks)
+static int walk_with(struct memory m, uint64_t size, size_t buffer_bytes, struct walk *chunks)
 {
 	uint8_t *buffer = malloc(buffer_bytes); /* so that a sanitizer sees its end */
-	struct chunks_source source = { memory_read, &m, size, buffer, buffer_bytes };
-	int rc = chunks_walk(&source, chunks);
+	struct walk_source source = { memory_read, &m, size, buffer, buffer_bytes };
+	int rc = walk_chunks(&source, chunks);
 
 	free(buffer);
 	return rc;
 }
 
-static struct chunks walk(size_t size, size_t buffer_bytes)
+static struct walk walk(size_t size, size_t buffer_bytes)
 {
-	struct chunks chunks;
+	struct walk chunks;
 
 	ck_assert_int_eq(walk_with((struct memory){ file.bytes, size, UINT64_MAX }, size,
 				   buffer_bytes, &chunks),
@@ -73,7 +73,7 @@ static uint32_t word(size_t at)
 START_TEST(a_whole_file_is_walked_to_its_end)
 {
 	const struct recording_chunk *last;
-	struct chunks c;
+	struct walk c;
 	unsigned packets = 0;
 
 	recording_build(&file, RECORDING_CHUNKS, 3, _i);
@@ -96,10 +96,10 @@ START_TEST(the_buffer_may_end_anywhere)
 {
 	recording_build(&file, RECORDING_CHUNKS, 4, true);
 	for (size_t size = file.size - 2000; size <= file.size; size++) {
-		struct chunks expected = walk(size, 1 << 20);
+		struct walk expected = walk(size, 1 << 20);
 
-		for (size_t bytes = CHUNKS_BUFFER_MIN; bytes < 1000; bytes += 61) {
-			struct chunks c = walk(size, bytes);
+		for (size_t bytes = WALK_BUFFER_MIN; bytes < 1000; bytes += 61) {
+			struct walk c = walk(size, bytes);
 
 			ck_assert_uint_eq(c.end, expected.end);
 			ck_assert_uint_eq(c.packets, expected.packets);
@@ -127,7 +127,7 @@ START_TEST(a_chunk_with_one_wrong_word_is_not_whole)
 		{ -4, 0 },	   { -4, 36 },
 	};
 	const struct recording_chunk *middle = &file.chunks[1];
-	struct chunks c;
+	struct walk c;
 	size_t at;
 
 	recording_build(&file, 0, 5, false);
@@ -197,9 +197,9 @@ START_TEST(a_file_without_a_whole_chunk_ends_behind_its_head)
 {
 	recording_build(&file, 1, 7, false);
 	for (size_t size = 0; size < file.chunks[0].end; size++) {
-		struct chunks c = walk(size, CHUNKS_BUFFER_MIN);
+		struct walk c = walk(size, WALK_BUFFER_MIN);
 
-		ck_assert_uint_eq(c.end, HEAD_BYTES);
+		ck_assert_uint_eq(c.end, FILE_HEADER_BYTES);
 		ck_assert_uint_eq(c.count, 0);
 		ck_assert(!c.finished);
 	}
@@ -215,7 +215,7 @@ static void put_word(size_t at, uint32_t value)
 START_TEST(a_block_in_quarantine_is_a_chunk)
 {
 	const uint32_t total = 65536 + 12;
-	struct chunks chunks;
+	struct walk chunks;
 	uint64_t end;
 	size_t at;
 
@@ -258,12 +258,12 @@ END_TEST
 
 START_TEST(what_cannot_be_read_is_no_end_of_the_file)
 {
-	struct chunks c = { .end = 77 };
+	struct walk c = { .end = 77 };
 	struct memory m;
 
 	recording_build(&file, 20, 8, true);
-	for (uint64_t at = HEAD_BYTES; at < file.size; at += 97) {
-		size_t bytes = CHUNKS_BUFFER_MIN + at % 1000;
+	for (uint64_t at = FILE_HEADER_BYTES; at < file.size; at += 97) {
+		size_t bytes = WALK_BUFFER_MIN + at % 1000;
 
 		m = (struct memory){ file.bytes, file.size, at };
 		/* It may lie in a packet, where nobody looks */
@@ -288,9 +288,9 @@ START_TEST(changed_files_are_walked)
 	size_t bytes;
 
 	recording_build(&file, 4, 9, true);
-	bytes = 1 + file.size - HEAD_BYTES;
+	bytes = 1 + file.size - FILE_HEADER_BYTES;
 	for (unsigned i = 0; i < MUTATIONS; i++) {
-		memcpy(input + 1, file.bytes + HEAD_BYTES, bytes - 1);
+		memcpy(input + 1, file.bytes + FILE_HEADER_BYTES, bytes - 1);
 		input[0] = (uint8_t)i;
 		for (unsigned k = 0; k <= i % 4; k++)
 			input[1 + (size_t)random() % (bytes - 1)] = (uint8_t)random();
@@ -299,10 +299,10 @@ START_TEST(changed_files_are_walked)
 }
 END_TEST
 
-Suite *suite_chunks(void)
+Suite *suite_walk(void)
 {
-	Suite *s = suite_create("chunks");
-	TCase *t = tcase_create("chunks");
+	Suite *s = suite_create("walk");
+	TCase *t = tcase_create("walk");
 
 	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, a_whole_file_is_walked_to_its_end, 0, 2);

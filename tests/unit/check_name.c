@@ -1,7 +1,7 @@
-/* daemon/archive/names.c */
+/* daemon/format/name.c */
 #include "suites.h"
 
-#include "../../daemon/archive/names.h"
+#include "../../daemon/format/name.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -270,34 +270,10 @@ START_TEST(a_name_that_is_read_is_the_one_that_is_made)
 }
 END_TEST
 
-START_TEST(a_name_says_whom_it_is_about)
+Suite *suite_name(void)
 {
-	static const struct {
-		const char *text, *capture;
-		int worker;
-	} names[] = {
-		{ "eth0-w3-20240101T000000.000000Z.pcapng", "eth0", 3 },
-		{ "a-w1-b-w12-20240101T000000.000000Z.pcapng.partial", "a-w1-b", 12 },
-		{ ".eth0-w0-18ebcc8d0850a441-1.spare", "eth0", 0 },
-		{ "something else", "", -1 },
-		{ "a-name-that-is-longer-than-any-capture-may-be-w1-x", "", -1 },
-	};
-	char capture[CAPTURE_NAME_BYTES];
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		struct log_subject about = name_subject(names[i].text, capture);
-
-		ck_assert_str_eq(about.capture, names[i].capture);
-		ck_assert_int_eq(about.worker, names[i].worker);
-		ck_assert_str_eq(about.file, names[i].text);
-	}
-}
-END_TEST
-
-Suite *suite_names(void)
-{
-	Suite *s = suite_create("names");
-	TCase *t = tcase_create("names");
+	Suite *s = suite_create("name");
+	TCase *t = tcase_create("name");
 	int n = sizeof(known) / sizeof(*known);
 
 	tcase_add_loop_test(t, a_name_is_read_as_it_was_made, 0, n);
@@ -310,6 +286,5 @@ Suite *suite_names(void)
 	tcase_add_test(t, captures_with_similar_names_do_not_meet);
 	tcase_add_loop_test(t, a_name_that_is_read_is_the_one_that_is_made, 0, n);
 	suite_add_tcase(s, t);
-	tcase_add_test(t, a_name_says_whom_it_is_about);
 	return s;
 }

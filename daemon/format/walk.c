@@ -1,51 +1,27 @@
 /* The walk over chunks. */
-#include "chunks.h"
-#include "head.h"
+#include "walk.h"
+#include "chunk.h"
+#include "header.h"
+
+#include "../base/bytes.h"
 
 #include <errno.h>
-#include <string.h>
 
-#define CHUNK_TYPE	0x8AFCA901u
-#define PAD_TYPE	0x8AFCA902u
-#define RING_TYPE	0x8AFCA903u
-#define EPB_TYPE	6u
-#define STATISTICS_TYPE 5u
-#define CHUNK_MAGIC	32473u
-#define CHUNK_HEAD	80u /* at least */
-#define BLOCK_MIN	12u
-#define EPB_HEAD	28u
-#define EPB_MIN		32u
-#define STATISTICS_HEAD 20u
+#define STATISTICS_HEADER 20u /* of the block, in front of its options */
 
 /* The part of the file that is in the buffer. */
 struct window {
-	const struct chunks_source *source;
+	const struct walk_source *source;
 	uint64_t start;
 	size_t used;
 	int error;
 };
 
-static uint32_t get32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static uint64_t get64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-/* Up to CHUNKS_BUFFER_MIN bytes at `offset`; the caller saw that they lie within the file. Borrowed
+/* Up to WALK_BUFFER_MIN bytes at `offset`; the caller saw that they lie within the file. Borrowed
  * until the next call. NULL: they cannot be read, w->error says why. */
 static const uint8_t *window_at(struct window *w, uint64_t offset, size_t bytes)
 {
-	const struct chunks_source *s = w->source;
+	const struct walk_source *s = w->source;
 
 	if (offset >= w->start && offset - w->start <= w->used &&
 	    bytes <= w->used - (size_t)(offset - w->start))
@@ -79,24 +55,24 @@ static uint32_t block_whole(struct window *w, uint64_t at, uint64_t end, uint32_
 
 	if (!p || get32(p) != type)
 		return 0;
-	total = get32(p + 4);
+	total = get32(p + BLOCK_AT_LENGTH);
 	if (total % 4 || total < min || total > end - at)
 		return 0;
-	p = window_at(w, at + total - 4, 4);
+	p = window_at(w, at + total - BLOCK_TAIL_BYTES, BLOCK_TAIL_BYTES);
 	return p && get32(p) == total ? total : 0;
 }
 
 /* The length of a packet's block, or 0. */
 static uint32_t epb_whole(struct window *w, uint64_t at, uint64_t end)
 {
-	const uint8_t *p = end - at < EPB_MIN ? NULL : window_at(w, at, EPB_HEAD);
+	const uint8_t *p = end - at < EPB_BYTES ? NULL : window_at(w, at, EPB_HEADER_BYTES);
 
 	/* Before the length behind the packet: so the window moves forward only. The file has one
 	 * interface, number 0: readers give a file up that names another. */
-	if (!p || get32(p + 8) != 0 || get32(p + 4) < EPB_MIN ||
-	    get32(p + 20) > get32(p + 4) - EPB_MIN)
+	if (!p || get32(p + EPB_AT_INTERFACE) != 0 || get32(p + BLOCK_AT_LENGTH) < EPB_BYTES ||
+	    get32(p + EPB_AT_CAPTURED) > get32(p + BLOCK_AT_LENGTH) - EPB_BYTES)
 		return 0;
-	return block_whole(w, at, end, EPB_TYPE, EPB_MIN);
+	return block_whole(w, at, end, BLOCK_PACKET, EPB_BYTES);
 }
 
 /* Behind the pieces of a ring block of which workers died; version 0.1.0 made one of it. */
@@ -104,30 +80,33 @@ static uint64_t ring_pieces_end(struct window *w, uint64_t at, uint64_t end)
 {
 	uint32_t total;
 
-	while (at < end && (total = block_whole(w, at, end, RING_TYPE, BLOCK_MIN)))
+	while (at < end && (total = block_whole(w, at, end, CHUNK_RING_TYPE, BLOCK_BYTES_MIN)))
 		at += total;
 	return at;
 }
 
-static bool chunk_head_valid(uint32_t bytes)
+static bool header_length_valid(uint32_t bytes)
 {
-	return bytes == CHUNK_HEAD || bytes == 96 || bytes == 100 || bytes == 104;
+	return bytes == CHUNK_HEADER_BYTES || (bytes >= CHUNK_HEADER_INPLACE_MIN &&
+					       bytes <= CHUNK_HEADER_INPLACE_MAX && bytes % 4 == 0);
 }
 
 /* Adds the chunk at `at`. False where there is none, or a part of one. */
-static bool chunk_add(struct window *w, uint64_t at, struct chunks *chunks)
+static bool chunk_add(struct window *w, uint64_t at, struct walk *walk)
 {
 	uint64_t size = w->source->size, end, packet, first_ns, last_ns, drops;
-	uint32_t head = block_whole(w, at, size, CHUNK_TYPE, CHUNK_HEAD), packets, found = 0;
-	const uint8_t *p = chunk_head_valid(head) ? window_at(w, at, CHUNK_HEAD) : NULL;
+	uint32_t head = block_whole(w, at, size, CHUNK_TYPE, CHUNK_HEADER_BYTES), packets,
+		 found = 0;
+	const uint8_t *p = header_length_valid(head) ? window_at(w, at, CHUNK_HEADER_BYTES) : NULL;
 
-	if (!p || get32(p + 8) != CHUNK_MAGIC || get32(p + 16) < head || get32(p + 16) > size - at)
+	if (!p || get32(p + CHUNK_AT_MAGIC) != CHUNK_MAGIC || get32(p + CHUNK_AT_LENGTH) < head ||
+	    get32(p + CHUNK_AT_LENGTH) > size - at)
 		return false;
-	packets = get32(p + 12);
-	end = at + get32(p + 16);
-	first_ns = get64(p + 32);
-	drops = get64(p + 48);
-	last_ns = get64(p + 64);
+	packets = get32(p + CHUNK_AT_PACKETS);
+	end = at + get32(p + CHUNK_AT_LENGTH);
+	first_ns = get64(p + CHUNK_AT_FIRST_NS);
+	drops = get64(p + CHUNK_AT_DROPS);
+	last_ns = get64(p + CHUNK_AT_LAST_NS);
 	packet = at + head;
 	if (packets == 0)
 		packet = ring_pieces_end(w, packet, end);
@@ -140,14 +119,14 @@ static bool chunk_add(struct window *w, uint64_t at, struct chunks *chunks)
 	}
 	if (found != packets)
 		return false;
-	if (chunks->count++ == 0) {
-		chunks->first_ns = first_ns;
-		chunks->first_drops = drops;
+	if (walk->count++ == 0) {
+		walk->first_ns = first_ns;
+		walk->first_drops = drops;
 	}
-	chunks->packets += packets;
-	chunks->last_ns = last_ns;
-	chunks->last_drops = drops;
-	chunks->end = end;
+	walk->packets += packets;
+	walk->last_ns = last_ns;
+	walk->last_drops = drops;
+	walk->end = end;
 	return true;
 }
 
@@ -155,15 +134,15 @@ static bool chunk_add(struct window *w, uint64_t at, struct chunks *chunks)
 static bool statistics_end(struct window *w, uint64_t at)
 {
 	uint64_t size = w->source->size;
-	uint32_t total = block_whole(w, at, size, STATISTICS_TYPE, STATISTICS_HEAD + 8), option;
+	uint32_t total = block_whole(w, at, size, BLOCK_STATISTICS, STATISTICS_HEADER + 8), option;
 	const uint8_t *p;
 
-	if (!total || total != size - at || total > HEAD_STATISTICS_MAX)
+	if (!total || total != size - at || total > HEADER_STATISTICS_MAX)
 		return false;
 	p = window_at(w, at, total);
 	if (!p || get32(p + 8) != 0)
 		return false;
-	for (option = STATISTICS_HEAD; option <= total - 8;) {
+	for (option = STATISTICS_HEADER; option <= total - 8;) {
 		uint32_t word = get32(p + option), length = word >> 16;
 
 		if (word == 0)
@@ -176,17 +155,18 @@ static bool statistics_end(struct window *w, uint64_t at)
 static bool cut_short(struct window *w, uint64_t at)
 {
 	uint64_t left = w->source->size > at ? w->source->size - at : 0;
-	const uint8_t *p = left < CHUNK_HEAD ? NULL : window_at(w, at, CHUNK_HEAD);
+	const uint8_t *p = left < CHUNK_HEADER_BYTES ? NULL : window_at(w, at, CHUNK_HEADER_BYTES);
 
-	return left < CHUNK_HEAD ||
-	       (p && get32(p) == CHUNK_TYPE && get32(p + 8) == CHUNK_MAGIC && get32(p + 16) > left);
+	return left < CHUNK_HEADER_BYTES ||
+	       (p && get32(p) == CHUNK_TYPE && get32(p + CHUNK_AT_MAGIC) == CHUNK_MAGIC &&
+		get32(p + CHUNK_AT_LENGTH) > left);
 }
 
-int chunks_walk(const struct chunks_source *source, struct chunks *chunks)
+int walk_chunks(const struct walk_source *source, struct walk *walk)
 {
 	struct window w = { .source = source };
-	struct chunks found = { .end = HEAD_BYTES };
-	uint64_t at = HEAD_BYTES;
+	struct walk found = { .end = FILE_HEADER_BYTES };
+	uint64_t at = FILE_HEADER_BYTES;
 
 	while (at < source->size && !w.error) {
 		uint32_t pad;
@@ -195,7 +175,8 @@ int chunks_walk(const struct chunks_source *source, struct chunks *chunks)
 			at = found.end;
 			continue;
 		}
-		pad = w.error ? 0 : block_whole(&w, at, source->size, PAD_TYPE, BLOCK_MIN);
+		pad = w.error ? 0
+			      : block_whole(&w, at, source->size, CHUNK_PAD_TYPE, BLOCK_BYTES_MIN);
 		if (!pad) {
 			found.finished = !w.error && statistics_end(&w, at);
 			break;
@@ -207,6 +188,6 @@ int chunks_walk(const struct chunks_source *source, struct chunks *chunks)
 	if (!w.error)
 		found.cut_short = cut_short(&w, at);
 	if (!w.error)
-		*chunks = found;
+		*walk = found;
 	return w.error;
 }

@@ -1,10 +1,11 @@
 /* SHB, IDB, ISB. */
-#include "head.h"
+#include "header.h"
+#include "chunk.h"
+
+#include "../base/bytes.h"
 
 #include <stdio.h>
 #include <string.h>
-
-enum block_type { BLOCK_INTERFACE = 1, BLOCK_STATISTICS = 5, BLOCK_SECTION = 0x0A0D0D0A };
 
 enum option_code {
 	OPTION_END = 0,
@@ -25,15 +26,13 @@ enum option_code {
 	ISB_USRDELIV = 8,
 };
 
-#define PAD_TYPE	0x8AFCA902u
-#define PAD_LEAST	12u
-#define SNAPLEN		262144u /* libpcap refuses files whose interfaces have different ones */
-#define TEXT_MAX	255u
-#define COMMENT_BEGIN	"afcap capture"
-#define COMMENT		COMMENT_BEGIN " %.32s, worker %u"
-#define BYTE_ORDER_MARK 0x1A2B3C4Du
-#define SECTION_HEAD	24u /* of the block, in front of its options */
-#define INTERFACE_HEAD	16u
+#define SNAPLEN		 262144u /* libpcap refuses files whose interfaces have different ones */
+#define TEXT_MAX	 255u
+#define COMMENT_BEGIN	 "afcap capture"
+#define COMMENT		 COMMENT_BEGIN " %.32s, worker %u"
+#define BYTE_ORDER_MARK	 0x1A2B3C4Du
+#define SECTION_HEADER	 24u /* of the block, in front of its options */
+#define INTERFACE_HEADER 16u
 
 /* A block under construction: length words are written by block_end(). */
 struct block {
@@ -42,13 +41,13 @@ struct block {
 
 static void add16(struct block *b, uint16_t v)
 {
-	memcpy(b->at, &v, sizeof(v));
+	put16(b->at, v);
 	b->at += sizeof(v);
 }
 
 static void add32(struct block *b, uint32_t v)
 {
-	memcpy(b->at, &v, sizeof(v));
+	put32(b->at, v);
 	b->at += sizeof(v);
 }
 
@@ -100,28 +99,27 @@ static uint8_t *block_end(struct block *b)
 	add32(b, OPTION_END);
 	total = (uint32_t)(b->at - b->start) + 4;
 	add32(b, total);
-	memcpy(b->start + 4, &total, sizeof(total));
+	put32(b->start + BLOCK_AT_LENGTH, total);
 	return b->at;
 }
 
 /* A block that readers pass over, up to `end`. */
 static void pad_put(uint8_t *at, uint8_t *end)
 {
-	struct block b = block_begin(at, PAD_TYPE);
+	struct block b = block_begin(at, CHUNK_PAD_TYPE);
 	uint32_t total = (uint32_t)(end - at);
 
-	memset(b.at, 0, total - PAD_LEAST);
-	memcpy(at + 4, &total, sizeof(total));
-	memcpy(end - 4, &total, sizeof(total));
+	memset(b.at, 0, total - BLOCK_BYTES_MIN);
+	put32(at + BLOCK_AT_LENGTH, total);
+	put32(end - BLOCK_TAIL_BYTES, total);
 }
 
-void head_make(uint8_t *page, const struct message_capture *capture, uint32_t worker,
-	       const char *os, const char *application)
+void header_make(uint8_t *page, const struct header *h)
 {
 	struct block b = block_begin(page, BLOCK_SECTION);
-	uint8_t filter[HEAD_FILTER_MOST + 1] = { 0 }, resolution = 9; /* 10^-9 s */
-	size_t filter_length = strnlen(capture->filter, FILTER_BYTES - 1);
-	uint8_t ids[2 * HEAD_ID_BYTES];
+	uint8_t filter[HEADER_FILTER_MAX + 1] = { 0 }, resolution = 9; /* 10^-9 s */
+	size_t filter_length = strlen(h->filter);
+	uint8_t ids[2 * ID_BYTES];
 	char text[INTERFACE_BYTES + 64];
 
 	add32(&b, BYTE_ORDER_MARK);
@@ -129,56 +127,47 @@ void head_make(uint8_t *page, const struct message_capture *capture, uint32_t wo
 	add16(&b, 0);
 	add32(&b, UINT32_MAX); /* section length: unknown */
 	add32(&b, UINT32_MAX);
-	option_text(&b, SHB_OS, os);
-	option_text(&b, SHB_USERAPPL, application);
+	option_text(&b, SHB_OS, h->os);
+	option_text(&b, SHB_USERAPPL, h->application);
 	/* Not with the interface, which is the same for all workers: who merges their files gets
 	 * one */
-	snprintf(text, sizeof(text), COMMENT, capture->name, worker);
-	if (filter_length > HEAD_FILTER_MOST) /* cut it would be another one */
+	snprintf(text, sizeof(text), COMMENT, h->capture, h->worker);
+	if (filter_length > HEADER_FILTER_MAX) /* cut it would be another one */
 		snprintf(text + strlen(text), sizeof(text) - strlen(text),
 			 ", filter of %zu characters not shown", filter_length);
 	option_text(&b, OPTION_COMMENT, text);
-	memcpy(ids, capture->machine, HEAD_ID_BYTES);
-	memcpy(ids + HEAD_ID_BYTES, capture->boot, HEAD_ID_BYTES);
+	memcpy(ids, h->machine, ID_BYTES);
+	memcpy(ids + ID_BYTES, h->boot, ID_BYTES);
 	option_add(&b, SHB_MACHINE, ids, sizeof(ids));
 	b = block_begin(block_end(&b), BLOCK_INTERFACE);
-	add16(&b, (uint16_t)capture->link_type);
+	add16(&b, (uint16_t)h->link_type);
 	add16(&b, 0);
 	add32(&b, SNAPLEN);
-	option_text(&b, IF_NAME, *capture->device ? capture->device : capture->interface);
-	if (*capture->device && strcmp(capture->device, capture->interface) != 0) {
-		snprintf(text, sizeof(text), "configured as %s", capture->interface);
+	option_text(&b, IF_NAME, *h->device ? h->device : h->interface);
+	if (*h->device && strcmp(h->device, h->interface) != 0) {
+		snprintf(text, sizeof(text), "configured as %s", h->interface);
 		option_text(&b, IF_DESCRIPTION, text);
 	}
 	option_add(&b, IF_TSRESOL, &resolution, 1);
-	if (filter_length && filter_length <= HEAD_FILTER_MOST) {
-		memcpy(filter + 1, capture->filter,
-		       filter_length); /* first byte 0: libpcap's syntax */
+	if (filter_length && filter_length <= HEADER_FILTER_MAX) {
+		memcpy(filter + 1, h->filter, filter_length); /* first byte 0: libpcap's syntax */
 		option_add(&b, IF_FILTER, filter, filter_length + 1);
 	}
-	option_text(&b, IF_OS, os);
-	pad_put(block_end(&b), page + HEAD_BYTES);
-}
-
-static uint32_t word_at(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
+	option_text(&b, IF_OS, h->os);
+	pad_put(block_end(&b), page + FILE_HEADER_BYTES);
 }
 
 /* The length of a block of this type among `left` bytes whose options stand behind `head`; 0 where
  * there is none. */
 static uint32_t block_valid(const uint8_t *p, uint32_t left, uint32_t type, uint32_t head)
 {
-	uint32_t total = left < head + 8 ? 0 : word_at(p + 4);
+	uint32_t total = left < head + 8 ? 0 : get32(p + 4);
 
-	if (total < head + 8 || total > left || total % 4 || word_at(p) != type ||
-	    word_at(p + total - 4) != total)
+	if (total < head + 8 || total > left || total % 4 || get32(p) != type ||
+	    get32(p + total - 4) != total)
 		return 0;
 	for (uint32_t at = head; at <= total - 8;) {
-		uint32_t option = word_at(p + at);
+		uint32_t option = get32(p + at);
 
 		if (option == OPTION_END)
 			return at == total - 8 ? total : 0;
@@ -190,8 +179,8 @@ static uint32_t block_valid(const uint8_t *p, uint32_t left, uint32_t type, uint
 /* Whether a pad, of zeros, fills the `left` bytes. */
 static bool pad_valid(const uint8_t *p, uint32_t left)
 {
-	if (left < PAD_LEAST || word_at(p) != PAD_TYPE || word_at(p + 4) != left ||
-	    word_at(p + left - 4) != left)
+	if (left < BLOCK_BYTES_MIN || get32(p) != CHUNK_PAD_TYPE || get32(p + 4) != left ||
+	    get32(p + left - 4) != left)
 		return false;
 	for (uint32_t at = 8; at < left - 4; at++)
 		if (p[at])
@@ -199,20 +188,22 @@ static bool pad_valid(const uint8_t *p, uint32_t left)
 	return true;
 }
 
-bool head_valid(const uint8_t *page)
+bool header_valid(const uint8_t *page)
 {
 	static const uint32_t section[] = { BYTE_ORDER_MARK, 1, UINT32_MAX, UINT32_MAX };
-	uint32_t at = block_valid(page, HEAD_BYTES, BLOCK_SECTION, SECTION_HEAD), interface;
+	uint32_t at = block_valid(page, FILE_HEADER_BYTES, BLOCK_SECTION, SECTION_HEADER),
+		 interface;
 
 	if (!at || memcmp(page + 8, section, sizeof(section)) != 0)
 		return false;
-	interface = block_valid(page + at, HEAD_BYTES - at, BLOCK_INTERFACE, INTERFACE_HEAD);
+	interface =
+		block_valid(page + at, FILE_HEADER_BYTES - at, BLOCK_INTERFACE, INTERFACE_HEADER);
 	at += interface;
-	return interface && (at == HEAD_BYTES /* version 0.1.0: filled by an option */ ||
-			     pad_valid(page + at, HEAD_BYTES - at));
+	return interface && (at == FILE_HEADER_BYTES /* version 0.1.0: filled by an option */ ||
+			     pad_valid(page + at, FILE_HEADER_BYTES - at));
 }
 
-bool head_begun(const uint8_t *page, uint32_t bytes)
+bool header_begun(const uint8_t *page, uint32_t bytes)
 {
 	uint32_t zeros = 0;
 
@@ -220,10 +211,10 @@ bool head_begun(const uint8_t *page, uint32_t bytes)
 		zeros++;
 	if (zeros == bytes)
 		return true;
-	if (bytes < SECTION_HEAD)
-		return bytes < 4 || word_at(page) == BLOCK_SECTION;
-	return word_at(page) == BLOCK_SECTION && word_at(page + 8) == BYTE_ORDER_MARK &&
-	       (word_at(page + 4) > bytes || memmem(page, bytes, "afcap", 5));
+	if (bytes < SECTION_HEADER)
+		return bytes < 4 || get32(page) == BLOCK_SECTION;
+	return get32(page) == BLOCK_SECTION && get32(page + 8) == BYTE_ORDER_MARK &&
+	       (get32(page + 4) > bytes || memmem(page, bytes, "afcap", 5));
 }
 
 /* An option of a valid head. */
@@ -236,20 +227,20 @@ struct option {
  * any more. */
 static bool option_next(const uint8_t *page, uint32_t *at, struct option *option)
 {
-	uint32_t word = word_at(page + *at);
+	uint32_t word = get32(page + *at);
 
 	*option = (struct option){ page + *at + 4, word & 0xffff, word >> 16 };
 	*at += 4 + (option->length + 3) / 4 * 4;
 	return word != OPTION_END;
 }
 
-const uint8_t *head_machine(const uint8_t *page)
+const uint8_t *header_machine(const uint8_t *page)
 {
-	uint32_t at = SECTION_HEAD;
+	uint32_t at = SECTION_HEADER;
 	struct option option;
 
 	while (option_next(page, &at, &option))
-		if (option.code == SHB_MACHINE && option.length == 2 * HEAD_ID_BYTES)
+		if (option.code == SHB_MACHINE && option.length == 2 * ID_BYTES)
 			return option.value;
 	return NULL;
 }
@@ -264,9 +255,9 @@ static bool option_begins(const struct option *option, const char *text)
 }
 
 /* Version 0.1.0 had the comment with the interface. */
-bool head_is_of(const uint8_t *page, const char *capture, uint32_t worker)
+bool header_is_of(const uint8_t *page, const char *capture, uint32_t worker)
 {
-	const uint32_t begins[] = { SECTION_HEAD, word_at(page + 4) + INTERFACE_HEAD };
+	const uint32_t begins[] = { SECTION_HEADER, get32(page + 4) + INTERFACE_HEADER };
 	char text[CAPTURE_NAME_BYTES + 64];
 	struct option option;
 	bool ours = false;
@@ -275,7 +266,7 @@ bool head_is_of(const uint8_t *page, const char *capture, uint32_t worker)
 	for (unsigned i = 0; i < 2; i++)
 		for (uint32_t at = begins[i]; option_next(page, &at, &option);) {
 			if (i == 0 && option.code == SHB_USERAPPL)
-				ours = option_begins(&option, HEAD_PROGRAM);
+				ours = option_begins(&option, HEADER_PROGRAM);
 			if (option.code == OPTION_COMMENT &&
 			    option_begins(&option, COMMENT_BEGIN) && !option_begins(&option, text))
 				return false;
@@ -283,7 +274,7 @@ bool head_is_of(const uint8_t *page, const char *capture, uint32_t worker)
 	return ours;
 }
 
-uint32_t head_statistics(uint8_t *block, const struct ledger_file *file)
+uint32_t header_statistics(uint8_t *block, const struct ledger_file *file)
 {
 	struct block b = block_begin(block, BLOCK_STATISTICS);
 	uint64_t drops = file->finish.drops - file->begin.drops;

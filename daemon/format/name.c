@@ -1,11 +1,10 @@
 /* Names of files, there and back. */
-#include "names.h"
+#include "name.h"
 
 #include "../base/config.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -221,20 +220,4 @@ bool name_read(struct name *name, const char *text, char *capture)
 	*name = found;
 	memcpy(capture, named, sizeof(named));
 	return true;
-}
-
-struct log_subject name_subject(const char *text, char *capture)
-{
-	struct log_subject about = { .capture = capture, .worker = -1, .file = text };
-	const char *end = NULL, *begin = text + (*text == '.');
-
-	for (const char *p = begin; (p = strstr(p, "-w")); p++)
-		end = p;
-	*capture = '\0';
-	if (!end || end - begin >= CAPTURE_NAME_BYTES)
-		return about;
-	memcpy(capture, begin, (size_t)(end - begin));
-	capture[end - begin] = '\0';
-	about.worker = atoi(end + strlen("-w"));
-	return about;
 }
