@@ -26,13 +26,15 @@ struct ringloop {
 	struct afcap *ring;
 	struct ledger *ledger;
 	const struct message_worker *what;
-	int notify;
+	struct crossing crossing;
+
+	/* The main thread's */
 	pthread_t thread;
 	sem_t made, go;
 	bool running;
-	atomic_bool draining, stopping;
-	atomic_int link, fatal;	       /* the news */
-	atomic_bool statistics_wanted; /* the kernel's, read anew by the main thread */
+	bool first_there; /* the first file was handed over */
+
+	/* The ring thread's */
 	bool statistics_asked;
 	unsigned rested; /* for that, in a row */
 
@@ -60,14 +62,16 @@ int ringloop_new(struct ringloop **out, struct afcap *ring, struct ledger *ledge
 
 	if (!loop)
 		return -ENOMEM;
-	*loop = (struct ringloop){ .ring = ring, .ledger = ledger, .what = what, .notify = notify };
+	*loop = (struct ringloop){
+		.ring = ring, .ledger = ledger, .what = what, .crossing.notify = notify
+	};
 	loop->totals = ledger_totals(ledger);
 	loop->flush_bytes = what->block_bytes / 2;
 	loop->held_max = what->blocks / 2 ? what->blocks / 2 : 1;
 	loop->held = calloc(loop->held_max, sizeof(*loop->held));
 	/* A chunk below flush_bytes takes one more block. */
-	if (!loop->held || writer_init(&loop->writer, what, ledger,
-				       what->block_bytes + loop->flush_bytes, notify)) {
+	if (!loop->held || writer_init(&loop->writer, what, ledger, &loop->crossing,
+				       what->block_bytes + loop->flush_bytes)) {
 		free(loop->held);
 		free(loop);
 		return -ENOMEM;
@@ -76,39 +80,51 @@ int ringloop_new(struct ringloop **out, struct afcap *ring, struct ledger *ledge
 	return 0;
 }
 
+/* Whom it goes to: the thread's current one before it runs; the first one, late; the next one. */
+static bool file_give(struct ringloop *loop, const struct crossing_file *file)
+{
+	if (!loop->running && loop->writer.current.fd < 0 &&
+	    file->serial == loop->totals.current.serial) {
+		loop->first_there = true;
+		writer_begin(&loop->writer, file);
+		return true;
+	}
+	if (loop->running && !loop->first_there) {
+		loop->first_there = true;
+		crossing_late_give(&loop->crossing, file);
+		return true;
+	}
+	return crossing_spare_give(&loop->crossing, file);
+}
+
 int ringloop_file(struct ringloop *loop, const struct message_file *file, int fd)
 {
-	int rc = writer_file(&loop->writer, &loop->totals, file, fd, loop->running);
+	const struct crossing_file f = { file->serial, fd, file->align };
 
-	if (rc == 0 && loop->running)
+	if (fd < 0 || f.align < WRITER_ALIGN_MIN || f.align > WRITER_ALIGN_MAX ||
+	    (f.align & (f.align - 1)) || !file_give(loop, &f))
+		return -EINVAL;
+	if (loop->running)
 		afcap_wake(loop->ring); /* it may have been waited for */
-	return rc;
+	return 0;
 }
 
 bool ringloop_ready(const struct ringloop *loop)
 {
 	return !writes(loop) || loop->writer.current.fd >= 0 ||
-	       atomic_load(&loop->writer.suspended);
+	       atomic_load(&loop->crossing.suspended);
 }
 
 void ringloop_suspend(struct ringloop *loop, bool suspended)
 {
-	atomic_store(&loop->writer.suspended, suspended);
+	atomic_store(&loop->crossing.suspended, suspended);
 }
 
 void ringloop_rotate(struct ringloop *loop)
 {
-	atomic_store(&loop->writer.rotate, true);
+	atomic_store(&loop->crossing.rotate, true);
 	if (loop->running)
 		afcap_wake(loop->ring);
-}
-
-static void loop_notify(struct ringloop *loop)
-{
-	uint64_t one = 1;
-	ssize_t n = write(loop->notify, &one, sizeof(one));
-
-	(void)n; /* full: the main thread has been told */
 }
 
 /* What `totals` says is true from here on. A kill before: the next worker makes the same bytes
@@ -120,7 +136,7 @@ static void commit(struct ringloop *loop, const struct ledger_totals *t)
 		    (t->current.since_ns != 0) != (loop->totals.current.since_ns != 0);
 
 	if (crash_protocol_off() && !news &&
-	    !atomic_load_explicit(&loop->draining, memory_order_relaxed) &&
+	    !atomic_load_explicit(&loop->crossing.draining, memory_order_relaxed) &&
 	    crash_commit_skipped()) {
 		loop->totals = *t;
 		return;
@@ -129,7 +145,7 @@ static void commit(struct ringloop *loop, const struct ledger_totals *t)
 	crash_step(CRASH_COMMITTED);
 	loop->totals = *t;
 	if (news)
-		loop_notify(loop);
+		crossing_notify(&loop->crossing);
 }
 
 /* All blocks up to this one are dealt with. */
@@ -285,7 +301,7 @@ static void block_take(struct ringloop *loop, struct afcap_block *block)
 	loop->held[loop->held_count++] = *block;
 	if (!writes(loop) || loop->writer.chunk.used >= loop->flush_bytes ||
 	    loop->held_count == loop->held_max ||
-	    atomic_load_explicit(&loop->draining, memory_order_relaxed))
+	    atomic_load_explicit(&loop->crossing.draining, memory_order_relaxed))
 		held_flush(loop);
 }
 
@@ -294,11 +310,11 @@ static void block_take(struct ringloop *loop, struct afcap_block *block)
 static bool statistics_fresh(struct ringloop *loop)
 {
 	if (!loop->statistics_asked) {
-		atomic_store(&loop->statistics_wanted, true);
+		atomic_store(&loop->crossing.statistics_wanted, true);
 		loop->statistics_asked = true;
-		loop_notify(loop);
+		crossing_notify(&loop->crossing);
 	}
-	if (atomic_load(&loop->statistics_wanted))
+	if (atomic_load(&loop->crossing.statistics_wanted))
 		return false;
 	loop->statistics_asked = false;
 	return true;
@@ -357,11 +373,11 @@ static int64_t wait_time(struct ringloop *loop)
 
 	if (writes(loop) && !loop->statistics_asked)
 		most = least(most, writer_due(&loop->writer, &loop->totals));
-	if (atomic_load_explicit(&loop->writer.no_space, memory_order_relaxed))
+	if (atomic_load_explicit(&loop->crossing.no_space, memory_order_relaxed))
 		most = least(most, PROBE_WAIT_NS);
 	if (!loop->held_count)
 		return most;
-	if (atomic_load_explicit(&loop->draining, memory_order_relaxed))
+	if (atomic_load_explicit(&loop->crossing.draining, memory_order_relaxed))
 		return 0;
 	now = clock_mono_ns();
 	return least(most, due > now ? (int64_t)(due - now) : 0);
@@ -381,8 +397,8 @@ static int ring_wait(struct ringloop *loop, int64_t timeout_ns)
 	if (rc != AFCAP_READY)
 		count(&loop->ledger->poll_timeouts);
 	if (rc == AFCAP_DOWN || rc == AFCAP_GONE) {
-		atomic_store(&loop->link, rc);
-		loop_notify(loop);
+		atomic_store(&loop->crossing.link, rc);
+		crossing_notify(&loop->crossing);
 	}
 	return rc;
 }
@@ -404,7 +420,7 @@ static void *ringloop_run(void *arg)
 	sem_post(&loop->made);
 	wait_for(&loop->go);
 	while (rc >= 0 && rc != AFCAP_STOPPED &&
-	       !atomic_load_explicit(&loop->stopping, memory_order_relaxed)) {
+	       !atomic_load_explicit(&loop->crossing.stopping, memory_order_relaxed)) {
 		int64_t timeout_ns;
 
 		if (writes(loop) && rotation_waits(loop))
@@ -419,12 +435,12 @@ static void *ringloop_run(void *arg)
 		else
 			rc = ring_wait(loop, timeout_ns);
 		writer_probe(&loop->writer, &loop->totals);
-		if (crash_protocol_off() && atomic_load(&loop->draining))
+		if (crash_protocol_off() && atomic_load(&loop->crossing.draining))
 			ledger_commit(loop->ledger, &loop->totals); /* those that were skipped */
 	}
 	if (rc < 0) {
-		atomic_store(&loop->fatal, -rc);
-		loop_notify(loop);
+		atomic_store(&loop->crossing.fatal, -rc);
+		crossing_notify(&loop->crossing);
 	} else {
 		held_flush(loop);
 	}
@@ -457,7 +473,7 @@ bool ringloop_running(const struct ringloop *loop)
 
 void ringloop_drain(struct ringloop *loop)
 {
-	atomic_store(&loop->draining, true);
+	atomic_store(&loop->crossing.draining, true);
 	afcap_wake(loop->ring);
 }
 
@@ -465,7 +481,7 @@ void ringloop_stop(struct ringloop *loop)
 {
 	if (!loop->running)
 		return;
-	atomic_store(&loop->stopping, true); /* it may never wait */
+	atomic_store(&loop->crossing.stopping, true); /* it may never wait */
 	afcap_stop(loop->ring);
 	pthread_join(loop->thread, NULL);
 	loop->running = false;
@@ -473,22 +489,22 @@ void ringloop_stop(struct ringloop *loop)
 
 bool ringloop_statistics_wanted(const struct ringloop *loop)
 {
-	return atomic_load(&loop->statistics_wanted);
+	return atomic_load(&loop->crossing.statistics_wanted);
 }
 
 void ringloop_statistics_taken(struct ringloop *loop)
 {
-	atomic_store(&loop->statistics_wanted, false);
+	atomic_store(&loop->crossing.statistics_wanted, false);
 	afcap_wake(loop->ring);
 }
 
 void ringloop_news(struct ringloop *loop, struct ringloop_news *news)
 {
 	*news = (struct ringloop_news){
-		.link = atomic_exchange(&loop->link, 0),
-		.error = atomic_exchange(&loop->writer.error, 0),
-		.fatal = atomic_load(&loop->fatal),
-		.refused = atomic_load(&loop->writer.refused),
-		.no_space = atomic_load(&loop->writer.no_space),
+		.link = atomic_exchange(&loop->crossing.link, 0),
+		.error = atomic_exchange(&loop->crossing.error, 0),
+		.fatal = atomic_load(&loop->crossing.fatal),
+		.refused = atomic_load(&loop->crossing.refused),
+		.no_space = atomic_load(&loop->crossing.no_space),
 	};
 }

@@ -10,9 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define ALIGN_LEAST   4u
-#define ALIGN_MOST    4096u
-#define PAD_MOST      (ALIGN_MOST + CHUNK_PAD_MIN)
+#define PAD_MOST      (WRITER_ALIGN_MAX + CHUNK_PAD_MIN)
 #define PADDING_PART  16 /* of a chunk at most is padding: else it is written plain */
 #define PROBE_BYTES   65536
 #define AGAIN_NS      UINT64_C(1000000000)
@@ -44,14 +42,11 @@ static void chunk_begin(struct writer *w)
 }
 
 int writer_init(struct writer *w, const struct message_worker *what, struct ledger *ledger,
-		uint32_t bytes, int notify)
+		struct crossing *crossing, uint32_t bytes)
 {
-	*w = (struct writer){ .what = what,
-			      .ledger = ledger,
-			      .current.fd = -1,
-			      .spare.fd = -1,
-			      .late.fd = -1,
-			      .notify = notify };
+	*w = (struct writer){
+		.what = what, .ledger = ledger, .crossing = crossing, .current.fd = -1
+	};
 	w->chunk_bytes = pcapng_chunk_bytes_max(bytes);
 	w->staging = staging_make(w->chunk_bytes + 2 * PAD_MOST);
 	if (!w->staging)
@@ -61,53 +56,23 @@ int writer_init(struct writer *w, const struct message_worker *what, struct ledg
 	return 0;
 }
 
-int writer_file(struct writer *w, const struct ledger_totals *totals,
-		const struct message_file *file, int fd, bool running)
+void writer_begin(struct writer *w, const struct crossing_file *file)
 {
-	struct writer_file f = { file->serial, fd, file->align, WRITER_UNKNOWN };
-
-	if (fd < 0 || f.align < ALIGN_LEAST || f.align > ALIGN_MOST || (f.align & (f.align - 1)))
-		return -EINVAL;
-	if (!running && w->current.fd < 0 && f.serial == totals->current.serial) {
-		w->current = f;
-		w->first_there = true;
-		return 0;
-	}
-	if (running && !w->first_there) {
-		w->first_there = true;
-		w->late = f;
-		/* Pairs with the acquire in writer_look(). */
-		atomic_store_explicit(&w->late_ready, true, memory_order_release);
-		return 0;
-	}
-	if (atomic_load_explicit(&w->spare_ready, memory_order_acquire))
-		return -EINVAL;
-	w->spare = f;
-	/* Pairs with the acquire in spare_take(). */
-	atomic_store_explicit(&w->spare_ready, true, memory_order_release);
-	return 0;
-}
-
-static bool spare_take(struct writer *w, uint64_t serial)
-{
-	if (!atomic_load_explicit(&w->spare_ready, memory_order_acquire) ||
-	    w->spare.serial != serial)
-		return false;
-	if (w->current.fd >= 0)
-		close(w->current.fd);
-	w->current = w->spare;
-	atomic_store_explicit(&w->spare_ready, false, memory_order_release);
-	return true;
+	w->current = (struct writer_file){ file->serial, file->fd, file->align, WRITER_UNKNOWN };
 }
 
 /* The next file, if it is there: nothing waits for the archive. */
 static bool file_next(struct writer *w, struct ledger_totals *t)
 {
+	struct crossing_file next;
 	struct ledger_kernel k;
 
-	if (!spare_take(w, t->current.serial + 1))
+	if (!crossing_spare_take(w->crossing, t->current.serial + 1, &next))
 		return false;
-	atomic_store_explicit(&w->rotate, false, memory_order_relaxed);
+	if (w->current.fd >= 0)
+		close(w->current.fd);
+	writer_begin(w, &next);
+	atomic_store_explicit(&w->crossing->rotate, false, memory_order_relaxed);
 	k = ledger_kernel(w->ledger);
 	t->previous = t->current;
 	/* What the ring holds unread belongs to the next one. */
@@ -146,12 +111,12 @@ static int mode_set(struct writer_file *f, bool direct)
 {
 	enum writer_mode mode = direct ? WRITER_DIRECT : WRITER_PLAIN;
 
-	if (f->align <= ALIGN_LEAST || f->mode == mode)
+	if (f->align <= WRITER_ALIGN_MIN || f->mode == mode)
 		return 0;
 	if (fcntl(f->fd, F_SETFL, direct ? O_DIRECT : 0)) {
 		if (errno != EINVAL || !direct)
 			return errno;
-		f->align = ALIGN_LEAST;
+		f->align = WRITER_ALIGN_MIN;
 		mode = WRITER_PLAIN;
 	}
 	f->mode = mode;
@@ -171,7 +136,7 @@ static int written_sync(int fd, uint32_t bytes, uint64_t offset)
 /* Where the user wants no O_DIRECT, or there is none, the kernel chooses when it is on the disk. */
 static int write_plain(struct writer *w, const uint8_t *data, uint32_t bytes, uint64_t offset)
 {
-	bool sync = w->current.align > ALIGN_LEAST;
+	bool sync = w->current.align > WRITER_ALIGN_MIN;
 	int error = mode_set(&w->current, false);
 
 	if (!error)
@@ -249,7 +214,7 @@ static int chunk_put(struct writer *w, struct ledger_totals *t, const struct pca
 	}
 	t->written += chunk->packets;
 	t->drops_noted += chunk->drops_noted;
-	atomic_store_explicit(&w->no_space, 0, memory_order_relaxed);
+	atomic_store_explicit(&w->crossing->no_space, 0, memory_order_relaxed);
 	return 0;
 }
 
@@ -264,7 +229,7 @@ static void write_failed(struct writer *w, struct ledger_totals *t, int error)
 	t->write_errors++;
 	if (is_refusal(error)) /* told by room_await(), where that is of no use */
 		return;
-	atomic_store(&w->error, error);
+	atomic_store(&w->crossing->error, error);
 	if (error != EFBIG) /* nothing more goes there; it will be told by its name */
 		t->current.error = (uint64_t)error;
 	if (t->current.end > LEDGER_FILE_BEGIN)
@@ -276,14 +241,6 @@ static void write_failed(struct writer *w, struct ledger_totals *t, int error)
 	w->failures += w->failures < FAILURES_MOST;
 }
 
-static void news_send(const struct writer *w)
-{
-	uint64_t one = 1;
-	ssize_t n = w->notify >= 0 ? write(w->notify, &one, sizeof(one)) : 0;
-
-	(void)n; /* else it is heard of with the next report */
-}
-
 /* The first write that finds no room is tried again for a second: the archive, which hears of it,
  * may make some. The ring takes what comes meanwhile. Returns 0 or errno. */
 static int room_await(struct writer *w, struct ledger_totals *t, const struct pcapng_chunk *chunk,
@@ -292,24 +249,24 @@ static int room_await(struct writer *w, struct ledger_totals *t, const struct pc
 	const struct timespec rest = { .tv_nsec = ROOM_REST_NS };
 	unsigned tries = clock_mono_ns() < w->patient_ns ? 0 : ROOM_TRIES;
 
-	atomic_store(&w->refused, error);
-	news_send(w);
+	atomic_store(&w->crossing->refused, error);
+	crossing_notify(w->crossing);
 	for (unsigned i = 0; i < tries && is_refusal(error) && !t->current.error &&
-			     !atomic_load_explicit(&w->suspended, memory_order_relaxed);
+			     !atomic_load_explicit(&w->crossing->suspended, memory_order_relaxed);
 	     i++) {
 		nanosleep(&rest, NULL);
 		error = chunk_put(w, t, chunk);
 	}
-	atomic_store(&w->refused, 0);
+	atomic_store(&w->crossing->refused, 0);
 	if (is_refusal(error)) {
-		atomic_store_explicit(&w->no_space, error, memory_order_relaxed);
-		atomic_store(&w->error, error);
+		atomic_store_explicit(&w->crossing->no_space, error, memory_order_relaxed);
+		atomic_store(&w->crossing->error, error);
 		if (tries)
 			w->patient_ns = clock_mono_ns() + ROOM_AGAIN_NS;
 	} else if (error) {
 		write_failed(w, t, error);
 	}
-	news_send(w);
+	crossing_notify(w->crossing);
 	return error;
 }
 
@@ -318,12 +275,13 @@ static int room_await(struct writer *w, struct ledger_totals *t, const struct pc
 static void chunk_append(struct writer *w, struct ledger_totals *t,
 			 const struct pcapng_chunk *chunk)
 {
-	bool refused = atomic_load_explicit(&w->no_space, memory_order_relaxed);
+	bool refused = atomic_load_explicit(&w->crossing->no_space, memory_order_relaxed);
 	int error = ENOSPC;
 
-	if (w->current.fd >= 0 && !atomic_load_explicit(&w->suspended, memory_order_relaxed)) {
+	if (w->current.fd >= 0 &&
+	    !atomic_load_explicit(&w->crossing->suspended, memory_order_relaxed)) {
 		if (t->current.end > LEDGER_FILE_BEGIN &&
-		    !atomic_load_explicit(&w->no_space, memory_order_relaxed) &&
+		    !atomic_load_explicit(&w->crossing->no_space, memory_order_relaxed) &&
 		    t->current.end + chunk->used + 2 * (w->current.align + CHUNK_PAD_MIN) >
 			    w->what->file_bytes)
 			file_next(w, t);
@@ -405,18 +363,18 @@ static int64_t time_left(struct writer *w, const struct ledger_totals *t)
 
 int64_t writer_due(struct writer *w, const struct ledger_totals *t)
 {
-	if (!atomic_load_explicit(&w->spare_ready, memory_order_acquire))
+	if (!atomic_load_explicit(&w->crossing->spare_ready, memory_order_acquire))
 		return INT64_MAX;
 	if (t->current.error)
 		return clock_mono_ns() < w->again_ns ? INT64_MAX : 0;
 	if (!t->current.since_ns)
 		return INT64_MAX;
-	if (atomic_load_explicit(&w->rotate, memory_order_relaxed))
+	if (atomic_load_explicit(&w->crossing->rotate, memory_order_relaxed))
 		return 0;
 	/* A file that cannot be written to would be empty, but not without its losses. */
 	if (!w->what->file_duration_ns ||
-	    atomic_load_explicit(&w->suspended, memory_order_relaxed) ||
-	    atomic_load_explicit(&w->no_space, memory_order_relaxed))
+	    atomic_load_explicit(&w->crossing->suspended, memory_order_relaxed) ||
+	    atomic_load_explicit(&w->crossing->no_space, memory_order_relaxed))
 		return INT64_MAX;
 	return time_left(w, t);
 }
@@ -431,20 +389,21 @@ bool writer_rotate(struct writer *w, struct ledger_totals *t)
 
 void writer_look(struct writer *w, const struct ledger_totals *t)
 {
-	if (w->current.fd < 0 && atomic_load_explicit(&w->late_ready, memory_order_acquire)) {
-		w->current = w->late;
-		atomic_store_explicit(&w->late_ready, false, memory_order_release);
-	}
+	struct crossing_file late;
+
+	if (w->current.fd < 0 && crossing_late_take(w->crossing, &late))
+		writer_begin(w, &late);
 	if (!t->current.since_ns) /* nothing to be rotated */
-		atomic_store_explicit(&w->rotate, false, memory_order_relaxed);
+		atomic_store_explicit(&w->crossing->rotate, false, memory_order_relaxed);
 }
 
 void writer_probe(struct writer *w, const struct ledger_totals *t)
 {
-	if (w->current.fd < 0 || !atomic_load_explicit(&w->no_space, memory_order_relaxed))
+	if (w->current.fd < 0 ||
+	    !atomic_load_explicit(&w->crossing->no_space, memory_order_relaxed))
 		return;
 	if (fallocate(w->current.fd, FALLOC_FL_KEEP_SIZE, (off_t)t->current.end, PROBE_BYTES) ==
 		    0 ||
 	    errno == EOPNOTSUPP)
-		atomic_store_explicit(&w->no_space, 0, memory_order_relaxed);
+		atomic_store_explicit(&w->crossing->no_space, 0, memory_order_relaxed);
 }

@@ -11,11 +11,14 @@
 #ifndef WRITER_H
 #define WRITER_H
 
+#include "crossing.h"
 #include "pcapng.h"
 
 #include "../base/message.h"
 
-#include <stdatomic.h>
+/* Of O_DIRECT's units, in bytes: powers of two; the least is none at all */
+#define WRITER_ALIGN_MIN 4u
+#define WRITER_ALIGN_MAX 4096u
 
 enum writer_mode { WRITER_UNKNOWN, WRITER_PLAIN, WRITER_DIRECT };
 
@@ -26,23 +29,13 @@ struct writer_file {
 	enum writer_mode mode; /* of the descriptor, as it was set last */
 };
 
-/* The ring thread's own, but for what is atomic. */
+/* The ring thread's own once it runs; what others may touch is in `crossing`. */
 struct writer {
-	const struct message_worker *what; /* borrowed */
+	const struct message_worker *what; /* borrowed, as the next two are */
 	struct ledger *ledger;
+	struct crossing *crossing;
 	struct writer_file current;
-	struct writer_file spare; /* the main thread's while spare_ready is false */
-	atomic_bool spare_ready;
-	bool first_there;	 /* the main thread's: the first file was handed over */
-	struct writer_file late; /* it, where the ring thread had to begin without */
-	atomic_bool late_ready;
-	atomic_bool rotate;	   /* asked for */
-	atomic_bool suspended;	   /* told to discard */
-	atomic_int no_space;	   /* errno: the last write found none, and none was seen since */
-	atomic_int refused;	   /* errno: one found none just now, and is tried again */
 	uint64_t patient_ns;	   /* monotonic: no write waits for room before */
-	int notify;		   /* eventfd: the main thread has to hear of that; -1: none */
-	atomic_int error;	   /* of the last write that failed; taken by who tells it */
 	uint8_t *staging;	   /* the chunk of the compact layout and its pad */
 	uint8_t *lead;		   /* a pad in front of a chunk */
 	uint32_t chunk_bytes;	   /* the most that it may hold */
@@ -53,14 +46,12 @@ struct writer {
 	struct pcapng_chunk chunk; /* the compact one under construction */
 };
 
-/* Allocates the staging buffer for chunks of blocks of `bytes` in sum. `totals` is the ledger's.
- * Returns 0 or -ENOMEM. */
+/* Allocates the staging buffer for chunks of blocks of `bytes` in sum. Returns 0 or -ENOMEM. */
 int writer_init(struct writer *writer, const struct message_worker *what, struct ledger *ledger,
-		uint32_t bytes, int notify);
+		struct crossing *crossing, uint32_t bytes);
 
-/* Main thread: hands over a file; see ringloop_file(). */
-int writer_file(struct writer *writer, const struct ledger_totals *totals,
-		const struct message_file *file, int fd, bool running);
+/* The current file, whose descriptor is the writer's from now on: there was none. */
+void writer_begin(struct writer *writer, const struct crossing_file *file);
 
 /* Appends the chunk under construction, and begins the next one; or a chunk made in place. Counts
  * in `totals`, which the caller commits. */

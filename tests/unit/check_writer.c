@@ -25,6 +25,7 @@ static const struct message_worker what = {
 static const struct pcapng_context context = { .worker = 1, .snaplen = 262144 };
 
 static struct writer writer;
+static struct crossing crossing;
 static struct ledger *ledger;
 static struct ledger_totals totals;
 static uint32_t align;
@@ -32,15 +33,17 @@ static int fd;
 static uint8_t *seen, *now; /* the file as it was, and as it is */
 static size_t seen_bytes;
 
-static void writer_begin(void)
+static void begin(void)
 {
-	struct message_file file = { .serial = 0 };
+	struct crossing_file file = { .serial = 0, .fd = dup(fd) };
 
 	if (align > 4 && align < file_align(fd, true))
 		align = file_align(fd, true); /* a disk of larger sectors */
 	file.align = align;
-	ck_assert_int_eq(writer_init(&writer, &what, ledger, BLOCK_BYTES + BLOCK_BYTES / 2, -1), 0);
-	ck_assert_int_eq(writer_file(&writer, &totals, &file, dup(fd), false), 0);
+	crossing = (struct crossing){ .notify = -1 };
+	ck_assert_int_eq(
+		writer_init(&writer, &what, ledger, &crossing, BLOCK_BYTES + BLOCK_BYTES / 2), 0);
+	writer_begin(&writer, &file);
 }
 
 static void setup(void)
@@ -121,7 +124,7 @@ START_TEST(what_was_written_never_changes)
 	uint64_t received;
 
 	align = aligns[_i];
-	writer_begin();
+	begin();
 	srand(5);
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		if (rand() % 5 == 0)
@@ -131,7 +134,7 @@ START_TEST(what_was_written_never_changes)
 				(uint32_t)rand() % 1500);
 		file_check();
 		if (rand() % 8 == 0) /* the next worker knows no more than the ledger */
-			writer_begin();
+			begin();
 	}
 	received = totals.received;
 	ck_assert_uint_eq(totals.written, received);
@@ -146,7 +149,7 @@ START_TEST(a_write_that_fails_half_way_leaves_whole_blocks)
 	const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
 
 	align = aligns[_i];
-	writer_begin();
+	begin();
 	signal(SIGXFSZ, SIG_IGN);
 	for (unsigned i = 0; i < 20; i++) {
 		struct rlimit most = none;
@@ -171,12 +174,12 @@ END_TEST
 START_TEST(a_limit_below_a_chunk_uses_up_no_file)
 {
 	const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
-	struct message_file next = { .serial = 1, .align = aligns[_i] };
+	struct crossing_file next = { .serial = 1, .fd = dup(fd), .align = aligns[_i] };
 	struct rlimit most = none;
 
 	align = aligns[_i];
-	writer_begin();
-	ck_assert_int_eq(writer_file(&writer, &totals, &next, dup(fd), true), 0);
+	begin();
+	ck_assert(crossing_spare_give(&crossing, &next));
 	signal(SIGXFSZ, SIG_IGN);
 	most.rlim_cur = LEDGER_FILE_BEGIN + 8192;
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &most), 0);
@@ -184,10 +187,10 @@ START_TEST(a_limit_below_a_chunk_uses_up_no_file)
 		inplace(16384);
 		ck_assert_uint_eq(totals.write_errors, i + 1);
 		ck_assert_uint_eq(totals.current.serial, 0);
-		ck_assert(atomic_load(&writer.spare_ready));
+		ck_assert(atomic_load(&crossing.spare_ready));
 	}
 	ck_assert_uint_eq(totals.discarded_no_space, 5);
-	ck_assert_int_eq(atomic_load(&writer.error), EFBIG);
+	ck_assert_int_eq(atomic_load(&crossing.error), EFBIG);
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
 	inplace(16384);
 	ck_assert_uint_eq(totals.written, 1);
@@ -203,7 +206,7 @@ START_TEST(padding_is_a_small_part_of_what_is_written)
 	static const unsigned counts[] = { 1, 10, 50, 300 };
 
 	align = aligns[_i];
-	writer_begin();
+	begin();
 	for (unsigned k = 0; k < 4; k++) {
 		uint64_t before = totals.current.end, plain = 0;
 
@@ -224,7 +227,7 @@ END_TEST
 START_TEST(large_chunks_are_written_past_the_page_cache)
 {
 	align = 4096;
-	writer_begin();
+	begin();
 	if (fcntl(fd, F_SETFL, O_DIRECT)) /* not in this file system */
 		return;
 	compact(1, 60);
