@@ -38,12 +38,12 @@ static struct afcap_geometry attach_geometry(const struct attach *a)
 					.block_timeout_ms = a->what->block_timeout_ms };
 }
 
-static bool attach_loop(struct attach *a)
+static bool attach_thread(struct attach *a)
 {
 	int rc;
 
 	a->ledger->in_hand = 0; /* of the worker before, if it died of that */
-	rc = ringloop_new(&a->loop, a->ring, a->ledger, a->what, a->notify);
+	rc = ringthread_new(&a->thread, a->ring, a->ledger, a->what, a->notify);
 
 	if (rc)
 		uplink_fail(a->uplink, EXIT_FAILURE, "no memory for the staging buffer");
@@ -81,7 +81,7 @@ bool attach_adopt(struct attach *a)
 	log_debug("going on at sequence %llu, %d blocks were written and not released",
 		  (unsigned long long)totals.next_sequence, rc);
 	a->joined = true;
-	return attach_loop(a);
+	return attach_thread(a);
 }
 
 static int open_exit_code(int rc)
@@ -142,7 +142,7 @@ void attach_make(struct attach *a)
 		uplink_fail(a->uplink, open_exit_code(rc), "%s", error.text);
 		return;
 	}
-	if (attach_loop(a))
+	if (attach_thread(a))
 		uplink_say(a->uplink, MESSAGE_RING_MADE);
 }
 

@@ -3,18 +3,18 @@
 #ifndef ATTACH_H
 #define ATTACH_H
 
-#include "ringloop.h"
+#include "ringthread.h"
 #include "uplink.h"
 
 struct attach {
 	struct uplink *uplink;		   /* borrowed, as the next three are */
 	const struct message_worker *what; /* what to do; filled by the first message */
 	struct ledger *ledger;
-	int notify;	       /* eventfd, by which the ring thread calls */
-	int socket;	       /* made, not yet a ring; -1: none */
-	struct afcap *ring;    /* NULL: none yet */
-	struct ringloop *loop; /* NULL: none yet */
-	bool joined;	       /* the ring is in its group: only its file is missing */
+	int notify;		   /* eventfd, by which the ring thread calls */
+	int socket;		   /* made, not yet a ring; -1: none */
+	struct afcap *ring;	   /* NULL: none yet */
+	struct ringthread *thread; /* NULL: none yet */
+	bool joined;		   /* the ring is in its group: only its file is missing */
 };
 
 /* First of all: nothing else gets the number of a ring that is not there yet. False: errno. */

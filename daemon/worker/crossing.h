@@ -60,7 +60,7 @@ struct crossing {
 	struct crossing_file late;
 	atomic_bool late_ready;
 
-	/* ---- written by the ring thread, read by the main thread (ringloop_news()) ---- */
+	/* ---- written by the ring thread, read by the main thread (ringthread_news()) ---- */
 
 	/* AFCAP_DOWN or AFCAP_GONE; exchanged for 0 by the main thread, so that it is new once. */
 	atomic_int link;

@@ -56,7 +56,7 @@ bool drain_init(struct drain *d, struct attach *attach)
 void drain_begin(struct drain *d)
 {
 	struct timeval interval = { 0, DRAIN_CHECK_MS * 1000 };
-	bool running = ringloop_running(d->attach->loop);
+	bool running = ringthread_running(d->attach->thread);
 
 	if (d->wanted)
 		return;
@@ -67,7 +67,7 @@ void drain_begin(struct drain *d)
 		uplink_end(d->attach->uplink, EXIT_SUCCESS);
 		return;
 	}
-	ringloop_drain(d->attach->loop);
+	ringthread_drain(d->attach->thread);
 	event_add(d->timer, &interval);
 }
 
@@ -87,7 +87,7 @@ void drain_orphaned(struct drain *d)
 
 	alarm((unsigned)(ORPHAN_NS / 1000000000) + timeout_ms / 1000 + ORPHAN_MORE_SECONDS);
 	log_warning("the supervisor is gone: writing what the ring holds, then ending");
-	if (ringloop_running(a->loop)) {
+	if (ringthread_running(a->thread)) {
 		ledger_take(a->ledger, afcap_stats_take, afcap_fd(a->ring));
 		kernel = ledger_kernel(a->ledger);
 		d->orphan_target = kernel.packets - kernel.drops;

@@ -16,13 +16,13 @@ void report_send(struct report *r)
 	const struct attach *a = r->attach;
 	struct message message = { .type = MESSAGE_REPORT };
 	struct ledger_totals totals = ledger_totals(a->ledger);
-	bool wanted = ringloop_statistics_wanted(a->loop);
+	bool wanted = ringthread_statistics_wanted(a->thread);
 	int rc = ledger_take(a->ledger, afcap_stats_take, afcap_fd(a->ring));
 
 	if (rc)
 		log_warning("reading the kernel's statistics: %s", failure_text(-rc));
 	if (wanted)
-		ringloop_statistics_taken(a->loop);
+		ringthread_statistics_taken(a->thread);
 	ledger_counters(a->ledger, &totals, &message.report.counters);
 	message.report.current = totals.current;
 	message.report.previous = totals.previous;
@@ -47,11 +47,11 @@ static void write_error_log(struct report *r, int error)
 void report_news(struct report *r)
 {
 	const struct attach *a = r->attach;
-	struct ringloop_news news;
+	struct ringthread_news news;
 
-	if (!a->loop)
+	if (!a->thread)
 		return;
-	ringloop_news(a->loop, &news);
+	ringthread_news(a->thread, &news);
 	r->no_space = news.no_space;
 	r->refused = news.refused;
 	r->gone |= news.link == AFCAP_GONE;
@@ -69,7 +69,7 @@ void report_news(struct report *r)
 static void ring_thread_watch(struct report *r)
 {
 	const struct attach *a = r->attach;
-	uint64_t in_hand = ringloop_running(a->loop)
+	uint64_t in_hand = ringthread_running(a->thread)
 				   ? __atomic_load_n(&a->ledger->in_hand, __ATOMIC_RELAXED)
 				   : 0;
 	uint64_t now = clock_mono_ns();

@@ -1,20 +1,14 @@
-/* The ring thread. */
+/* The loop, and what it holds. */
 #include "ringloop.h"
-#include "writer.h"
 
 #include "../base/clock.h"
 #include "../base/crash.h"
 #include "../base/linktype.h"
-#include "../base/trace.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <semaphore.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #define IDLE_WAIT_NS	 INT64_C(1000000000)
 #define PROBE_WAIT_NS	 INT64_C(250000000) /* a full disk is looked at so often */
@@ -22,109 +16,28 @@
 #define ROTATION_RESTS	 400
 #define INPLACE_MEAN	 512 /* bytes of slot a packet: measured, `make bench` --layouts */
 
-struct ringloop {
-	struct afcap *ring;
-	struct ledger *ledger;
-	const struct message_worker *what;
-	struct crossing crossing;
-
-	/* The main thread's */
-	pthread_t thread;
-	sem_t made, go;
-	bool running;
-	bool first_there; /* the first file was handed over */
-
-	/* The ring thread's */
-	bool statistics_asked;
-	unsigned rested; /* for that, in a row */
-
-	struct writer writer;
-	struct ledger_totals totals; /* as committed last */
-	uint32_t flush_bytes;	     /* a chunk of this size is written at once */
-	struct afcap_block *held;    /* blocks in the chunk, not yet committed */
-	uint32_t held_count, held_max;
-	uint64_t held_since;
-	struct { /* what output = none counts while a block is held */
-		uint32_t packets, truncated;
-		uint64_t bytes;
-	} counted;
-};
-
 static bool writes(const struct ringloop *loop)
 {
 	return loop->what->output == OUTPUT_PCAPNG;
 }
 
-int ringloop_new(struct ringloop **out, struct afcap *ring, struct ledger *ledger,
-		 const struct message_worker *what, int notify)
+int ringloop_init(struct ringloop *loop, struct afcap *ring, struct ledger *ledger,
+		  const struct message_worker *what, struct crossing *crossing)
 {
-	struct ringloop *loop = calloc(1, sizeof(*loop));
-
-	if (!loop)
-		return -ENOMEM;
 	*loop = (struct ringloop){
-		.ring = ring, .ledger = ledger, .what = what, .crossing.notify = notify
+		.ring = ring, .ledger = ledger, .what = what, .crossing = crossing
 	};
 	loop->totals = ledger_totals(ledger);
 	loop->flush_bytes = what->block_bytes / 2;
 	loop->held_max = what->blocks / 2 ? what->blocks / 2 : 1;
 	loop->held = calloc(loop->held_max, sizeof(*loop->held));
 	/* A chunk below flush_bytes takes one more block. */
-	if (!loop->held || writer_init(&loop->writer, what, ledger, &loop->crossing,
+	if (!loop->held || writer_init(&loop->writer, what, ledger, crossing,
 				       what->block_bytes + loop->flush_bytes)) {
 		free(loop->held);
-		free(loop);
 		return -ENOMEM;
 	}
-	*out = loop;
 	return 0;
-}
-
-/* Whom it goes to: the thread's current one before it runs; the first one, late; the next one. */
-static bool file_give(struct ringloop *loop, const struct crossing_file *file)
-{
-	if (!loop->running && loop->writer.current.fd < 0 &&
-	    file->serial == loop->totals.current.serial) {
-		loop->first_there = true;
-		writer_begin(&loop->writer, file);
-		return true;
-	}
-	if (loop->running && !loop->first_there) {
-		loop->first_there = true;
-		crossing_late_give(&loop->crossing, file);
-		return true;
-	}
-	return crossing_spare_give(&loop->crossing, file);
-}
-
-int ringloop_file(struct ringloop *loop, const struct message_file *file, int fd)
-{
-	const struct crossing_file f = { file->serial, fd, file->align };
-
-	if (fd < 0 || f.align < WRITER_ALIGN_MIN || f.align > WRITER_ALIGN_MAX ||
-	    (f.align & (f.align - 1)) || !file_give(loop, &f))
-		return -EINVAL;
-	if (loop->running)
-		afcap_wake(loop->ring); /* it may have been waited for */
-	return 0;
-}
-
-bool ringloop_ready(const struct ringloop *loop)
-{
-	return !writes(loop) || loop->writer.current.fd >= 0 ||
-	       atomic_load(&loop->crossing.suspended);
-}
-
-void ringloop_suspend(struct ringloop *loop, bool suspended)
-{
-	atomic_store(&loop->crossing.suspended, suspended);
-}
-
-void ringloop_rotate(struct ringloop *loop)
-{
-	atomic_store(&loop->crossing.rotate, true);
-	if (loop->running)
-		afcap_wake(loop->ring);
 }
 
 /* What `totals` says is true from here on. A kill before: the next worker makes the same bytes
@@ -136,7 +49,7 @@ static void commit(struct ringloop *loop, const struct ledger_totals *t)
 		    (t->current.since_ns != 0) != (loop->totals.current.since_ns != 0);
 
 	if (crash_protocol_off() && !news &&
-	    !atomic_load_explicit(&loop->crossing.draining, memory_order_relaxed) &&
+	    !atomic_load_explicit(&loop->crossing->draining, memory_order_relaxed) &&
 	    crash_commit_skipped()) {
 		loop->totals = *t;
 		return;
@@ -145,7 +58,7 @@ static void commit(struct ringloop *loop, const struct ledger_totals *t)
 	crash_step(CRASH_COMMITTED);
 	loop->totals = *t;
 	if (news)
-		crossing_notify(&loop->crossing);
+		crossing_notify(loop->crossing);
 }
 
 /* All blocks up to this one are dealt with. */
@@ -301,7 +214,7 @@ static void block_take(struct ringloop *loop, struct afcap_block *block)
 	loop->held[loop->held_count++] = *block;
 	if (!writes(loop) || loop->writer.chunk.used >= loop->flush_bytes ||
 	    loop->held_count == loop->held_max ||
-	    atomic_load_explicit(&loop->crossing.draining, memory_order_relaxed))
+	    atomic_load_explicit(&loop->crossing->draining, memory_order_relaxed))
 		held_flush(loop);
 }
 
@@ -310,11 +223,11 @@ static void block_take(struct ringloop *loop, struct afcap_block *block)
 static bool statistics_fresh(struct ringloop *loop)
 {
 	if (!loop->statistics_asked) {
-		atomic_store(&loop->crossing.statistics_wanted, true);
+		atomic_store(&loop->crossing->statistics_wanted, true);
 		loop->statistics_asked = true;
-		crossing_notify(&loop->crossing);
+		crossing_notify(loop->crossing);
 	}
-	if (atomic_load(&loop->crossing.statistics_wanted))
+	if (atomic_load(&loop->crossing->statistics_wanted))
 		return false;
 	loop->statistics_asked = false;
 	return true;
@@ -373,11 +286,11 @@ static int64_t wait_time(struct ringloop *loop)
 
 	if (writes(loop) && !loop->statistics_asked)
 		most = least(most, writer_due(&loop->writer, &loop->totals));
-	if (atomic_load_explicit(&loop->crossing.no_space, memory_order_relaxed))
+	if (atomic_load_explicit(&loop->crossing->no_space, memory_order_relaxed))
 		most = least(most, PROBE_WAIT_NS);
 	if (!loop->held_count)
 		return most;
-	if (atomic_load_explicit(&loop->crossing.draining, memory_order_relaxed))
+	if (atomic_load_explicit(&loop->crossing->draining, memory_order_relaxed))
 		return 0;
 	now = clock_mono_ns();
 	return least(most, due > now ? (int64_t)(due - now) : 0);
@@ -397,30 +310,19 @@ static int ring_wait(struct ringloop *loop, int64_t timeout_ns)
 	if (rc != AFCAP_READY)
 		count(&loop->ledger->poll_timeouts);
 	if (rc == AFCAP_DOWN || rc == AFCAP_GONE) {
-		atomic_store(&loop->crossing.link, rc);
-		crossing_notify(&loop->crossing);
+		atomic_store(&loop->crossing->link, rc);
+		crossing_notify(loop->crossing);
 	}
 	return rc;
 }
 
-static void wait_for(sem_t *semaphore)
+void ringloop_run(struct ringloop *loop)
 {
-	while (sem_wait(semaphore) && errno == EINTR)
-		;
-}
-
-static void *ringloop_run(void *arg)
-{
-	struct ringloop *loop = arg;
 	struct afcap_block block;
 	int rc = 0;
 
-	pthread_setname_np(pthread_self(), "afcap-ring");
-	trace_thread();
-	sem_post(&loop->made);
-	wait_for(&loop->go);
 	while (rc >= 0 && rc != AFCAP_STOPPED &&
-	       !atomic_load_explicit(&loop->crossing.stopping, memory_order_relaxed)) {
+	       !atomic_load_explicit(&loop->crossing->stopping, memory_order_relaxed)) {
 		int64_t timeout_ns;
 
 		if (writes(loop) && rotation_waits(loop))
@@ -435,76 +337,13 @@ static void *ringloop_run(void *arg)
 		else
 			rc = ring_wait(loop, timeout_ns);
 		writer_probe(&loop->writer, &loop->totals);
-		if (crash_protocol_off() && atomic_load(&loop->crossing.draining))
+		if (crash_protocol_off() && atomic_load(&loop->crossing->draining))
 			ledger_commit(loop->ledger, &loop->totals); /* those that were skipped */
 	}
 	if (rc < 0) {
-		atomic_store(&loop->crossing.fatal, -rc);
-		crossing_notify(&loop->crossing);
+		atomic_store(&loop->crossing->fatal, -rc);
+		crossing_notify(loop->crossing);
 	} else {
 		held_flush(loop);
 	}
-	return NULL;
-}
-
-int ringloop_start(struct ringloop *loop)
-{
-	int rc;
-
-	sem_init(&loop->made, 0, 0);
-	sem_init(&loop->go, 0, 0);
-	rc = pthread_create(&loop->thread, NULL, ringloop_run, loop);
-	if (rc)
-		return -rc;
-	wait_for(&loop->made);
-	return 0;
-}
-
-void ringloop_go(struct ringloop *loop)
-{
-	loop->running = true;
-	sem_post(&loop->go);
-}
-
-bool ringloop_running(const struct ringloop *loop)
-{
-	return loop && loop->running;
-}
-
-void ringloop_drain(struct ringloop *loop)
-{
-	atomic_store(&loop->crossing.draining, true);
-	afcap_wake(loop->ring);
-}
-
-void ringloop_stop(struct ringloop *loop)
-{
-	if (!loop->running)
-		return;
-	atomic_store(&loop->crossing.stopping, true); /* it may never wait */
-	afcap_stop(loop->ring);
-	pthread_join(loop->thread, NULL);
-	loop->running = false;
-}
-
-bool ringloop_statistics_wanted(const struct ringloop *loop)
-{
-	return atomic_load(&loop->crossing.statistics_wanted);
-}
-
-void ringloop_statistics_taken(struct ringloop *loop)
-{
-	atomic_store(&loop->crossing.statistics_wanted, false);
-	afcap_wake(loop->ring);
-}
-
-void ringloop_news(struct ringloop *loop, struct ringloop_news *news)
-{
-	*news = (struct ringloop_news){
-		.link = atomic_exchange(&loop->crossing.link, 0),
-		.error = atomic_exchange(&loop->crossing.error, 0),
-		.fatal = atomic_load(&loop->crossing.fatal),
-		.refused = atomic_load(&loop->crossing.refused),
-		.no_space = atomic_load(&loop->crossing.no_space),
-	};
 }

@@ -72,11 +72,11 @@ static int confined_start(struct worker *w)
 	int rc = sandbox_begin(&w->what);
 
 	if (rc == 0)
-		rc = ringloop_start(w->attach.loop);
+		rc = ringthread_start(w->attach.thread);
 	if (rc == 0)
 		rc = sandbox_close();
 	if (rc == 0)
-		ringloop_go(w->attach.loop);
+		ringthread_go(w->attach.thread);
 	return rc;
 }
 
@@ -85,8 +85,8 @@ static void worker_start(struct worker *w)
 {
 	int rc;
 
-	if (ringloop_running(w->attach.loop) || !w->attach.joined ||
-	    !ringloop_ready(w->attach.loop))
+	if (ringthread_running(w->attach.thread) || !w->attach.joined ||
+	    !ringthread_ready(w->attach.thread))
 		return;
 	rc = confined_start(w);
 	if (rc) {
@@ -146,7 +146,7 @@ static void on_join(struct worker *w, struct message *message)
  */
 static void on_file(struct worker *w, const struct message *message, int fd)
 {
-	int rc = w->attach.loop ? ringloop_file(w->attach.loop, &message->file, fd) : -EINVAL;
+	int rc = w->attach.thread ? ringthread_file(w->attach.thread, &message->file, fd) : -EINVAL;
 
 	if (rc) {
 		if (fd >= 0)
@@ -161,12 +161,12 @@ static void on_file(struct worker *w, const struct message *message, int fd)
 /* Without a ring there is nothing to be changed yet. */
 static void on_output(struct worker *w, const struct message *message)
 {
-	if (!w->attach.loop)
+	if (!w->attach.thread)
 		return;
 	if (message->type == MESSAGE_ROTATE)
-		ringloop_rotate(w->attach.loop);
+		ringthread_rotate(w->attach.thread);
 	else
-		ringloop_suspend(w->attach.loop, message->suspend.suspended);
+		ringthread_suspend(w->attach.thread, message->suspend.suspended);
 	worker_start(w); /* where there is not even room for a first file */
 }
 
@@ -281,9 +281,9 @@ int worker_main(void)
 		return EXIT_FAILURE;
 	}
 	event_base_dispatch(w.uplink.base);
-	if (ringloop_running(w.attach.loop) && !w.drain.orphan_deadline &&
+	if (ringthread_running(w.attach.thread) && !w.drain.orphan_deadline &&
 	    w.uplink.exit_code == EXIT_SUCCESS) {
-		ringloop_stop(w.attach.loop);
+		ringthread_stop(w.attach.thread);
 		report_send(&w.report);
 	}
 	/* Nothing is freed or closed by hand: the kernel does it all at once, and a ring thread
