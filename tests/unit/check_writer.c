@@ -1,4 +1,5 @@
 /* daemon/worker/writer.c: what a file has taken never changes. */
+#include "handring.h"
 #include "../library/handblock.h"
 #include "suites.h"
 
@@ -8,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -48,14 +48,9 @@ static void begin(void)
 
 static void setup(void)
 {
-	char path[] = "/var/tmp/afcap-check-XXXXXX";
-	int ledger_fd = ledger_create();
-
-	fd = mkstemp(path);
-	ck_assert_int_ge(fd, 0);
-	unlink(path);
-	ck_assert_int_eq(ftruncate(fd, LEDGER_FILE_BEGIN), 0);
-	ledger = ledger_map(ledger_fd);
+	failing = (struct handring_failing){ 0 };
+	fd = handring_file();
+	ledger = ledger_map(ledger_create());
 	ck_assert_ptr_nonnull(ledger);
 	totals = ledger_totals(ledger);
 	seen = malloc(FILE_MOST);

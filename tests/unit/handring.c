@@ -1,0 +1,158 @@
+/* Blocks put by hand, writes that fail. */
+#include "handring.h"
+
+#include "../library/handblock.h"
+
+#include "../../daemon/base/ledger.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define MAC_OFFSET 84 /* as a ring with a reserve of 2 has it: packets may be made in place */
+
+struct handring_failing failing;
+
+ssize_t __real_pwrite(int fd, const void *data, size_t bytes, off_t offset);
+ssize_t __wrap_pwrite(int fd, const void *data, size_t bytes, off_t offset);
+int __real_fallocate(int fd, int mode, off_t offset, off_t bytes);
+int __wrap_fallocate(int fd, int mode, off_t offset, off_t bytes);
+int __real_sync_file_range(int fd, off64_t offset, off64_t bytes, unsigned flags);
+int __wrap_sync_file_range(int fd, off64_t offset, off64_t bytes, unsigned flags);
+int __real_ftruncate(int fd, off_t bytes);
+int __wrap_ftruncate(int fd, off_t bytes);
+int __real_fcntl(int fd, int command, ...);
+int __wrap_fcntl(int fd, int command, ...);
+
+ssize_t __wrap_pwrite(int fd, const void *data, size_t bytes, off_t offset)
+{
+	failing.calls++;
+	if (failing.interrupts) {
+		failing.interrupts--;
+		errno = EINTR;
+		return -1;
+	}
+	if (failing.count && !failing.after) {
+		failing.count--;
+		errno = failing.error;
+		return failing.error ? -1 : 0;
+	}
+	failing.after -= failing.after > 0;
+	if (failing.shorts && bytes > 1) {
+		failing.shorts--;
+		bytes /= 2;
+	}
+	return __real_pwrite(fd, data, bytes, offset);
+}
+
+static int refused(bool refuse, int error)
+{
+	if (refuse)
+		errno = error;
+	return refuse;
+}
+
+int __wrap_fallocate(int fd, int mode, off_t offset, off_t bytes)
+{
+	return refused(failing.no_space, ENOSPC) ? -1 : __real_fallocate(fd, mode, offset, bytes);
+}
+
+int __wrap_sync_file_range(int fd, off64_t offset, off64_t bytes, unsigned flags)
+{
+	return refused(failing.unsynced, failing.error)
+		       ? -1
+		       : __real_sync_file_range(fd, offset, bytes, flags);
+}
+
+int __wrap_ftruncate(int fd, off_t bytes)
+{
+	return refused(failing.cut, failing.error) ? -1 : __real_ftruncate(fd, bytes);
+}
+
+int __wrap_fcntl(int fd, int command, ...)
+{
+	void *argument;
+	va_list ap;
+
+	va_start(ap, command);
+	argument = va_arg(ap, void *);
+	va_end(ap);
+	return refused(failing.set && command == F_SETFL, failing.error)
+		       ? -1
+		       : __real_fcntl(fd, command, argument);
+}
+
+void handring_open(struct handring *r)
+{
+	struct afcap_error error;
+
+	*r = (struct handring){ 0 };
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, r->pair), 0);
+	r->handle.fd = r->pair[0];
+	r->handle.rx.geometry = (struct afcap_geometry){ .version = AFCAP_TPACKET_V3,
+							 .block_bytes = HANDRING_BLOCK_BYTES,
+							 .blocks = HANDRING_BLOCKS,
+							 .block_timeout_ms = 1 };
+	r->handle.map_bytes = (size_t)HANDRING_BLOCKS * HANDRING_BLOCK_BYTES;
+	r->handle.rx.map = r->handle.map = aligned_alloc(4096, r->handle.map_bytes);
+	ck_assert_ptr_nonnull(r->handle.map);
+	memset(r->handle.map, 0, r->handle.map_bytes);
+	ck_assert_int_eq(wait_init(&r->handle, &error), 0);
+}
+
+void handring_close(struct handring *r)
+{
+	wait_free(&r->handle);
+	close(r->pair[0]);
+	close(r->pair[1]);
+	free(r->handle.map);
+}
+
+static struct tpacket_block_desc *block_at(const struct handring *r, uint32_t index)
+{
+	return (void *)(r->handle.map + (size_t)index * HANDRING_BLOCK_BYTES);
+}
+
+void handring_put(struct handring *r, unsigned packets, uint32_t captured, bool by_timeout)
+{
+	struct tpacket_block_desc *desc = block_at(r, r->put++ % HANDRING_BLOCKS);
+	struct handblock b = handblock_new(HANDRING_BLOCK_BYTES, ++r->sequence);
+	uint32_t status = TP_STATUS_USER | (by_timeout ? TP_STATUS_BLK_TMO : 0);
+
+	ck_assert_uint_eq(desc->hdr.bh1.block_status, TP_STATUS_KERNEL);
+	for (unsigned i = 0; i < packets; i++) {
+		ck_assert_uint_lt(b.used + MAC_OFFSET + captured, HANDRING_BLOCK_BYTES);
+		handblock_add(&b, captured, MAC_OFFSET, (uint8_t)i);
+	}
+	b.desc->hdr.bh1.block_status = TP_STATUS_KERNEL;
+	memcpy(desc, b.desc, HANDRING_BLOCK_BYTES);
+	free(b.desc);
+	/* Pairs with the acquire in block_status(), lib/block.c. */
+	__atomic_store_n(&desc->hdr.bh1.block_status, status, __ATOMIC_RELEASE);
+	ck_assert_int_eq(send(r->pair[1], "", 1, 0), 1);
+}
+
+unsigned handring_used(const struct handring *r)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < HANDRING_BLOCKS; i++)
+		n += __atomic_load_n(&block_at(r, i)->hdr.bh1.block_status, __ATOMIC_ACQUIRE) !=
+		     TP_STATUS_KERNEL;
+	return n;
+}
+
+int handring_file(void)
+{
+	char path[] = "/var/tmp/afcap-check-XXXXXX";
+	int fd = mkstemp(path);
+
+	ck_assert_int_ge(fd, 0);
+	unlink(path);
+	ck_assert_int_eq(ftruncate(fd, LEDGER_FILE_BEGIN), 0);
+	return fd;
+}

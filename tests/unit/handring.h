@@ -1,0 +1,45 @@
+/* A ring in memory and a file that may refuse writes, for the tests of what lies between them. */
+#ifndef HANDRING_H
+#define HANDRING_H
+
+#include "../../lib/internal.h"
+
+#define HANDRING_BLOCKS	     8u
+#define HANDRING_BLOCK_BYTES 65536u
+
+struct handring {
+	struct afcap handle;
+	int pair[2]; /* the "socket", and its other end */
+	uint32_t put;
+	uint64_t sequence; /* of the block put last */
+};
+
+/* An empty ring of HANDRING_BLOCKS. */
+void handring_open(struct handring *ring);
+void handring_close(struct handring *ring);
+
+/* The kernel's part: hands over the next block, full or by its timeout, with so many packets of
+ * `captured` bytes; wakes the reader. */
+void handring_put(struct handring *ring, unsigned packets, uint32_t captured, bool by_timeout);
+
+/* Blocks that the reader has not given back. */
+unsigned handring_used(const struct handring *ring);
+
+/* A new output file, with its header, without a name. */
+int handring_file(void);
+
+/* Writes (pwrite) that fail from now on: after `after` more, the next `count` with `error`. The
+ * linker puts the functions that do so in the place of libc's. A short one writes half. */
+struct handring_failing {
+	unsigned after, count;
+	int error;
+	bool no_space;		     /* fallocate() finds none */
+	bool unsynced;		     /* sync_file_range() fails with `error` */
+	bool cut;		     /* ftruncate() fails with `error` */
+	bool set;		     /* fcntl(F_SETFL) fails with `error` */
+	unsigned shorts, interrupts; /* so many write half, are interrupted */
+	unsigned calls;		     /* of pwrite() until now */
+};
+extern struct handring_failing failing;
+
+#endif
