@@ -101,7 +101,7 @@ endef
 # that was killed did.
 COVERAGE := -O0 -g --coverage -fprofile-update=atomic -DCOVERAGE
 PARSERS := daemon/base/(channel|config.*|ledger)[.]c daemon/control/(varlink.*|http.*|refuse|listener)[.]c daemon/format/(header|name|walk)[.]c daemon/archive/repair[.]c \
-	daemon/supervisor/(checkpoint|filter.*)[.]c daemon/worker/(pcapng|inplace|cooked)[.]c lib/(block|packet|frame)[.]c
+	daemon/supervisor/(checkpoint|filter.*)[.]c daemon/worker/(compact|inplace|cooked)[.]c lib/(block|packet|frame)[.]c
 # covered: name, percent of the lines at least, which files
 covered = gcovr -r . --object-directory build-coverage $(3) build-coverage -s --txt build-coverage/$(1).txt --fail-under-line $(2) \
 	>build-coverage/said; rc=$$?; tail -n 3 build-coverage/said; exit $$rc

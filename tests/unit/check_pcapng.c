@@ -1,4 +1,4 @@
-/* daemon/worker/pcapng.c on blocks made by hand, and a walker of its own. */
+/* daemon/worker/compact.c on blocks made by hand, and a walker of its own. */
 #include "../library/handblock.h"
 #include "suites.h"
 
