@@ -129,10 +129,7 @@ static int kind_of(int fd)
 	return -1;
 }
 
-/* Which descriptors are events, timers, epolls is looked up while that can be. */
-static struct confine *list;
-
-static int kind_allow(int fd, int kind)
+static int kind_allow(struct confine *list, int fd, int kind)
 {
 	int rc = 0;
 
@@ -145,13 +142,12 @@ static int kind_allow(int fd, int kind)
 	return rc;
 }
 
-static int list_make(void)
+/* Which descriptors are events, timers, epolls is looked up while that can be. */
+static int list_fill(struct confine *list)
 {
 	const struct confine_call own = { "tgkill", { IS(1, (uint64_t)getpid()) } };
-	int rc;
+	int rc = confine_allow_names(list, names);
 
-	list = confine_new(CONFINE_DIES);
-	rc = confine_allow_names(list, names);
 	if (rc == 0)
 		rc = confine_allow(list, bound, sizeof(bound) / sizeof(*bound));
 	if (rc == 0)
@@ -160,17 +156,19 @@ static int list_make(void)
 		rc = confine_allow_from(list, FILES_FROM, DESCRIPTORS, by_file,
 					sizeof(by_file) / sizeof(*by_file));
 	for (int fd = RING_FD + 1; fd < DESCRIPTORS && rc == 0; fd++)
-		rc = kind_allow(fd, kind_of(fd));
+		rc = kind_allow(list, fd, kind_of(fd));
 	return rc;
 }
 
-int sandbox_begin(const struct message_worker *what)
+int sandbox_begin(const struct message_worker *what, struct confine **list)
 {
 	/* Where the next file is late, packets go on into this one: a bound for who is taken over,
 	 * none that a slow archive process meets. */
 	uint64_t most = LATE_FILES * what->file_bytes + SLACK_BYTES;
-	int rc = list_make();
+	int rc;
 
+	*list = confine_new(CONFINE_DIES);
+	rc = list_fill(*list);
 	log_confined();
 	if (rc == 0)
 		rc = privileges_limit(RLIMIT_FSIZE, most);
@@ -186,10 +184,7 @@ int sandbox_begin(const struct message_worker *what)
 	return 0;
 }
 
-int sandbox_close(void)
+int sandbox_close(struct confine *list)
 {
-	int rc = confine_apply(list);
-
-	list = NULL;
-	return rc;
+	return confine_apply(list);
 }

@@ -69,12 +69,13 @@ static void worker_pin(const struct worker *w)
 /* The ring thread waits until nothing is left that it could do harm with. */
 static int confined_start(struct worker *w)
 {
-	int rc = sandbox_begin(&w->what);
+	struct confine *list;
+	int rc = sandbox_begin(&w->what, &list);
 
 	if (rc == 0)
 		rc = ringthread_start(w->attach.thread);
 	if (rc == 0)
-		rc = sandbox_close();
+		rc = sandbox_close(list);
 	if (rc == 0)
 		ringthread_go(w->attach.thread);
 	return rc;
