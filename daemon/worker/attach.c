@@ -154,7 +154,7 @@ bool attach_join(struct attach *a, struct message *message)
 	int rc;
 
 	if (!a->ring || a->joined) {
-		uplink_fail(a->uplink, EXIT_FAILURE, "told to join out of turn");
+		uplink_fail(a->uplink, EXIT_FAILURE, "asked to join out of turn");
 		return false;
 	}
 	afcap_fanout_init(&fanout, sizeof(fanout));

@@ -47,7 +47,7 @@ bool crossing_late_take(struct crossing *crossing, struct crossing_file *file)
 	if (!atomic_load_explicit(&crossing->late_ready, memory_order_acquire))
 		return false;
 	*file = crossing->late;
-	/* None follows: nobody waits for this store. */
+	/* No partner: the main thread does not read it again. */
 	atomic_store_explicit(&crossing->late_ready, false, memory_order_relaxed);
 	return true;
 }

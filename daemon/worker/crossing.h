@@ -9,10 +9,9 @@
  *   main thread <--------------statistics_wanted----------------------> ring thread
  *
  * A word is followed by a call where the other side may be asleep: afcap_wake() or afcap_stop() to
- * the ring thread, crossing_notify() to the main thread. Both are system calls and
- * read-modify-write operations that order all stores before them for whoever wakes by them; the
- * loads that may be relaxed below are so because the next look, after that wake-up, sees the word.
- */
+ * the ring thread, crossing_notify() to the main thread. Each writes to an eventfd, and the side
+ * that wakes by it sees all stores before that write: where loads are relaxed below, the look after
+ * the wake-up is the one that counts. */
 #ifndef CROSSING_H
 #define CROSSING_H
 

@@ -180,7 +180,7 @@ START_TEST(without_files_packets_are_counted)
 }
 END_TEST
 
-/* Its bytes are kept, its packets are nobody's. */
+/* Its bytes are in the file, its packets in no other counter. */
 START_TEST(a_block_in_quarantine_is_abandoned_and_those_around_it_are_not)
 {
 	struct ledger_totals t;

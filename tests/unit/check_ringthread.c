@@ -181,7 +181,7 @@ START_TEST(a_first_file_may_come_late)
 }
 END_TEST
 
-START_TEST(news_are_told_once_and_states_for_as_long_as_they_last)
+START_TEST(news_come_once_and_states_for_as_long_as_they_last)
 {
 	struct ringthread_news news;
 
@@ -220,7 +220,7 @@ Suite *suite_ringthread(void)
 	tcase_add_test(t, what_is_held_is_written_at_the_end);
 	tcase_add_test(t, the_next_file_is_taken_into_use_when_the_statistics_are_there);
 	tcase_add_test(t, a_first_file_may_come_late);
-	tcase_add_test(t, news_are_told_once_and_states_for_as_long_as_they_last);
+	tcase_add_test(t, news_come_once_and_states_for_as_long_as_they_last);
 	suite_add_tcase(s, t);
 	return s;
 }
