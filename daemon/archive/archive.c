@@ -1,9 +1,9 @@
 /* Requests of the supervisor, one after the other, each with one answer. */
 #include "archive.h"
 #include "file.h"
-#include "inuse.h"
+#include "openfiles.h"
 #include "retention.h"
-#include "look.h"
+#include "integrity.h"
 #include "orphan.h"
 #include "reopen.h"
 #include "repair.h"
@@ -192,7 +192,7 @@ static void name_serve(struct directory *dir, const struct message_archive *requ
 	for (unsigned i = 0; i < YIELDS; i++) {
 		result->error = 0;
 		result->later = 0;
-		file_name(dir, request, fd, result);
+		partial_name(dir, request, fd, result);
 		if (!retention_yield(dir, 0, result->error, result))
 			break;
 	}
@@ -219,7 +219,7 @@ static void finish_serve(struct directory *dir, const struct message_archive *re
 	for (unsigned i = 0; i < YIELDS; i++) {
 		result->error = 0;
 		result->later = 0;
-		file_finish(dir, request, fd, result);
+		partial_finish(dir, request, fd, result);
 		if (named_finally(dir, result->name) ||
 		    !retention_yield(dir, 0, result->error, result))
 			break;
@@ -310,7 +310,7 @@ static int request_serve(struct message *request, int fd, struct message *answer
 	else if (request->type == MESSAGE_SYNC)
 		file_sync(dir, r, fd, result);
 	else if (request->type == MESSAGE_LOOK)
-		look_serve(dir, r, fd, result);
+		integrity_check(dir, r, fd, result);
 	else if (dir->fd >= 0)
 		keep_serve(dir, (int)r->file.error, result);
 	else
@@ -319,17 +319,17 @@ static int request_serve(struct message *request, int fd, struct message *answer
 }
 
 /* Until its end a file that was made here, or came along, is the supervisor's. */
-static void inuse_note(const struct message *request, int fd, int made,
-		       const struct message_result *result)
+static void openfiles_note(const struct message *request, int fd, int made,
+			   const struct message_result *result)
 {
 	if (request->type == MESSAGE_CAPTURE)
 		return;
 	if (made >= 0)
-		inuse_begin(made);
+		openfiles_add(made);
 	else if (fd >= 0 && request->type != MESSAGE_FINISH && request->type != MESSAGE_DISCARD)
-		inuse_begin(fd);
+		openfiles_add(fd);
 	else if (fd >= 0 && !result->later)
-		inuse_end(fd);
+		openfiles_remove(fd);
 }
 
 static bool answer_send(struct message *answer, int fd)
@@ -376,7 +376,7 @@ static bool request_answer(struct message *request, int passed)
 		fd = -1;
 	memset(&answer, 0, sizeof(answer));
 	made = request_serve(request, fd, &answer);
-	inuse_note(request, fd, made, &answer.result);
+	openfiles_note(request, fd, made, &answer.result);
 	made = made_wrap(made, &answer.result);
 	sent = answer_send(&answer, made);
 	if (made >= 0)

@@ -2,7 +2,7 @@
 #include "repair.h"
 #include "beneath.h"
 #include "foreign.h"
-#include "inuse.h"
+#include "openfiles.h"
 #include "retention.h"
 #include "subject.h"
 
@@ -225,7 +225,8 @@ static int leftover_treat(struct directory *dir, const char *text, struct name n
 	struct stat st;
 	int fd, rc;
 
-	if (fstatat(dir->fd, text, &st, AT_SYMLINK_NOFOLLOW) || is_given_up(&st) || inuse_is(&st))
+	if (fstatat(dir->fd, text, &st, AT_SYMLINK_NOFOLLOW) || is_given_up(&st) ||
+	    openfiles_has(&st))
 		return 0;
 	fd = leftover_lock(dir, text);
 	if (fd == -EWOULDBLOCK)

@@ -1,7 +1,7 @@
 /* Removing files. */
 #include "retention.h"
 #include "beneath.h"
-#include "inuse.h"
+#include "openfiles.h"
 #include "subject.h"
 
 #include "../base/clock.h"
@@ -59,7 +59,7 @@ static bool is_held(const struct directory *dir, const char *name, const struct 
 {
 	int fd;
 
-	if (inuse_is(st))
+	if (openfiles_has(st))
 		return true;
 	fd = file_lock(dir, name, O_RDONLY);
 	if (fd >= 0)

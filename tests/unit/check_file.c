@@ -54,7 +54,7 @@ static int written(void)
 	request.file.end = file.chunks[4].end;
 	request.file.finish.written = 17;
 	memcpy(request.name, result.name, sizeof(request.name));
-	file_name(&place, &request, fd, &result);
+	partial_name(&place, &request, fd, &result);
 	ck_assert_msg(result.error == 0, "%s", result.text);
 	ck_assert_str_eq(result.name, PARTIAL);
 	memcpy(request.name, result.name, sizeof(request.name));
@@ -95,14 +95,14 @@ START_TEST(a_finished_file_has_its_chunks_its_statistics_and_its_name)
 	struct recording_found found;
 
 	place.capture.sync = (uint32_t)_i; /* whether or not */
-	file_finish(&place, &request, fd, &result);
+	partial_finish(&place, &request, fd, &result);
 	ck_assert_msg(result.error == 0, "%s", result.text);
 	ck_assert_str_eq(result.name, FINISHED);
 	ck_assert(recording_read(file.bytes, place_read(FINISHED, file.bytes, sizeof(file.bytes)),
 				 &found));
 	ck_assert_uint_eq(found.statistics, request.file.end);
 	ck_assert_uint_eq(found.delivered, 17);
-	file_finish(&place, &request, fd, &result); /* repeated */
+	partial_finish(&place, &request, fd, &result); /* repeated */
 	ck_assert_int_eq(result.error, 0);
 	ck_assert_str_eq(result.name, FINISHED);
 	ck_assert_uint_eq(place_count(), 1);
@@ -116,7 +116,7 @@ START_TEST(a_file_with_a_failed_write_ends_as_suspect)
 	struct recording_found found;
 
 	request.file.error = EIO;
-	file_finish(&place, &request, fd, &result);
+	partial_finish(&place, &request, fd, &result);
 	ck_assert_int_eq(result.error, EIO);
 	ck_assert_str_eq(result.name, SUSPECT);
 	ck_assert_ptr_nonnull(strstr(result.text, "a write to it failed: Input/output error"));
@@ -124,7 +124,7 @@ START_TEST(a_file_with_a_failed_write_ends_as_suspect)
 				 &found));
 	result = (struct message_result){ 0 };
 	request.file.error = 0; /* repeated, and nothing is wrong any more: it was, though */
-	file_finish(&place, &request, fd, &result);
+	partial_finish(&place, &request, fd, &result);
 	ck_assert_int_eq(result.error, EIO);
 	ck_assert_str_eq(result.name, SUSPECT);
 	ck_assert_uint_eq(place_count(), 1);
@@ -137,7 +137,7 @@ START_TEST(a_finished_file_never_takes_the_place_of_another)
 	int fd = written();
 
 	place_file(FINISHED, "here", 4);
-	file_finish(&place, &request, fd, &result);
+	partial_finish(&place, &request, fd, &result);
 	ck_assert_int_eq(result.error, 0);
 	ck_assert_str_eq(result.name, "eth0-w1-20260203T040506.789013Z.pcapng");
 	ck_assert_int_eq(place_size(FINISHED), 4);
@@ -154,7 +154,7 @@ START_TEST(room_is_taken_ahead_and_what_is_not_needed_given_back)
 	file_preallocate(&place, fd);
 	ck_assert_uint_ge(taken(fd), 20 * MIB);
 	ck_assert_int_eq(place_size(PARTIAL), (int64_t)file.size);
-	file_finish(&place, &request, fd, &result);
+	partial_finish(&place, &request, fd, &result);
 	ck_assert_int_eq(result.error, 0);
 	ck_assert_uint_le(taken(fd), (uint64_t)place_size(FINISHED) + 4096);
 	close(fd);
@@ -290,7 +290,7 @@ START_TEST(another_file_in_the_place_of_an_open_one_is_not_renamed)
 
 	ck_assert_int_eq(renameat(place.fd, PARTIAL, place.fd, "away"), 0);
 	place_file(PARTIAL, "canary", 6);
-	file_finish(&place, &request, fd, &result);
+	partial_finish(&place, &request, fd, &result);
 	ck_assert_int_eq(result.error, ENOENT);
 	ck_assert_int_eq(place_size(PARTIAL), 6);
 	ck_assert_int_eq(place_size(FINISHED), -1);

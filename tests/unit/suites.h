@@ -36,7 +36,7 @@ Suite *suite_unixsocket(void);
 Suite *suite_confine(void);
 Suite *suite_status(void);
 Suite *suite_clock(void);
-Suite *suite_look(void);
+Suite *suite_integrity(void);
 Suite *suite_lost(void);
 Suite *suite_foreign(void);
 Suite *suite_files(void);

@@ -1,7 +1,7 @@
 /* The names that a file in use gets, and its end. */
 #include "file.h"
 #include "retention.h"
-#include "look.h"
+#include "integrity.h"
 
 #include "../base/failure.h"
 #include "../format/header.h"
@@ -31,13 +31,13 @@ static int name_now(const struct directory *dir, int fd, struct name *name, char
 /* How another program took the name away. */
 static const char *lost_how(const struct directory *dir, const char *name, int fd)
 {
-	const char *what = look_at(dir, name, fd, 0);
+	const char *what = integrity_fault(dir, name, fd, 0);
 
 	return what ? what : "was removed";
 }
 
-void file_name(struct directory *dir, const struct message_archive *request, int fd,
-	       struct message_result *result)
+void partial_name(struct directory *dir, const struct message_archive *request, int fd,
+		  struct message_result *result)
 {
 	struct name name = { NAME_PARTIAL, request->worker, request->file.since_ns / 1000 }, now;
 	char from[FILE_NAME_BYTES];
@@ -50,7 +50,7 @@ void file_name(struct directory *dir, const struct message_archive *request, int
 		return;
 	}
 	if (rc == 0)
-		rc = -look_head(dir, request, fd);
+		rc = -integrity_head(dir, request, fd);
 	if (rc == 0)
 		rc = file_rename(dir, fd, from, name, result->name);
 	if (rc == -ENOENT) {
@@ -88,7 +88,7 @@ static int finished_bytes(const struct directory *dir, const struct message_arch
 			  int fd, uint64_t *kept)
 {
 	const struct message_capture *c = &dir->capture;
-	int error = look_back(fd, &request->file, kept);
+	int error = integrity_verify(fd, &request->file, kept);
 
 	if (!error)
 		error = file_seal(fd, request->name, &request->file, c->sync);
@@ -160,8 +160,8 @@ static void finish_lost(const struct directory *dir, const struct message_archiv
 		file_seal(fd, request->name, &request->file, false);
 }
 
-void file_finish(struct directory *dir, const struct message_archive *request, int fd,
-		 struct message_result *result)
+void partial_finish(struct directory *dir, const struct message_archive *request, int fd,
+		    struct message_result *result)
 {
 	struct message_archive own = *request;
 	struct name name = { 0 };
@@ -170,7 +170,7 @@ void file_finish(struct directory *dir, const struct message_archive *request, i
 
 	if (rc == -ENOENT && hidden) {
 		memcpy(own.name, request->name, sizeof(own.name));
-		copy = look_copy(dir, &own, fd);
+		copy = integrity_copy(dir, &own, fd);
 		name = (struct name){ .kind = NAME_SPARE, .worker = request->worker };
 	}
 	if (rc == -ENOENT && copy < 0) {

@@ -1,9 +1,9 @@
-/* daemon/archive/look.c, finish.c: what other programs do to files in use. */
+/* daemon/archive/integrity.c, partial.c: what other programs do to files in use. */
 #include "recording.h"
 #include "place.h"
 #include "suites.h"
 
-#include "../../daemon/archive/look.h"
+#include "../../daemon/archive/integrity.h"
 #include "../../daemon/format/header.h"
 
 #include <errno.h>
@@ -43,7 +43,7 @@ static void file_fill(void)
 static void file_named(void)
 {
 	result = (struct message_result){ 0 };
-	file_name(&place, &request, fd, &result);
+	partial_name(&place, &request, fd, &result);
 	ck_assert_msg(result.error == 0, "%s", result.text);
 	memcpy(request.name, result.name, sizeof(request.name));
 }
@@ -76,7 +76,7 @@ static void teardown(void)
 static const char *looked(void)
 {
 	result = (struct message_result){ 0 };
-	look_serve(&place, &request, fd, &result);
+	integrity_check(&place, &request, fd, &result);
 	ck_assert_int_eq(result.error, 0);
 	ck_assert_uint_eq(result.lost, *result.text != '\0');
 	return result.text;
@@ -85,7 +85,7 @@ static const char *looked(void)
 static void finished(void)
 {
 	result = (struct message_result){ 0 };
-	file_finish(&place, &request, fd, &result);
+	partial_finish(&place, &request, fd, &result);
 }
 
 static void away(void)
@@ -353,9 +353,9 @@ START_TEST(what_cannot_be_named_is_asked_for_again)
 }
 END_TEST
 
-Suite *suite_look(void)
+Suite *suite_integrity(void)
 {
-	Suite *s = suite_create("look");
+	Suite *s = suite_create("integrity");
 	TCase *t = tcase_create("files in use"), *spare = tcase_create("spare files");
 
 	tcase_add_checked_fixture(t, setup, teardown);

@@ -1,18 +1,18 @@
 /* A list of inodes. */
-#include "inuse.h"
+#include "openfiles.h"
 
 #include <stdlib.h>
 
 #define LIST_FIRST 64u
 
-static struct inuse {
+static struct openfile {
 	dev_t device;
 	ino_t inode;
 } * list;
 
 static size_t count, room;
 
-static struct inuse *find(const struct stat *file)
+static struct openfile *find(const struct stat *file)
 {
 	for (size_t i = 0; i < count; i++)
 		if (list[i].device == file->st_dev && list[i].inode == file->st_ino)
@@ -20,7 +20,7 @@ static struct inuse *find(const struct stat *file)
 	return NULL;
 }
 
-void inuse_begin(int fd)
+void openfiles_add(int fd)
 {
 	struct stat st;
 
@@ -28,19 +28,19 @@ void inuse_begin(int fd)
 		return;
 	if (count == room) {
 		size_t more = room ? 2 * room : LIST_FIRST;
-		struct inuse *larger = reallocarray(list, more, sizeof(*list));
+		struct openfile *larger = reallocarray(list, more, sizeof(*list));
 
 		if (!larger)
 			return; /* its lock tells as well */
 		list = larger;
 		room = more;
 	}
-	list[count++] = (struct inuse){ st.st_dev, st.st_ino };
+	list[count++] = (struct openfile){ st.st_dev, st.st_ino };
 }
 
-void inuse_end(int fd)
+void openfiles_remove(int fd)
 {
-	struct inuse *found;
+	struct openfile *found;
 	struct stat st;
 
 	if (fstat(fd, &st))
@@ -50,7 +50,7 @@ void inuse_end(int fd)
 		*found = list[--count];
 }
 
-bool inuse_is(const struct stat *file)
+bool openfiles_has(const struct stat *file)
 {
 	return find(file) != NULL;
 }

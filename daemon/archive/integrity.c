@@ -1,5 +1,5 @@
 /* Looks at open files. */
-#include "look.h"
+#include "integrity.h"
 #include "subject.h"
 
 #include "../base/log.h"
@@ -19,7 +19,7 @@
 
 static _Alignas(FILE_HEADER_BYTES) uint8_t buffer[BUFFER_BYTES];
 
-const char *look_at(const struct directory *dir, const char *name, int fd, uint64_t end)
+const char *integrity_fault(const struct directory *dir, const char *name, int fd, uint64_t end)
 {
 	struct stat st, named;
 
@@ -38,10 +38,10 @@ const char *look_at(const struct directory *dir, const char *name, int fd, uint6
 	return lseek(fd, 0, SEEK_DATA) > 0 ? "was emptied" : NULL;
 }
 
-void look_serve(const struct directory *dir, const struct message_archive *request, int fd,
-		struct message_result *result)
+void integrity_check(const struct directory *dir, const struct message_archive *request, int fd,
+		     struct message_result *result)
 {
-	const char *what = look_at(dir, request->name, fd, request->file.end);
+	const char *what = integrity_fault(dir, request->name, fd, request->file.end);
 
 	snprintf(result->name, sizeof(result->name), "%s", request->name);
 	result->lost = what != NULL;
@@ -92,7 +92,7 @@ static int walk_back(int fd, uint64_t size, const struct ledger_file *record, ui
 	return size < record->end || chunks.end != record->end ? EBADMSG : 0;
 }
 
-int look_back(int fd, const struct ledger_file *record, uint64_t *kept)
+int integrity_verify(int fd, const struct ledger_file *record, uint64_t *kept)
 {
 	struct walk chunks;
 	struct stat st;
@@ -116,7 +116,7 @@ int look_back(int fd, const struct ledger_file *record, uint64_t *kept)
 	return chunks.count && chunks.end == end ? 0 : EBADMSG; /* zeros say that it ends there */
 }
 
-int look_head(const struct directory *dir, const struct message_archive *request, int fd)
+int integrity_head(const struct directory *dir, const struct message_archive *request, int fd)
 {
 	ssize_t n = pread(fd, buffer, FILE_HEADER_BYTES, 0);
 
@@ -149,9 +149,9 @@ static int chunks_copy(int from, int to, uint64_t end)
 	return 0;
 }
 
-int look_copy(struct directory *dir, struct message_archive *request, int fd)
+int integrity_copy(struct directory *dir, struct message_archive *request, int fd)
 {
-	const char *what = look_at(dir, request->name, fd, 0);
+	const char *what = integrity_fault(dir, request->name, fd, 0);
 	char gone[FILE_NAME_BYTES];
 	int to, rc;
 
