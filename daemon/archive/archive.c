@@ -5,6 +5,7 @@
 #include "retention.h"
 #include "integrity.h"
 #include "orphan.h"
+#include "partial.h"
 #include "reopen.h"
 #include "repair.h"
 #include "sandbox.h"

@@ -1,16 +1,17 @@
 /* Paths are followed here alone, and only when a directory is opened. */
 #include "directory.h"
 #include "beneath.h"
-#include "trial.h"
 
 #include "../base/failure.h"
 #include "../base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 /* Takes the descriptor. Returns 0 or -errno. */
@@ -28,11 +29,32 @@ static int directory_set(struct directory *dir, int fd)
 	return 0;
 }
 
+static const struct {
+	uint32_t magic;
+	const char *name;
+} remote_types[] = {
+	{ NFS_SUPER_MAGIC, "NFS" }, { 0xff534d42, "CIFS" },	  { 0xfe534d42, "SMB" },
+	{ V9FS_MAGIC, "9p" },	    { FUSE_SUPER_MAGIC, "FUSE" }, { AFS_SUPER_MAGIC, "AFS" },
+	{ 0x00c36400, "Ceph" },	    { 0x0bd00bd0, "Lustre" },	  { 0x47504653, "GPFS" },
+};
+
+const char *directory_shared(const struct directory *dir)
+{
+	struct statfs fs;
+
+	if (fstatfs(dir->fd, &fs))
+		return NULL;
+	for (size_t i = 0; i < sizeof(remote_types) / sizeof(*remote_types); i++)
+		if (remote_types[i].magic == (uint32_t)fs.f_type)
+			return remote_types[i].name;
+	return NULL;
+}
+
 /* Who besides this user may rename, remove and replace what is there. */
 static void others_tell(const struct directory *dir)
 {
 	const struct message_capture *c = &dir->capture;
-	const char *shared = trial_shared(dir);
+	const char *shared = directory_shared(dir);
 	struct stat st;
 
 	if (shared)

@@ -54,6 +54,10 @@ void directory_close(struct directory *dir);
 /* Whether it was removed since it was opened, not only moved. */
 bool directory_removed(const struct directory *dir);
 
+/* What locks may not reach other machines through: "NFS" and the like; NULL where the file system
+ * is this machine's own. */
+const char *directory_shared(const struct directory *dir);
+
 /* Tells once that the path leads elsewhere by now. */
 void directory_path_check(struct directory *dir);
 

@@ -206,6 +206,22 @@ int file_head_renew(const struct directory *dir, uint32_t worker, int fd)
 	return n == FILE_HEADER_BYTES ? 0 : n < 0 ? -errno : -EIO;
 }
 
+int file_head_restore(const struct directory *dir, const struct message_archive *request, int fd)
+{
+	_Alignas(FILE_HEADER_BYTES) uint8_t page[FILE_HEADER_BYTES]; /* with O_DIRECT, too */
+	ssize_t n = pread(fd, page, FILE_HEADER_BYTES, 0);
+
+	if (n == FILE_HEADER_BYTES && header_valid(page))
+		return 0;
+	if (n < 0)
+		return errno;
+	file_log(request->name, LOG_WARNING,
+		 "another program emptied the spare file %s: its head is written again",
+		 request->name);
+	n = pwrite(fd, file_head(dir, request->worker), FILE_HEADER_BYTES, 0);
+	return n == FILE_HEADER_BYTES ? 0 : n < 0 ? errno : EIO;
+}
+
 int file_make_other(const struct directory *dir, const struct message_archive *request, char *name)
 {
 	name_make_spare(name, dir->capture.name, request->worker, clock_real_ns(),

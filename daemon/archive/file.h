@@ -25,22 +25,13 @@ int file_permit(const struct directory *dir, int fd);
  * another filter. Returns 0 or -errno. */
 int file_head_renew(const struct directory *dir, uint32_t worker, int fd);
 
+/* Writes the head again where it is not there. Returns 0 or errno. */
+int file_head_restore(const struct directory *dir, const struct message_archive *request, int fd);
+
 /* Takes the room that the file may need, where there is so much beyond the reserve; what it does
  * not need is freed when it is cut. Without it the file grows as it is written. Returns 0, also
  * where that cannot be, or errno. */
 int file_preallocate(const struct directory *dir, int fd);
-
-/* Gives a hidden file in use its name, "NAME-wW-TIME.pcapng.partial". Repeating it is harmless.
- * Where another program has taken its name, result->lost and text say so. */
-void partial_name(struct directory *dir, const struct message_archive *request, int fd,
-		  struct message_result *result);
-
-/* Reads a file's head and first chunk back, cuts it behind its last chunk, adds the statistics,
- * syncs (unless told not to), takes ".partial" away, syncs the directory. Where the file cannot be
- * synced, a write to it failed, or it is not what was written, its name ends in ".suspect.pcapng"
- * and result->error says so. Repeating it is harmless; result->later: it may go well later. */
-void partial_finish(struct directory *dir, const struct message_archive *request, int fd,
-		    struct message_result *result);
 
 /* Removes a hidden file that never came into use. */
 void file_discard(struct directory *dir, const struct message_archive *request,

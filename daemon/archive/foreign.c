@@ -1,6 +1,5 @@
 /* Who made a file, and since when it has not changed. */
 #include "foreign.h"
-#include "trial.h"
 
 #include "../format/header.h"
 
@@ -71,7 +70,7 @@ bool foreign_busy(const struct directory *dir, int fd, uint64_t now_ns)
 {
 	struct stat st;
 
-	if (fstat(fd, &st) || (!trial_shared(dir) && !made_elsewhere(dir, fd)))
+	if (fstat(fd, &st) || (!directory_shared(dir) && !made_elsewhere(dir, fd)))
 		return false;
 	return !unchanged(&st, now_ns,
 			  st.st_size > FILE_HEADER_BYTES ? FOREIGN_QUIET_NS : FOREIGN_SPARE_NS);

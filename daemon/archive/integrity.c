@@ -1,15 +1,12 @@
 /* Looks at open files. */
 #include "integrity.h"
-#include "subject.h"
 
-#include "../base/log.h"
 #include "../format/chunk.h"
 #include "../format/header.h"
 #include "../format/walk.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -114,62 +111,4 @@ int integrity_verify(int fd, const struct ledger_file *record, uint64_t *kept)
 	if (rc)
 		return -rc;
 	return chunks.count && chunks.end == end ? 0 : EBADMSG; /* zeros say that it ends there */
-}
-
-int integrity_head(const struct directory *dir, const struct message_archive *request, int fd)
-{
-	ssize_t n = pread(fd, buffer, FILE_HEADER_BYTES, 0);
-
-	if (n == FILE_HEADER_BYTES && header_valid(buffer))
-		return 0;
-	if (n < 0)
-		return errno;
-	file_log(request->name, LOG_WARNING,
-		 "another program emptied the spare file %s: its head is written again",
-		 request->name);
-	n = pwrite(fd, file_head(dir, request->worker), FILE_HEADER_BYTES, 0);
-	return n == FILE_HEADER_BYTES ? 0 : n < 0 ? errno : EIO;
-}
-
-static int chunks_copy(int from, int to, uint64_t end)
-{
-	uint64_t at = FILE_HEADER_BYTES;
-
-	while (at < end) {
-		size_t most = end - at < sizeof(buffer) ? (size_t)(end - at) : sizeof(buffer);
-		ssize_t n = file_read(&from, buffer, most, at);
-
-		if (n <= 0)
-			return n < 0 ? (int)n : -EIO;
-		errno = ENOSPC;
-		if (pwrite(to, buffer, (size_t)n, (off_t)at) != n)
-			return -errno;
-		at += (uint64_t)n;
-	}
-	return 0;
-}
-
-int integrity_copy(struct directory *dir, struct message_archive *request, int fd)
-{
-	const char *what = integrity_fault(dir, request->name, fd, 0);
-	char gone[FILE_NAME_BYTES];
-	int to, rc;
-
-	memcpy(gone, request->name, sizeof(gone));
-	if (file_end_begin(fd))
-		return -errno;
-	to = file_make_other(dir, request, request->name);
-	if (to < 0)
-		return to;
-	rc = chunks_copy(fd, to, request->file.end);
-	if (rc == 0) {
-		file_log(gone, LOG_WARNING,
-			 "the spare file %s %s before it had its name: %" PRIu64
-			 " bytes are copied to another one",
-			 gone, what ? what : "was removed", request->file.end - FILE_HEADER_BYTES);
-		return to;
-	}
-	unlinkat(dir->fd, request->name, 0);
-	close(to);
-	return rc;
 }

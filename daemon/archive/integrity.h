@@ -1,5 +1,5 @@
 /* Whether a file is still what was written to it, as other programs may remove, move, empty or
- * replace it; and a file that never had a name, made again. Called by the archive process alone. */
+ * replace it. Called by the archive process alone. */
 #ifndef INTEGRITY_H
 #define INTEGRITY_H
 
@@ -16,12 +16,5 @@ void integrity_check(const struct directory *dir, const struct message_archive *
 /* Reads head and first chunk back, and all of a file that has a hole. Returns 0, EBADMSG where what
  * was written is not there any more, with *kept the packets up to there, or errno of reading. */
 int integrity_verify(int fd, const struct ledger_file *record, uint64_t *kept);
-
-/* Writes the head again where it is not there. Returns 0 or errno. */
-int integrity_head(const struct directory *dir, const struct message_archive *request, int fd);
-
-/* Copies what a hidden file holds whose name was taken away before its packets came into another
- * one, which request->name is then. Returns its descriptor or -errno. */
-int integrity_copy(struct directory *dir, struct message_archive *request, int fd);
 
 #endif

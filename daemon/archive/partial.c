@@ -1,17 +1,22 @@
 /* The names that a file in use gets, and its end. */
-#include "file.h"
-#include "retention.h"
+#include "partial.h"
 #include "integrity.h"
+#include "retention.h"
+#include "subject.h"
 
 #include "../base/failure.h"
+#include "../base/log.h"
 #include "../format/header.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define BUFFER_BYTES (1u << 20)
 
 /* What an open file is called now: `text`, which it may have changed, as a request that is repeated
  * finds its work done. Returns 0, -ENOENT where it has no name of ours, or another -errno. */
@@ -50,7 +55,7 @@ void partial_name(struct directory *dir, const struct message_archive *request, 
 		return;
 	}
 	if (rc == 0)
-		rc = -integrity_head(dir, request, fd);
+		rc = -file_head_restore(dir, request, fd);
 	if (rc == 0)
 		rc = file_rename(dir, fd, from, name, result->name);
 	if (rc == -ENOENT) {
@@ -160,6 +165,52 @@ static void finish_lost(const struct directory *dir, const struct message_archiv
 		file_seal(fd, request->name, &request->file, false);
 }
 
+static int chunks_copy(int from, int to, uint64_t end)
+{
+	static uint8_t buffer[BUFFER_BYTES];
+	uint64_t at = FILE_HEADER_BYTES;
+
+	while (at < end) {
+		size_t most = end - at < sizeof(buffer) ? (size_t)(end - at) : sizeof(buffer);
+		ssize_t n = file_read(&from, buffer, most, at);
+
+		if (n <= 0)
+			return n < 0 ? (int)n : -EIO;
+		errno = ENOSPC;
+		if (pwrite(to, buffer, (size_t)n, (off_t)at) != n)
+			return -errno;
+		at += (uint64_t)n;
+	}
+	return 0;
+}
+
+/* Copies what a hidden file holds whose name was taken away before its packets came into another
+ * one, which request->name is then. Returns its descriptor or -errno. */
+static int partial_copy(struct directory *dir, struct message_archive *request, int fd)
+{
+	const char *what = integrity_fault(dir, request->name, fd, 0);
+	char gone[FILE_NAME_BYTES];
+	int to, rc;
+
+	memcpy(gone, request->name, sizeof(gone));
+	if (file_end_begin(fd))
+		return -errno;
+	to = file_make_other(dir, request, request->name);
+	if (to < 0)
+		return to;
+	rc = chunks_copy(fd, to, request->file.end);
+	if (rc == 0) {
+		file_log(gone, LOG_WARNING,
+			 "the spare file %s %s before it had its name: %" PRIu64
+			 " bytes are copied to another one",
+			 gone, what ? what : "was removed", request->file.end - FILE_HEADER_BYTES);
+		return to;
+	}
+	unlinkat(dir->fd, request->name, 0);
+	close(to);
+	return rc;
+}
+
 void partial_finish(struct directory *dir, const struct message_archive *request, int fd,
 		    struct message_result *result)
 {
@@ -170,7 +221,7 @@ void partial_finish(struct directory *dir, const struct message_archive *request
 
 	if (rc == -ENOENT && hidden) {
 		memcpy(own.name, request->name, sizeof(own.name));
-		copy = integrity_copy(dir, &own, fd);
+		copy = partial_copy(dir, &own, fd);
 		name = (struct name){ .kind = NAME_SPARE, .worker = request->worker };
 	}
 	if (rc == -ENOENT && copy < 0) {

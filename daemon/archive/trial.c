@@ -9,34 +9,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
-
-static const struct {
-	uint32_t magic;
-	const char *name;
-} shared[] = {
-	{ NFS_SUPER_MAGIC, "NFS" }, { 0xff534d42, "CIFS" },	  { 0xfe534d42, "SMB" },
-	{ V9FS_MAGIC, "9p" },	    { FUSE_SUPER_MAGIC, "FUSE" }, { AFS_SUPER_MAGIC, "AFS" },
-	{ 0x00c36400, "Ceph" },	    { 0x0bd00bd0, "Lustre" },	  { 0x47504653, "GPFS" },
-};
-
-const char *trial_shared(const struct directory *dir)
-{
-	struct statfs fs;
-
-	if (fstatfs(dir->fd, &fs))
-		return NULL;
-	for (size_t i = 0; i < sizeof(shared) / sizeof(*shared); i++)
-		if (shared[i].magic == (uint32_t)fs.f_type)
-			return shared[i].name;
-	return NULL;
-}
 
 /* Whether an error says that the file system cannot, rather than that it cannot just now. */
 static bool for_good(int rc)

@@ -9,8 +9,4 @@
  */
 void trial_run(struct directory *dir, struct message_result *result);
 
-/* What locks may not reach other machines through: "NFS" and the like; NULL where the file system
- * is this machine's own. */
-const char *trial_shared(const struct directory *dir);
-
 #endif

@@ -1,8 +1,9 @@
-/* daemon/archive/file.c: one file's way, and room for it. */
+/* daemon/archive/file.c, partial.c: one file's way, and room for it. */
 #include "recording.h"
 #include "place.h"
 #include "suites.h"
 
+#include "../../daemon/archive/partial.h"
 #include "../../daemon/format/header.h"
 
 #include <errno.h>

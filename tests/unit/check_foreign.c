@@ -159,7 +159,7 @@ START_TEST(a_trial_leaves_nothing_behind)
 	ck_assert_int_eq(result.error, 0);
 	ck_assert(place.tried);
 	ck_assert_uint_eq(place_count(), 0);
-	ck_assert_ptr_null(trial_shared(&place));
+	ck_assert_ptr_null(directory_shared(&place));
 }
 END_TEST
 

@@ -4,6 +4,7 @@
 #include "suites.h"
 
 #include "../../daemon/archive/integrity.h"
+#include "../../daemon/archive/partial.h"
 #include "../../daemon/format/header.h"
 
 #include <errno.h>
