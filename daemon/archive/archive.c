@@ -9,6 +9,7 @@
 #include "reopen.h"
 #include "repair.h"
 #include "sandbox.h"
+#include "shortage.h"
 #include "trial.h"
 
 #include "../base/channel.h"
@@ -166,13 +167,13 @@ static int open_serve(struct directory *dir, const struct message_archive *reque
 		;
 	directory_path_check(dir);
 	fd = file_try(dir, request, result);
-	for (unsigned i = 0; fd < 0 && i < YIELDS && retention_yield(dir, 0, result->error, result);
-	     i++) {
+	for (unsigned i = 0;
+	     fd < 0 && i < SHORTAGE_FILES && shortage_yield(dir, 0, result->error, result); i++) {
 		result->error = 0;
 		fd = file_try(dir, request, result);
 	}
 	if (fd >= 0)
-		retention_granted(dir);
+		shortage_end(dir);
 	result->no_inode = result->error == ENOSPC && directory_inodes_out(dir);
 	return fd;
 }
@@ -190,16 +191,16 @@ static int reopen_serve(struct directory *dir, const struct message_archive *req
 static void name_serve(struct directory *dir, const struct message_archive *request, int fd,
 		       struct message_result *result)
 {
-	for (unsigned i = 0; i < YIELDS; i++) {
+	for (unsigned i = 0; i < SHORTAGE_FILES; i++) {
 		result->error = 0;
 		result->later = 0;
 		partial_name(dir, request, fd, result);
-		if (!retention_yield(dir, 0, result->error, result))
+		if (!shortage_yield(dir, 0, result->error, result))
 			break;
 	}
-	for (unsigned i = 0; !result->error && !result->lost && i < YIELDS; i++)
-		if (!retention_yield(dir, dir->capture.file_bytes, file_preallocate(dir, fd),
-				     result))
+	for (unsigned i = 0; !result->error && !result->lost && i < SHORTAGE_FILES; i++)
+		if (!shortage_yield(dir, dir->capture.file_bytes, file_preallocate(dir, fd),
+				    result))
 			break;
 }
 
@@ -217,12 +218,12 @@ static bool named_finally(const struct directory *dir, const char *text)
 static void finish_serve(struct directory *dir, const struct message_archive *request, int fd,
 			 struct message_result *result)
 {
-	for (unsigned i = 0; i < YIELDS; i++) {
+	for (unsigned i = 0; i < SHORTAGE_FILES; i++) {
 		result->error = 0;
 		result->later = 0;
 		partial_finish(dir, request, fd, result);
 		if (named_finally(dir, result->name) ||
-		    !retention_yield(dir, 0, result->error, result))
+		    !shortage_yield(dir, 0, result->error, result))
 			break;
 	}
 }
@@ -241,7 +242,7 @@ static void keep_serve(struct directory *dir, int refused, struct message_result
 
 	if (retention_due(dir, result))
 		retention_enforce(dir, 0, result);
-	retention_refused(dir, refused, result);
+	shortage_note(dir, refused, result);
 	if (repair_due(dir, now) && !repair_step(dir, result) &&
 	    !orphan_step(dir, directories, now))
 		dir->repaired_ns = now;

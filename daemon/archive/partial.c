@@ -1,7 +1,7 @@
 /* The names that a file in use gets, and its end. */
 #include "partial.h"
 #include "integrity.h"
-#include "retention.h"
+#include "inventory.h"
 #include "subject.h"
 
 #include "../base/failure.h"
@@ -128,7 +128,7 @@ static void finish_named(struct directory *dir, const struct message_archive *re
 
 	if (!finished_already(request, fd, &name)) {
 		error = finished_bytes(dir, request, fd, &result->kept);
-		retention_order(dir, fd);
+		inventory_stamp(dir, fd);
 	}
 	rc = finished_name(dir, request, fd, &name, error == 0, result->name);
 	result->spoiled = error;

@@ -2,8 +2,8 @@
 #include "repair.h"
 #include "beneath.h"
 #include "foreign.h"
+#include "inventory.h"
 #include "openfiles.h"
-#include "retention.h"
 #include "subject.h"
 
 #include "../base/clock.h"
@@ -165,7 +165,7 @@ static int leftover_repair(struct directory *dir, int fd, const char *text, stru
 	if (name.kind == NAME_SPARE) /* its packets came before its name */
 		name.time_us = (suspect ? clock_real_ns() : chunks.first_ns) / 1000;
 	name.kind = suspect ? NAME_SUSPECT : NAME_FINISHED;
-	retention_order(dir, fd);
+	inventory_stamp(dir, fd);
 	rc = file_rename(dir, fd, text, name, finished);
 	if (rc == 0 && fsync(dir->fd))
 		rc = -errno;

@@ -1,7 +1,8 @@
-/* daemon/archive/retention.c: age and order, whatever becomes of clocks */
+/* daemon/archive/retention.c, inventory.c: age and order, whatever becomes of clocks */
 #include "place.h"
 #include "suites.h"
 
+#include "../../daemon/archive/inventory.h"
 #include "../../daemon/archive/retention.h"
 #include "../../daemon/base/clock.h"
 
@@ -209,7 +210,7 @@ START_TEST(what_is_finished_last_goes_last)
 		if (i % 2)
 			place.newest_ns = 0;
 		place_finished(name, PLACE_FINISHED - i);
-		retention_order(&place, fd);
+		inventory_stamp(&place, fd);
 		ck_assert_uint_gt(finished_at(name), last);
 		last = finished_at(name);
 		if (i == 3)
@@ -219,7 +220,7 @@ START_TEST(what_is_finished_last_goes_last)
 	place_clear();
 	enforce(0);
 	newest = named(NAME_PARTIAL, 0, START_US);
-	retention_order(&place, held(newest)); /* nothing to be behind of */
+	inventory_stamp(&place, held(newest)); /* nothing to be behind of */
 	ck_assert_uint_eq(finished_at(newest), PLACE_FINISHED);
 }
 END_TEST

@@ -26,7 +26,7 @@ int main(void)
 	srunner_add_suite(runner, suite_subject());
 	srunner_add_suite(runner, suite_bytes());
 	srunner_add_suite(runner, suite_retention());
-	srunner_add_suite(runner, suite_yield());
+	srunner_add_suite(runner, suite_shortage());
 	srunner_add_suite(runner, suite_age());
 	srunner_add_suite(runner, suite_walk());
 	srunner_add_suite(runner, suite_repair());

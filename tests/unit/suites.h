@@ -22,7 +22,7 @@ Suite *suite_name(void);
 Suite *suite_subject(void);
 Suite *suite_bytes(void);
 Suite *suite_retention(void);
-Suite *suite_yield(void);
+Suite *suite_shortage(void);
 Suite *suite_age(void);
 Suite *suite_walk(void);
 Suite *suite_repair(void);

@@ -1,8 +1,8 @@
-/* daemon/archive/retention.c: room that is refused. */
+/* daemon/archive/shortage.c: room that is refused. */
 #include "place.h"
 #include "suites.h"
 
-#include "../../daemon/archive/retention.h"
+#include "../../daemon/archive/shortage.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -50,20 +50,20 @@ START_TEST(for_what_is_refused_one_file_goes)
 			 0);
 	result = (struct message_result){ 0 };
 	place_log();
-	ck_assert(!retention_yield(&place, 0, 0, &result));
-	ck_assert(!retention_yield(&place, 0, EIO, &result));
-	ck_assert(!retention_yield(&place, 0, EFBIG, &result));
-	ck_assert(!retention_yield(&place, 3 * MIB + 1, EDQUOT, &result)); /* not by all of them */
+	ck_assert(!shortage_yield(&place, 0, 0, &result));
+	ck_assert(!shortage_yield(&place, 0, EIO, &result));
+	ck_assert(!shortage_yield(&place, 0, EFBIG, &result));
+	ck_assert(!shortage_yield(&place, 3 * MIB + 1, EDQUOT, &result)); /* not by all of them */
 	ck_assert_uint_eq(result.removed, 0);
-	ck_assert(retention_yield(&place, 3 * MIB, EDQUOT, &result));
+	ck_assert(shortage_yield(&place, 3 * MIB, EDQUOT, &result));
 	ck_assert(!there(NAME_FINISHED, 0, START_US + 1));
-	ck_assert(retention_yield(&place, 0, ENOSPC, &result));
+	ck_assert(shortage_yield(&place, 0, ENOSPC, &result));
 	ck_assert(!there(NAME_FINISHED, 0, START_US + 2));
 	ck_assert_uint_eq(result.removed, 2);
 	ck_assert_uint_eq(place_logged("a quota is used up"), 1);
 	ck_assert_uint_eq(place_logged("the disk is full"), 1);
-	ck_assert(retention_yield(&place, 0, ENOSPC, &result));
-	ck_assert(!retention_yield(&place, 0, ENOSPC, &result));
+	ck_assert(shortage_yield(&place, 0, ENOSPC, &result));
+	ck_assert(!shortage_yield(&place, 0, ENOSPC, &result));
 	ck_assert(there(NAME_FINISHED, 0, START_US));
 }
 END_TEST
@@ -75,20 +75,20 @@ START_TEST(files_go_until_there_is_room)
 		place_file(named(NAME_FINISHED, 0, START_US + i), NULL, MIB);
 	place_file("foreign", NULL, available());
 	result = (struct message_result){ 0 };
-	retention_refused(&place, ENOSPC, &result);
+	shortage_note(&place, ENOSPC, &result);
 	ck_assert_uint_eq(result.removed, 1);
-	retention_refused(&place, ENOSPC, &result); /* it may be written by now */
+	shortage_note(&place, ENOSPC, &result); /* it may be written by now */
 	ck_assert_uint_eq(result.removed, 1);
 	place.refused_ns -= UINT64_C(1000000000);
-	retention_refused(&place, ENOSPC, &result);
+	shortage_note(&place, ENOSPC, &result);
 	ck_assert_uint_eq(result.removed, 2);
-	retention_refused(&place, ENOSPC, &result);
+	shortage_note(&place, ENOSPC, &result);
 	ck_assert_uint_eq(result.removed, 2);
 	place.refused_ns -= UINT64_C(1000000000);
-	place.yields = YIELDS;
-	retention_refused(&place, ENOSPC, &result);
+	place.yields = SHORTAGE_FILES;
+	shortage_note(&place, ENOSPC, &result);
 	ck_assert_uint_eq(result.removed, 2);
-	retention_refused(&place, 0, &result);
+	shortage_note(&place, 0, &result);
 	ck_assert_uint_eq(place.yields, 0);
 }
 END_TEST
@@ -96,39 +96,39 @@ END_TEST
 /* Somebody has all of them open, or there is a snapshot: what goes gives nothing back. */
 START_TEST(files_whose_removal_makes_no_room_stay_but_for_some)
 {
-	int readers[4 * YIELDS];
+	int readers[4 * SHORTAGE_FILES];
 	unsigned stayed;
 
-	for (unsigned i = 0; i < 4 * YIELDS; i++) {
+	for (unsigned i = 0; i < 4 * SHORTAGE_FILES; i++) {
 		place_file(named(NAME_FINISHED, 0, START_US + i), NULL, MIB);
 		readers[i] = openat(place.fd, named(NAME_FINISHED, 0, START_US + i),
 				    O_RDONLY | O_CLOEXEC);
 	}
 	place_file("foreign", NULL, available());
 	place_log();
-	for (unsigned i = 0; i < 3 * YIELDS; i++) {
+	for (unsigned i = 0; i < 3 * SHORTAGE_FILES; i++) {
 		result = (struct message_result){ 0 };
-		retention_refused(&place, ENOSPC, &result);
+		shortage_note(&place, ENOSPC, &result);
 		place.refused_ns -= UINT64_C(2000000000);
-		retention_yield(&place, 0, ENOSPC, &result); /* a new file is refused, too */
+		shortage_yield(&place, 0, ENOSPC, &result); /* a new file is refused, too */
 	}
 	stayed = place_count() - 1;
-	ck_assert_uint_eq(stayed, 4 * YIELDS - 1 - YIELDS);
+	ck_assert_uint_eq(stayed, 4 * SHORTAGE_FILES - 1 - SHORTAGE_FILES);
 	ck_assert_uint_eq(place_logged("removing files makes no room"), 1);
-	for (unsigned i = 0; i < 4 * YIELDS; i++)
+	for (unsigned i = 0; i < 4 * SHORTAGE_FILES; i++)
 		close(readers[i]);
-	retention_refused(&place, 0, &result); /* it went well */
+	shortage_note(&place, 0, &result); /* it went well */
 	place_file("foreign", NULL, available() + (size_t)place_size("foreign"));
 	result = (struct message_result){ 0 };
-	retention_refused(&place, ENOSPC, &result);
+	shortage_note(&place, ENOSPC, &result);
 	ck_assert_uint_eq(result.removed, 1);
 }
 END_TEST
 
-Suite *suite_yield(void)
+Suite *suite_shortage(void)
 {
-	Suite *s = suite_create("yield");
-	TCase *t = tcase_create("yield");
+	Suite *s = suite_create("shortage");
+	TCase *t = tcase_create("shortage");
 
 	tcase_add_checked_fixture(t, place_setup, place_teardown);
 	tcase_add_test(t, for_what_is_refused_one_file_goes);
