@@ -41,20 +41,51 @@ static void channel_wait(short events)
 	poll(&p, 1, -1);
 }
 
-static void nonsense(struct message_result *result)
+/* Says in `result` that the supervisor asked for what it may not ask for. */
+static int violation(const struct message *request, const char *how, struct message_result *result)
 {
 	result->error = EBADMSG;
-	snprintf(result->text, sizeof(result->text), "the archive was asked for what cannot be");
+	if (*how)
+		snprintf(result->text, sizeof(result->text), "protocol violation: %s %s",
+			 message_name(request->type), how);
+	return -1;
 }
 
 /* What files are called, and where they are, is never a message's to say beyond that. */
-static bool capture_valid(const struct message_capture *c)
+static const char *capture_fault(const struct directory *dir, const struct message *request)
 {
-	return c->capture < CAPTURES_MAX && memchr(c->name, '\0', sizeof(c->name)) &&
-	       config_name_valid(c->name) && memchr(c->interface, '\0', sizeof(c->interface)) &&
-	       memchr(c->device, '\0', sizeof(c->device)) &&
-	       memchr(c->filter, '\0', sizeof(c->filter)) &&
-	       memchr(c->directory, '\0', sizeof(c->directory));
+	const struct message_capture *c = &request->capture;
+
+	(void)dir;
+	if (!memchr(c->name, '\0', sizeof(c->name)) ||
+	    !memchr(c->interface, '\0', sizeof(c->interface)) ||
+	    !memchr(c->device, '\0', sizeof(c->device)) ||
+	    !memchr(c->filter, '\0', sizeof(c->filter)) ||
+	    !memchr(c->directory, '\0', sizeof(c->directory)))
+		return "with a text that does not end";
+	return config_name_valid(c->name) ? NULL : "with a name that no capture can have";
+}
+
+static const char *worker_fault(const struct directory *dir, const struct message *request)
+{
+	(void)dir;
+	return request->archive.worker < WORKERS_MAX ? NULL : "for a worker that there cannot be";
+}
+
+/* A file that a request is about has a name that was made here. It has none where it was asked for
+ * while the answer to its opening, which failed, was still to come: that is logged. */
+static const char *name_fault(const struct directory *dir, const struct message *request)
+{
+	const struct message_archive *r = &request->archive;
+	struct name name;
+
+	if (!*r->name)
+		return "";
+	if (memchr(r->name, '\0', sizeof(r->name)) &&
+	    name_parse(&name, r->name, dir->capture.name) &&
+	    (name.kind == NAME_PARTIAL || name.kind == NAME_SPARE) && name.worker == r->worker)
+		return NULL;
+	return "for a name that was not made here";
 }
 
 /* Where all are open that there will be, there is nothing else to be opened. */
@@ -98,26 +129,20 @@ static void logged_inherit(struct directory *dir, const struct directory *before
 	dir->remove_told = before->remove_told;
 }
 
-/* A capture that is told anew, and wrongly, goes on as it was. The directory is the one that was
- * opened first, in this process or in one before: `directory`, -1 for none. Returns a duplicate of
- * it for the next process, or -1. */
-static int capture_serve(const struct message_capture *capture, int directory,
+/* A capture that is announced again, and wrongly, stays as it was. The directory is the one that
+ * was opened first, in this process or in one before: `fd`, -1 for none. Returns a duplicate of it
+ * for the next process, or -1. */
+static int capture_serve(struct directory *dir, const struct message *request, int fd,
 			 struct message_result *result)
 {
-	struct directory *dir, next;
+	const struct message_capture *capture = &request->capture;
+	struct directory next = {
+		.capture = *capture, .fd = -1, .tried = fd >= 0, .opened_ns = clock_mono_ns()
+	};
 	int rc = 0;
 
-	result->capture = capture->capture;
-	if (!capture_valid(capture)) {
-		nonsense(result);
-		return -1;
-	}
-	dir = &directories[capture->capture];
-	next = (struct directory){
-		.capture = *capture, .fd = -1, .tried = directory >= 0, .opened_ns = clock_mono_ns()
-	};
-	if (directory >= 0)
-		rc = directory_adopt(&next, directory);
+	if (fd >= 0)
+		rc = directory_adopt(&next, fd);
 	else
 		directory_open(&next, result);
 	if (rc) {
@@ -150,11 +175,12 @@ static int file_try(struct directory *dir, const struct message_archive *request
 /* Room is made before the file is. What a dead daemon left takes room, too, and can be removed once
  * it is repaired. Where the reserve cannot be kept the file is made all the same, a page: the
  * supervisor decides. */
-static int open_serve(struct directory *dir, const struct message_archive *request,
+static int open_serve(struct directory *dir, const struct message *request, int unused,
 		      struct message_result *result)
 {
 	int fd;
 
+	(void)unused;
 	if (dir->fd < 0) { /* not there when it was asked for; it may be by now */
 		directory_open(dir, result);
 		if (result->error)
@@ -166,11 +192,11 @@ static int open_serve(struct directory *dir, const struct message_archive *reque
 	while (!retention_enforce(dir, 1, result) && repair_step(dir, result))
 		;
 	directory_path_check(dir);
-	fd = file_try(dir, request, result);
+	fd = file_try(dir, &request->archive, result);
 	for (unsigned i = 0;
 	     fd < 0 && i < SHORTAGE_FILES && shortage_yield(dir, 0, result->error, result); i++) {
 		result->error = 0;
-		fd = file_try(dir, request, result);
+		fd = file_try(dir, &request->archive, result);
 	}
 	if (fd >= 0)
 		shortage_end(dir);
@@ -178,23 +204,24 @@ static int open_serve(struct directory *dir, const struct message_archive *reque
 	return fd;
 }
 
-static int reopen_serve(struct directory *dir, const struct message_archive *request,
+static int reopen_serve(struct directory *dir, const struct message *request, int unused,
 			struct message_result *result)
 {
+	(void)unused;
 	if (dir->fd < 0)
 		directory_open(dir, result);
-	return result->error ? -1 : file_reopen(dir, request, result);
+	return result->error ? -1 : file_reopen(dir, &request->archive, result);
 }
 
 /* The room it may need is taken as it comes into use: files ahead that may wait for days take
  * none. */
-static void name_serve(struct directory *dir, const struct message_archive *request, int fd,
-		       struct message_result *result)
+static int name_serve(struct directory *dir, const struct message *request, int fd,
+		      struct message_result *result)
 {
 	for (unsigned i = 0; i < SHORTAGE_FILES; i++) {
 		result->error = 0;
 		result->later = 0;
-		partial_name(dir, request, fd, result);
+		partial_name(dir, &request->archive, fd, result);
 		if (!shortage_yield(dir, 0, result->error, result))
 			break;
 	}
@@ -202,6 +229,7 @@ static void name_serve(struct directory *dir, const struct message_archive *requ
 		if (!shortage_yield(dir, dir->capture.file_bytes, file_preallocate(dir, fd),
 				    result))
 			break;
+	return -1;
 }
 
 /* Whether a file has its final name: what is refused after that is its directory's sync. */
@@ -215,17 +243,40 @@ static bool named_finally(const struct directory *dir, const char *text)
 
 /* The room for its final name. With that one it may be the oldest itself, and is not removed for
  * its own sake. */
-static void finish_serve(struct directory *dir, const struct message_archive *request, int fd,
-			 struct message_result *result)
+static int finish_serve(struct directory *dir, const struct message *request, int fd,
+			struct message_result *result)
 {
 	for (unsigned i = 0; i < SHORTAGE_FILES; i++) {
 		result->error = 0;
 		result->later = 0;
-		partial_finish(dir, request, fd, result);
+		partial_finish(dir, &request->archive, fd, result);
 		if (named_finally(dir, result->name) ||
 		    !shortage_yield(dir, 0, result->error, result))
 			break;
 	}
+	return -1;
+}
+
+static int discard_serve(struct directory *dir, const struct message *request, int unused,
+			 struct message_result *result)
+{
+	(void)unused;
+	file_discard(dir, &request->archive, result);
+	return -1;
+}
+
+static int sync_serve(struct directory *dir, const struct message *request, int fd,
+		      struct message_result *result)
+{
+	file_sync(dir, &request->archive, fd, result);
+	return -1;
+}
+
+static int look_serve(struct directory *dir, const struct message *request, int fd,
+		      struct message_result *result)
+{
+	integrity_check(dir, &request->archive, fd, result);
+	return -1;
 }
 
 /* Workers of a dead daemon may hold its files for some seconds yet. */
@@ -236,101 +287,105 @@ static bool repair_due(const struct directory *dir, uint64_t now)
 }
 
 /* Twice a second, so only what is due. */
-static void keep_serve(struct directory *dir, int refused, struct message_result *result)
+static int keep_serve(struct directory *dir, const struct message *request, int unused,
+		      struct message_result *result)
 {
 	uint64_t now = clock_mono_ns();
 
+	(void)unused;
+	if (dir->fd < 0) {
+		result->error = ENOENT;
+		return -1;
+	}
 	if (retention_due(dir, result))
 		retention_enforce(dir, 0, result);
-	shortage_note(dir, refused, result);
+	shortage_note(dir, (int)request->archive.file.error, result);
 	if (repair_due(dir, now) && !repair_step(dir, result) &&
 	    !orphan_step(dir, directories, now))
 		dir->repaired_ns = now;
 	if (now - dir->opened_ns >= REPAIR_FIRST_NS) /* it is another daemon's, that lives */
 		result->held = 0;
-}
-
-/* A file that a request is about has a name that was made here. */
-static bool name_valid(const struct directory *dir, const struct message *request)
-{
-	const struct message_archive *r = &request->archive;
-	struct name name;
-
-	switch (request->type) {
-	case MESSAGE_NAME:
-	case MESSAGE_FINISH:
-	case MESSAGE_DISCARD:
-	case MESSAGE_SYNC:
-	case MESSAGE_LOOK:
-		return memchr(r->name, '\0', sizeof(r->name)) &&
-		       name_parse(&name, r->name, dir->capture.name) &&
-		       (name.kind == NAME_PARTIAL || name.kind == NAME_SPARE) &&
-		       name.worker == r->worker;
-	default:
-		return r->worker < WORKERS_MAX;
-	}
-}
-
-/* Asked for while the answer to its opening, which failed, was still to come: that was told. */
-static bool never_opened(const struct message *request)
-{
-	return !*request->archive.name &&
-	       (request->type == MESSAGE_NAME || request->type == MESSAGE_FINISH ||
-		request->type == MESSAGE_DISCARD || request->type == MESSAGE_SYNC ||
-		request->type == MESSAGE_LOOK);
-}
-
-/* Fills in the answer; returns a descriptor to be sent along (closed after that), or -1. */
-static int request_serve(struct message *request, int fd, struct message *answer)
-{
-	struct message_archive *r = &request->archive;
-	struct message_result *result = &answer->result;
-	struct directory *dir;
-
-	answer->type = message_answer(request->type);
-	if (request->type == MESSAGE_CAPTURE)
-		return capture_serve(&request->capture, fd, result);
-	result->capture = r->capture;
-	result->worker = r->worker;
-	result->serial = r->file.serial;
-	dir = &directories[r->capture % CAPTURES_MAX];
-	dir->clock = r->clock;
-	if (never_opened(request))
-		result->error = EBADMSG;
-	else if (r->capture >= CAPTURES_MAX || !*dir->capture.name || !name_valid(dir, request))
-		nonsense(result);
-	else if (request->type == MESSAGE_OPEN)
-		return open_serve(dir, r, result);
-	else if (request->type == MESSAGE_REOPEN)
-		return reopen_serve(dir, r, result);
-	else if (request->type == MESSAGE_NAME)
-		name_serve(dir, r, fd, result);
-	else if (request->type == MESSAGE_FINISH)
-		finish_serve(dir, r, fd, result);
-	else if (request->type == MESSAGE_DISCARD)
-		file_discard(dir, r, result);
-	else if (request->type == MESSAGE_SYNC)
-		file_sync(dir, r, fd, result);
-	else if (request->type == MESSAGE_LOOK)
-		integrity_check(dir, r, fd, result);
-	else if (dir->fd >= 0)
-		keep_serve(dir, (int)r->file.error, result);
-	else
-		result->error = ENOENT;
 	return -1;
 }
 
-/* Until its end a file that was made here, or came along, is the supervisor's. */
-static void openfiles_note(const struct message *request, int fd, int made,
-			   const struct message_result *result)
+/* What this process knows of the capture that a request is about. */
+enum phase {
+	PHASE_UNKNOWN = 1 << 0,	  /* nothing */
+	PHASE_ANNOUNCED = 1 << 1, /* CAPTURE came */
+};
+
+/* What becomes of the file that is made here, or comes along. */
+enum use { USE_NONE, USE_BEGINS, USE_ENDS };
+
+/* `fault` says what is wrong with a message of that type, "" where it need not be said, NULL:
+ * nothing. `serve` fills in the answer and returns a descriptor to be sent along (closed after
+ * that), or -1. What is not in here is no request; message_answer() has the type of the answer. */
+static const struct request {
+	unsigned phases; /* in which it may come */
+	const char *(*fault)(const struct directory *dir, const struct message *request);
+	int (*serve)(struct directory *dir, const struct message *request, int fd,
+		     struct message_result *result);
+	enum use use;
+} requests[MESSAGE_TYPES] = {
+	[MESSAGE_CAPTURE] = { PHASE_UNKNOWN | PHASE_ANNOUNCED, capture_fault, capture_serve,
+			      USE_NONE },
+	[MESSAGE_OPEN] = { PHASE_ANNOUNCED, worker_fault, open_serve, USE_BEGINS },
+	[MESSAGE_REOPEN] = { PHASE_ANNOUNCED, worker_fault, reopen_serve, USE_BEGINS },
+	[MESSAGE_KEEP] = { PHASE_ANNOUNCED, worker_fault, keep_serve, USE_NONE },
+	[MESSAGE_NAME] = { PHASE_ANNOUNCED, name_fault, name_serve, USE_BEGINS },
+	[MESSAGE_FINISH] = { PHASE_ANNOUNCED, name_fault, finish_serve, USE_ENDS },
+	[MESSAGE_DISCARD] = { PHASE_ANNOUNCED, name_fault, discard_serve, USE_ENDS },
+	[MESSAGE_SYNC] = { PHASE_ANNOUNCED, name_fault, sync_serve, USE_BEGINS },
+	[MESSAGE_LOOK] = { PHASE_ANNOUNCED, name_fault, look_serve, USE_BEGINS },
+};
+
+/* Whom it answers. Returns the directory that it is about, NULL: there is none of that number. */
+static struct directory *answer_begin(const struct message *request, struct message_result *result)
 {
-	if (request->type == MESSAGE_CAPTURE)
-		return;
-	if (made >= 0)
+	if (request->type == MESSAGE_CAPTURE) {
+		result->capture = request->capture.capture;
+	} else {
+		result->capture = request->archive.capture;
+		result->worker = request->archive.worker;
+		result->serial = request->archive.file.serial;
+	}
+	return result->capture < CAPTURES_MAX ? &directories[result->capture] : NULL;
+}
+
+/* As `serve`. */
+static int request_serve(const struct message *request, int fd, struct message_result *result)
+{
+	const struct request *row = &requests[request->type];
+	struct directory *dir = answer_begin(request, result);
+	unsigned phase = dir && *dir->capture.name ? PHASE_ANNOUNCED : PHASE_UNKNOWN;
+	const char *fault;
+
+	if (!dir)
+		return violation(request, "for a capture that there cannot be", result);
+	if (!(row->phases & phase))
+		return violation(request, "for a capture that was not announced", result);
+	fault = row->fault(dir, request);
+	if (fault)
+		return violation(request, fault, result);
+	if (request->type != MESSAGE_CAPTURE)
+		dir->clock = request->archive.clock;
+	return row->serve(dir, request, fd, result);
+}
+
+/* Whether its file is not asked for again. */
+static bool file_ended(enum use use, const struct message_result *result)
+{
+	return use == USE_ENDS && !(result->error && result->later);
+}
+
+/* Until its end a file that was made here, or came along, is the supervisor's. */
+static void openfiles_note(enum use use, int fd, int made, const struct message_result *result)
+{
+	if (use == USE_BEGINS && made >= 0)
 		openfiles_add(made);
-	else if (fd >= 0 && request->type != MESSAGE_FINISH && request->type != MESSAGE_DISCARD)
+	else if (use == USE_BEGINS && fd >= 0)
 		openfiles_add(fd);
-	else if (fd >= 0 && !result->later)
+	else if (fd >= 0 && file_ended(use, result))
 		openfiles_remove(fd);
 }
 
@@ -360,36 +415,51 @@ static int made_wrap(int made, struct message_result *result)
 	return socket < 0 ? -1 : socket;
 }
 
-/* Its file is not asked for again. */
-static bool file_ended(uint32_t type, const struct message_result *result)
-{
-	return type == MESSAGE_DISCARD ||
-	       (type == MESSAGE_FINISH && !(result->error && result->later));
-}
-
 /* Returns whether there is somebody to answer. */
-static bool request_answer(struct message *request, int passed)
+static bool request_answer(const struct message *request, int passed)
 {
 	static struct message answer;
 	int fd = passed < 0 ? -1 : inflight_get(passed), made;
+	enum use use = requests[request->type].use;
 	bool sent;
 
 	if (fd < 0)
 		fd = -1;
 	memset(&answer, 0, sizeof(answer));
-	made = request_serve(request, fd, &answer);
-	openfiles_note(request, fd, made, &answer.result);
+	answer.type = message_answer(request->type);
+	made = request_serve(request, fd, &answer.result);
+	openfiles_note(use, fd, made, &answer.result);
 	made = made_wrap(made, &answer.result);
 	sent = answer_send(&answer, made);
 	if (made >= 0)
 		close(made);
 	if (fd >= 0)
 		close(fd);
-	if (sent && passed >= 0 && file_ended(request->type, &answer.result))
+	if (sent && passed >= 0 && file_ended(use, &answer.result))
 		inflight_drop(passed);
 	if (passed >= 0)
 		close(passed);
 	return sent;
+}
+
+/* Returns 1, 0 when the supervisor closed the channel, or -errno, logged. */
+static int request_recv(struct message *request, int *fd)
+{
+	int rc;
+
+	do {
+		channel_wait(POLLIN);
+		rc = channel_recv(CHANNEL_FD, request, fd);
+	} while (rc == -EAGAIN);
+	if (rc < 0)
+		log_error("reading the channel: %s", failure_text(-rc));
+	if (rc != 1 || requests[request->type].serve)
+		return rc;
+	log_error("protocol violation: %s is no request to the archive process",
+		  message_name(request->type));
+	if (*fd >= 0)
+		close(*fd);
+	return -EPROTO;
 }
 
 int archive_main(void)
@@ -405,15 +475,8 @@ int archive_main(void)
 		log_error("confining the process: %s", failure_text(-rc));
 		return EXIT_FAILURE;
 	}
-	for (;;) {
-		channel_wait(POLLIN);
-		rc = channel_recv(CHANNEL_FD, &request, &fd);
-		if (rc == -EAGAIN)
-			continue;
-		if (rc <= 0 || !request_answer(&request, fd))
-			break;
-	}
-	if (rc < 0)
-		log_error("reading the channel: %s", failure_text(-rc));
+	do
+		rc = request_recv(&request, &fd);
+	while (rc == 1 && request_answer(&request, fd));
 	return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -34,6 +34,7 @@ int main(void)
 	srunner_add_suite(runner, suite_archive());
 	srunner_add_suite(runner, suite_checkpoint());
 	srunner_add_suite(runner, suite_fdstore());
+	srunner_add_suite(runner, suite_request());
 	srunner_add_suite(runner, suite_log());
 	srunner_add_suite(runner, suite_beneath());
 	srunner_add_suite(runner, suite_unixsocket());

@@ -30,6 +30,7 @@ Suite *suite_file(void);
 Suite *suite_archive(void);
 Suite *suite_checkpoint(void);
 Suite *suite_fdstore(void);
+Suite *suite_request(void);
 Suite *suite_log(void);
 Suite *suite_beneath(void);
 Suite *suite_unixsocket(void);
