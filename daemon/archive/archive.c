@@ -445,14 +445,15 @@ static bool request_answer(const struct message *request, int passed)
 /* Returns 1, 0 when the supervisor closed the channel, or -errno, logged. */
 static int request_recv(struct message *request, int *fd)
 {
+	char text[CHANNEL_TEXT_BYTES];
 	int rc;
 
 	do {
 		channel_wait(POLLIN);
-		rc = channel_recv(CHANNEL_FD, request, fd);
+		rc = channel_recv(CHANNEL_FD, CHANNEL_SUPERVISOR, request, fd);
 	} while (rc == -EAGAIN);
 	if (rc < 0)
-		log_error("reading the channel: %s", failure_text(-rc));
+		log_error("%s", channel_failure(text, request, CHANNEL_SUPERVISOR, rc));
 	if (rc != 1 || requests[request->type].serve)
 		return rc;
 	log_error("protocol violation: %s is no request to the archive process",

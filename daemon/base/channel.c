@@ -1,8 +1,10 @@
 /* One message, one packet. */
 #include "channel.h"
+#include "failure.h"
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -11,42 +13,53 @@
 #define BUFFER_BYTES   212992 /* of a machine that nobody has tuned */
 #define RESERVED_BYTES 32     /* of a buffer, by the kernel (unix_dgram_sendmsg()) */
 
+#define SUPERVISOR  CHANNEL_SUPERVISOR
+#define WORKER	    CHANNEL_WORKER
+#define ARCHIVE	    CHANNEL_ARCHIVE
+#define BYTES(body) sizeof(struct message_##body)
+
+/* Maybe: a request about a file has none where its opening failed, an answer where it says an
+ * error. */
+enum descriptor { FD_NEVER, FD_MAYBE, FD_ALWAYS };
+
 static const struct {
 	const char *name;
 	int bytes;
+	unsigned from; /* who may send it */
+	enum descriptor descriptor;
 } types[MESSAGE_TYPES] = {
-	[MESSAGE_WORKER] = { "WORKER", sizeof(struct message_worker) },
-	[MESSAGE_SOCKET] = { "SOCKET", 0 },
-	[MESSAGE_JOIN] = { "JOIN", sizeof(struct message_group) },
-	[MESSAGE_FILE] = { "FILE", sizeof(struct message_file) },
-	[MESSAGE_DRAIN] = { "DRAIN", 0 },
-	[MESSAGE_ROTATE] = { "ROTATE", 0 },
-	[MESSAGE_SUSPEND] = { "SUSPEND", sizeof(struct message_suspend) },
-	[MESSAGE_HANDOVER] = { "HANDOVER", 0 },
-	[MESSAGE_SOCKET_MADE] = { "SOCKET_MADE", 0 },
-	[MESSAGE_RING_MADE] = { "RING_MADE", 0 },
-	[MESSAGE_JOINED] = { "JOINED", sizeof(struct message_group) },
-	[MESSAGE_READY] = { "READY", 0 },
-	[MESSAGE_REPORT] = { "REPORT", sizeof(struct message_report) },
-	[MESSAGE_FAILED] = { "FAILED", sizeof(struct message_failed) },
-	[MESSAGE_CAPTURE] = { "CAPTURE", sizeof(struct message_capture) },
-	[MESSAGE_OPEN] = { "OPEN", sizeof(struct message_archive) },
-	[MESSAGE_REOPEN] = { "REOPEN", sizeof(struct message_archive) },
-	[MESSAGE_NAME] = { "NAME", sizeof(struct message_archive) },
-	[MESSAGE_FINISH] = { "FINISH", sizeof(struct message_archive) },
-	[MESSAGE_DISCARD] = { "DISCARD", sizeof(struct message_archive) },
-	[MESSAGE_KEEP] = { "KEEP", sizeof(struct message_archive) },
-	[MESSAGE_SYNC] = { "SYNC", sizeof(struct message_archive) },
-	[MESSAGE_LOOK] = { "LOOK", sizeof(struct message_archive) },
-	[MESSAGE_CAPTURE_OK] = { "CAPTURE_OK", sizeof(struct message_result) },
-	[MESSAGE_OPENED] = { "OPENED", sizeof(struct message_result) },
-	[MESSAGE_NAMED] = { "NAMED", sizeof(struct message_result) },
-	[MESSAGE_FINISHED] = { "FINISHED", sizeof(struct message_result) },
-	[MESSAGE_DISCARDED] = { "DISCARDED", sizeof(struct message_result) },
-	[MESSAGE_KEPT] = { "KEPT", sizeof(struct message_result) },
-	[MESSAGE_SYNCED] = { "SYNCED", sizeof(struct message_result) },
-	[MESSAGE_LOOKED] = { "LOOKED", sizeof(struct message_result) },
-	[MESSAGE_CRASHED] = { "CRASHED", sizeof(struct message_crashed) },
+	[MESSAGE_WORKER] = { "WORKER", BYTES(worker), SUPERVISOR, FD_NEVER },
+	[MESSAGE_SOCKET] = { "SOCKET", 0, SUPERVISOR, FD_NEVER },
+	[MESSAGE_JOIN] = { "JOIN", BYTES(group), SUPERVISOR, FD_NEVER },
+	[MESSAGE_FILE] = { "FILE", BYTES(file), SUPERVISOR, FD_ALWAYS },
+	[MESSAGE_DRAIN] = { "DRAIN", 0, SUPERVISOR, FD_NEVER },
+	[MESSAGE_ROTATE] = { "ROTATE", 0, SUPERVISOR, FD_NEVER },
+	[MESSAGE_SUSPEND] = { "SUSPEND", BYTES(suspend), SUPERVISOR, FD_NEVER },
+	[MESSAGE_HANDOVER] = { "HANDOVER", 0, SUPERVISOR, FD_NEVER },
+	[MESSAGE_SOCKET_MADE] = { "SOCKET_MADE", 0, WORKER, FD_NEVER },
+	[MESSAGE_RING_MADE] = { "RING_MADE", 0, WORKER, FD_NEVER },
+	[MESSAGE_JOINED] = { "JOINED", BYTES(group), WORKER, FD_ALWAYS },
+	[MESSAGE_READY] = { "READY", 0, WORKER, FD_NEVER },
+	[MESSAGE_REPORT] = { "REPORT", BYTES(report), WORKER, FD_NEVER },
+	[MESSAGE_FAILED] = { "FAILED", BYTES(failed), WORKER, FD_NEVER },
+	[MESSAGE_CAPTURE] = { "CAPTURE", BYTES(capture), SUPERVISOR, FD_MAYBE },
+	[MESSAGE_OPEN] = { "OPEN", BYTES(archive), SUPERVISOR, FD_NEVER },
+	[MESSAGE_REOPEN] = { "REOPEN", BYTES(archive), SUPERVISOR, FD_NEVER },
+	[MESSAGE_NAME] = { "NAME", BYTES(archive), SUPERVISOR, FD_MAYBE },
+	[MESSAGE_FINISH] = { "FINISH", BYTES(archive), SUPERVISOR, FD_MAYBE },
+	[MESSAGE_DISCARD] = { "DISCARD", BYTES(archive), SUPERVISOR, FD_MAYBE },
+	[MESSAGE_KEEP] = { "KEEP", BYTES(archive), SUPERVISOR, FD_NEVER },
+	[MESSAGE_SYNC] = { "SYNC", BYTES(archive), SUPERVISOR, FD_MAYBE },
+	[MESSAGE_LOOK] = { "LOOK", BYTES(archive), SUPERVISOR, FD_MAYBE },
+	[MESSAGE_CAPTURE_OK] = { "CAPTURE_OK", BYTES(result), ARCHIVE, FD_MAYBE },
+	[MESSAGE_OPENED] = { "OPENED", BYTES(result), ARCHIVE, FD_MAYBE },
+	[MESSAGE_NAMED] = { "NAMED", BYTES(result), ARCHIVE, FD_NEVER },
+	[MESSAGE_FINISHED] = { "FINISHED", BYTES(result), ARCHIVE, FD_NEVER },
+	[MESSAGE_DISCARDED] = { "DISCARDED", BYTES(result), ARCHIVE, FD_NEVER },
+	[MESSAGE_KEPT] = { "KEPT", BYTES(result), ARCHIVE, FD_NEVER },
+	[MESSAGE_SYNCED] = { "SYNCED", BYTES(result), ARCHIVE, FD_NEVER },
+	[MESSAGE_LOOKED] = { "LOOKED", BYTES(result), ARCHIVE, FD_NEVER },
+	[MESSAGE_CRASHED] = { "CRASHED", BYTES(crashed), WORKER | ARCHIVE, FD_NEVER },
 };
 
 int message_bytes(uint32_t type)
@@ -146,7 +159,24 @@ static int fd_taken(struct msghdr *header)
 	return fd;
 }
 
-int channel_recv(int channel, struct message *message, int *fd)
+bool channel_allows(enum channel_end from, uint32_t type, bool fd)
+{
+	return message_bytes(type) >= 0 && types[type].from & from &&
+	       types[type].descriptor != (fd ? FD_NEVER : FD_ALWAYS);
+}
+
+/* Of `bytes` that were received. Returns 1 or -errno. */
+static int message_check(const struct message *message, size_t bytes, bool fd,
+			 enum channel_end from)
+{
+	if (bytes < HEAD || message_bytes(message->type) < 0 ||
+	    message->bytes != (uint32_t)message_bytes(message->type) ||
+	    bytes != HEAD + message->bytes)
+		return -EBADMSG;
+	return channel_allows(from, message->type, fd) ? 1 : -EPROTO;
+}
+
+int channel_recv(int channel, enum channel_end from, struct message *message, int *fd)
 {
 	union {
 		struct cmsghdr align;
@@ -158,7 +188,7 @@ int channel_recv(int channel, struct message *message, int *fd)
 				 .msg_iovlen = 1,
 				 .msg_control = &control,
 				 .msg_controllen = CMSG_LEN(sizeof(int)) };
-	int reset = 0;
+	int reset = 0, rc;
 	ssize_t n;
 
 	/* ECONNRESET: the peer left with messages unread; what it said before is still there. */
@@ -171,14 +201,31 @@ int channel_recv(int channel, struct message *message, int *fd)
 	*fd = fd_taken(&header);
 	if (n == 0 && *fd < 0)
 		return 0;
-	if (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC) || (size_t)n < HEAD ||
-	    message_bytes(message->type) < 0 ||
-	    message->bytes != (uint32_t)message_bytes(message->type) ||
-	    (size_t)n != HEAD + message->bytes) {
-		if (*fd >= 0)
-			close(*fd);
+	rc = header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)
+		     ? -EBADMSG
+		     : message_check(message, (size_t)n, *fd >= 0, from);
+	if (rc < 0 && *fd >= 0) {
+		close(*fd);
 		*fd = -1;
-		return -EBADMSG;
 	}
-	return 1;
+	return rc;
+}
+
+const char *channel_failure(char text[CHANNEL_TEXT_BYTES], const struct message *message,
+			    enum channel_end from, int rc)
+{
+	const char *name = message_name(message->type), *how = "is not for this process to send";
+
+	if (rc != -EPROTO) {
+		snprintf(text, CHANNEL_TEXT_BYTES, "%s%s",
+			 rc == -EBADMSG ? "protocol violation: " : "reading the channel: ",
+			 rc == -EBADMSG ? "no message of a known type and its length"
+					: failure_text(-rc));
+		return text;
+	}
+	if (types[message->type].from & from)
+		how = types[message->type].descriptor == FD_NEVER ? "with a descriptor"
+								  : "without its descriptor";
+	snprintf(text, CHANNEL_TEXT_BYTES, "protocol violation: %s %s", name, how);
+	return text;
 }

@@ -10,7 +10,17 @@
 
 #include "message.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
+
+/* Who is at an end. */
+enum channel_end {
+	CHANNEL_SUPERVISOR = 1 << 0,
+	CHANNEL_WORKER = 1 << 1,
+	CHANNEL_ARCHIVE = 1 << 2,
+};
+
+#define CHANNEL_TEXT_BYTES 128
 
 /* Two connected ends, close-on-exec, non-blocking. Returns 0 or -errno. */
 int channel_pair(int ends[2]);
@@ -19,9 +29,18 @@ int channel_pair(int ends[2]);
  * none. Returns 0, -EAGAIN (the peer does not read), -EPIPE (gone) or another -errno. */
 int channel_send(int channel, struct message *message, int fd);
 
-/* Receives one message of exactly its type's length. *fd is the descriptor that came along, owned
- * by the caller then, or -1. Returns 1, 0 when the other end is closed, -EAGAIN, -EBADMSG (unknown
- * type, wrong length, a descriptor too many) or another -errno. */
-int channel_recv(int channel, struct message *message, int *fd);
+/* Whether `from` may send a message of this type, with a descriptor (`fd`) or without. Pure. */
+bool channel_allows(enum channel_end from, uint32_t type, bool fd);
+
+/* Receives one message that `from`, who has the other end, may send, of exactly its type's length.
+ * *fd is the descriptor that came along, owned by the caller then, or -1. Returns 1, 0 when the
+ * other end is closed, -EAGAIN, -EBADMSG (unknown type, wrong length, two descriptors), -EPROTO
+ * (not channel_allows(); message->type says what it was), or another -errno. What came with a
+ * message that is refused is closed. */
+int channel_recv(int channel, enum channel_end from, struct message *message, int *fd);
+
+/* What was wrong, for the log, after channel_recv() returned `rc`, negative. Returns `text`. */
+const char *channel_failure(char text[CHANNEL_TEXT_BYTES], const struct message *message,
+			    enum channel_end from, int rc);
 
 #endif

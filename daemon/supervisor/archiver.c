@@ -69,6 +69,9 @@ static bool on_message(void *owner, struct message *message, int fd)
 	if (!r || !f->sent || !files_request_fits(f, r, message, fd)) {
 		if (fd >= 0)
 			close(fd);
+		log_error("the archive process: protocol violation: %s is no answer to what it was "
+			  "asked for",
+			  message_name(message->type));
 		return false;
 	}
 	if (message->result.again && r->type != MESSAGE_KEEP) {
@@ -89,17 +92,18 @@ static bool on_message(void *owner, struct message *message, int fd)
 }
 
 /* It ends by that, and SIGCHLD brings the next. */
-static void on_closed(void *owner, int error)
+static void on_closed(void *owner, int error, const char *why)
 {
 	struct files *f = owner;
 
-	if (error)
-		log_error("the archive process answers nonsense");
+	(void)error;
+	if (why)
+		log_error("the archive process: %s", why);
 	keep_drop(f);
 	f->sent = false;
 }
 
-static const struct process_events process_events = { on_message, on_closed };
+static const struct process_events process_events = { CHANNEL_ARCHIVE, on_message, on_closed };
 
 static int archive_start(struct files *f)
 {

@@ -79,32 +79,30 @@ static pid_t child_start(const struct process_plan *plan, int channel)
 	_exit(127);
 }
 
-static void channel_broken(struct process *p, int error)
+static void channel_broken(struct process *p, int error, const char *why)
 {
 	process_close(p);
-	p->events->closed(p->owner, error);
+	p->events->closed(p->owner, error, why);
 }
 
 static void channel_read(struct process *p)
 {
 	static struct message message; /* large; only one is handled at a time */
-	int fd, rc = channel_recv(p->channel, &message, &fd);
+	enum channel_end child = p->events->child;
+	int fd, rc = channel_recv(p->channel, child, &message, &fd);
+	char text[CHANNEL_TEXT_BYTES];
 
 	if (rc == -EAGAIN)
 		return;
 	if (rc != 1) {
-		channel_broken(p, -rc);
+		channel_broken(p, -rc, rc ? channel_failure(text, &message, child, rc) : NULL);
 		return;
 	}
 	p->heard_ns = clock_mono_ns();
-	if (message.type != MESSAGE_CRASHED) {
-		if (!p->events->message(p->owner, &message, fd))
-			channel_broken(p, EPROTO);
-		return;
-	}
-	if (fd >= 0)
-		close(fd);
-	p->crashed = message.crashed; /* logged when it has died */
+	if (message.type == MESSAGE_CRASHED)
+		p->crashed = message.crashed; /* logged when it has died */
+	else if (!p->events->message(p->owner, &message, fd))
+		channel_broken(p, EPROTO, NULL);
 }
 
 static void channel_cb(evutil_socket_t fd, short what, void *arg)

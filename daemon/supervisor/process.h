@@ -7,7 +7,7 @@
 #ifndef PROCESS_H
 #define PROCESS_H
 
-#include "../base/message.h"
+#include "../base/channel.h"
 
 #include <event2/event.h>
 #include <stdbool.h>
@@ -15,13 +15,15 @@
 #include <sys/types.h>
 
 struct process_events {
+	enum channel_end child; /* what it is: says what it may send */
 	/* The child sent `message`. `fd` came along (-1: none) and is the callee's. Returns false
 	 * where the message breaks the protocol: the channel is closed then. May be called from
 	 * process_reaped(), when the process is dead already (pid is -1). */
 	bool (*message)(void *owner, struct message *message, int fd);
-	/* The channel was closed: by the child (error 0), since it could not be read (errno), or
-	 * since message() returned false (EPROTO). Not called by process_close(). */
-	void (*closed)(void *owner, int error);
+	/* The channel was closed: by the child (error 0), since what was read is no message that it
+	 * may send, or nothing could be read (errno; `why` is for the log), or since message()
+	 * returned false (EPROTO, `why` is NULL). Not called by process_close(). */
+	void (*closed)(void *owner, int error, const char *why);
 };
 
 struct process {

@@ -267,16 +267,17 @@ static bool on_message(void *owner, struct message *message, int fd)
 }
 
 /* Without a channel it is unusable. Where it broke the protocol that is logged. */
-static void on_closed(void *owner, int error)
+static void on_closed(void *owner, int error, const char *why)
 {
 	struct slot *slot = owner;
 
-	if (error && error != EPROTO)
-		slot_log(slot, LOG_ERR, "reading the channel: %s", failure_text(error));
+	(void)error;
+	if (why)
+		slot_log(slot, LOG_ERR, "%s", why);
 	process_kill(&slot->process);
 }
 
-static const struct process_events process_events = { on_message, on_closed };
+static const struct process_events process_events = { CHANNEL_WORKER, on_message, on_closed };
 
 static void worker_describe(const struct slot *slot, struct message_worker *m)
 {

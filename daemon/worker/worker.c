@@ -206,7 +206,8 @@ static void channel_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
 	static struct message message;
-	int passed, rc = channel_recv(fd, &message, &passed);
+	char text[CHANNEL_TEXT_BYTES];
+	int passed, rc = channel_recv(fd, CHANNEL_SUPERVISOR, &message, &passed);
 
 	(void)what;
 	if (rc == 1)
@@ -214,7 +215,8 @@ static void channel_cb(evutil_socket_t fd, short what, void *arg)
 	else if (rc == 0)
 		on_orphaned(w);
 	else if (rc != -EAGAIN)
-		uplink_fail(&w->uplink, EXIT_FAILURE, "reading the channel: %s", failure_text(-rc));
+		uplink_fail(&w->uplink, EXIT_FAILURE, "%s",
+			    channel_failure(text, &message, CHANNEL_SUPERVISOR, rc));
 }
 
 /* A page fault in the ledger or on the stack under a pending kill would lose what PACKET_STATISTICS

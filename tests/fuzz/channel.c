@@ -3,7 +3,7 @@
  * type's length, no descriptor stays behind, and numbers that are taken over can be.
  *
  * Input: byte 0 says what the supervisor has; then packets: two bytes of length, one of
- * options, the bytes. */
+ * options (descriptors, what is put right, who the sender is not), the bytes. */
 #include "fuzz.h"
 
 #include "../../daemon/base/channel.h"
@@ -19,8 +19,11 @@
 
 #define FDS_MOST     3
 #define PACKETS_MOST 16
+#define EVERYBODY    ((unsigned)CHANNEL_SUPERVISOR | CHANNEL_WORKER | CHANNEL_ARCHIVE)
 
 enum { TYPE_RIGHT = 4, BYTES_RIGHT = 8 }; /* beside the number of descriptors */
+
+#define NOT_FROM 4 /* from this bit on: enum channel_end */
 
 static struct config_capture config;
 static struct capture capture = { .config = &config };
@@ -103,6 +106,7 @@ static size_t packet(struct slot *slot, const int ends[2], const uint8_t *data, 
 	static struct message out, in;
 	size_t n = (size_t)data[0] | (size_t)data[1] << 8;
 	unsigned options = data[2];
+	enum channel_end from = EVERYBODY & ~(options >> NOT_FROM);
 	int fd, rc;
 
 	data += 3;
@@ -118,8 +122,9 @@ static size_t packet(struct slot *slot, const int ends[2], const uint8_t *data, 
 	} else {
 		packet_send(ends[0], data, n, options % 4);
 	}
-	rc = channel_recv(ends[1], &in, &fd);
-	if (rc == 1 && (int)in.bytes != message_bytes(in.type))
+	rc = channel_recv(ends[1], from, &in, &fd);
+	if (rc == 1 &&
+	    ((int)in.bytes != message_bytes(in.type) || !channel_allows(from, in.type, fd >= 0)))
 		abort();
 	if (rc != 1 && fd >= 0)
 		abort();

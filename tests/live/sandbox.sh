@@ -125,7 +125,7 @@ t_a_hostile_worker_harms_nobody_else() {
 	wait_for 10 all_done
 	[ "$(find /proc/"$DAEMON"/fd | wc -l)" -le $((before + 8)) ] || fail "the supervisor has more descriptors than before"
 	contains log "$(cat "$DIR/err")" 'the worker reports what cannot be'
-	contains log "$(cat "$DIR/err")" 'reading the channel: Bad message'
+	contains log "$(cat "$DIR/err")" 'protocol violation: no message of a known type and its length'
 	! grep -q "$(printf '\033')" "$DIR/err" || fail "a worker's control characters are in the log"
 	daemon_stop
 	frames_check 100000 size=60-200 || fail "frames differ"

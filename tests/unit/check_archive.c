@@ -66,7 +66,7 @@ static int ask(struct message *request, int fd, uint32_t answered)
 
 	ck_assert_int_eq(channel_send(channel, request, socket), 0);
 	ck_assert_int_eq(poll(&p, 1, 60000), 1);
-	ck_assert_int_eq(channel_recv(channel, &answer, &passed), 1);
+	ck_assert_int_eq(channel_recv(channel, CHANNEL_ARCHIVE, &answer, &passed), 1);
 	ck_assert_uint_eq(answer.type, answered);
 	if (socket >= 0)
 		close(socket);

@@ -58,18 +58,93 @@ START_TEST(a_small_default_of_buffers_refuses_no_message)
 }
 END_TEST
 
-START_TEST(every_type_arrives_as_it_was_sent)
+/* Written down once more: who may send what, and what comes along: nothing, '?' perhaps a
+ * descriptor,
+ * '+' always one. */
+#define S CHANNEL_SUPERVISOR
+#define W CHANNEL_WORKER
+#define A CHANNEL_ARCHIVE
+static const struct {
+	unsigned from;
+	char along;
+} listed[MESSAGE_TYPES + 1] = {
+	[MESSAGE_WORKER] = { S, 0 },	  [MESSAGE_SOCKET] = { S, 0 },
+	[MESSAGE_JOIN] = { S, 0 },	  [MESSAGE_FILE] = { S, '+' },
+	[MESSAGE_DRAIN] = { S, 0 },	  [MESSAGE_ROTATE] = { S, 0 },
+	[MESSAGE_SUSPEND] = { S, 0 },	  [MESSAGE_HANDOVER] = { S, 0 },
+	[MESSAGE_SOCKET_MADE] = { W, 0 }, [MESSAGE_RING_MADE] = { W, 0 },
+	[MESSAGE_JOINED] = { W, '+' },	  [MESSAGE_READY] = { W, 0 },
+	[MESSAGE_REPORT] = { W, 0 },	  [MESSAGE_FAILED] = { W, 0 },
+	[MESSAGE_CAPTURE] = { S, '?' },	  [MESSAGE_OPEN] = { S, 0 },
+	[MESSAGE_REOPEN] = { S, 0 },	  [MESSAGE_NAME] = { S, '?' },
+	[MESSAGE_FINISH] = { S, '?' },	  [MESSAGE_DISCARD] = { S, '?' },
+	[MESSAGE_KEEP] = { S, 0 },	  [MESSAGE_SYNC] = { S, '?' },
+	[MESSAGE_LOOK] = { S, '?' },	  [MESSAGE_CAPTURE_OK] = { A, '?' },
+	[MESSAGE_OPENED] = { A, '?' },	  [MESSAGE_NAMED] = { A, 0 },
+	[MESSAGE_FINISHED] = { A, 0 },	  [MESSAGE_DISCARDED] = { A, 0 },
+	[MESSAGE_KEPT] = { A, 0 },	  [MESSAGE_SYNCED] = { A, 0 },
+	[MESSAGE_LOOKED] = { A, 0 },	  [MESSAGE_CRASHED] = { W | A, 0 },
+};
+#undef S
+#undef W
+#undef A
+
+static bool along_allowed(char along, bool with)
 {
+	return along == '?' || with == (along == '+');
+}
+
+static int lowest(void)
+{
+	int unused = dup(0);
+
+	close(unused);
+	return unused;
+}
+
+static void pair(enum channel_end from, bool with)
+{
+	char text[CHANNEL_TEXT_BYTES];
+	bool sender = listed[out.type].from & from,
+	     along = along_allowed(listed[out.type].along, with);
+	int before = lowest(), rc;
+
+	ck_assert_int_eq(channel_send(ends[0], &out, with ? 0 : -1), 0);
+	rc = channel_recv(ends[1], from, &in, &fd);
+	ck_assert_msg(rc == (sender && along ? 1 : -EPROTO), "from %u, %s a descriptor: %d",
+		      (unsigned)from, with ? "with" : "without", rc);
+	ck_assert_int_eq(channel_allows(from, out.type, with), rc == 1);
+	ck_assert_uint_eq(in.type, out.type);
+	ck_assert_int_eq(fd >= 0, rc == 1 && with);
+	if (fd >= 0)
+		close(fd);
+	ck_assert_int_eq(lowest(), before);
+	if (rc == 1) {
+		ck_assert_mem_eq(&in.worker, &out.worker, (size_t)message_bytes(out.type));
+	} else {
+		channel_failure(text, &in, from, rc);
+		ck_assert_ptr_nonnull(strstr(text, message_name(out.type)));
+		ck_assert_ptr_nonnull(strstr(text, !sender ? "not for this process to send"
+						   : with  ? "with a descriptor"
+							   : "without its descriptor"));
+	}
+	ck_assert_int_eq(channel_recv(ends[1], from, &in, &fd), -EAGAIN);
+}
+
+START_TEST(every_type_arrives_as_it_was_sent_from_who_may_send_it_and_from_nobody_else)
+{
+	static const enum channel_end all[] = { CHANNEL_SUPERVISOR, CHANNEL_WORKER,
+						CHANNEL_ARCHIVE };
+
+	ck_assert_int_eq(message_bytes((uint32_t)_i) >= 0, listed[_i].from != 0);
 	if (message_bytes((uint32_t)_i) < 0)
 		return;
 	out.type = (uint32_t)_i;
 	memset(&out.worker, _i, (size_t)message_bytes(out.type));
-	ck_assert_int_eq(channel_send(ends[0], &out, -1), 0);
-	ck_assert_int_eq(channel_recv(ends[1], &in, &fd), 1);
-	ck_assert_int_eq(fd, -1);
-	ck_assert_uint_eq(in.type, out.type);
-	ck_assert_mem_eq(&in.worker, &out.worker, (size_t)message_bytes(out.type));
-	ck_assert_int_eq(channel_recv(ends[1], &in, &fd), -EAGAIN);
+	for (unsigned i = 0; i < 3; i++) {
+		pair(all[i], false);
+		pair(all[i], true);
+	}
 }
 END_TEST
 
@@ -81,7 +156,7 @@ START_TEST(a_descriptor_comes_along_close_on_exec)
 	ck_assert_int_eq(pipe(pipe_ends), 0);
 	out.type = MESSAGE_FILE;
 	ck_assert_int_eq(channel_send(ends[0], &out, pipe_ends[1]), 0);
-	ck_assert_int_eq(channel_recv(ends[1], &in, &fd), 1);
+	ck_assert_int_eq(channel_recv(ends[1], CHANNEL_SUPERVISOR, &in, &fd), 1);
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
 	ck_assert_int_eq(write(fd, "x", 1), 1);
@@ -122,9 +197,13 @@ END_TEST
 
 static void send_raw(const void *bytes, size_t length)
 {
+	char text[CHANNEL_TEXT_BYTES];
+
 	ck_assert_int_eq(send(ends[0], bytes, length, 0), (ssize_t)length);
-	ck_assert_int_eq(channel_recv(ends[1], &in, &fd), -EBADMSG);
+	ck_assert_int_eq(channel_recv(ends[1], CHANNEL_WORKER, &in, &fd), -EBADMSG);
 	ck_assert_int_eq(fd, -1);
+	channel_failure(text, &in, CHANNEL_WORKER, -EBADMSG);
+	ck_assert_ptr_nonnull(strstr(text, "protocol violation"));
 }
 
 START_TEST(wrong_lengths_and_types_are_refused)
@@ -169,7 +248,7 @@ START_TEST(a_descriptor_too_many_is_refused_and_closed)
 	control.head = (struct cmsghdr){ CMSG_LEN(sizeof(two)), SOL_SOCKET, SCM_RIGHTS };
 	memcpy(CMSG_DATA(&control.head), two, sizeof(two));
 	ck_assert_int_eq(sendmsg(ends[0], &m, 0), sizeof(head));
-	ck_assert_int_eq(channel_recv(ends[1], &in, &fd), -EBADMSG);
+	ck_assert_int_eq(channel_recv(ends[1], CHANNEL_WORKER, &in, &fd), -EBADMSG);
 	after = dup(0);
 	ck_assert_int_eq(before, after);
 }
@@ -178,7 +257,7 @@ END_TEST
 START_TEST(a_closed_end_is_told)
 {
 	close(ends[0]);
-	ck_assert_int_eq(channel_recv(ends[1], &in, &fd), 0);
+	ck_assert_int_eq(channel_recv(ends[1], CHANNEL_WORKER, &in, &fd), 0);
 	out.type = MESSAGE_READY;
 	ck_assert_int_eq(channel_send(ends[1], &out, -1), -EPIPE);
 	ends[0] = dup(ends[1]);
@@ -203,7 +282,9 @@ Suite *suite_channel(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_small_default_of_buffers_refuses_no_message);
-	tcase_add_loop_test(t, every_type_arrives_as_it_was_sent, 0, MESSAGE_TYPES + 1);
+	tcase_add_loop_test(
+		t, every_type_arrives_as_it_was_sent_from_who_may_send_it_and_from_nobody_else, 0,
+		MESSAGE_TYPES + 1);
 	tcase_add_test(t, a_descriptor_comes_along_close_on_exec);
 	tcase_add_test(t, a_descriptor_in_flight_is_found_again);
 	tcase_add_test(t, wrong_lengths_and_types_are_refused);

@@ -370,7 +370,7 @@ static void faults(int fault)
 	ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == fault, "status %x", status);
 	/* Where it was, then how it came there */
 	for (unsigned frames = 1; frames <= 2; frames++) {
-		ck_assert_int_eq(channel_recv(ends[0], &told, &passed), 1);
+		ck_assert_int_eq(channel_recv(ends[0], CHANNEL_WORKER, &told, &passed), 1);
 		ck_assert_uint_eq(told.type, MESSAGE_CRASHED);
 		ck_assert_int_eq(told.crashed.signal, fault);
 		ck_assert_uint_ge(told.crashed.frames, frames);

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -20,6 +21,7 @@ static struct seen {
 	uint32_t type;
 	int error;
 	bool refuse, dead;
+	char why[CHANNEL_TEXT_BYTES];
 } seen;
 static const struct process_plan plan = { .role = "afcapd: worker",
 					  .what = "a/0",
@@ -36,15 +38,16 @@ static bool on_message(void *owner, struct message *message, int fd)
 	return !seen.refuse;
 }
 
-static void on_closed(void *owner, int error)
+static void on_closed(void *owner, int error, const char *why)
 {
 	ck_assert_ptr_eq(owner, &seen);
 	ck_assert_int_eq(process.channel, -1);
 	seen.closed++;
 	seen.error = error;
+	snprintf(seen.why, sizeof(seen.why), "%s", why ? why : "");
 }
 
-static const struct process_events events = { on_message, on_closed };
+static const struct process_events events = { CHANNEL_WORKER, on_message, on_closed };
 
 static void setup(void)
 {
@@ -86,7 +89,8 @@ START_TEST(what_a_child_sends_reaches_its_owner)
 	ck_assert_uint_eq(seen.type, MESSAGE_READY);
 	ck_assert(!seen.dead);
 	ck_assert_int_eq(process_send(&process, &message, -1), 0);
-	ck_assert_int_eq(channel_recv(children_last()->channel, &message, &fd), 1);
+	ck_assert_int_eq(channel_recv(children_last()->channel, CHANNEL_SUPERVISOR, &message, &fd),
+			 1);
 	ck_assert_uint_eq(message.type, MESSAGE_DRAIN);
 }
 END_TEST
@@ -103,6 +107,7 @@ START_TEST(a_breach_of_the_protocol_closes_the_channel)
 	ck_assert_uint_eq(seen.messages, 1); /* nothing more of it is read */
 	ck_assert_uint_eq(seen.closed, 1);
 	ck_assert_int_eq(seen.error, EPROTO);
+	ck_assert_str_eq(seen.why, ""); /* it knows */
 	ck_assert_int_eq(process_send(&process, &message, -1), -EPIPE);
 	ck_assert_int_gt(process.pid, 0); /* it is there until it is reaped */
 }
@@ -115,6 +120,18 @@ START_TEST(a_message_that_is_none_closes_the_channel)
 	ck_assert_uint_eq(seen.messages, 0);
 	ck_assert_uint_eq(seen.closed, 1);
 	ck_assert_int_eq(seen.error, EBADMSG);
+	ck_assert_ptr_nonnull(strstr(seen.why, "protocol violation"));
+}
+END_TEST
+
+START_TEST(what_another_kind_of_child_may_send_closes_the_channel)
+{
+	child_sends(MESSAGE_KEPT);
+	turn();
+	ck_assert_uint_eq(seen.messages, 0);
+	ck_assert_uint_eq(seen.closed, 1);
+	ck_assert_int_eq(seen.error, EPROTO);
+	ck_assert_ptr_nonnull(strstr(seen.why, "protocol violation: KEPT"));
 }
 END_TEST
 
@@ -250,6 +267,7 @@ Suite *suite_process(void)
 	tcase_add_test(t, what_a_child_sends_reaches_its_owner);
 	tcase_add_test(t, a_breach_of_the_protocol_closes_the_channel);
 	tcase_add_test(t, a_message_that_is_none_closes_the_channel);
+	tcase_add_test(t, what_another_kind_of_child_may_send_closes_the_channel);
 	tcase_add_test(t, a_closed_channel_is_no_death);
 	tcase_add_test(t, what_a_dead_child_still_sent_is_read_before_its_channel_is_closed);
 	tcase_add_test(t, a_crash_is_kept_for_the_log_and_not_for_the_next_process);

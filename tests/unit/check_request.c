@@ -87,7 +87,7 @@ static int answer_take(void)
 	int passed, rc;
 
 	ck_assert_int_eq(poll(&p, 1, 60000), 1);
-	rc = channel_recv(channel, &answer, &passed);
+	rc = channel_recv(channel, CHANNEL_ARCHIVE, &answer, &passed);
 	if (passed >= 0)
 		close(passed);
 	return rc;
