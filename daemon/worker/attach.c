@@ -153,10 +153,6 @@ bool attach_join(struct attach *a, struct message *message)
 	struct afcap_kernel_stats before;
 	int rc;
 
-	if (!a->ring || a->joined) {
-		uplink_fail(a->uplink, EXIT_FAILURE, "asked to join out of turn");
-		return false;
-	}
 	afcap_fanout_init(&fanout, sizeof(fanout));
 	fanout.id = (uint16_t)message->group.id;
 	fanout.flags = (uint16_t)message->group.flags;

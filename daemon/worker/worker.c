@@ -115,8 +115,9 @@ static bool alone(void)
 	return true;
 }
 
-static void on_worker(struct worker *w, const struct message *message)
+static void on_worker(struct worker *w, struct message *message, int unused)
 {
+	(void)unused;
 	w->what = message->worker;
 	w->what.capture[sizeof(w->what.capture) - 1] =
 		w->what.interface[sizeof(w->what.interface) - 1] = '\0';
@@ -135,23 +136,31 @@ static void on_worker(struct worker *w, const struct message *message)
 	worker_start(w);
 }
 
-static void on_join(struct worker *w, struct message *message)
+static void on_socket(struct worker *w, struct message *message, int unused)
 {
+	(void)message;
+	(void)unused;
+	attach_make(&w->attach);
+}
+
+static void on_join(struct worker *w, struct message *message, int unused)
+{
+	(void)unused;
 	if (!attach_join(&w->attach, message))
 		return;
 	report_begin(&w->report);
 	worker_start(w);
 }
 
-/* After MESSAGE_JOINED, or with a ring that goes on after MESSAGE_WORKER: the ring loop is there.
- */
-static void on_file(struct worker *w, const struct message *message, int fd)
+static void on_file(struct worker *w, struct message *message, int fd)
 {
-	int rc = w->attach.thread ? ringthread_file(w->attach.thread, &message->file, fd) : -EINVAL;
+	int file = inflight_get(fd), rc;
 
+	close(fd);
+	rc = ringthread_file(w->attach.thread, &message->file, file);
 	if (rc) {
-		if (fd >= 0)
-			close(fd);
+		if (file >= 0)
+			close(file);
 		uplink_fail(&w->uplink, EXIT_FAILURE, "file %llu cannot be taken",
 			    (unsigned long long)message->file.serial);
 		return;
@@ -160,40 +169,83 @@ static void on_file(struct worker *w, const struct message *message, int fd)
 }
 
 /* Without a ring there is nothing to be changed yet. */
-static void on_output(struct worker *w, const struct message *message)
+static void on_rotate(struct worker *w, struct message *message, int unused)
 {
+	(void)message;
+	(void)unused;
 	if (!w->attach.thread)
 		return;
-	if (message->type == MESSAGE_ROTATE)
-		ringthread_rotate(w->attach.thread);
-	else
-		ringthread_suspend(w->attach.thread, message->suspend.suspended);
+	ringthread_rotate(w->attach.thread);
 	worker_start(w); /* where there is not even room for a first file */
+}
+
+static void on_suspend(struct worker *w, struct message *message, int unused)
+{
+	(void)unused;
+	ringthread_suspend(w->attach.thread, message->suspend.suspended);
+	worker_start(w); /* likewise */
+}
+
+static void on_drain(struct worker *w, struct message *message, int unused)
+{
+	(void)message;
+	(void)unused;
+	drain_begin(&w->drain);
+}
+
+static void on_handover(struct worker *w, struct message *message, int unused)
+{
+	(void)message;
+	(void)unused;
+	uplink_end(&w->uplink, EXIT_SUCCESS); /* what is taken is committed first */
+}
+
+/* What this worker has, which says what may come next. */
+enum phase {
+	PHASE_NEW = 1 << 0,    /* nothing */
+	PHASE_SET = 1 << 1,    /* its orders */
+	PHASE_BOUND = 1 << 2,  /* a ring, in no group yet */
+	PHASE_JOINED = 1 << 3, /* a ring in its group, made or adopted */
+};
+#define PHASES_SET (PHASE_SET | PHASE_BOUND | PHASE_JOINED)
+
+/* `fd` is taken over; it is -1 where channel.c has no descriptor for the type. What is not in here
+ * is not for a worker. */
+static const struct {
+	unsigned phases; /* in which it may come */
+	void (*handle)(struct worker *w, struct message *message, int fd);
+} handlers[MESSAGE_TYPES] = {
+	[MESSAGE_WORKER] = { PHASE_NEW, on_worker },
+	[MESSAGE_SOCKET] = { PHASE_SET, on_socket },
+	[MESSAGE_JOIN] = { PHASE_BOUND, on_join },
+	[MESSAGE_FILE] = { PHASE_JOINED, on_file },
+	[MESSAGE_SUSPEND] = { PHASE_JOINED, on_suspend },
+	[MESSAGE_ROTATE] = { PHASES_SET, on_rotate },
+	[MESSAGE_DRAIN] = { PHASES_SET, on_drain },
+	[MESSAGE_HANDOVER] = { PHASES_SET, on_handover },
+};
+
+static enum phase worker_phase(const struct worker *w)
+{
+	if (w->attach.joined)
+		return PHASE_JOINED;
+	if (w->attach.thread)
+		return PHASE_BOUND;
+	return *w->what.capture ? PHASE_SET : PHASE_NEW;
 }
 
 static void worker_handle(struct worker *w, struct message *message, int fd)
 {
-	int file = message->type == MESSAGE_FILE && fd >= 0 ? inflight_get(fd) : -1;
+	const char *how = handlers[message->type].phases ? "out of turn" : "is not for a worker";
 
+	if (handlers[message->type].phases & worker_phase(w)) {
+		handlers[message->type].handle(w, message, fd);
+		return;
+	}
+	uplink_fail(&w->uplink, EXIT_FAILURE, "protocol violation: %s %s",
+		    message_name(message->type), how);
 	if (fd >= 0)
 		close(fd);
-	if (message->type == MESSAGE_FILE)
-		on_file(w, message, file);
-	else if (message->type == MESSAGE_WORKER)
-		on_worker(w, message);
-	else if (message->type == MESSAGE_SOCKET)
-		attach_make(&w->attach);
-	else if (message->type == MESSAGE_JOIN)
-		on_join(w, message);
-	else if (message->type == MESSAGE_DRAIN)
-		drain_begin(&w->drain);
-	else if (message->type == MESSAGE_HANDOVER)
-		uplink_end(&w->uplink, EXIT_SUCCESS); /* what is taken is committed first */
-	else if (message->type == MESSAGE_ROTATE || message->type == MESSAGE_SUSPEND)
-		on_output(w, message);
-	else
-		uplink_fail(&w->uplink, EXIT_FAILURE, "unexpected message %s",
-			    message_name(message->type));
 }
 
 static void on_orphaned(struct worker *w)
