@@ -226,11 +226,10 @@ bool directory_has(const struct directory *dir, const char *name, const struct s
 	       st.st_ino == file->st_ino;
 }
 
-int directory_find(const struct directory *dir, uint32_t worker, uint64_t device, uint64_t inode,
+int directory_find(const struct directory *dir, uint32_t worker, const struct stat *file,
 		   struct name *name, char *text)
 {
 	DIR *list = beneath_list(dir->fd);
-	struct stat file = { .st_dev = device, .st_ino = inode };
 	struct dirent *entry;
 	int rc = -ENOENT;
 
@@ -238,7 +237,7 @@ int directory_find(const struct directory *dir, uint32_t worker, uint64_t device
 		return -errno;
 	while (rc == -ENOENT && (entry = readdir(list)))
 		if (name_parse(name, entry->d_name, dir->capture.name) && name->worker == worker &&
-		    directory_has(dir, entry->d_name, &file)) {
+		    directory_has(dir, entry->d_name, file)) {
 			snprintf(text, FILE_NAME_BYTES, "%.*s", FILE_NAME_BYTES - 1, entry->d_name);
 			rc = 0;
 		}

@@ -90,9 +90,10 @@ bool directory_owns(const struct directory *dir, const struct stat *file);
 /* Whether the file has this name in the directory. */
 bool directory_has(const struct directory *dir, const char *name, const struct stat *file);
 
-/* Looks the directory through for a file of the capture's worker. `text` has FILE_NAME_BYTES.
- * Returns 0 with *name and `text` filled in, -ENOENT, or another -errno. */
-int directory_find(const struct directory *dir, uint32_t worker, uint64_t device, uint64_t inode,
+/* Looks the directory through for a file of the capture's worker, which is known by the device and
+ * inode of `file`. `text` has FILE_NAME_BYTES. Returns 0 with *name and `text` filled in, -ENOENT,
+ * or another -errno. */
+int directory_find(const struct directory *dir, uint32_t worker, const struct stat *file,
 		   struct name *name, char *text);
 
 /* A line about the capture whose directory it is. */

@@ -30,7 +30,7 @@ static int name_now(const struct directory *dir, int fd, struct name *name, char
 	    named.st_ino == st.st_ino)
 		return name_parse(name, text, dir->capture.name) ? 0 : -EINVAL;
 	name_parse(name, text, dir->capture.name);
-	return directory_find(dir, name->worker, st.st_dev, st.st_ino, name, text);
+	return directory_find(dir, name->worker, &st, name, text);
 }
 
 /* How another program took the name away. */
@@ -70,22 +70,15 @@ void partial_name(struct directory *dir, const struct message_archive *request, 
 	}
 }
 
-/* `name` is what it is called now: its final one takes the place of that. Returns 0 or -errno. */
-static int finished_name(const struct directory *dir, const struct message_archive *request, int fd,
-			 struct name *name, bool sealed, char *to)
+/* Returns 0 or -errno; `to` is what it is called then. */
+static int final_name(const struct directory *dir, const struct message_archive *request, int fd,
+		      struct name name, char *to)
 {
-	int rc = 0;
+	int rc = file_rename(dir, fd, request->name, name, to);
 
-	snprintf(to, FILE_NAME_BYTES, "%s", request->name);
-	if (name->kind == NAME_PARTIAL || name->kind == NAME_SPARE) {
-		if (name->kind == NAME_SPARE)
-			name->time_us = request->file.since_ns / 1000;
-		name->kind = sealed ? NAME_FINISHED : NAME_SUSPECT;
-		rc = file_rename(dir, fd, request->name, *name, to);
-		if (rc)
-			snprintf(to, FILE_NAME_BYTES, "%s", request->name);
-	}
-	return rc == 0 && dir->capture.sync && fsync(dir->fd) ? -errno : rc;
+	if (rc)
+		snprintf(to, FILE_NAME_BYTES, "%s", request->name);
+	return rc;
 }
 
 /* Returns 0 or errno; EBADMSG: it is not what was written. */
@@ -124,13 +117,21 @@ static void finish_named(struct directory *dir, const struct message_archive *re
 			 struct name name, struct message_result *result)
 {
 	const char *directory = dir->capture.directory;
-	int error = 0, rc;
+	int error = 0, rc = 0;
 
 	if (!finished_already(request, fd, &name)) {
 		error = finished_bytes(dir, request, fd, &result->kept);
 		inventory_stamp(dir, fd);
 	}
-	rc = finished_name(dir, request, fd, &name, error == 0, result->name);
+	snprintf(result->name, sizeof(result->name), "%s", request->name);
+	if (name.kind == NAME_SPARE)
+		name.time_us = request->file.since_ns / 1000;
+	if (name.kind == NAME_PARTIAL || name.kind == NAME_SPARE) {
+		name.kind = error ? NAME_SUSPECT : NAME_FINISHED;
+		rc = final_name(dir, request, fd, name, result->name);
+	}
+	if (rc == 0 && dir->capture.sync && fsync(dir->fd))
+		rc = -errno;
 	result->spoiled = error;
 	if (rc) {
 		result->later = 1;

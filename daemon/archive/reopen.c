@@ -48,8 +48,8 @@ int file_reopen(struct directory *dir, const struct message_archive *request,
 {
 	struct name name;
 	bool direct = false;
-	int fd = directory_find(dir, request->worker, request->device, request->inode, &name,
-				result->name);
+	const struct stat file = { .st_dev = request->device, .st_ino = request->inode };
+	int fd = directory_find(dir, request->worker, &file, &name, result->name);
 
 	if (fd == 0)
 		fd = named_open(dir, result->name, name, &direct);
