@@ -123,10 +123,10 @@ static void logged_inherit(struct directory *dir, const struct directory *before
 {
 	dir->tried = before->tried;
 	dir->moved = before->moved;
-	dir->plain_told = before->plain_told;
-	dir->repair_told = before->repair_told;
-	dir->scan_told = before->scan_told;
-	dir->remove_told = before->remove_told;
+	dir->plain_logged = before->plain_logged;
+	dir->repair_logged = before->repair_logged;
+	dir->scan_logged = before->scan_logged;
+	dir->remove_logged = before->remove_logged;
 }
 
 /* A capture that is announced again, and wrongly, stays as it was. The directory is the one that

@@ -1,6 +1,6 @@
 /* The archive process: it owns the output directories. Disks may be slow or frozen; then this
- * process waits, and nobody else. It keeps nothing between two requests but the directories: after
- * its death a new one goes on. */
+ * process waits, and no other. It keeps nothing between two requests but the directories: after its
+ * death another one serves the next request. */
 #ifndef ARCHIVE_H
 #define ARCHIVE_H
 

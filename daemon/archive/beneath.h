@@ -23,7 +23,7 @@ int beneath_unnamed(int directory);
  * caller's. */
 DIR *beneath_list(int directory);
 
-/* Opens a configured path, which is trusted: whoever configures may use links. Returns the
+/* Opens a configured path, which is trusted: a configuration may use links. Returns the
  * directory's descriptor or -errno. */
 int beneath_start(const char *path);
 

@@ -157,7 +157,7 @@ void directory_path_check(struct directory *dir)
 
 struct directory_room directory_room_of(const struct message_capture *c, const struct statvfs *fs)
 {
-	/* Some file systems in memory do not tell; some make inodes as they need them. */
+	/* Some file systems in memory do not count; some make inodes as they need them. */
 	bool counted = fs->f_files && fs->f_favail <= fs->f_files;
 
 	return (struct directory_room){

@@ -1,5 +1,5 @@
 /* A capture's directory: opened once, and the same from then on, whatever its path leads to later.
- * Others may write to it; what they put there is told from what is ours. */
+ * Others may write to it; what they put there is not taken for ours. */
 #ifndef DIRECTORY_H
 #define DIRECTORY_H
 
@@ -12,25 +12,25 @@
 /* One capture's. */
 struct directory {
 	struct message_capture capture;
-	int fd;		 /* -1: none */
-	uid_t user;	 /* whose our files are: this process's, as the file system says */
-	uid_t owner;	 /* the directory's */
-	bool tried;	 /* trial_run() went to its end */
-	bool moved;	 /* the path leads elsewhere, that is told */
-	int plain_told;	 /* said once that O_DIRECT is not used */
-	int repair_told; /* errno last told of repairing there, which may pass */
-	int scan_told, remove_told; /* errno last told of reading it, of removing there */
-	struct clock_now clock;	    /* of the request that is served */
-	uint64_t newest_ns;	    /* modification time of the file finished last; 0: not known */
-	uint64_t refused_ns;	    /* monotonic: a worker's write was refused; 0: it is not */
-	unsigned yields;	    /* files that went for that since */
-	uint64_t yielded;	    /* bytes of what went since something was refused */
-	unsigned in_vain;	    /* files of it beyond as much as was wanted */
-	uint64_t kept_ns;	    /* monotonic: retention_enforce() was last run; 0: never */
-	bool over_budget;	    /* then */
-	bool removed;		    /* something, since the file system was synced for that */
-	uint64_t opened_ns;	    /* monotonic */
-	uint64_t repaired_ns;	    /* monotonic: there was last nothing to repair; 0: never */
+	int fd;		   /* -1: none */
+	uid_t user;	   /* whose our files are: this process's, as the file system says */
+	uid_t owner;	   /* the directory's */
+	bool tried;	   /* trial_run() went to its end */
+	bool moved;	   /* the path leads elsewhere, which is logged */
+	int plain_logged;  /* said once that O_DIRECT is not used */
+	int repair_logged; /* errno last logged of repairing there, which may pass */
+	int scan_logged, remove_logged; /* errno last logged of reading it, of removing there */
+	struct clock_now clock;		/* of the request that is served */
+	uint64_t newest_ns;   /* modification time of the file finished last; 0: not known */
+	uint64_t refused_ns;  /* monotonic: a worker's write was refused; 0: it is not */
+	unsigned yields;      /* files that went for that since */
+	uint64_t yielded;     /* bytes of what went since something was refused */
+	unsigned in_vain;     /* files of it beyond as much as was wanted */
+	uint64_t kept_ns;     /* monotonic: retention_enforce() was last run; 0: never */
+	bool over_budget;     /* then */
+	bool removed;	      /* something, since the file system was synced for that */
+	uint64_t opened_ns;   /* monotonic */
+	uint64_t repaired_ns; /* monotonic: there was last nothing to repair; 0: never */
 };
 
 /* What the file system has left. */
@@ -41,11 +41,11 @@ struct directory_room {
 	uint64_t inode_reserve;
 };
 
-/* Opens the directory by its configured path; tells where others may do with it what they like. On
+/* Opens the directory by its configured path; logs where others may change what is in it. On
  * failure result->error and text say why. */
 void directory_open(struct directory *dir, struct message_result *result);
 
-/* Goes on with a directory that an archive process before opened; `fd` stays the caller's. Returns
+/* Takes a directory that an earlier archive process opened; `fd` stays the caller's. Returns
  * 0 or -errno. */
 int directory_adopt(struct directory *dir, int fd);
 
@@ -58,7 +58,7 @@ bool directory_removed(const struct directory *dir);
  * is this machine's own. */
 const char *directory_shared(const struct directory *dir);
 
-/* Tells once that the path leads elsewhere by now. */
+/* Logs once that the path leads elsewhere by now. */
 void directory_path_check(struct directory *dir);
 
 struct statvfs;

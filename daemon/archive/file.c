@@ -36,7 +36,7 @@ void file_fail(struct message_result *result, int error, const char *format, ...
 }
 
 /* What the file system wants writes with O_DIRECT to be multiples of; a page where it does not
- * tell. */
+ * say. */
 static uint32_t direct_align(int fd)
 {
 #ifdef STATX_DIOALIGN
@@ -170,7 +170,7 @@ static int file_make(struct directory *dir, const struct message_archive *reques
 	return file_begin(dir, name, head, direct);
 }
 
-const uint8_t *file_head(const struct directory *dir, uint32_t worker)
+const uint8_t *file_header(const struct directory *dir, uint32_t worker)
 {
 	static _Alignas(FILE_HEADER_BYTES) uint8_t head[FILE_HEADER_BYTES];
 	const struct message_capture *c = &dir->capture;
@@ -193,7 +193,7 @@ const uint8_t *file_head(const struct directory *dir, uint32_t worker)
 	return head;
 }
 
-int file_head_renew(const struct directory *dir, uint32_t worker, int fd)
+int file_header_renew(const struct directory *dir, uint32_t worker, int fd)
 {
 	struct stat st;
 	ssize_t n;
@@ -202,11 +202,11 @@ int file_head_renew(const struct directory *dir, uint32_t worker, int fd)
 		return -errno;
 	if (st.st_size != FILE_HEADER_BYTES)
 		return 0;
-	n = pwrite(fd, file_head(dir, worker), FILE_HEADER_BYTES, 0);
+	n = pwrite(fd, file_header(dir, worker), FILE_HEADER_BYTES, 0);
 	return n == FILE_HEADER_BYTES ? 0 : n < 0 ? -errno : -EIO;
 }
 
-int file_head_restore(const struct directory *dir, const struct message_archive *request, int fd)
+int file_header_restore(const struct directory *dir, const struct message_archive *request, int fd)
 {
 	_Alignas(FILE_HEADER_BYTES) uint8_t page[FILE_HEADER_BYTES]; /* with O_DIRECT, too */
 	ssize_t n = pread(fd, page, FILE_HEADER_BYTES, 0);
@@ -218,7 +218,7 @@ int file_head_restore(const struct directory *dir, const struct message_archive 
 	file_log(request->name, LOG_WARNING,
 		 "another program emptied the spare file %s: its head is written again",
 		 request->name);
-	n = pwrite(fd, file_head(dir, request->worker), FILE_HEADER_BYTES, 0);
+	n = pwrite(fd, file_header(dir, request->worker), FILE_HEADER_BYTES, 0);
 	return n == FILE_HEADER_BYTES ? 0 : n < 0 ? errno : EIO;
 }
 
@@ -226,13 +226,13 @@ int file_make_other(const struct directory *dir, const struct message_archive *r
 {
 	name_make_spare(name, dir->capture.name, request->worker, clock_real_ns(),
 			request->file.serial);
-	return file_begin(dir, name, file_head(dir, request->worker), false);
+	return file_begin(dir, name, file_header(dir, request->worker), false);
 }
 
 int file_open(struct directory *dir, const struct message_archive *request,
 	      struct message_result *result)
 {
-	const uint8_t *head = file_head(dir, request->worker);
+	const uint8_t *head = file_header(dir, request->worker);
 	bool direct = dir->capture.direct != DIRECT_NO;
 	struct stat st;
 	int fd;
@@ -241,7 +241,7 @@ int file_open(struct directory *dir, const struct message_archive *request,
 	if (fd == -EINVAL && dir->capture.direct == DIRECT_AUTO) {
 		direct = false;
 		fd = file_make(dir, request, head, false, result->name);
-		if (fd >= 0 && !dir->plain_told++)
+		if (fd >= 0 && !dir->plain_logged++)
 			directory_log(dir, LOG_NOTICE, "%s does not take O_DIRECT: plain writes",
 				      dir->capture.directory);
 	}
@@ -418,7 +418,7 @@ ssize_t file_read(void *context, void *buffer, size_t bytes, uint64_t offset)
 	return n < 0 ? -errno : n;
 }
 
-int file_head_check(int fd, uint64_t size)
+int file_header_check(int fd, uint64_t size)
 {
 	uint8_t page[FILE_HEADER_BYTES];
 	ssize_t n;

@@ -21,12 +21,12 @@ int file_open(struct directory *dir, const struct message_archive *request,
  * where it has others. Returns 0 or -errno. */
 int file_permit(const struct directory *dir, int fd);
 
-/* Writes its head again, where nothing came behind it yet: made by a daemon before, it may tell of
+/* Writes its head again, where nothing came behind it yet: made by an earlier daemon, it may name
  * another filter. Returns 0 or -errno. */
-int file_head_renew(const struct directory *dir, uint32_t worker, int fd);
+int file_header_renew(const struct directory *dir, uint32_t worker, int fd);
 
 /* Writes the head again where it is not there. Returns 0 or errno. */
-int file_head_restore(const struct directory *dir, const struct message_archive *request, int fd);
+int file_header_restore(const struct directory *dir, const struct message_archive *request, int fd);
 
 /* Takes the room that the file may need, where there is so much beyond the reserve; what it does
  * not need is freed when it is cut. Without it the file grows as it is written. Returns 0, also
@@ -43,7 +43,7 @@ void file_sync(const struct directory *dir, const struct message_archive *reques
 
 /* The first page of a worker's files: FILE_HEADER_BYTES, aligned for O_DIRECT. Borrowed until the
  * next call. */
-const uint8_t *file_head(const struct directory *dir, uint32_t worker);
+const uint8_t *file_header(const struct directory *dir, uint32_t worker);
 
 /* A hidden file for plain writes under a name that is no other file's, which it fills in. Returns
  * the descriptor or -errno. */
@@ -57,7 +57,7 @@ void file_trim(int fd);
 
 /* Whether the first page is a head. One that never came to be whole is no fault: then there is no
  * chunk either. Returns 0, -EBADMSG or another -errno. */
-int file_head_check(int fd, uint64_t size);
+int file_header_check(int fd, uint64_t size);
 
 /* Says in `result` what failed, with errno `error`. */
 __attribute__((format(printf, 3, 4))) void file_fail(struct message_result *result, int error,
@@ -75,7 +75,7 @@ int file_lock(const struct directory *dir, const char *name, int flags);
  * access time. Returns 0, or -1 with errno. */
 int file_end_begin(int fd);
 
-/* Cuts at record->end, adds the statistics, syncs if told to. `name` is for the log. Returns 0 or
+/* Cuts at record->end, adds the statistics, syncs if `sync`. `name` is for the log. Returns 0 or
  * errno. */
 int file_seal(int fd, const char *name, const struct ledger_file *record, bool sync);
 

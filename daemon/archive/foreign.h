@@ -16,10 +16,10 @@
 bool foreign_busy(const struct directory *dir, int fd, uint64_t now_ns);
 
 /* Whether a file that nobody has locked, and that may be another daemon's of this machine, has been
- * so since FOREIGN_LEFT_NS. That somebody had it locked is told by foreign_forget(). */
+ * so since FOREIGN_LEFT_NS. foreign_forget() is called when it was found locked. */
 bool foreign_left(const struct stat *file, uint64_t now_ns);
 
-/* Counting begins anew. */
+/* The time counts from the next look. */
 void foreign_forget(const struct stat *file);
 
 #endif

@@ -99,7 +99,7 @@ int integrity_verify(int fd, const struct ledger_file *record, uint64_t *kept)
 	*kept = 0;
 	if (file_end_begin(fd) || fstat(fd, &st))
 		return errno;
-	rc = file_head_check(fd, (uint64_t)st.st_size);
+	rc = file_header_check(fd, (uint64_t)st.st_size);
 	if (rc)
 		return -rc;
 	if ((uint64_t)st.st_size < record->end || has_hole(fd, record->end))

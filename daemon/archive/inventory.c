@@ -18,14 +18,14 @@
 
 #define BLOCK_BYTES 512u /* of st_blocks, stat(2) */
 #define LIST_FIRST  256u
-#define ORDER_NS    1000u /* what file systems tell apart */
+#define ORDER_NS    1000u /* what file systems distinguish */
 
 static uint64_t larger(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;
 }
 
-/* Somebody who may read the directory but not that file cannot tell: it counts as held then. */
+/* Where the directory may be read but not that file it is not known: it counts as held then. */
 static bool is_held(const struct directory *dir, const char *name, const struct stat *st)
 {
 	int fd;
@@ -120,7 +120,7 @@ int inventory_take(struct inventory *list)
 	return rc;
 }
 
-/* As they were finished, which inventory_stamp() has modification times tell. */
+/* As they were finished: inventory_stamp() sees to it that modification times are in that order. */
 static int order_compare(const void *left, const void *right)
 {
 	const struct inventory_file *l = left, *r = right;
@@ -165,7 +165,7 @@ bool inventory_remove(struct inventory *list, const struct inventory_file *file,
 	error = errno;
 	if (error == ENOENT)
 		return true;
-	if (error != dir->remove_told && error != list->failed)
+	if (error != dir->remove_logged && error != list->failed)
 		file_log(text, LOG_ERR, "removing %s in %s: %s; it stays (%s)", text,
 			 dir->capture.directory, failure_text(error), why);
 	list->failed = error;

@@ -44,8 +44,8 @@ bool inventory_remove(struct inventory *list, const struct inventory_file *file,
 		      struct message_result *result);
 
 /* A file is about to be finished: where its modification time is not later than that of the one
- * finished before, since the clock was set back, it becomes so. Thus they tell in which order files
- * were finished, whatever becomes of clocks and processes. Before the directory is synced. */
+ * finished before, since the clock was set back, it becomes so. Thus they are in the order in which
+ * files were finished, whatever becomes of clocks and processes. Before the directory is synced. */
 void inventory_stamp(struct directory *dir, int fd);
 
 #endif

@@ -31,7 +31,7 @@ void openfiles_add(int fd)
 		struct openfile *larger = reallocarray(list, more, sizeof(*list));
 
 		if (!larger)
-			return; /* its lock tells as well */
+			return; /* its lock says so, too */
 		list = larger;
 		room = more;
 	}

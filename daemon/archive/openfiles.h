@@ -1,5 +1,6 @@
-/* The files that this daemon has in use, as its requests tell: they are known to be held. Trying
- * their locks would tell it, too, and others would see that: it opens them, and takes a lock. */
+/* The files that this daemon has in use, as its requests say: they are known to be held. Trying
+ * their locks would show it, too, but other programs would see that: it opens them and takes a
+ * lock. */
 #ifndef OPENFILES_H
 #define OPENFILES_H
 

@@ -45,7 +45,7 @@ static bool is_made_here(int fd, const struct orphan *orphan)
 	       header_is_of(page, orphan->capture, orphan->name.worker);
 }
 
-/* As a reader, who is in nobody's way. What is none of ours is not told of. */
+/* As a reader, which is in no other's way. What is not ours is not logged. */
 static bool is_left(const struct directory *dir, struct orphan *orphan, uint64_t now_ns)
 {
 	bool left;
@@ -92,6 +92,6 @@ bool orphan_step(struct directory *dir, const struct directory *directories, uin
 		repaired |= orphan.name.kind == NAME_PARTIAL;
 	}
 	closedir(list);
-	dir->repair_told = other.repair_told;
+	dir->repair_logged = other.repair_logged;
 	return done;
 }

@@ -55,7 +55,7 @@ void partial_name(struct directory *dir, const struct message_archive *request, 
 		return;
 	}
 	if (rc == 0)
-		rc = -file_head_restore(dir, request, fd);
+		rc = -file_header_restore(dir, request, fd);
 	if (rc == 0)
 		rc = file_rename(dir, fd, from, name, result->name);
 	if (rc == -ENOENT) {
@@ -100,7 +100,7 @@ static int finished_bytes(const struct directory *dir, const struct message_arch
 }
 
 /* Whether it has its final name from the last time that this was asked for, and not from somebody
- * else: then whoever reads it has it as it is, and it is not written to again. */
+ * else: then a reader has it as it is, and it is not written to again. */
 static bool finished_already(const struct message_archive *request, int fd, const struct name *name)
 {
 	uint8_t block[HEADER_STATISTICS_MAX], there[HEADER_STATISTICS_MAX];
@@ -161,7 +161,7 @@ static void finish_lost(const struct directory *dir, const struct message_archiv
 	result->lost = 1;
 	snprintf(result->name, sizeof(result->name), "%s", request->name);
 	file_fail(result, ENOENT, "%s in %s %s", request->name, dir->capture.directory, how);
-	/* Whoever moved it away has it whole */
+	/* It is whole where it was moved to */
 	if (fstat(fd, &st) == 0 && st.st_nlink)
 		file_seal(fd, request->name, &request->file, false);
 }

@@ -11,9 +11,10 @@ void partial_name(struct directory *dir, const struct message_archive *request, 
 		  struct message_result *result);
 
 /* Reads a file's head and first chunk back, cuts it behind its last chunk, adds the statistics,
- * syncs (unless told not to), takes ".partial" away, syncs the directory. Where the file cannot be
- * synced, a write to it failed, or it is not what was written, its name ends in ".suspect.pcapng"
- * and result->error says so. Repeating it is harmless; result->later: it may go well later. */
+ * syncs (unless the capture does not), takes ".partial" away, syncs the directory. Where the file
+ * cannot be synced, a write to it failed, or it is not what was written, its name ends in
+ * ".suspect.pcapng" and result->error says so. Repeating it is harmless; result->later: it may go
+ * well later. */
 void partial_finish(struct directory *dir, const struct message_archive *request, int fd,
 		    struct message_result *result);
 

@@ -27,10 +27,10 @@ static int named_open(const struct directory *dir, const char *text, struct name
 	return fd;
 }
 
-/* Made by a daemon before, it may tell of another filter, or have another mode and group. */
+/* Made by an earlier daemon, it may name another filter, or have another mode and group. */
 static void renew(const struct directory *dir, uint32_t worker, const char *name, int fd)
 {
-	int rc = file_head_renew(dir, worker, fd);
+	int rc = file_header_renew(dir, worker, fd);
 
 	if (rc)
 		file_log(name, LOG_WARNING, "writing the head of %s again: %s", name,

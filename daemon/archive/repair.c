@@ -45,7 +45,7 @@ static bool is_given_up(const struct stat *st)
 	return false;
 }
 
-/* Where there is no room to remember it, it is tried again and not told. */
+/* Where there is no room to remember it, it is tried again and not logged. */
 static void give_up(const struct directory *dir, const char *name, const char *why)
 {
 	struct stat st;
@@ -57,7 +57,7 @@ static void give_up(const struct directory *dir, const char *name, const char *w
 		 dir->capture.directory, why);
 }
 
-/* The numbers are what the chunks tell: of the drops in front of the first one nothing is known. */
+/* The numbers are what the chunks say: of the drops in front of the first one nothing is known. */
 static struct ledger_file record_of(const struct walk *chunks)
 {
 	struct ledger_file record = { .first_ns = chunks->first_ns,
@@ -84,7 +84,7 @@ int repair_file(int fd, const char *name, struct walk *chunks)
 	if (fstat(fd, &st))
 		return -errno;
 	source.size = (uint64_t)st.st_size;
-	rc = file_head_check(fd, source.size);
+	rc = file_header_check(fd, source.size);
 	if (rc == 0)
 		rc = walk_chunks(&source, chunks);
 	if (rc)
@@ -206,8 +206,8 @@ static const char *failure(int rc)
 	return failure_text(-rc);
 }
 
-/* As a reader first: a writer's descriptor that is closed tells those who watch the directory that
- * the file was written, which another process may be doing. */
+/* As a reader first: a writer's descriptor that is closed notifies those who watch the directory
+ * (inotify(7)) of a written file, which another process may still be writing. */
 static int leftover_lock(const struct directory *dir, const char *text)
 {
 	int fd = file_lock(dir, text, O_RDONLY);
@@ -251,11 +251,11 @@ int repair_leftover(struct directory *dir, const char *text, struct name name,
 
 	if (rc < 0 && for_good(rc))
 		give_up(dir, text, failure(rc));
-	else if (rc < 0 && rc != -dir->repair_told)
+	else if (rc < 0 && rc != -dir->repair_logged)
 		file_log(text, LOG_WARNING, "repairing %s in %s: %s; tried again", text,
 			 dir->capture.directory, failure_text(-rc));
 	if (rc)
-		dir->repair_told = rc < 0 ? -rc : 0;
+		dir->repair_logged = rc < 0 ? -rc : 0;
 	return rc;
 }
 
@@ -268,7 +268,7 @@ bool repair_step(struct directory *dir, struct message_result *result)
 
 	result->again = result->held = 0;
 	if (!list)
-		return false; /* whoever looks for files to keep tells it */
+		return false; /* retention_enforce() logs it */
 	while ((entry = readdir(list))) {
 		struct name name;
 

@@ -19,15 +19,15 @@ enum repair_outcome {
 int repair_file(int fd, const char *name, struct walk *chunks);
 
 /* Repairs a file that was found, where nobody holds it: adds to result->repaired, or removes it
- * where it held no packet. What cannot be repaired is told once and left alone until it changes.
+ * where it held no packet. What cannot be repaired is logged once and left alone until it changes.
  * Returns 1 where it was repaired or removed, 0 where there is nothing to do, or -errno, logged. */
 int repair_leftover(struct directory *dir, const char *text, struct name name,
 		    struct message_result *result);
 
 /* Removes the spares that nobody holds, and repairs one file, as that may take long: adds to
  * result->repaired, or removes it where it held no packet. result->again: there may be more. What
- * cannot be repaired is told once and left alone until it changes. result->held: somebody holds
- * another one. result->until_ns tells where the repaired ones end. Returns whether a file was
+ * cannot be repaired is logged once and left alone until it changes. result->held: somebody holds
+ * another one. result->until_ns says where the repaired ones end. Returns whether a file was
  * repaired or removed. */
 bool repair_step(struct directory *dir, struct message_result *result);
 

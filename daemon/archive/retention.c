@@ -42,9 +42,9 @@ static bool too_old(const struct retention *r, const struct inventory_file *file
 	return made < now && now - made > age;
 }
 
-/* A daemon does not know what the clock did before its start, but finished files tell: one that was
- * finished shortly before, and one that began by the same clock before that. After a step neither
- * lies where it should. */
+/* A daemon does not know what the clock did before its start, but finished files show it: one that
+ * was finished shortly before, and one that began by the same clock before that. After a step
+ * neither lies where it should. */
 static bool clock_vouched(const struct retention *r)
 {
 	const struct clock_now *clock = &r->list.dir->clock;
@@ -160,8 +160,8 @@ static void files_remove(struct retention *r, struct message_result *result)
 			continue; /* it has another name: nothing is gained */
 		one_remove(r, &r->list.files[i], why, result);
 	}
-	if (r->tried) /* told again once it was better */
-		r->list.dir->remove_told = r->list.failed;
+	if (r->tried) /* logged again once it was better */
+		r->list.dir->remove_logged = r->list.failed;
 }
 
 bool retention_enforce(struct directory *dir, unsigned ahead, struct message_result *result)
@@ -174,10 +174,10 @@ bool retention_enforce(struct directory *dir, unsigned ahead, struct message_res
 	struct directory_room now;
 	int rc = inventory_take(&r.list);
 
-	if (rc != -dir->scan_told && rc)
+	if (rc != -dir->scan_logged && rc)
 		directory_log(dir, LOG_ERR, "reading the directory %s: %s", c->directory,
 			      failure_text(-rc));
-	dir->scan_told = -rc;
+	dir->scan_logged = -rc;
 	room_measure(&r);
 	dir->newest_ns = 0;
 	if (r.list.count)

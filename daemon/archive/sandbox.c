@@ -1,5 +1,5 @@
-/* The archive process's list of system calls. Which paths: beneath the directories that it is told,
- * by openat2(2), whose flags stand in memory where no list can look. */
+/* The archive process's list of system calls. Which paths: beneath the directories that are
+ * announced to it, by openat2(2), whose flags stand in memory where no list can look. */
 #include "sandbox.h"
 
 #include "../base/confine.h"

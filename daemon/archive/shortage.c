@@ -56,7 +56,7 @@ bool shortage_yield(struct directory *dir, uint64_t bytes, int error, struct mes
 				    bytes > DIRECTORY_TRY_BYTES ? bytes : DIRECTORY_TRY_BYTES);
 	}
 	if (list.failed)
-		dir->remove_told = list.failed;
+		dir->remove_logged = list.failed;
 	inventory_free(&list);
 	result->available = directory_room(dir, &room) ? UINT64_MAX : room.available;
 	return yielded;

@@ -74,7 +74,7 @@ static const char *steps_try(const struct directory *dir, int fd, char *name, in
 	*rc = sync_try(dir, fd);
 	if (*rc)
 		return "syncing a file and its directory";
-	*rc = file_head_check(fd, FILE_HEADER_BYTES);
+	*rc = file_header_check(fd, FILE_HEADER_BYTES);
 	if (*rc)
 		return "reading back what was written";
 	*rc = unlinkat(dir->fd, name, 0) ? -errno : 0;
