@@ -68,11 +68,13 @@ void capture_tell(struct capture *capture)
 	memcpy(m.filter, c->filter, sizeof(m.filter));
 	memcpy(m.directory, c->directory, sizeof(m.directory));
 	capture->told = true;
-	files_capture(capture->files, &m, &capture->slots[0]);
+	archive_client_announce(files_client(capture->files), &m, &capture->slots[0]);
 }
 
 void capture_keep(struct capture *capture)
 {
+	const struct archive_target target = { .capture = capture->index,
+					       .owner = &capture->slots[0] };
 	int refused = 0;
 
 	/* Where nobody writes any more no file goes for what was refused */
@@ -82,7 +84,7 @@ void capture_keep(struct capture *capture)
 	capture->keep_again = capture->keeping && refused;
 	if (capture->keeping || capture->config->output != OUTPUT_PCAPNG)
 		return;
-	capture->keeping = files_keep(capture->files, capture->index, refused, &capture->slots[0]);
+	capture->keeping = files_retain(capture->files, &target, refused);
 }
 
 static int slots_make(struct capture *capture, bool resumed)

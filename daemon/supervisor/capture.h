@@ -85,7 +85,7 @@ struct capture {
 	bool told;			 /* the archive knows of it */
 	bool placed;			 /* ... and has its directory open, or needs none */
 	char logged[CONFIG_ERROR_BYTES]; /* why it could not begin, in full; "": nothing */
-	bool keeping;			 /* files_keep() is asked for */
+	bool keeping;			 /* files_retain() is asked for */
 	bool keep_again;		 /* a write was refused meanwhile */
 	uint64_t available;		 /* bytes of the file system; UINT64_MAX: not known */
 	uint64_t sync_at_ns;		 /* monotonic; when files are synced next */

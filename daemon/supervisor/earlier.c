@@ -156,7 +156,7 @@ bool earlier_adopt(struct capture *capture)
 
 	if ((workers != capture->workers || strcmp(now->directory, then->directory) != 0 ||
 	     now->output != then->output) &&
-	    !files_left(capture->files, capture->index))
+	    !files_done(capture->files, capture->index))
 		return false;
 	if (!fdstore_settled(capture->store)) { /* the store's copy of a ring is memory, and a
 						 * member of the group

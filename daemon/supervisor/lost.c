@@ -69,7 +69,6 @@ uint64_t lost_debt(const struct checkpoint_slot *saved, uint64_t written)
 void lost_tick(struct slot *slot)
 {
 	struct output_file *file = slot->current;
-	unsigned capture = slot->capture->index;
 
 	if (!file || file->fd < 0 || !file->named || slot->record.serial != file->serial)
 		return;
@@ -78,10 +77,10 @@ void lost_tick(struct slot *slot)
 		uint64_t now = clock_real_ns();
 
 		named.since_ns = named.since_ns > now ? now : named.since_ns;
-		files_name(slot->capture->files, capture, slot->index, file, &named, slot);
+		files_name(slot->capture->files, file, &named);
 	}
 	if (!file->looking && !file->astray)
-		files_look(slot->capture->files, capture, slot->index, file, &slot->record, slot);
+		files_look(slot->capture->files, file, &slot->record);
 }
 
 void lost_seen(struct slot *slot, struct output_file *file, const char *what)

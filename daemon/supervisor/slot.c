@@ -63,6 +63,11 @@ int slot_init(struct slot *slot, struct capture *capture, unsigned index, int le
 	return slot->respawn ? 0 : -ENOMEM;
 }
 
+struct archive_target slot_target(struct slot *slot)
+{
+	return (struct archive_target){ slot->capture->index, slot->index, slot };
+}
+
 void slot_keep_ledger(const struct slot *slot)
 {
 	fdstore_put(slot->capture->store,
@@ -376,8 +381,8 @@ void slot_free(struct slot *slot)
 	process_close(&slot->process);
 	if (slot->respawn)
 		event_free(slot->respawn);
-	files_forget(slot->current); /* handed over, or given up */
-	files_forget(slot->spare);
+	output_file_free(slot->current); /* handed over, or given up */
+	output_file_free(slot->spare);
 	slot->current = slot->spare = NULL;
 	ledger_unmap(slot->ledger);
 	if (slot->ledger_fd >= 0)

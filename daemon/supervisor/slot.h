@@ -76,6 +76,9 @@ struct slot {
 	} rate;
 };
 
+/* For whom its files are. */
+struct archive_target slot_target(struct slot *slot);
+
 /* Idle, with the ledger that a daemon before left, or a new one (-1). Returns 0 or -errno. */
 int slot_init(struct slot *slot, struct capture *capture, unsigned index, int ledger_fd);
 

@@ -17,15 +17,21 @@ static struct files *slot_files(const struct slot *slot)
 	return slot->capture->files;
 }
 
+static struct output_file *file_open(struct slot *slot, uint64_t serial)
+{
+	const struct archive_target target = slot_target(slot);
+
+	return files_open(slot_files(slot), &target, serial);
+}
+
 int slotfiles_init(struct slot *slot)
 {
-	unsigned capture = slot->capture->index;
 	uint64_t serial = ledger_totals(slot->ledger).current.serial;
 
 	if (slot->capture->config->output != OUTPUT_PCAPNG)
 		return 0;
-	slot->current = files_open(slot_files(slot), capture, slot->index, serial, slot);
-	slot->spare = files_open(slot_files(slot), capture, slot->index, serial + 1, slot);
+	slot->current = file_open(slot, serial);
+	slot->spare = file_open(slot, serial + 1);
 	return slot->current && slot->spare ? 0 : -ENOMEM;
 }
 
@@ -33,25 +39,24 @@ static void file_finish(struct slot *slot, struct output_file *file,
 			const struct ledger_file *record)
 {
 	slot->finishing++;
-	files_finish(slot_files(slot), slot->capture->index, slot->index, file, record, slot);
+	files_finish(slot_files(slot), file, record);
 }
 
 /* It is finished, if it was ever used. */
 static void file_end(struct slot *slot, struct output_file *file, const struct ledger_file *record)
 {
-	unsigned capture = slot->capture->index;
 	struct checkpoint_file *saved = checkpoint_find(slot->saved, file->serial);
 
 	if (file->reopen && file->fd < 0) { /* finished as soon as it is found */
 		checkpoint_end(saved, record);
 		if (file->failed)
-			files_forget(file);
+			output_file_free(file);
 	} else if (file->named) {
 		checkpoint_end(saved, record);
 		file_finish(slot, file, record);
 	} else {
 		checkpoint_drop(saved);
-		files_discard(slot_files(slot), capture, slot->index, file, slot);
+		files_discard(slot_files(slot), file);
 	}
 }
 
@@ -76,8 +81,7 @@ static void spares_make(struct capture *capture)
 		struct slot *slot = &capture->slots[i];
 
 		if (slot->current && !slot->spare)
-			slot->spare = files_open(capture->files, capture->index, i,
-						 slot->current->serial + 1, slot);
+			slot->spare = file_open(slot, slot->current->serial + 1);
 	}
 }
 
@@ -94,8 +98,7 @@ static void file_lost(struct slot *slot)
 	if (slot->spare) /* what is in it was not committed */
 		file_end(slot, slot->spare, &never);
 	slot->spare = NULL;
-	slot->current = files_open(slot_files(slot), slot->capture->index, slot->index,
-				   totals.current.serial + 2, slot);
+	slot->current = file_open(slot, totals.current.serial + 2);
 	if (!slot->current)
 		slot_log(slot, LOG_ERR, "no memory for a file");
 	slot_go_on(slot);
@@ -104,8 +107,10 @@ static void file_lost(struct slot *slot)
 
 static struct output_file *file_again(struct slot *slot, const struct checkpoint_file *saved)
 {
-	return files_reopen(slot_files(slot), slot->capture->index, slot->index,
-			    saved->serial_after - 1, saved->device, saved->inode, slot);
+	const struct archive_target target = slot_target(slot);
+
+	return files_reopen(slot_files(slot), &target, saved->serial_after - 1, saved->device,
+			    saved->inode);
 }
 
 /* What ended and was not finished when its daemon died is finished as soon as it is found. */
@@ -238,11 +243,11 @@ static void old_finish(struct slot *slot, struct output_file *file)
 	file->named = true;
 	if (saved && saved->ended && !saved->record.since_ns) {
 		checkpoint_drop(saved);
-		files_discard(slot_files(slot), slot->capture->index, slot->index, file, slot);
+		files_discard(slot_files(slot), file);
 	} else if (saved && saved->ended)
 		file_finish(slot, file, &saved->record);
 	else
-		files_forget(file);
+		output_file_free(file);
 }
 
 static void event_placed(void *owner)
@@ -315,7 +320,7 @@ static void event_astray(void *owner, struct output_file *file, const char *what
 	lost_seen(owner, file, what);
 }
 
-static void event_cared(void *owner, const struct message_result *result, bool last)
+static void event_retained(void *owner, const struct message_result *result, bool last)
 {
 	struct slot *slot = owner;
 
@@ -348,7 +353,7 @@ static void file_not_found(struct slot *slot, struct output_file *file, int erro
 			slot->spare = NULL;
 		spares_make(slot->capture);
 	}
-	files_forget(file);
+	output_file_free(file);
 }
 
 /* A process of that daemon has the file still, or this one has no means just now. */
@@ -389,7 +394,7 @@ const struct files_events slotfiles_events = {
 	.finished = event_finished,
 	.astray = event_astray,
 	.synced = event_synced,
-	.cared = event_cared,
+	.retained = event_retained,
 	.failed = event_failed,
 	.idle = event_idle,
 };
@@ -397,7 +402,7 @@ const struct files_events slotfiles_events = {
 static void file_retry(struct slot *slot, struct output_file *file)
 {
 	if (file && file->failed)
-		files_retry(slot_files(slot), slot->capture->index, slot->index, file, slot);
+		files_retry(slot_files(slot), file);
 }
 
 void slotfiles_tick(struct slot *slot)
@@ -414,7 +419,7 @@ void slotfiles_sync(struct slot *slot)
 	struct output_file *file = slot->current;
 
 	if (file && file->named && !file->syncing && !file->spoiled)
-		files_sync(slot_files(slot), slot->capture->index, slot->index, file, slot);
+		files_sync(slot_files(slot), file);
 }
 
 static void file_count(struct slot *slot, const struct output_file *file)
@@ -437,8 +442,7 @@ static void file_used(struct slot *slot, const struct ledger_file *record)
 		return;
 	if (named.since_ns > clock_real_ns()) /* what is of tomorrow would be kept for ever */
 		named.since_ns = clock_real_ns();
-	files_name(slot_files(slot), slot->capture->index, slot->index, slot->current, &named,
-		   slot);
+	files_name(slot_files(slot), slot->current, &named);
 	file_count(slot, slot->current);
 }
 
@@ -447,8 +451,6 @@ static void file_used(struct slot *slot, const struct ledger_file *record)
 void slotfiles_follow(struct slot *slot, const struct ledger_file *current,
 		      const struct ledger_file *previous)
 {
-	unsigned capture = slot->capture->index;
-
 	if (!slot->current)
 		return;
 	if (slot->spare && slot->spare->fd >= 0 && current->serial == slot->spare->serial &&
@@ -456,8 +458,7 @@ void slotfiles_follow(struct slot *slot, const struct ledger_file *current,
 		file_used(slot, previous);
 		file_end(slot, slot->current, previous);
 		slot->current = slot->spare;
-		slot->spare = files_open(slot_files(slot), capture, slot->index,
-					 current->serial + 1, slot);
+		slot->spare = file_open(slot, current->serial + 1);
 	}
 	if (current->serial == slot->current->serial)
 		file_used(slot, current);
@@ -465,7 +466,6 @@ void slotfiles_follow(struct slot *slot, const struct ledger_file *current,
 
 void slotfiles_close(struct slot *slot, const struct ledger_file *record)
 {
-	unsigned capture = slot->capture->index;
 	struct ledger_file last = *record;
 
 	/* What was lost since the last file ended must be in one. */
@@ -478,7 +478,7 @@ void slotfiles_close(struct slot *slot, const struct ledger_file *record)
 		file_end(slot, slot->current, &last);
 	if (slot->spare) {
 		checkpoint_drop(checkpoint_find(slot->saved, slot->spare->serial));
-		files_discard(slot_files(slot), capture, slot->index, slot->spare, slot);
+		files_discard(slot_files(slot), slot->spare);
 	}
 	slot->current = slot->spare = NULL;
 }

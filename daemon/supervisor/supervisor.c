@@ -105,7 +105,7 @@ void supervisor_changed(struct supervisor *s)
 /* Nothing can begin or end without an archive process; what is recorded meanwhile goes on. */
 static void archive_watch(struct supervisor *s)
 {
-	if (s->handing_over || !files_hopeless(s->files))
+	if (s->handing_over || !archive_client_unavailable(files_client(s->files)))
 		return;
 	if (!s->ready)
 		supervisor_failed(s, EXIT_FAILURE, "no archive process comes up");
@@ -252,7 +252,7 @@ static void child_cb(evutil_socket_t signal, short what, void *arg)
 	(void)signal;
 	(void)what;
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		bool known = files_reaped(s->files, pid, status);
+		bool known = archive_client_reaped(files_client(s->files), pid, status);
 
 		for (unsigned i = 0; i < s->captures && !known; i++)
 			known = capture_reaped(&s->capture[i], pid, status);
@@ -293,7 +293,7 @@ static void tick_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct supervisor *s = arg;
 	uint64_t now = clock_mono_ns();
-	int64_t step = files_clock(s->files);
+	int64_t step = archive_client_clock(files_client(s->files));
 
 	(void)fd;
 	(void)what;
@@ -304,7 +304,7 @@ static void tick_cb(evutil_socket_t fd, short what, void *arg)
 		capture_tick(&s->capture[i]);
 	}
 	s->ticked_ns = now;
-	files_tick(s->files);
+	archive_client_tick(files_client(s->files));
 	archive_watch(s);
 	status_send(s->notify, s,
 		    s->handing_over ? "handing over: "

@@ -87,7 +87,7 @@ static void answer(const struct message *received, int fd)
 		request.archive.worker = type == MESSAGE_CAPTURE ? 0 : 1;
 		request.archive.file.serial = type == MESSAGE_CAPTURE ? 0 : 6;
 		copy = *received;
-		if (!files_answer_fits(&request, &copy, fd))
+		if (!archive_request_answered(&request, &copy, fd))
 			continue;
 		if (copy.type != message_answer(type) || !memchr(r->name, '\0', sizeof(r->name)) ||
 		    !memchr(r->text, '\0', sizeof(r->text)))

@@ -1,7 +1,8 @@
-/* daemon/supervisor/lost.c: what readers see while files are lost; files.c: whose answers count. */
+/* daemon/supervisor/lost.c: what readers see while files are lost; archive_queue.c: whose answers
+ * count. */
 #include "suites.h"
 
-#include "../../daemon/supervisor/files.h"
+#include "../../daemon/supervisor/archive_queue.h"
 #include "../../daemon/supervisor/lost.h"
 
 #include <stdlib.h>
@@ -178,12 +179,12 @@ START_TEST(files_are_removed_where_somebody_counts_them)
 
 	request.type = MESSAGE_CAPTURE;
 	answer.type = message_answer(MESSAGE_CAPTURE);
-	ck_assert(files_answer_fits(&request, &answer, -1));
+	ck_assert(archive_request_answered(&request, &answer, -1));
 	answer.result.removed = 1;
-	ck_assert(!files_answer_fits(&request, &answer, -1));
+	ck_assert(!archive_request_answered(&request, &answer, -1));
 	request.type = MESSAGE_KEEP;
 	answer.type = message_answer(MESSAGE_KEEP);
-	ck_assert(files_answer_fits(&request, &answer, -1));
+	ck_assert(archive_request_answered(&request, &answer, -1));
 }
 END_TEST
 

@@ -45,7 +45,7 @@ int main(void)
 	srunner_add_suite(runner, suite_integrity());
 	srunner_add_suite(runner, suite_lost());
 	srunner_add_suite(runner, suite_foreign());
-	srunner_add_suite(runner, suite_files());
+	srunner_add_suite(runner, suite_archive_client());
 	srunner_add_suite(runner, suite_link());
 	srunner_add_suite(runner, suite_gap());
 	srunner_add_suite(runner, suite_unread());

@@ -41,7 +41,7 @@ Suite *suite_clock(void);
 Suite *suite_integrity(void);
 Suite *suite_lost(void);
 Suite *suite_foreign(void);
-Suite *suite_files(void);
+Suite *suite_archive_client(void);
 Suite *suite_link(void);
 Suite *suite_gap(void);
 Suite *suite_unread(void);

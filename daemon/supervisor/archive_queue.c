@@ -1,0 +1,212 @@
+/* What a request says, and the order of requests. */
+#include "archive_queue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool opens(uint32_t type)
+{
+	return type == MESSAGE_OPEN || type == MESSAGE_REOPEN;
+}
+
+bool archive_request_opens(const struct archive_request *r)
+{
+	return opens(r->type);
+}
+
+void archive_request_message(const struct archive_request *r, struct message *message)
+{
+	memset(message, 0, sizeof(*message));
+	message->type = r->type;
+	if (r->type == MESSAGE_CAPTURE)
+		return;
+	message->archive.capture = r->target.capture;
+	message->archive.worker = r->target.worker;
+	message->archive.file = r->record;
+	if (r->type == MESSAGE_FINISH && r->file->spoiled) /* perhaps since it was asked for */
+		message->archive.file.error = (uint64_t)r->file->spoiled;
+	if (r->type == MESSAGE_REOPEN) {
+		message->archive.device = r->file->device;
+		message->archive.inode = r->file->inode;
+	}
+	if (r->file && !opens(r->type))
+		memcpy(message->archive.name, r->file->name, sizeof(message->archive.name));
+}
+
+bool archive_request_answered(const struct message *request, struct message *answer, int fd)
+{
+	struct message_result *r = &answer->result;
+	bool opening = opens(request->type) && !r->error;
+
+	if (answer->type != message_answer(request->type))
+		return false;
+	r->text[sizeof(r->text) - 1] = '\0';
+	r->name[sizeof(r->name) - 1] = '\0';
+	if (request->type == MESSAGE_CAPTURE) /* with its directory, perhaps */
+		return r->capture == request->capture.capture && (fd < 0 || !r->error) &&
+		       !r->removed; /* no process asked, perhaps, that would count it */
+	return r->capture == request->archive.capture && r->worker == request->archive.worker &&
+	       r->serial == request->archive.file.serial && (fd >= 0) == opening &&
+	       (!opening || (r->align && (r->align & (r->align - 1)) == 0));
+}
+
+void archive_request_free(struct archive_request *r)
+{
+	if (r->type == MESSAGE_FINISH || r->type == MESSAGE_DISCARD) /* no slot has it */
+		output_file_free(r->file);
+	free(r);
+}
+
+void archive_queue_init(struct archive_queue *q)
+{
+	*q = (struct archive_queue){ 0 };
+	TAILQ_INIT(&q->queue);
+	TAILQ_INIT(&q->delayed);
+}
+
+/* The request before which one of `type` stands; NULL: the end. */
+static struct archive_request *place_of(const struct archive_queue *q, uint32_t type, bool budget)
+{
+	struct archive_request *r = TAILQ_FIRST(&q->queue);
+
+	if (type != MESSAGE_CAPTURE && type != MESSAGE_REOPEN && type != MESSAGE_NAME &&
+	    (type != MESSAGE_OPEN || budget))
+		return NULL;
+	if (r && q->sent)
+		r = TAILQ_NEXT(r, link);
+	while (r &&
+	       (r->type == MESSAGE_CAPTURE || r->type == MESSAGE_NAME ||
+		r->type == MESSAGE_REOPEN || (r->type == MESSAGE_OPEN && type != MESSAGE_REOPEN)))
+		r = TAILQ_NEXT(r, link);
+	return r;
+}
+
+void archive_queue_add(struct archive_queue *q, struct archive_request *request, bool budget)
+{
+	struct archive_request *before = place_of(q, request->type, budget);
+
+	if (before)
+		TAILQ_INSERT_BEFORE(before, request, link);
+	else
+		TAILQ_INSERT_TAIL(&q->queue, request, link);
+}
+
+void archive_queue_add_first(struct archive_queue *q, struct archive_request *request)
+{
+	TAILQ_INSERT_HEAD(&q->queue, request, link);
+}
+
+bool archive_queue_announces(const struct archive_queue *q, uint32_t capture)
+{
+	const struct archive_request *r = TAILQ_FIRST(&q->queue);
+
+	while (r && r->type == MESSAGE_CAPTURE && r->target.capture != capture)
+		r = TAILQ_NEXT(r, link);
+	return r && r->type == MESSAGE_CAPTURE;
+}
+
+struct archive_request *archive_queue_head(const struct archive_queue *q)
+{
+	return TAILQ_FIRST(&q->queue);
+}
+
+struct archive_request *archive_queue_take(struct archive_queue *q)
+{
+	struct archive_request *r = TAILQ_FIRST(&q->queue);
+
+	if (r)
+		TAILQ_REMOVE(&q->queue, r, link);
+	q->sent = false;
+	return r;
+}
+
+void archive_queue_delay(struct archive_queue *q, struct archive_request *request, int error)
+{
+	request->error = error;
+	request->tries++;
+	TAILQ_INSERT_TAIL(&q->delayed, request, link);
+}
+
+void archive_queue_repeat(struct archive_queue *q)
+{
+	if (q->ending && !TAILQ_EMPTY(&q->delayed))
+		q->last_tries++;
+	TAILQ_CONCAT(&q->queue, &q->delayed, link);
+}
+
+struct archive_request *archive_queue_give_up(struct archive_queue *q, uint32_t capture)
+{
+	struct archive_request *r;
+
+	TAILQ_FOREACH (r, &q->delayed, link)
+		if (r->target.capture == capture && r->tries >= ARCHIVE_TRIES)
+			break;
+	if (r)
+		TAILQ_REMOVE(&q->delayed, r, link);
+	return r;
+}
+
+bool archive_queue_left(const struct archive_queue *q, uint32_t capture)
+{
+	const struct archive_request *r;
+
+	TAILQ_FOREACH (r, &q->queue, link)
+		if (r->target.capture == capture && r->type != MESSAGE_KEEP)
+			return true;
+	TAILQ_FOREACH (r, &q->delayed, link)
+		if (r->target.capture == capture)
+			return true;
+	return false;
+}
+
+int archive_queue_error(const struct archive_queue *q, uint32_t capture)
+{
+	const struct archive_request *r;
+
+	TAILQ_FOREACH (r, &q->delayed, link)
+		if (r->target.capture == capture)
+			return r->error;
+	TAILQ_FOREACH (r, &q->queue, link)
+		if (r->target.capture == capture && r->error)
+			return r->error;
+	return 0;
+}
+
+bool archive_queue_idle(const struct archive_queue *q)
+{
+	return TAILQ_EMPTY(&q->queue);
+}
+
+bool archive_queue_settled(struct archive_queue *q)
+{
+	q->ending = true;
+	return archive_queue_idle(q) &&
+	       (TAILQ_EMPTY(&q->delayed) || q->last_tries >= ARCHIVE_TRIES);
+}
+
+unsigned archive_queue_unfinished(const struct archive_queue *q,
+				  void (*each)(const struct archive_request *request,
+					       void *context),
+				  void *context)
+{
+	const struct archive_request *r;
+	unsigned n = 0;
+
+	TAILQ_FOREACH (r, &q->delayed, link) {
+		each(r, context);
+		n++;
+	}
+	TAILQ_FOREACH (r, &q->queue, link) {
+		if (r->type != MESSAGE_FINISH)
+			continue;
+		each(r, context);
+		n++;
+	}
+	return n;
+}
+
+struct archive_request *archive_queue_drain(struct archive_queue *q)
+{
+	TAILQ_CONCAT(&q->queue, &q->delayed, link);
+	return archive_queue_take(q);
+}
