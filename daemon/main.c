@@ -212,7 +212,7 @@ static int supervise(const struct config *config, const struct privileges *privi
 		if (http)
 			http_serve(http, supervisor);
 		supervisor_leaving(supervisor, doors_leave, &doors);
-		event_base_dispatch(base);
+		supervisor_run(supervisor);
 		rc = supervisor_account(supervisor);
 		if (rc == EX_TEMPFAIL)
 			last_answers(base, &doors);

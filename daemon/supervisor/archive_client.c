@@ -184,8 +184,6 @@ static bool on_message(void *owner, struct message *message, int fd)
 		c->failures = 0;
 	c->events->answered(c->context, r, &message->result, fd);
 	head_send(c);
-	if (archive_queue_idle(&c->queue))
-		c->events->idle(c->context);
 	return true;
 }
 

@@ -18,7 +18,6 @@ struct archive_client_events {
 	 * answered with EPIPE instead of repeated. */
 	void (*answered)(void *context, struct archive_request *request,
 			 const struct message_result *result, int fd);
-	void (*idle)(void *context); /* the last request was answered */
 };
 
 /* Starts the archive process. `base`, `events` and `context` are borrowed. Returns 0 or -errno. */

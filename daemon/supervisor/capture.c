@@ -54,7 +54,7 @@ void capture_tell(struct capture *capture)
 		.file_group = capture->file_group,
 		/* one more while it is to be told of another directory */
 		.together = with_files(capture) + (capture->earlier != NULL),
-		.token = supervisor_token(capture->supervisor),
+		.token = capture->token,
 	};
 
 	if (c->output != OUTPUT_PCAPNG) {
@@ -145,6 +145,7 @@ int capture_init(struct capture *capture, const struct capture_context *context,
 
 	*capture = (struct capture){ .supervisor = context->supervisor,
 				     .base = context->base,
+				     .token = context->token,
 				     .files = context->files,
 				     .links = context->links,
 				     .store = context->store,

@@ -25,9 +25,16 @@ enum capture_state {
 	CAPTURE_STOPPED, /* or failed */
 };
 
+/* Why a capture cannot be, and what afcapd exits with. */
+struct capture_error {
+	int exit_code;
+	char text[CONFIG_ERROR_BYTES];
+};
+
 struct capture {
 	struct supervisor *supervisor;
 	struct event_base *base;
+	uint64_t token; /* a number of this daemon's life alone: hidden files are no other's */
 	struct files *files;
 	struct fdstore *store;
 	const struct config *source; /* for places in messages */
@@ -41,7 +48,9 @@ struct capture {
 	bool former;	/* its section is not configured any more: what is left of it is finished */
 	bool accounted; /* its account is printed */
 	bool initial;	/* nothing has begun yet: what goes wrong ends the daemon */
-	bool added;	/* by a restart, not ready yet: what cannot be used fails it alone */
+	bool due;	/* something has changed that capture_step() is to look at */
+	struct capture_error fatal; /* what went wrong while initial; exit_code 0: nothing */
+	bool added; /* by a restart, not ready yet: what cannot be used fails it alone */
 	char reason[REASON_BYTES]; /* why it waits, is down, or failed, for readers; "": all is well
 				    */
 	char files_reason[REASON_BYTES]; /* what is wrong with its files; "": nothing */
@@ -59,7 +68,7 @@ struct capture {
 	uint64_t given_up_ns; /* realtime: a ring of it was, of a ledger of no use; 0: none */
 	struct gap gap;	      /* since when nothing is recorded */
 	uint64_t retry_ns;    /* monotonic: not tried again before */
-	struct event *again;
+	struct event *again;  /* capture_step() is due then */
 	bool left;
 	bool filter_due;	/* of rings that were taken over: not set yet */
 	uint64_t since_real_ns; /* armed */
@@ -93,12 +102,6 @@ struct capture {
 	struct slot *slots;
 };
 
-/* Why a capture cannot be, in words, and what afcapd exits with. */
-struct capture_error {
-	int exit_code;
-	char text[CONFIG_ERROR_BYTES];
-};
-
 /* The rules that need the library and, with `filters`, libpcap (which asks the name service), but
  * no privilege and no interface. Returns 0 or -1. */
 int capture_check(const struct config *config, const struct config_capture *capture, bool filters,
@@ -125,6 +128,7 @@ struct capture_context {
 	struct files *files;
 	struct links *links;
 	struct fdstore *store;
+	uint64_t token; /* a number of this daemon's life alone */
 };
 
 /* Makes the slots, or takes over what the previous instance left of them. No process yet. Returns 0
@@ -154,6 +158,9 @@ bool capture_handing_over(const struct capture *capture);
 /* Nothing comes in any more; the workers finish. With `abandon` what they have not written is given
  * up. */
 void capture_stop(struct capture *capture, bool abandon);
+
+/* Once in each turn of the event loop, after all callbacks: what they have changed leads to. */
+void capture_step(struct capture *capture);
 
 /* Twice a second or so. */
 void capture_tick(struct capture *capture);
@@ -216,8 +223,6 @@ void capture_placed(struct capture *capture);
 void capture_files_failed(struct capture *capture, bool retried, int error, const char *text);
 /* What the archive did; `last`: it is done with what it was asked for. */
 void capture_cared(struct capture *capture, const struct message_result *result, bool last);
-/* A slot ended, or a file was finished. */
-void capture_changed(struct capture *capture);
 bool capture_abandoned(const struct capture *capture);
 
 /* A line about the capture. */

@@ -2,7 +2,6 @@
 #include "capture.h"
 #include "capture_setup.h"
 #include "fdstore.h"
-#include "supervisor.h"
 
 #include "../base/clock.h"
 #include "../base/log.h"
@@ -60,8 +59,7 @@ static void again_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	capture_link(capture);
-	supervisor_armed(capture->supervisor);
+	capture->due = true;
 }
 
 int capture_events(struct capture *capture)
@@ -111,7 +109,7 @@ void capture_leave(struct capture *capture, bool abandon, const char *why)
 	capture->renamed = false;
 	capture_shut(capture, CAPTURE_LEAVING);
 	slots_end(capture);
-	capture_changed(capture);
+	capture->due = true;
 }
 
 static bool slots_are(const struct capture *capture, enum slot_state state)
@@ -134,26 +132,21 @@ static void capture_stopped(struct capture *capture)
 	if (capture->told) /* files that are in no record, and what its last ones have made too many
 			    */
 		capture_keep(capture);
-	if (capture->former) {
-		supervisor_former_ended(capture->supervisor, capture);
-	} else if (capture->failed) {
-		supervisor_capture_failed(capture->supervisor);
-	}
 }
 
-void capture_changed(struct capture *capture)
+void capture_step(struct capture *capture)
 {
+	if (!capture->due)
+		return;
+	capture->due = false;
 	if (capture->state == CAPTURE_STOPPING && slots_are(capture, SLOT_ENDED)) {
 		capture_stopped(capture);
 	} else if (capture->state == CAPTURE_LEAVING && slots_are(capture, SLOT_IDLE)) {
 		capture->state = CAPTURE_WAITING;
 		event_del(capture->deadline);
-		event_active(capture->again, EV_TIMEOUT, 1); /* not from within a slot's callback */
-	} else if (capture->state == CAPTURE_WAITING && capture->earlier) {
-		event_active(capture->again, EV_TIMEOUT,
-			     1); /* its last file is finished, perhaps */
 	}
-	supervisor_changed(capture->supervisor);
+	if (capture->state == CAPTURE_WAITING)
+		capture_link(capture);
 }
 
 void capture_stop(struct capture *capture, bool abandon)
@@ -169,7 +162,7 @@ void capture_stop(struct capture *capture, bool abandon)
 		if (capture->slots[i].state == SLOT_IDLE)
 			capture->slots[i].state = SLOT_ENDED;
 	slots_end(capture);
-	capture_changed(capture);
+	capture->due = true;
 }
 
 void capture_fail(struct capture *capture, const char *why)
@@ -180,10 +173,7 @@ void capture_fail(struct capture *capture, const char *why)
 		    "%s: the capture has failed; restart afcapd when that is mended", why);
 	capture_reason(capture, "%s", why);
 	capture->failed = true;
-	if (!capture->placed) /* the archive waits for no directory of it before it is confined */
-		supervisor_tell(capture->supervisor);
 	capture_stop(capture, false);
-	supervisor_armed(capture->supervisor); /* the others may all have begun */
 }
 
 void capture_hand_over(struct capture *capture, bool at_once)

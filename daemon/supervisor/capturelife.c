@@ -110,6 +110,15 @@ static void begin_failed(struct capture *capture, const struct capture_error *er
 		capture_leave(capture, true, NULL);
 }
 
+/* At the daemon's start: it ends. The first reason counts. */
+static void begin_fatal(struct capture *capture, int exit_code, const char *text)
+{
+	if (capture->fatal.exit_code)
+		return;
+	capture->fatal.exit_code = exit_code;
+	snprintf(capture->fatal.text, sizeof(capture->fatal.text), "%s", text);
+}
+
 /* Whether it can begin; if not, why is told. */
 static bool link_ready(struct capture *capture, struct link *link)
 {
@@ -142,8 +151,8 @@ static void begin_on(struct capture *capture)
 
 	capture->state = CAPTURE_WAITING;
 	if (!link_ready(capture, &link))
-		supervisor_armed(capture->supervisor);
-	else if (capture_begin(capture, capture_any(capture->config) ? NULL : &link, &error))
+		return;
+	if (capture_begin(capture, capture_any(capture->config) ? NULL : &link, &error))
 		capture_filtered(capture, &error);
 }
 
@@ -157,7 +166,7 @@ void capture_filtered(struct capture *capture, const struct capture_error *error
 	if (capture->state == CAPTURE_RUNNING)
 		resume_filtered(capture, error);
 	else if (begins && error && capture->initial)
-		supervisor_failed(capture->supervisor, error->exit_code, error->text);
+		begin_fatal(capture, error->exit_code, error->text);
 	else if (begins && error)
 		begin_failed(capture, error);
 	else if (capture->state == CAPTURE_STARTING && begins)
@@ -181,7 +190,6 @@ int capture_start(struct capture *capture, struct capture_error *error)
 	capture_log(capture, LOG_NOTICE, "%s: waiting for it", capture->reason);
 	capture->state = CAPTURE_WAITING;
 	capture_tell(capture);
-	supervisor_armed(capture->supervisor);
 	return 0;
 }
 
@@ -256,7 +264,6 @@ static void capture_arm(struct capture *capture)
 		    afcap_fanout_mode_name((enum afcap_fanout_mode)c->fanout), capture->group.id,
 		    capture->ring.blocks, capture->ring.block_bytes);
 	gap_log(capture);
-	supervisor_armed(capture->supervisor);
 	capture_link(capture); /* which may have gone down meanwhile */
 }
 
@@ -281,7 +288,6 @@ void capture_placed(struct capture *capture)
 	capture->retry_ns = 0;
 	capture->logged[0] = '\0';
 	capture_link(capture); /* which may begin, and be armed later */
-	supervisor_armed(capture->supervisor);
 }
 
 void capture_joined(struct capture *capture, const struct message_group *group)
@@ -303,7 +309,7 @@ void capture_start_failed(struct capture *capture, int exit_code, const char *te
 	capture_error(&error, capture->initial ? exit_code : EXIT_FAILURE, "capture %s: %s",
 		      capture->config->name, text);
 	if (capture->initial)
-		supervisor_failed(capture->supervisor, exit_code, error.text);
+		begin_fatal(capture, exit_code, error.text);
 	else if (capture->state == CAPTURE_STARTING || capture->state == CAPTURE_WAITING)
 		begin_failed(capture, &error);
 	else if (news(capture, &error))

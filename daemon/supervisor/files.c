@@ -11,7 +11,6 @@
 struct files {
 	struct archive_client *client;
 	const struct files_events *events;
-	void *context;
 };
 
 static void answer_log(const struct files *f, const struct archive_request *r,
@@ -146,14 +145,7 @@ static void on_answer(void *context, struct archive_request *r, const struct mes
 		free(r);
 }
 
-static void on_idle(void *context)
-{
-	struct files *f = context;
-
-	f->events->idle(f->context);
-}
-
-static const struct archive_client_events client_events = { on_answer, on_idle };
+static const struct archive_client_events client_events = { on_answer };
 
 /* What ends a file must never be missing: its request was made with it. */
 static struct archive_request *request_new(struct output_file *file, uint32_t type)
@@ -316,8 +308,7 @@ struct archive_client *files_client(struct files *f)
 	return f->client;
 }
 
-int files_new(struct files **out, struct event_base *base, const struct files_events *events,
-	      void *context)
+int files_new(struct files **out, struct event_base *base, const struct files_events *events)
 {
 	struct files *f = calloc(1, sizeof(*f));
 	int rc;
@@ -325,7 +316,6 @@ int files_new(struct files **out, struct event_base *base, const struct files_ev
 	if (!f)
 		return -ENOMEM;
 	f->events = events;
-	f->context = context;
 	rc = archive_client_new(&f->client, base, &client_events, f);
 	if (rc)
 		free(f);

@@ -27,12 +27,10 @@ struct files_events {
 	/* The directory cannot be used, or a file cannot be made (file->failed). `error` is an
 	 * errno. */
 	void (*failed)(void *owner, struct output_file *file, int error, const char *text);
-	void (*idle)(void *context); /* the last request was answered */
 };
 
 /* Starts the archive process. Returns 0 or -errno. */
-int files_new(struct files **out, struct event_base *base, const struct files_events *events,
-	      void *context);
+int files_new(struct files **out, struct event_base *base, const struct files_events *events);
 
 /* The connection, through which captures are announced. Borrowed. */
 struct archive_client *files_client(struct files *files);

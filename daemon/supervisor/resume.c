@@ -469,6 +469,5 @@ void resume_start(struct capture *capture)
 		capture_leave(capture, false, problem);
 	else
 		resume_filter(capture);
-	supervisor_armed(capture->supervisor);
 	capture_link(capture);
 }

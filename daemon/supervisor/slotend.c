@@ -90,7 +90,7 @@ void slot_settle(struct slot *slot)
 		slot_idle(slot);
 	else
 		slot->state = SLOT_ENDED;
-	capture_changed(slot->capture);
+	slot->capture->due = true;
 }
 
 void slot_end(struct slot *slot)

@@ -2,7 +2,6 @@
 #include "slotfiles.h"
 #include "capture.h"
 #include "lost.h"
-#include "supervisor.h"
 
 #include "../base/clock.h"
 #include "../base/log.h"
@@ -298,7 +297,7 @@ static void event_finished(void *owner, const struct ledger_file *record, bool s
 	slot->finishing -= result != NULL;
 	if (record->serial + 1 >= slot->rotating || !slotfiles_rotating(slot))
 		slot->rotating = 0;
-	capture_changed(slot->capture);
+	slot->capture->due = true;
 }
 
 /* What is on the disk of it is not known any more: it ends, as a suspect. */
@@ -329,11 +328,6 @@ static void event_retained(void *owner, const struct message_result *result, boo
 	slot->saved->files_removed += result->removed;
 	slot->saved->files_repaired += result->repaired;
 	capture_cared(slot->capture, result, last);
-}
-
-static void event_idle(void *context)
-{
-	supervisor_changed(context);
 }
 
 /* A file of a daemon before. */
@@ -396,7 +390,6 @@ const struct files_events slotfiles_events = {
 	.synced = event_synced,
 	.retained = event_retained,
 	.failed = event_failed,
-	.idle = event_idle,
 };
 
 static void file_retry(struct slot *slot, struct output_file *file)

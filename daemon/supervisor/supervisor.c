@@ -1,8 +1,7 @@
 /* Signals, memory, stop. */
 #include "supervisor.h"
 #include "account.h"
-#include "begin.h"
-#include "capture.h"
+#include "captures.h"
 #include "command.h"
 #include "fdstore.h"
 #include "former.h"
@@ -18,14 +17,12 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <sysexits.h>
-#include <unistd.h>
 
-#define SIGNALS		 5
+#define SIGNALS		 8
 #define TICK_MS		 500
 #define TWICE_NS	 UINT64_C(1000000)    /* two signals in a row are meant as one */
 #define STALL_NS	 UINT64_C(1500000000) /* between two ticks: the supervisor stood still */
@@ -41,22 +38,16 @@ struct supervisor {
 	struct event *signals[SIGNALS], *tick, *watchdog, *deadline;
 	uint64_t ticked_ns; /* monotonic */
 	uint64_t stop_ns;   /* likewise: when the first signal to stop was served */
-	bool handing_over, at_once;
-	bool stopping, abandoning, failing;
-	bool started, ready;
+	bool handing_over, at_once, stopping, abandoning, failing, started, ready, over;
 	int exit_code;
 	void (*leaving)(void *context); /* told when it begins to hand over */
 	void *leaving_context;
 	uint64_t token;
 	unsigned captures, configured; /* all; those that others see, which come first */
 	bool unbalanced;	       /* the account of one that has ended */
+	unsigned withdrawn;	       /* captures that failed without a directory, as announced */
 	struct capture capture[CAPTURES_MAX];
 };
-
-uint64_t supervisor_token(const struct supervisor *s)
-{
-	return s->token;
-}
 
 unsigned supervisor_captures(const struct supervisor *s)
 {
@@ -74,7 +65,6 @@ static void supervisor_stop(struct supervisor *s, bool abandon)
 	s->abandoning |= abandon;
 	for (unsigned i = 0; i < s->captures; i++)
 		capture_stop(&s->capture[i], s->abandoning);
-	supervisor_changed(s);
 }
 
 void supervisor_failed(struct supervisor *s, int exit_code, const char *text)
@@ -84,22 +74,11 @@ void supervisor_failed(struct supervisor *s, int exit_code, const char *text)
 	log_error("%s", text);
 	s->failing = true;
 	s->exit_code = exit_code;
-	/* Not from within a slot's own callback. */
-	event_active(s->signals[0], EV_SIGNAL, 1);
 }
 
-static bool captures_stopped(const struct supervisor *s)
+static bool all_stopped(const struct supervisor *s)
 {
-	for (unsigned i = 0; i < s->captures; i++)
-		if (s->capture[i].state != CAPTURE_STOPPED)
-			return false;
-	return s->stopping;
-}
-
-void supervisor_changed(struct supervisor *s)
-{
-	if (captures_stopped(s) && files_settled(s->files))
-		event_base_loopexit(s->base, NULL);
+	return s->stopping && captures_stopped(s->capture, s->captures);
 }
 
 /* Nothing can begin or end without an archive process; what is recorded meanwhile goes on. */
@@ -109,31 +88,32 @@ static void archive_watch(struct supervisor *s)
 		return;
 	if (!s->ready)
 		supervisor_failed(s, EXIT_FAILURE, "no archive process comes up");
-	if (!captures_stopped(s))
+	if (!all_stopped(s))
 		return;
 	log_error("no archive process comes up: leaving, files may keep the name .partial");
 	s->exit_code = s->failing ? s->exit_code : EXIT_FAILURE;
 	s->failing = true;
-	event_base_loopbreak(s->base);
+	s->over = true;
 }
 
-void supervisor_armed(struct supervisor *s)
+static void ready_look(struct supervisor *s)
 {
-	if (s->ready || !s->started || !s->configured || !begin_done(s->capture, s->captures))
+	if (s->ready || !s->started || !s->configured || s->stopping ||
+	    !captures_begun(s->capture, s->captures))
 		return;
 	s->ready = true;
 	for (unsigned i = 0; i < s->captures; i++)
 		s->capture[i].initial = s->capture[i].added = false;
 	notify_ready(s->notify);
-	begin_store_check(s->capture, s->configured, s->store, s->base);
+	captures_store_check(s->capture, s->configured, s->store, s->base);
 }
 
-void supervisor_capture_failed(struct supervisor *s)
+/* Where no capture is left there is nothing to be done any more. */
+static void exhausted_look(struct supervisor *s)
 {
-	for (unsigned i = 0; i < s->captures; i++)
-		if (s->capture[i].state != CAPTURE_STOPPED ||
-		    (!s->capture[i].failed && !s->capture[i].former))
-			return; /* which may still write what its rings hold */
+	if (s->stopping || s->failing || !s->started ||
+	    !captures_exhausted(s->capture, s->captures))
+		return;
 	if (s->configured)
 		supervisor_failed(s, EXIT_FAILURE, "no capture is left");
 	else
@@ -146,32 +126,49 @@ bool supervisor_group_held(const struct supervisor *s, int64_t fanout_id)
 				 fanout_id);
 }
 
-void supervisor_former_ended(struct supervisor *s, struct capture *capture)
+/* What is left of a section that is not configured any more has ended. */
+static void former_look(struct supervisor *s, struct capture *capture)
 {
+	if (!capture->former || capture->accounted || capture->state != CAPTURE_STOPPED)
+		return;
 	s->unbalanced |= !account_put(capture, 1, true, 0);
 	capture->accounted = true;
 	for (unsigned i = 0; i < s->configured; i++) /* one may wait for its group */
-		if (s->capture[i].again)
-			event_active(s->capture[i].again, EV_TIMEOUT, 1);
-	if (!s->stopping)
-		supervisor_capture_failed(s);
+		s->capture[i].due = true;
 }
 
-void supervisor_tell(struct supervisor *s)
+/* What the callbacks of this turn have changed leads to: none of them finds that another one has
+ * acted on it. */
+static void supervisor_step(struct supervisor *s)
 {
-	for (unsigned i = 0; i < s->captures; i++)
-		if (s->capture[i].told && !capture_ending(&s->capture[i]))
-			capture_tell(&s->capture[i]);
+	for (unsigned i = 0; i < s->captures; i++) {
+		struct capture *capture = &s->capture[i];
+
+		if (capture->fatal.exit_code)
+			supervisor_failed(s, capture->fatal.exit_code, capture->fatal.text);
+	}
+	if (s->failing && !s->abandoning && !s->handing_over)
+		supervisor_stop(s, true);
+	for (unsigned i = 0; i < s->captures; i++) {
+		capture_step(&s->capture[i]);
+		former_look(s, &s->capture[i]);
+	}
+	captures_withdraw(s->capture, s->captures, &s->withdrawn);
+	exhausted_look(s);
+	ready_look(s);
+	if (s->handing_over && captures_handed_over(s->capture, s->captures)) {
+		notify_settle(s->notify);
+		s->over = true;
+	} else if (all_stopped(s) && files_settled(s->files)) {
+		s->over = true;
+	}
 }
 
-/* When no worker is left: what they committed is all that the next process needs. */
-static void handed_over(struct supervisor *s)
+void supervisor_run(struct supervisor *s)
 {
-	for (unsigned i = 0; i < s->captures; i++)
-		if (!capture_handed_over(&s->capture[i]))
-			return;
-	notify_settle(s->notify);
-	event_base_loopexit(s->base, NULL);
+	do
+		supervisor_step(s);
+	while (!s->over && event_base_loop(s->base, EVLOOP_ONCE) == 0);
 }
 
 static void hand_over(struct supervisor *s, bool at_once)
@@ -180,7 +177,6 @@ static void hand_over(struct supervisor *s, bool at_once)
 	for (unsigned i = 0; i < s->captures; i++)
 		capture_hand_over(&s->capture[i], at_once);
 	event_add(s->deadline, &(struct timeval){ HANDOVER_SECONDS, 0 });
-	handed_over(s);
 }
 
 static void deadline_cb(evutil_socket_t fd, short what, void *arg)
@@ -190,7 +186,7 @@ static void deadline_cb(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (s->at_once) /* its disk stands still; the ledger knows how far it came */
-		event_base_loopbreak(s->base);
+		s->over = true;
 	else
 		hand_over(s, true);
 }
@@ -224,9 +220,7 @@ static void stop_cb(evutil_socket_t signal, short what, void *arg)
 	(void)what;
 	if (s->handing_over)
 		return;
-	if (s->failing && !s->abandoning) {
-		supervisor_stop(s, true);
-	} else if (s->stopping && clock_mono_ns() - s->stop_ns < TWICE_NS) {
+	if (s->stopping && clock_mono_ns() - s->stop_ns < TWICE_NS) {
 		log_debug("the same signal once more: timeout(1) sends it twice");
 	} else if (!s->stopping) {
 		log_info("stopping: writing what the rings hold");
@@ -239,7 +233,7 @@ static void stop_cb(evutil_socket_t signal, short what, void *arg)
 	} else {
 		log_warning(
 			"leaving without waiting for the disk: files may keep the name .partial");
-		event_base_loopbreak(s->base);
+		s->over = true;
 	}
 }
 
@@ -257,10 +251,6 @@ static void child_cb(evutil_socket_t signal, short what, void *arg)
 		for (unsigned i = 0; i < s->captures && !known; i++)
 			known = capture_reaped(&s->capture[i], pid, status);
 	}
-	if (s->handing_over)
-		handed_over(s);
-	else
-		supervisor_changed(s);
 }
 
 unsigned supervisor_rotate(struct supervisor *s, const char *capture)
@@ -327,22 +317,33 @@ static void watchdog_cb(evutil_socket_t fd, short what, void *arg)
 	notify_watchdog(arg);
 }
 
+static const struct {
+	int number;
+	event_callback_fn callback; /* NULL: ignored */
+} signals[SIGNALS] = {
+	{ SIGTERM, stop_cb },	  { SIGINT, stop_cb },
+	{ SIGCHLD, child_cb },	  { SIGUSR1, rotate_cb },
+	{ SIGUSR2, handover_cb }, { SIGHUP, NULL }, /* a lost terminal ends no capture */
+	{ SIGPIPE, NULL },	  { SIGXFSZ, NULL },
+};
+
 static int events_add(struct supervisor *s)
 {
 	unsigned ms = notify_watchdog_ms();
 	struct timeval tick = { 0, TICK_MS * 1000 }, watchdog = { ms / 1000, ms % 1000 * 1000 };
 
-	s->signals[0] = evsignal_new(s->base, SIGTERM, stop_cb, s);
-	s->signals[1] = evsignal_new(s->base, SIGINT, stop_cb, s);
-	s->signals[2] = evsignal_new(s->base, SIGCHLD, child_cb, s);
-	s->signals[3] = evsignal_new(s->base, SIGUSR1, rotate_cb, s);
-	s->signals[4] = evsignal_new(s->base, SIGUSR2, handover_cb, s);
 	s->deadline = event_new(s->base, -1, 0, deadline_cb, s);
 	s->tick = event_new(s->base, -1, EV_PERSIST, tick_cb, s);
 	s->watchdog = event_new(s->base, -1, EV_PERSIST, watchdog_cb, s->notify);
-	for (unsigned i = 0; i < SIGNALS; i++)
+	for (unsigned i = 0; i < SIGNALS; i++) {
+		if (!signals[i].callback) {
+			signal(signals[i].number, SIG_IGN);
+			continue;
+		}
+		s->signals[i] = evsignal_new(s->base, signals[i].number, signals[i].callback, s);
 		if (!s->signals[i] || event_add(s->signals[i], NULL))
 			return -ENOMEM;
+	}
 	if (!s->deadline || !s->tick || event_add(s->tick, &tick) || !s->watchdog ||
 	    (ms && event_add(s->watchdog, &watchdog)))
 		return -ENOMEM;
@@ -350,7 +351,7 @@ static int events_add(struct supervisor *s)
 }
 
 /* It only ends. Nothing comes into its rings before one with another name begins there. */
-static void former_start(struct capture *capture)
+static void former_start(struct supervisor *s, struct capture *capture)
 {
 	struct capture_error ignored;
 
@@ -358,13 +359,17 @@ static void former_start(struct capture *capture)
 		capture_start(capture, &ignored);
 	else /* what was left of it is refused, or of no use here */
 		capture_stop(capture, true);
+	capture_step(capture); /* one that has nothing left holds no group */
+	former_look(s, capture);
 }
 
 /* All are made, also behind one that cannot be: each is looked at until the daemon ends. `left`:
  * one goes on with rings. Returns 0, or the exit code of the first that cannot be, all logged. */
-static int captures_make(struct supervisor *s, bool *left)
+static int all_make(struct supervisor *s, bool *left)
 {
-	const struct capture_context context = { s, s->base, s->files, s->links, s->store };
+	const struct capture_context context = {
+		s, s->base, s->files, s->links, s->store, s->token
+	};
 	struct capture_error error;
 	int rc = 0;
 
@@ -389,13 +394,13 @@ static int captures_make(struct supervisor *s, bool *left)
 }
 
 /* Captures are made first and started after that: a bad one is told before a process runs. */
-static int captures_start(struct supervisor *s)
+static int all_start(struct supervisor *s)
 {
 	bool left = false, dropped;
 	int rc;
 
 	former_add(&s->config, s->store);
-	rc = captures_make(s, &left);
+	rc = all_make(s, &left);
 	if (rc)
 		return rc;
 	dropped = fdstore_end(s->store);
@@ -412,20 +417,15 @@ static int captures_start(struct supervisor *s)
 	if (left)
 		rc = 0;
 	for (unsigned i = s->configured; i < s->captures; i++)
-		former_start(&s->capture[i]);
+		former_start(s, &s->capture[i]);
 	if (rc == 0)
-		rc = begin_all(s->capture, s->configured, left);
+		rc = captures_start(s->capture, s->configured, left);
 	s->started = rc == 0;
-	supervisor_armed(s);
-	if (rc == 0 && !s->captures) /* nothing was left of use, which is all there was to do */
-		supervisor_capture_failed(s);
 	return rc;
 }
 
 int supervisor_new(struct supervisor **out, struct event_base *base, const struct config *config)
 {
-	/* A lost terminal ends no capture. */
-	static const int ignored[] = { SIGPIPE, SIGHUP, SIGXFSZ };
 	struct supervisor *s = calloc(1, sizeof(*s));
 	int rc;
 
@@ -433,8 +433,6 @@ int supervisor_new(struct supervisor **out, struct event_base *base, const struc
 		return EXIT_FAILURE;
 	*s = (struct supervisor){ .base = base, .config = *config, .token = clock_real_ns() };
 	s->configured = config->captures;
-	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
-		signal(ignored[i], SIG_IGN);
 	limits_descriptors();
 	rc = notify_new(&s->notify);
 	if (rc == 0)
@@ -444,17 +442,16 @@ int supervisor_new(struct supervisor **out, struct event_base *base, const struc
 	if (rc == 0)
 		rc = links_new(&s->links, base, links_changed, s);
 	if (rc == 0)
-		rc = files_new(&s->files, base, &slotfiles_events, s);
+		rc = files_new(&s->files, base, &slotfiles_events);
 	if (rc) {
 		log_error("starting: %s", failure_text(-rc));
 		supervisor_free(s);
 		return EXIT_FAILURE;
 	}
-	rc = captures_start(s);
+	rc = all_start(s);
 	if (rc) {
 		s->failing = true;
-		s->exit_code = rc;
-		event_active(s->signals[0], EV_SIGNAL, 1); /* files made so far are removed */
+		s->exit_code = rc; /* files made so far are removed */
 	}
 	*out = s;
 	return 0;
@@ -475,6 +472,12 @@ int supervisor_account(struct supervisor *s)
 	return s->failing ? s->exit_code : balanced && !s->unbalanced ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+static void event_drop(struct event *event)
+{
+	if (event)
+		event_free(event);
+}
+
 void supervisor_free(struct supervisor *s)
 {
 	if (!s)
@@ -486,13 +489,9 @@ void supervisor_free(struct supervisor *s)
 	files_free(s->files);
 	links_free(s->links);
 	for (unsigned i = 0; i < SIGNALS; i++)
-		if (s->signals[i])
-			event_free(s->signals[i]);
-	if (s->deadline)
-		event_free(s->deadline);
-	if (s->tick)
-		event_free(s->tick);
-	if (s->watchdog)
-		event_free(s->watchdog);
+		event_drop(s->signals[i]);
+	event_drop(s->deadline);
+	event_drop(s->tick);
+	event_drop(s->watchdog);
 	free(s);
 }

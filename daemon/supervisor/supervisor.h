@@ -22,8 +22,7 @@ void supervisor_foresee(const struct config *config);
 int supervisor_privileged(void);
 
 /* Starts the processes; `config` is borrowed until supervisor_free(). Returns 0, or the exit code,
- * the reason logged. The event loop of `base` is left when all is over: where no capture is
- * configured, when what a daemon before left is written out. */
+ * the reason logged. */
 int supervisor_new(struct supervisor **out, struct event_base *base, const struct config *config);
 
 /* After the event loop: prints the account, if anything was recorded. Returns the exit code. */
@@ -31,28 +30,21 @@ int supervisor_account(struct supervisor *supervisor);
 
 void supervisor_free(struct supervisor *supervisor);
 
-/* A number of this daemon's life alone. */
-uint64_t supervisor_token(const struct supervisor *supervisor);
+/* The event loop, until all is over: the captures are stopped and their files finished, or the next
+ * instance has what it needs. Where no capture is configured: when the rings of the previous
+ * instance are written out. */
+void supervisor_run(struct supervisor *supervisor);
 
-/* ---- what captures tell ---- */
-void supervisor_armed(struct supervisor *supervisor);
+/* The daemon cannot go on: `text` is logged, what was made is taken back, and the exit code is this
+ * one. The first reason counts. */
 void supervisor_failed(struct supervisor *supervisor, int exit_code, const char *text);
-void supervisor_changed(struct supervisor *supervisor);
-/* Whether rings of a section that there is no more are in this group. */
+
+/* Whether rings of a section that is not configured any more are in this group. */
 bool supervisor_group_held(const struct supervisor *supervisor, int64_t fanout_id);
-
-/* One of those sections has ended. */
-struct capture;
-void supervisor_former_ended(struct supervisor *supervisor, struct capture *capture);
-
-void supervisor_capture_failed(struct supervisor *supervisor);
 
 /* The captures, for the read-only view. */
 struct capture;
 unsigned supervisor_captures(const struct supervisor *supervisor);
 const struct capture *supervisor_capture(const struct supervisor *supervisor, unsigned index);
-
-/* Tells the archive process again of all captures that it knows: there are fewer than was said. */
-void supervisor_tell(struct supervisor *supervisor);
 
 #endif

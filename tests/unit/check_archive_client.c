@@ -18,7 +18,7 @@ static struct files *files;
 static struct archive_client *client;
 static struct archive_queue *queue;
 static struct seen {
-	unsigned delayed, finished, retained, placed, opened, failed, idle;
+	unsigned delayed, finished, retained, placed, opened, failed;
 	int error;
 } seen;
 static int owner;
@@ -75,19 +75,12 @@ static void event_failed(void *who, struct output_file *file, int error, const c
 	seen.error = error;
 }
 
-static void event_idle(void *context)
-{
-	ck_assert_ptr_eq(context, &seen);
-	seen.idle++;
-}
-
 static const struct files_events events = {
 	.placed = event_placed,
 	.opened = event_opened,
 	.finished = event_finished,
 	.retained = event_retained,
 	.failed = event_failed,
-	.idle = event_idle,
 };
 
 static void turn(void)
@@ -160,7 +153,7 @@ static void setup(void)
 	memset(&seen, 0, sizeof(seen));
 	children_begin();
 	base = event_base_new();
-	ck_assert_int_eq(files_new(&files, base, &events, &seen), 0);
+	ck_assert_int_eq(files_new(&files, base, &events), 0);
 	client = files_client(files);
 	queue = archive_client_queue(client);
 	for (uint32_t i = 0; i < 2; i++) {
@@ -200,7 +193,6 @@ START_TEST(a_request_waits_for_the_answer_to_the_one_before)
 	files_look(files, file, &record);
 	ck_assert_uint_eq(received(), MESSAGE_SYNC);
 	ck_assert_uint_eq(received(), 0);
-	ck_assert_uint_eq(seen.idle, 3);
 	ck_assert(file->syncing && file->looking);
 	output_file_free(file);
 }

@@ -1,5 +1,5 @@
-/* The order of the start. */
-#include "begin.h"
+/* The order of the start; questions about all of them. */
+#include "captures.h"
 #include "fdstore.h"
 
 #include "../base/config.h"
@@ -18,7 +18,7 @@ static void order_make(const struct capture *captures, unsigned count, unsigned 
 			order[n++] = i;
 }
 
-int begin_all(struct capture *captures, unsigned count, bool left)
+int captures_start(struct capture *captures, unsigned count, bool left)
 {
 	unsigned order[CAPTURES_MAX];
 	struct capture_error error;
@@ -46,7 +46,7 @@ static bool is_armed(const struct capture *capture)
 		(capture->state != CAPTURE_WAITING || capture->placed));
 }
 
-bool begin_done(const struct capture *captures, unsigned count)
+bool captures_begun(const struct capture *captures, unsigned count)
 {
 	bool any = false;
 
@@ -58,8 +58,45 @@ bool begin_done(const struct capture *captures, unsigned count)
 	return any;
 }
 
-void begin_store_check(const struct capture *captures, unsigned count, struct fdstore *store,
-		       struct event_base *base)
+bool captures_stopped(const struct capture *captures, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (captures[i].state != CAPTURE_STOPPED)
+			return false;
+	return true;
+}
+
+bool captures_exhausted(const struct capture *captures, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (captures[i].state != CAPTURE_STOPPED ||
+		    (!captures[i].failed && !captures[i].former))
+			return false; /* which may still write what its rings hold */
+	return true;
+}
+
+bool captures_handed_over(const struct capture *captures, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (!capture_handed_over(&captures[i]))
+			return false;
+	return true;
+}
+
+void captures_withdraw(struct capture *captures, unsigned count, unsigned *withdrawn)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		n += captures[i].failed && !captures[i].placed;
+	for (unsigned i = 0; i < count && n > *withdrawn; i++)
+		if (captures[i].told && !capture_ending(&captures[i]))
+			capture_tell(&captures[i]);
+	*withdrawn = n;
+}
+
+void captures_store_check(const struct capture *captures, unsigned count, struct fdstore *store,
+			  struct event_base *base)
 {
 	unsigned needed = 0, missing = 0;
 

@@ -1,0 +1,34 @@
+/* The captures of a daemon, together: their start, and what is true of all of them. */
+#ifndef CAPTURES_H
+#define CAPTURES_H
+
+#include "capture.h"
+
+/* Starts `count` captures, those first that resume rings: the archive process opens one directory
+ * after the other, and a new one may be on a server that does not answer. `left`: there are rings
+ * that are resumed, which are worth more than a capture that cannot be. Returns 0, or the exit code
+ * of the first that cannot be, which is logged. */
+int captures_start(struct capture *captures, unsigned count, bool left);
+
+/* Whether all have begun, or wait for nothing but their interfaces. Where none records the daemon
+ * ends, and never was ready: false. */
+bool captures_begun(const struct capture *captures, unsigned count);
+
+bool captures_stopped(const struct capture *captures, unsigned count);
+
+/* Whether all have failed, or were no more than what a former section left, and have ended. */
+bool captures_exhausted(const struct capture *captures, unsigned count);
+
+/* Whether no worker is left: what they committed is all that the next instance needs. */
+bool captures_handed_over(const struct capture *captures, unsigned count);
+
+/* The archive process is confined when it has the directories of all captures: where more captures
+ * than before (*withdrawn) failed without one, that is announced with the others. */
+void captures_withdraw(struct capture *captures, unsigned count, unsigned *withdrawn);
+
+/* Whether the service manager stores all descriptors of them, as far as that can be known: of each
+ * capture its checkpoint, of each worker its ledger and its ring. Once; see fdstore_check(). */
+void captures_store_check(const struct capture *captures, unsigned count, struct fdstore *store,
+			  struct event_base *base);
+
+#endif
