@@ -45,7 +45,7 @@ define archive
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 endef
 
-all: $(BUILD)/afcapd $(BUILD)/afctl $(BUILD)/libafcap.so.0 $(BUILD)/libafcap.a $(BUILD)/afcap-counters.7
+all: $(BUILD)/afcapd $(BUILD)/afctl $(BUILD)/libafcap.so.0 $(BUILD)/libafcap.a $(BUILD)/afcap-counters.7 $(BUILD)/afcap-control.7
 	@:
 
 $(BUILD)/lib/%.o: lib/%.c
@@ -73,6 +73,12 @@ $(BUILD)/afcap-counters.7: daemon/base/afcap-counters.7.in daemon/base/counters.
 		printf ".TP\n.B %s\n%s\nIn %s; metric afcap_%s_total%s.\n", $$1, $$8, $$2, $$4, \
 		$$6 == "" ? "" : "{reason=\"" $$6 "\"}" }' daemon/base/counters.def >$@.rows
 	$(Q)sed -e '/@COUNTERS@/{r $@.rows' -e 'd}' -e 's/@VERSION@/$(VERSION)/' $< >$@ && rm $@.rows
+
+# The control protocol's man page, from its interface
+$(BUILD)/afcap-control.7: daemon/control/afcap-control.7.in daemon/control/interface.awk daemon/control/interface.def
+	@mkdir -p $(@D)
+	$(Q)awk -f daemon/control/interface.awk daemon/control/interface.def >$@.rows
+	$(Q)sed -e '/@INTERFACE@/{r $@.rows' -e 'd}' -e 's/@VERSION@/$(VERSION)/' $< >$@ && rm $@.rows
 
 # ---- for the newcomer ----
 
@@ -112,7 +118,7 @@ LIBRARY_PAGES := $(wildcard lib/man/*.3)
 # Each function of the library is a page, too
 LIBRARY_LINKS = $(foreach p,$(LIBRARY_PAGES),$(foreach f,$(filter-out $(basename $(notdir $p)),$(shell \
 	sed -n '/^\.SH NAME/{n;s/ \\.*//;s/,//g;p;q}' $p)),$f:$(notdir $p)))
-MAN_PAGES := 1:daemon/afctl/afctl.1 $(LIBRARY_PAGES:%=3:%) 5:conf/afcapd.conf.5 5:daemon/worker/afcap-pcapng.5 7:$(BUILD)/afcap-counters.7 7:daemon/afcap-security.7 8:daemon/afcapd.8
+MAN_PAGES := 1:daemon/afctl/afctl.1 $(LIBRARY_PAGES:%=3:%) 5:conf/afcapd.conf.5 5:daemon/worker/afcap-pcapng.5 7:$(BUILD)/afcap-control.7 7:$(BUILD)/afcap-counters.7 7:daemon/afcap-security.7 8:daemon/afcapd.8
 FILL := sed -e 's|@PREFIX@|$(PREFIX)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g; s|@VERSION@|$(VERSION)|g'
 
 install: all

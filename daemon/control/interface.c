@@ -1,54 +1,113 @@
-/* The description as text, with the counters of counters.def. */
+/* The description as text, from the rows of interface.def. */
 #include "interface.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 
-/* With a comma in front of each. */
-static const char counter_fields[] =
-#define COUNTER(name, unit, family, reason, help) ",\n  " #name ": int"
-#include "../base/counters.def"
-#undef COUNTER
-	;
+struct row {
+	enum {
+		ROW_HELP,
+		ROW_TYPE,
+		ROW_METHOD,
+		ROW_ERROR,
+		ROW_MEMBER,
+		ROW_RETURNS,
+		ROW_LINE,
+		ROW_END
+	} kind;
+	const char *text, *type; /* a name or a line of comment; a member's type */
+};
 
-/* Twice the counters: behind a worker's other fields, and alone. */
-static const char description_format[] =
-	"# What afcapd does with every packet\n"
-	"interface " INTERFACE "\n\n"
-	"type Fanout (mode: string, flags: []string, id: ?int)\n\n"
-	"type WorkerStatus (worker: int, pid: ?int, state: string, restarts: int, "
-	"packets_per_second: float,\n"
-	"  bytes_per_second: float, loss_ratio: float, file: ?string, since: ?string)\n\n"
-	"type Rates (packets_per_second: float, bytes_per_second: float, loss_ratio: float)\n\n"
-	"type CaptureStatus (name: string, interface: string, device: ?string, state: string,\n"
-	"  reason: ?string, fanout: Fanout,\n"
-	"  since: ?string, degraded: bool, workers: []WorkerStatus, total: Rates)\n\n"
-	"type WorkerStats (worker: int, pid: ?int, state: string%s\n)\n\n"
-	"type Counters (%s\n)\n\n"
-	"type CaptureStats (name: string, interface: string, device: ?string, state: string,\n"
-	"  reason: ?string, fanout: Fanout,\n"
-	"  workers: []WorkerStats, total: Counters)\n\n"
-	"# State, rates and files of all captures\n"
-	"method Status() -> (captures: []CaptureStatus)\n\n"
-	"# All counters, of one capture or of all; with more: again every `interval` seconds (1 "
-	"unless given)\n"
-	"method Stats(capture: ?string, interval: ?float) -> (captures: []CaptureStats)\n\n"
-	"# Goes on in the next files; answers when the ones before are finished\n"
-	"method Rotate(capture: ?string) -> ()\n\n"
-	"error NoSuchCapture (capture: string)\n"
-	"# Only root, the daemon's user, control_group and control_admins may ask; only root, the "
-	"daemon's user\n# and control_admins may change anything\n"
-	"error PermissionDenied (reason: string)\n"
-	"# As many clients as can be are connected, the disk is too slow, or has no room for a "
-	"next "
-	"file\n"
-	"error Busy (reason: string)\n";
+#define TYPE_STRING "string"
+#define TYPE_FLOAT  "float"
+#define NULLABLE    "?"
+#define REQUIRED    ""
+
+static const struct row rows[] = {
+#define HELP(text)						 { ROW_HELP, text, NULL },
+#define TYPE(name)						 { ROW_TYPE, #name, NULL },
+#define METHOD(name, access, answers, run, wait)		 { ROW_METHOD, #name, NULL },
+#define ERROR(name)						 { ROW_ERROR, #name, NULL },
+#define PARAMETER(name, type, nullable)				 { ROW_MEMBER, #name, nullable TYPE_##type },
+#define PARAMETER_WITHIN(name, type, nullable, minimum, maximum) PARAMETER(name, type, nullable)
+#define RETURNS							 { ROW_RETURNS, NULL, NULL },
+#define FIELD(name, type)					 { ROW_MEMBER, #name, type },
+#define LINE							 { ROW_LINE, NULL, NULL },
+#define END							 { ROW_END, NULL, NULL },
+#include "interface.def"
+};
+
+/* Where the text of a declaration is. */
+struct place {
+	bool member; /* behind a member: the next one needs a comma */
+	bool line;   /* the next one begins a line */
+	bool error;  /* in a list of errors, which stand without empty lines between them */
+};
+
+static void member_write(FILE *out, struct place *place, const struct row *row)
+{
+	fprintf(out, "%s%s%s: %s", place->member ? "," : "",
+		place->line	? "\n  "
+		: place->member ? " "
+				: "",
+		row->text, row->type);
+	place->member = true;
+	place->line = false;
+}
+
+static void row_write(FILE *out, struct place *place, const struct row *row)
+{
+	switch (row->kind) {
+	case ROW_HELP:
+		fprintf(out, "# %s\n", row->text);
+		break;
+	case ROW_TYPE:
+		*place = (struct place){ .error = false };
+		fprintf(out, "type %s (", row->text);
+		break;
+	case ROW_METHOD:
+		*place = (struct place){ .error = false };
+		fprintf(out, "method %s(", row->text);
+		break;
+	case ROW_ERROR:
+		*place = (struct place){ .error = true };
+		fprintf(out, "error %s (", row->text);
+		break;
+	case ROW_MEMBER:
+		member_write(out, place, row);
+		break;
+	case ROW_RETURNS:
+		*place = (struct place){ .error = false };
+		fputs(") -> (", out);
+		break;
+	case ROW_LINE:
+		place->line = true;
+		break;
+	case ROW_END:
+		fprintf(out, "%s)\n%s", place->line ? "\n" : "", place->error ? "" : "\n");
+		break;
+	}
+}
 
 char *interface_describe(void)
 {
-	char *text;
+	struct place place = { .member = false };
+	char *text = NULL;
+	size_t bytes;
+	FILE *out = open_memstream(&text, &bytes);
+	bool failed;
 
-	return asprintf(&text, description_format, counter_fields,
-			counter_fields + 1 /* no comma */) < 0
-		       ? NULL
-		       : text;
+	if (!out)
+		return NULL;
+	fputs("# What afcapd does with every packet\ninterface " INTERFACE "\n\n", out);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		row_write(out, &place, &rows[i]);
+	failed = ferror(out);
+	if (fclose(out) || failed) {
+		free(text);
+		return NULL;
+	}
+	return text;
 }

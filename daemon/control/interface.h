@@ -1,4 +1,5 @@
-/* org.afcap.control, in varlink's own language. */
+/* org.afcap.control, as interface.def has it, in varlink's own language (varlink.org, "Interface
+ * Definition"). */
 #ifndef INTERFACE_H
 #define INTERFACE_H
 

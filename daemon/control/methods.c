@@ -6,10 +6,8 @@
 #include "../supervisor/command.h"
 #include "../supervisor/view.h"
 
-#define STREAM_SECONDS	   1.0
-#define STREAM_SECONDS_MIN 0.1
-#define STREAM_SECONDS_MAX 86400.0
-#define ROTATE_SECONDS	   30.0
+#define STREAM_SECONDS 1.0
+#define ROTATE_SECONDS 30.0
 
 /* The capture that a call is about; NULL: all. */
 static const char *capture_of(json_t *parameters)
@@ -80,17 +78,25 @@ static const struct varlink_wait rotate_wait = {
 	.late = { INTERFACE ".Busy", "the disk is slow: not all files are finished yet" },
 };
 
-static const struct varlink_parameter no_parameters[] = { VARLINK_PARAMETERS_END };
-static const struct varlink_parameter one_or_all[] = { { "capture", VARLINK_STRING, true, 0, 0 },
-						       VARLINK_PARAMETERS_END };
-static const struct varlink_parameter of_stats[] = { { "capture", VARLINK_STRING, true, 0, 0 },
-						     { "interval", VARLINK_FLOAT, true,
-						       STREAM_SECONDS_MIN, STREAM_SECONDS_MAX },
-						     VARLINK_PARAMETERS_END };
+#define NULLABLE true
+#define REQUIRED false
+#define ONCE	 false
+#define STREAM	 true
 
 const struct varlink_method methods_table[] = {
-	{ "Status", VARLINK_READ, false, no_parameters, run_status, NULL },
-	{ "Stats", VARLINK_READ, true, of_stats, run_stats, NULL },
-	{ "Rotate", VARLINK_CHANGE, false, one_or_all, run_rotate, &rotate_wait },
-	{ NULL, VARLINK_READ, false, NULL, NULL, NULL },
+#define METHOD(name_, access_, answers, run_, wait_)                                               \
+	{                                                                                          \
+		.name = #name_, .access = VARLINK_##access_, .more = answers, .run = run_,         \
+		.wait = wait_, .parameters = (const struct varlink_parameter[])                    \
+		{
+#define PARAMETER(name, type, nullable) { #name, VARLINK_##type, nullable, 0, 0 },
+#define PARAMETER_WITHIN(name, type, nullable, minimum, maximum)                                   \
+	{ #name, VARLINK_##type, nullable, minimum, maximum },
+#define RETURNS                                                                                    \
+	VARLINK_PARAMETERS_END                                                                     \
+	}                                                                                          \
+	}                                                                                          \
+	,
+#include "interface.def"
+	{ .name = NULL },
 };

@@ -48,7 +48,7 @@ t_make_run_tells_its_exit_code() {
 t_install_library_uninstall() {
 	make -s -C "$TOP" BUILD="$BUILD" PREFIX=/usr DESTDIR="$DIR/stage" install >"$DIR/out" 2>&1 || fail "$(cat "$DIR/out")"
 	for f in sbin/afcapd bin/afctl lib/libafcap.so.0 lib/libafcap.so lib/libafcap.a include/afcap.h include/afcap_inline.h lib/pkgconfig/afcap.pc \
-		lib/systemd/system/afcapd{.service,-control.socket,-metrics.socket} lib/sysusers.d/afcap.conf lib/tmpfiles.d/afcap.conf share/man/man8/afcapd.8 share/man/man7/afcap-counters.7; do
+		lib/systemd/system/afcapd{.service,-control.socket,-metrics.socket} lib/sysusers.d/afcap.conf lib/tmpfiles.d/afcap.conf share/man/man8/afcapd.8 share/man/man7/afcap-{control,counters}.7; do
 		[ -e "$DIR/stage/usr/$f" ] || fail "$f is not installed"
 	done
 	! grep -rq '@[A-Z]*@' "$DIR/stage/usr/lib/systemd" "$DIR/stage/usr/lib/pkgconfig" || fail "a placeholder was left"

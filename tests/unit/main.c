@@ -53,6 +53,7 @@ int main(void)
 	srunner_add_suite(runner, suite_orphan());
 	srunner_add_suite(runner, suite_method());
 	srunner_add_suite(runner, suite_varlink());
+	srunner_add_suite(runner, suite_interface());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

@@ -49,5 +49,6 @@ Suite *suite_process(void);
 Suite *suite_orphan(void);
 Suite *suite_method(void);
 Suite *suite_varlink(void);
+Suite *suite_interface(void);
 
 #endif
