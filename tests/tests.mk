@@ -3,7 +3,7 @@
 # What tests take is built by all CPUs, unless the caller says by how many
 PARALLEL = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
-UNIT_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/unit/*.c) tests/fuzz/repair.c)
+UNIT_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/unit/*.c) tests/fuzz/repair.c daemon/afctl/command.c)
 CHECK_LIBS = $(shell $(PKG_CONFIG) --libs check)
 # Calls that a test makes fail
 WRAP := -Wl,--wrap=calloc,--wrap=send,--wrap=recvfrom,--wrap=socketpair,--wrap=fork,--wrap=kill,--wrap=channel_pair,--wrap=pwrite \

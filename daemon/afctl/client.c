@@ -161,3 +161,32 @@ int client_answer(struct client *client, json_t **parameters, bool *continues)
 	json_decref(answer);
 	return rc;
 }
+
+int client_ask(const char *path, const char *method, json_t *parameters, json_t **answer)
+{
+	struct client *client;
+	bool continues;
+	int rc = client_open(&client, path);
+
+	if (rc) {
+		json_decref(parameters);
+		return rc;
+	}
+	rc = client_call(client, method, parameters, false);
+	if (rc == 0)
+		rc = client_answer(client, answer, &continues);
+	client_close(client);
+	return rc;
+}
+
+json_t *client_capture(const char *capture)
+{
+	json_t *parameters = json_object();
+
+	if (capture && json_object_set_new(parameters, "capture", json_string(capture))) {
+		json_decref(parameters);
+		fprintf(stderr, "afctl: a capture's name is ASCII: %s (afctl --help)\n", capture);
+		return NULL;
+	}
+	return parameters;
+}

@@ -15,6 +15,8 @@ enum {
 	AFCTL_DEGRADED = 5
 };
 
+#define CLIENT_INTERFACE "org.afcap.control"
+
 struct client;
 
 /* Connects. Returns 0, or the exit code, the reason printed to stderr. */
@@ -28,5 +30,12 @@ int client_call(struct client *client, const char *method, json_t *parameters, b
 /* The next answer's parameters, owned by the caller. *continues says whether another follows.
  * Returns 0 or the exit code, the reason printed: an error answer too. */
 int client_answer(struct client *client, json_t **parameters, bool *continues);
+
+/* One call with one answer, on a connection of its own: client_open() to client_close(). */
+int client_ask(const char *path, const char *method, json_t *parameters, json_t **answer);
+
+/* The parameters of a method that is for one capture, or for all (NULL). The caller's; NULL: it
+ * cannot be a capture's name, which is printed. */
+json_t *client_capture(const char *capture);
 
 #endif

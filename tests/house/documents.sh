@@ -15,6 +15,9 @@ documented() {
 	done
 	"${BUILD:-build}/afctl" --help | sed -n 's/^  \([a-z]*\) .*/\1/p' | while read -r verb; do
 		grep -q "^\.BR\? $verb\b" daemon/afctl/afctl.1 || echo "afctl.1: no $verb"
+		"${BUILD:-build}/afctl" "$verb" --help | grep -o -- '--[a-z-]*' | while read -r option; do
+			grep -q -- "$(printf '%s' "$option" | sed 's/-/\\\\-/g')" daemon/afctl/afctl.1 || echo "afctl.1: no $option of $verb"
+		done
 	done
 }
 verdict "documents" "$(documented)"

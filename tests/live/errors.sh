@@ -23,9 +23,24 @@ t_usage() {
 	done
 	contains version "$("$AFCAPD" -V)" '^afcapd [0-9]'
 	contains help "$("$AFCAPD" --help)" '^usage: afcapd'
-	rc=0
-	"$AFCTL" nonsense 2>/dev/null || rc=$?
-	equal "exit code of afctl nonsense" $rc 2
+	while read -r arguments; do
+		rc=0
+		# shellcheck disable=SC2086
+		"$AFCTL" $arguments >"$DIR/out" 2>"$DIR/err" || rc=$?
+		equal "exit code of afctl $arguments" $rc 2
+		contains "usage" "$(cat "$DIR/err")" "usage: afctl [a-z]\|(afctl --help)"
+	done <<-'U'
+		nonsense
+		status --nonsense
+		status --watch
+		--watch stats
+		stats --watch=0
+		stats --watch=x
+		stats va vb
+		rotate va vb
+		version all
+		--color=red status
+	U
 	rc=0
 	"$AFCTL" -s "$DIR/none.sock" status 2>"$DIR/err" || rc=$?
 	equal "exit code of afctl without a daemon" $rc 3

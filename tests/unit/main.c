@@ -54,6 +54,7 @@ int main(void)
 	srunner_add_suite(runner, suite_method());
 	srunner_add_suite(runner, suite_varlink());
 	srunner_add_suite(runner, suite_interface());
+	srunner_add_suite(runner, suite_command());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

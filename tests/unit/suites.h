@@ -50,5 +50,6 @@ Suite *suite_orphan(void);
 Suite *suite_method(void);
 Suite *suite_varlink(void);
 Suite *suite_interface(void);
+Suite *suite_command(void);
 
 #endif
