@@ -41,7 +41,7 @@ void capture_tell(struct capture *capture)
 	const struct config_capture *c = capture->config;
 	struct message_capture m = {
 		.capture = capture->index,
-		.link_type = capture->link_type,
+		.link_type = capture->plan.link_type,
 		.direct = (uint32_t)c->direct,
 		.file_mode = (uint32_t)c->file_mode,
 		.workers = capture->workers,
@@ -154,12 +154,11 @@ int capture_init(struct capture *capture, const struct capture_context *context,
 				     .index = index,
 				     .initial = true,
 				     .saved_fd = -1,
-				     .available = UINT64_MAX,
-				     .snaplen = capture_snaplen(c) };
+				     .available = UINT64_MAX };
 	rc = capture_events(capture);
 	if (rc == 0 && capture_group(config, c, &capture->file_group, error))
 		return -1;
-	capture_ring(c, &capture->ring, NULL);
+	plan_make(c, &capture->plan, NULL);
 	resumed = resume_take(capture);
 	if (!capture->workers)
 		capture->workers = config_workers(c);

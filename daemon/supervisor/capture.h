@@ -3,10 +3,10 @@
 #define CAPTURE_H
 
 #include "gap.h"
+#include "plan.h"
 #include "slot.h"
 
 #include "../base/config.h"
-#include "../../lib/afcap.h"
 
 struct compile;
 struct fdstore;
@@ -72,10 +72,7 @@ struct capture {
 	bool left;
 	bool filter_due;	/* of rings that were taken over: not set yet */
 	uint64_t since_real_ns; /* armed */
-	struct afcap_geometry ring;
-	uint32_t snaplen;   /* what the filter lets through of a packet: no packet fills a block to
-			       its last byte */
-	uint32_t link_type; /* LINKTYPE_* */
+	struct plan plan;
 	int64_t file_group; /* -1: as files come */
 	struct sock_fprog filter;
 	struct capture_compiled { /* its expression, for link types that it had */

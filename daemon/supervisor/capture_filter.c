@@ -14,8 +14,8 @@
 
 bool capture_incoming_only(const struct capture *capture)
 {
-	return capture_fanout_flags(capture) & ~capture->group.flags &
-	       AFCAP_FANOUT_FLAG_IGNORE_OUTGOING;
+	return plan_fanout_flags(capture->config, capture->link_id != 0, capture->hardware) &
+	       ~capture->group.flags & AFCAP_FANOUT_FLAG_IGNORE_OUTGOING;
 }
 
 /* A configuration is wrong for good; where a name is not known, and after that what has worked
@@ -75,14 +75,14 @@ static void compiled(void *context, int rc, struct sock_fprog *program, const ch
 static int compile(struct capture *capture, struct capture_error *error)
 {
 	const struct config_capture *c = capture->config;
-	const struct compile_job job = { .interface = capture_filter_for(c, capture->device),
+	const struct compile_job job = { .interface = plan_filter_for(c, capture->device),
 					 .expression = c->filter,
-					 .snaplen = capture->snaplen };
+					 .snaplen = capture->plan.snaplen };
 	int rc;
 
 	if (capture->compiling)
 		return 1;
-	capture->compiling_for = capture->link_type;
+	capture->compiling_for = capture->plan.link_type;
 	rc = compile_begin(&capture->compiling, capture->base, &job, compiled, capture);
 	return rc ? filter_error(capture, error, rc, "starting a process to compile it failed") : 1;
 }
@@ -90,19 +90,19 @@ static int compile(struct capture *capture, struct capture_error *error)
 int capture_filter(struct capture *capture, bool incoming_only, struct capture_error *error)
 {
 	const struct config_capture *c = capture->config;
-	struct capture_compiled *k = kept(capture, capture->link_type);
+	struct capture_compiled *k = kept(capture, capture->plan.link_type);
 	struct sock_fprog program;
 	char words[256];
 	int rc = 0;
 
-	if (*c->filter && k->link_type != capture->link_type)
+	if (*c->filter && k->link_type != capture->plan.link_type)
 		return compile(capture, error);
 	if (!*c->filter)
-		rc = filter_compile(&program, capture_filter_for(c, capture->device), "",
-				    capture->snaplen, incoming_only, words, sizeof(words));
+		rc = filter_compile(&program, plan_filter_for(c, capture->device), "",
+				    capture->plan.snaplen, incoming_only, words, sizeof(words));
 	else
 		rc = filter_copy(&program, &k->program, incoming_only, words, sizeof(words));
-	if (rc == 0 && !capture_any(c))
+	if (rc == 0 && !plan_any(c))
 		rc = filter_of_type(&program, capture->hardware, words, sizeof(words));
 	if (rc)
 		return filter_error(capture, error, rc, words);

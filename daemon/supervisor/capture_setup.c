@@ -3,20 +3,15 @@
 #include "filter.h"
 
 #include "../base/failure.h"
-#include "../base/linktype.h"
 
 #include <errno.h>
 #include <grp.h>
-#include <net/if_arp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
-
-#define SNAPLEN_SPARE                                                                              \
-	160 /* in a block, beside a packet: descriptor, slot header, address, alignment */
 
 int capture_error(struct capture_error *error, int exit_code, const char *format, ...)
 {
@@ -27,37 +22,6 @@ int capture_error(struct capture_error *error, int exit_code, const char *format
 	vsnprintf(error->text, sizeof(error->text), format, ap);
 	va_end(ap);
 	return -1;
-}
-
-bool capture_any(const struct config_capture *c)
-{
-	return strcmp(c->interface, INTERFACE_ANY) == 0;
-}
-
-const char *capture_filter_for(const struct config_capture *c, const char *device)
-{
-	if (!capture_any(c))
-		return device;
-	return c->cooked == LINKTYPE_LINUX_SLL ? FILTER_ANY_SLL : INTERFACE_ANY;
-}
-
-uint32_t capture_snaplen(const struct config_capture *c)
-{
-	int64_t most = c->block_size - SNAPLEN_SPARE;
-
-	if (capture_any(c) && most > PACKET_BYTES_MAX - COOKED_HEAD_BYTES)
-		most = PACKET_BYTES_MAX - COOKED_HEAD_BYTES;
-	return (uint32_t)(c->snaplen < most ? c->snaplen : most);
-}
-
-int capture_ring(const struct config_capture *c, struct afcap_geometry *ring,
-		 struct afcap_error *error)
-{
-	*ring = (struct afcap_geometry){ .version = AFCAP_TPACKET_V3,
-					 .block_bytes = (uint32_t)c->block_size,
-					 .block_timeout_ms =
-						 (uint32_t)(c->block_timeout / 1000000) };
-	return afcap_geometry_solve(ring, (uint64_t)c->ring_size, capture_snaplen(c), error);
 }
 
 int capture_group(const struct config *config, const struct config_capture *c, int64_t *number,
@@ -89,18 +53,18 @@ int capture_group(const struct config *config, const struct config_capture *c, i
 int capture_check(const struct config *config, const struct config_capture *c, bool filters,
 		  struct capture_error *error)
 {
-	struct afcap_geometry ring;
+	struct plan plan;
 	struct afcap_error why;
 	char where[256], words[256];
 	int rc = 0;
 
-	if (capture_ring(c, &ring, &why))
+	if (plan_make(c, &plan, &why))
 		return capture_error(error, EX_CONFIG, "%s: ring_size: %s",
 				     config_where(config, c, "ring_size", where, sizeof(where)),
 				     why.text);
 	if (filters && *c->filter)
-		rc = filter_check(capture_filter_for(c, c->interface), c->filter,
-				  capture_snaplen(c), words, sizeof(words));
+		rc = filter_check(plan_filter_for(c, c->interface), c->filter, plan.snaplen, words,
+				  sizeof(words));
 	if (rc)
 		return capture_error(error, EX_CONFIG, "%s: filter = %.200s: %s",
 				     config_where(config, c, "filter", where, sizeof(where)),
@@ -154,7 +118,7 @@ int capture_interface(const struct config *config, const struct config_capture *
 	char where[256], text[REASON_BYTES];
 	struct link link;
 
-	if (capture_any(c) || c->on_missing != ON_MISSING_FAIL ||
+	if (plan_any(c) || c->on_missing != ON_MISSING_FAIL ||
 	    links_by_name(links, c->interface, &link))
 		return 0;
 	capture_missing(c, links, text, sizeof(text));
@@ -164,46 +128,14 @@ int capture_interface(const struct config *config, const struct config_capture *
 			     config_where(config, c, "interface", where, sizeof(where)), text);
 }
 
-uint32_t capture_fanout_flags(const struct capture *capture)
-{
-	const struct config_capture *c = capture->config;
-
-	if (!c->fanout_flags_auto || !capture->link_id)
-		return c->fanout_flags;
-	return capture->hardware == ARPHRD_LOOPBACK
-		       ? c->fanout_flags | AFCAP_FANOUT_FLAG_IGNORE_OUTGOING
-		       : c->fanout_flags & ~(uint32_t)AFCAP_FANOUT_FLAG_IGNORE_OUTGOING;
-}
-
-bool capture_link_type_known(const struct config_capture *c, uint32_t link_type)
-{
-	return capture_any(c) ? IS_COOKED(link_type)
-			      : link_type == LINKTYPE_ETHERNET || link_type == LINKTYPE_RAW;
-}
-
-/* Link types whose frames stand in the ring as the file has them; all interfaces at once have
- * cooked packets. */
 int capture_link_type(const struct config_capture *c, const struct link *link, uint32_t *link_type,
 		      struct capture_error *error)
 {
-	if (!link) {
-		*link_type = (uint32_t)c->cooked;
+	if (plan_link_type(c, link ? link->type : 0, link_type) == 0)
 		return 0;
-	}
-	switch (link->type) {
-	case ARPHRD_ETHER:
-	case ARPHRD_LOOPBACK:
-		*link_type = LINKTYPE_ETHERNET;
-		return 0;
-	case ARPHRD_NONE:
-	case ARPHRD_RAWIP:
-		*link_type = LINKTYPE_RAW;
-		return 0;
-	default:
-		return capture_error(error, EX_CONFIG,
-				     "capture %s: interface %s has link type %u: only Ethernet, "
-				     "loopback and raw IP interfaces can be recorded, and all at "
-				     "once (interface = any)",
-				     c->name, c->interface, link->type);
-	}
+	return capture_error(error, EX_CONFIG,
+			     "capture %s: interface %s has link type %u: only Ethernet, loopback "
+			     "and raw IP interfaces can be recorded, and all at once (interface = "
+			     "any)",
+			     c->name, c->interface, link->type);
 }

@@ -1,4 +1,4 @@
-/* What a capture needs to know before it can begin: ring, link type, filter. */
+/* What a capture needs to know before it can begin: its device, link type, filter. */
 #ifndef CAPTURE_SETUP_H
 #define CAPTURE_SETUP_H
 
@@ -9,19 +9,6 @@
 __attribute__((format(printf, 3, 4))) int capture_error(struct capture_error *error, int exit_code,
 							const char *format, ...);
 
-/* Whether it records all interfaces at once. */
-bool capture_any(const struct config_capture *config);
-
-/* What its filter is compiled for (filter.h): the device, or cooked packets. Borrowed. */
-const char *capture_filter_for(const struct config_capture *config, const char *device);
-
-/* How much of a packet gets into the ring: none fills a block to its last byte. */
-uint32_t capture_snaplen(const struct config_capture *config);
-
-/* A worker's ring. Returns 0, or -EINVAL with *error (may be NULL). */
-int capture_ring(const struct config_capture *config, struct afcap_geometry *ring,
-		 struct afcap_error *error);
-
 /* LINKTYPE_* of the packets of a device (NULL: of all). Returns 0 or -1. */
 int capture_link_type(const struct config_capture *config, const struct link *link,
 		      uint32_t *link_type, struct capture_error *error);
@@ -30,19 +17,12 @@ int capture_link_type(const struct config_capture *config, const struct link *li
 void capture_missing(const struct config_capture *config, const struct links *links, char *text,
 		     size_t size);
 
-/* Whether it can be that of this capture. */
-bool capture_link_type_known(const struct config_capture *config, uint32_t link_type);
-
-/* The fanout flags as configured, or as the kind of its interface decides: an interface has more
- * names than one. */
-uint32_t capture_fanout_flags(const struct capture *capture);
-
 /* Whether outgoing packets are left to the filter: the kernel does not know the flag for that. The
  * group is known. */
 bool capture_incoming_only(const struct capture *capture);
 
 /* The filter for the interface as it is now, into capture->filter. Returns 0, -1, or 1 where it has
- * to be compiled first, which capture_filter_for() hears of. */
+ * to be compiled first, which capture_filtered() hears of. */
 int capture_filter(struct capture *capture, bool incoming_only, struct capture_error *error);
 void capture_filter_free(struct capture *capture);
 

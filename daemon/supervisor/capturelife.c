@@ -23,8 +23,10 @@ static void group_begin(struct capture *capture)
 {
 	const struct config_capture *c = capture->config;
 
-	capture->group = (struct message_group){ .mode = (uint32_t)c->fanout,
-						 .flags = capture_fanout_flags(capture) };
+	capture->group =
+		(struct message_group){ .mode = (uint32_t)c->fanout,
+					.flags = plan_fanout_flags(c, capture->link_id != 0,
+								   capture->hardware) };
 	if (c->fanout_id == CONFIG_AUTO)
 		capture->group.flags |= AFCAP_FANOUT_FLAG_UNIQUEID;
 	else
@@ -36,7 +38,7 @@ static void group_begin(struct capture *capture)
 static void shape_save(struct capture *capture)
 {
 	capture->saved->armed = 0;
-	capture->saved->shape = resume_shape(capture);
+	capture->saved->shape = plan_shape(capture->config, &capture->plan, capture->workers);
 }
 
 void capture_bind(struct capture *capture, const struct link *link)
@@ -56,7 +58,7 @@ static int capture_begin(struct capture *capture, const struct link *link,
 			 struct capture_error *error)
 {
 	const struct config_capture *c = capture->config;
-	int rc = capture_link_type(c, link, &capture->link_type, error);
+	int rc = capture_link_type(c, link, &capture->plan.link_type, error);
 
 	if (rc == 0) {
 		capture_bind(capture, link);
@@ -131,7 +133,7 @@ static bool link_ready(struct capture *capture, struct link *link)
 					"are in its fanout group");
 		return false;
 	}
-	if (capture_any(c))
+	if (plan_any(c))
 		return true;
 	if (links_by_name(capture->links, c->interface, link)) {
 		if (!link->up)
@@ -152,7 +154,7 @@ static void begin_on(struct capture *capture)
 	capture->state = CAPTURE_WAITING;
 	if (!link_ready(capture, &link))
 		return;
-	if (capture_begin(capture, capture_any(capture->config) ? NULL : &link, &error))
+	if (capture_begin(capture, plan_any(capture->config) ? NULL : &link, &error))
 		capture_filtered(capture, &error);
 }
 
@@ -183,7 +185,7 @@ int capture_start(struct capture *capture, struct capture_error *error)
 	}
 	capture->added = !capture->initial;
 	if (link_ready(capture, &link))
-		return capture_begin(capture, capture_any(capture->config) ? NULL : &link, error);
+		return capture_begin(capture, plan_any(capture->config) ? NULL : &link, error);
 	if (!links_by_name(capture->links, capture->config->interface, &link) && !capture->left &&
 	    capture_interface(capture->source, capture->config, capture->links, error))
 		return -1;
@@ -262,7 +264,7 @@ static void capture_arm(struct capture *capture)
 		    "bytes",
 		    c->interface, capture->workers, capture->workers == 1 ? "" : "s",
 		    afcap_fanout_mode_name((enum afcap_fanout_mode)c->fanout), capture->group.id,
-		    capture->ring.blocks, capture->ring.block_bytes);
+		    capture->plan.ring.blocks, capture->plan.ring.block_bytes);
 	gap_log(capture);
 	capture_link(capture); /* which may have gone down meanwhile */
 }
@@ -426,9 +428,9 @@ static void link_begin(struct capture *capture)
 	}
 	if (clock_mono_ns() < capture->retry_ns)
 		return;
-	if (!capture_begin(capture, capture_any(capture->config) ? NULL : &link, &error))
+	if (!capture_begin(capture, plan_any(capture->config) ? NULL : &link, &error))
 		return;
-	if (!capture_any(capture->config) &&
+	if (!plan_any(capture->config) &&
 	    capture_link_type(capture->config, &link, &type, &why)) /* it may change again */
 		error.exit_code = EXIT_FAILURE;
 	begin_failed(capture, &error);

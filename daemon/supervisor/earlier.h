@@ -5,16 +5,6 @@
 
 #include "capture.h"
 
-/* Fills in what is different, for "its configuration has changed (...)"; empty: nothing is. */
-void earlier_differences(const struct capture *capture, const struct checkpoint_shape *shape,
-			 char *text, size_t size);
-
-/* Whether a record can be believed so far that a configuration is made of it. */
-bool earlier_valid(const struct checkpoint_shape *shape);
-
-/* What of a configuration is in the record is taken from there; nothing is removed for room. */
-void earlier_config(struct config_capture *config, const struct checkpoint_shape *shape);
-
 /* The capture is what it was when the record was made: capture->wanted is what it is configured to
  * be. Returns 0 or -ENOMEM. */
 int earlier_make(struct capture *capture, const struct checkpoint_shape *shape);

@@ -2,6 +2,7 @@
 #include "former.h"
 #include "earlier.h"
 #include "fdstore.h"
+#include "plan.h"
 
 #include "../base/log.h"
 
@@ -24,11 +25,11 @@ static bool section_add(struct config *config, const char *name, const struct ch
 
 	if (!saved->since_ns)
 		return false;
-	if (!earlier_valid(&saved->shape)) /* nothing to go by */
+	if (!plan_shape_valid(&saved->shape)) /* nothing to go by */
 		return true;
 	capture = config_add(config, name, 0, "the previous instance", &error);
 	if (capture)
-		earlier_config(capture, &saved->shape);
+		plan_configure(capture, &saved->shape);
 	else
 		log_error("%s", error.text);
 	return true;

@@ -128,7 +128,7 @@ static uint64_t rings_bytes(const struct capture *captures, unsigned count)
 
 	for (unsigned i = 0; i < count; i++)
 		if (!captures[i].resume) /* those are there already */
-			sum += afcap_geometry_memory(&captures[i].ring) * captures[i].workers;
+			sum += afcap_geometry_memory(&captures[i].plan.ring) * captures[i].workers;
 	return sum;
 }
 
@@ -139,7 +139,7 @@ static uint64_t workers_bytes(const struct capture *captures, unsigned count)
 	uint64_t sum = 0;
 
 	for (unsigned i = 0; i < count; i++) {
-		uint64_t staging = (uint64_t)captures[i].ring.block_bytes * 3 / 2;
+		uint64_t staging = (uint64_t)captures[i].plan.ring.block_bytes * 3 / 2;
 
 		staging = (staging + HUGE_BYTES - 1) / HUGE_BYTES * HUGE_BYTES;
 		sum += (staging + PROCESS_BYTES) * captures[i].workers;
@@ -153,8 +153,8 @@ static void captures_tell(const struct capture *captures, unsigned count)
 		log_error("capture %s: %u workers, each a ring_size of %" PRIu64
 			  " MiB in memory, a block_size of %" PRIu64 " KiB",
 			  captures[i].config->name, captures[i].workers,
-			  MIB(afcap_geometry_memory(&captures[i].ring)),
-			  (uint64_t)captures[i].ring.block_bytes >> 10);
+			  MIB(afcap_geometry_memory(&captures[i].plan.ring)),
+			  (uint64_t)captures[i].plan.ring.block_bytes >> 10);
 }
 
 /* The kernel would try hard, and end other programs, before it says no. */

@@ -10,7 +10,6 @@
 #include "unread.h"
 
 #include "../base/clock.h"
-#include "../base/linktype.h"
 #include "../base/failure.h"
 #include "../base/log.h"
 
@@ -35,29 +34,6 @@ struct left {
 	const char *problem; /* of the ledger; NULL: it is usable */
 };
 
-struct checkpoint_shape resume_shape(const struct capture *capture)
-{
-	const struct config_capture *c = capture->config;
-	struct checkpoint_shape shape;
-
-	memset(&shape, 0, sizeof(shape)); /* it is compared as bytes */
-	shape.workers = capture->workers;
-	shape.block_bytes = capture->ring.block_bytes;
-	shape.blocks = capture->ring.blocks;
-	shape.block_timeout_ms = capture->ring.block_timeout_ms;
-	shape.snaplen = capture->snaplen;
-	shape.link_type = capture->link_type;
-	shape.output = (uint32_t)c->output;
-	shape.vlan_keep = (uint32_t)c->vlan_keep;
-	shape.promiscuous = (uint32_t)c->promiscuous;
-	shape.fanout_mode = (uint32_t)c->fanout;
-	shape.fanout_flags = c->fanout_flags;
-	shape.fanout_id = (int32_t)c->fanout_id;
-	snprintf(shape.interface, sizeof(shape.interface), "%s", c->interface);
-	snprintf(shape.directory, sizeof(shape.directory), "%s", c->directory);
-	return shape;
-}
-
 static struct fdstore_key key_of(const struct capture *capture, enum fdstore_kind kind,
 				 unsigned worker, uint64_t generation)
 {
@@ -78,7 +54,7 @@ static const char *left_open(const struct capture *capture, unsigned worker, str
 {
 	static const struct counters none;
 	struct ledger_bounds bounds = {
-		.blocks = capture->ring.blocks,
+		.blocks = capture->plan.ring.blocks,
 		.serial_most = UINT64_MAX,
 		.taken = true,
 		.writes = capture->config->output == OUTPUT_PCAPNG,
@@ -150,20 +126,18 @@ static const char *shape_take(struct capture *capture, const struct checkpoint *
 
 	if (!saved->since_ns)
 		return NOTHING_YET;
-	if (!earlier_valid(&saved->shape) || !checkpoint_valid(saved))
+	if (!plan_shape_valid(&saved->shape) || !checkpoint_valid(saved))
 		return "its record is damaged";
 	capture->workers = workers_of(capture->config, saved);
-	now = resume_shape(capture);
-	now.link_type =
-		capture_any(capture->config) && IS_COOKED(saved->shape.link_type)
-			? (uint32_t)capture->config->cooked
-			: saved->shape.link_type; /* of the device, which is looked at later */
+	now = plan_shape(capture->config, &capture->plan, capture->workers);
+	/* Of the device, which is looked at later */
+	now.link_type = plan_link_type_like(capture->config, saved->shape.link_type);
 	if (memcmp(&now, &saved->shape, sizeof(now)) != 0) {
 		if (earlier_make(capture, &saved->shape))
 			return "no memory";
 		capture->workers = saved->shape.workers;
 	}
-	if (!capture_link_type_known(capture->config, saved->shape.link_type))
+	if (!plan_link_type_known(capture->config, saved->shape.link_type))
 		return "its link type is none that is recorded";
 	return NULL;
 }
@@ -317,7 +291,8 @@ static const char *device_problem(const struct capture *capture, struct link *li
 	    (links_by_name(capture->links, capture->config->interface, &named) &&
 	     named.id != link->id))
 		return "its interface went while there was no daemon";
-	if (capture_link_type(capture->config, link, &type, &ignored) || type != capture->link_type)
+	if (capture_link_type(capture->config, link, &type, &ignored) ||
+	    type != capture->plan.link_type)
 		return "its interface's link type changed while there was no daemon";
 	return NULL;
 }
@@ -419,16 +394,16 @@ static void resume_rest(struct capture *capture)
 /* Its rings are those of an earlier configuration. */
 static void resume_changed(struct capture *capture)
 {
-	struct capture now = { .config = capture->wanted };
+	const struct config_capture *wanted = capture->wanted;
+	const struct checkpoint *saved = capture->saved;
+	struct checkpoint_shape shape;
+	struct plan now;
 	char keys[96], why[REASON_BYTES];
 
-	now.workers = workers_of(now.config, capture->saved);
-	now.link_type = capture_any(now.config) && IS_COOKED(capture->link_type)
-				? (uint32_t)now.config->cooked
-				: capture->link_type;
-	now.snaplen = capture_snaplen(now.config);
-	capture_ring(now.config, &now.ring, NULL);
-	earlier_differences(&now, &capture->saved->shape, keys, sizeof(keys));
+	plan_make(wanted, &now, NULL);
+	now.link_type = plan_link_type_like(wanted, capture->plan.link_type);
+	shape = plan_shape(wanted, &now, workers_of(wanted, saved));
+	plan_differences(&shape, &saved->shape, keys, sizeof(keys));
 	snprintf(why, sizeof(why), "its configuration has changed (%s)", keys);
 	capture_leave(capture, false, why);
 }
@@ -441,17 +416,17 @@ void resume_start(struct capture *capture)
 	bool whole = rings_whole(capture), ours = !capture->earlier && !capture->former;
 	const char *problem = NULL;
 
-	capture->link_type = saved->shape.link_type;
+	capture->plan.link_type = saved->shape.link_type;
 	capture->group = saved->group;
 	capture->group_known = true;
 	capture->since_real_ns = saved->since_ns;
 	capture->gap.since_ns = 0;
 	capture->state = CAPTURE_RUNNING;
 	capture->link_up = true;
-	if (whole && ours && !capture_any(capture->config))
+	if (whole && ours && !plan_any(capture->config))
 		problem = device_problem(capture, &link);
 	if (whole && ours && !problem)
-		capture_bind(capture, capture_any(capture->config) ? NULL : &link);
+		capture_bind(capture, plan_any(capture->config) ? NULL : &link);
 	capture_tell(capture);
 	rings_go_on(capture);
 	capture_log(capture, LOG_NOTICE, "%s the rings of a daemon that was last there at %s",

@@ -4,9 +4,6 @@
 
 #include "capture.h"
 
-/* What a capture's rings are like, as it is configured; link type and group as it is now. */
-struct checkpoint_shape resume_shape(const struct capture *capture);
-
 /* Looks at what was left of the capture. True: it can be gone on with, capture->saved is set, and
  * resume_ledger() and resume_start() do the rest. False: nothing was left, or nothing of use, which
  * is closed, what it cost logged. */

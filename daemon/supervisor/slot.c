@@ -287,31 +287,13 @@ static const struct process_events process_events = { CHANNEL_WORKER, on_message
 static void worker_describe(const struct slot *slot, struct message_worker *m)
 {
 	const struct capture *c = slot->capture;
-	const struct config_capture *k = c->config;
 
-	*m = (struct message_worker){
-		.worker = slot->index,
-		.block_bytes = c->ring.block_bytes,
-		.blocks = c->ring.blocks,
-		.block_timeout_ms = c->ring.block_timeout_ms,
-		.snaplen = c->snaplen,
-		.output = (uint32_t)k->output,
-		.link_type = c->link_type,
-		.promiscuous = (uint32_t)k->promiscuous,
-		.vlan_keep = (uint32_t)k->vlan_keep,
-		.resume = slot->ring_fd >= 0,
-		.cpu = config_cpu(k, c->workers, slot->index),
-		.layout = (uint32_t)k->layout,
-		.ifindex = (uint32_t)c->ifindex,
-		.write_delay_ns = (uint64_t)k->write_delay,
-		.file_bytes = limits_file_bytes((uint64_t)k->file_size),
-		.file_duration_ns = (uint64_t)k->file_duration,
-		.generation = slot->generation,
-		.quarantine = slot->quarantine,
-		.timeout_ns = (uint64_t)k->worker_timeout,
-	};
-	memcpy(m->capture, k->name, sizeof(m->capture));
-	memcpy(m->interface, k->interface, sizeof(m->interface));
+	plan_worker(c->config, &c->plan, c->workers, slot->index, m);
+	m->resume = slot->ring_fd >= 0;
+	m->ifindex = (uint32_t)c->ifindex;
+	m->file_bytes = limits_file_bytes(m->file_bytes);
+	m->generation = slot->generation;
+	m->quarantine = slot->quarantine;
 }
 
 int slot_spawn(struct slot *slot)

@@ -162,7 +162,7 @@ static const char *problem_of(const struct slot *slot, bool taken)
 {
 	const struct ledger_bounds bounds = {
 		.generation = slot->generation,
-		.blocks = slot->capture->ring.blocks,
+		.blocks = slot->capture->plan.ring.blocks,
 		.serial_least = slot->current ? slot->current->serial : 0,
 		.serial_most = slot->spare ? slot->spare->serial : UINT64_MAX,
 		.taken = taken,

@@ -119,12 +119,13 @@ void view_capture(const struct supervisor *supervisor, unsigned capture, struct 
 		.fanout_id = c->group.id,
 		.workers = c->workers,
 		.since_ns = c->since_real_ns,
-		.ring_bytes = (uint64_t)c->ring.block_bytes * c->ring.blocks,
-		.ring_blocks = c->ring.blocks,
+		.ring_bytes = (uint64_t)c->plan.ring.block_bytes * c->plan.ring.blocks,
+		.ring_blocks = c->plan.ring.blocks,
 		.disk_available = c->available,
 	};
 	for (unsigned i = 0; i < VIEW_FLAGS_MAX; i++)
-		if (flags[i].name && capture_fanout_flags(c) & flags[i].flag)
+		if (flags[i].name &&
+		    plan_fanout_flags(c->config, c->link_id != 0, c->hardware) & flags[i].flag)
 			view->fanout_flags[n++] = flags[i].name;
 	if (c->state == CAPTURE_RUNNING)
 		view->reason = lack_reason(c);

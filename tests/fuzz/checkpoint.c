@@ -148,9 +148,9 @@ static void gone_on_with(struct capture *capture, int ring_fd)
 	struct ledger_totals t;
 
 	if (!l || !s || !s->since_ns || !memchr(s->gap_why, '\0', sizeof(s->gap_why)) ||
-	    !earlier_valid(&s->shape) || !checkpoint_valid(s) || capture->workers != 1 ||
+	    !plan_shape_valid(&s->shape) || !checkpoint_valid(s) || capture->workers != 1 ||
 	    strcmp(s->shape.interface, capture->config->interface) != 0 || s->shape.workers != 1 ||
-	    s->shape.blocks != capture->ring.blocks ||
+	    s->shape.blocks != capture->plan.ring.blocks ||
 	    (s->shape.link_type != 1 && s->shape.link_type != 101 && s->shape.link_type != 276))
 		abort();
 	t = ledger_totals(l);
@@ -192,13 +192,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		abort();
 	capture.store = store;
 	config.output = in.options & COUNT_ONLY ? OUTPUT_NONE : OUTPUT_PCAPNG;
-	capture.ring = (struct afcap_geometry){ .version = AFCAP_TPACKET_V3,
-						.block_bytes = 4096,
-						.blocks = 8,
-						.block_timeout_ms = 64 };
-	capture.snaplen = 2000;
-	capture.link_type = 1;
-	shape = resume_shape(&capture);
+	capture.plan.ring = (struct afcap_geometry){ .version = AFCAP_TPACKET_V3,
+						     .block_bytes = 4096,
+						     .blocks = 8,
+						     .block_timeout_ms = 64 };
+	capture.plan.snaplen = 2000;
+	capture.plan.link_type = 1;
+	shape = plan_shape(&config, &capture.plan, 1);
 	name_check(&in, store);
 	fdstore_inherit(store, "capture.a.1", checkpoint_make(&in, &shape));
 	if (in.options & LEDGER_THERE)

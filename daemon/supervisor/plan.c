@@ -1,0 +1,207 @@
+/* Configuration in, numbers out. */
+#include "plan.h"
+#include "filter.h"
+
+#include "../base/linktype.h"
+
+#include <errno.h>
+#include <net/if_arp.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SNAPLEN_SPARE                                                                              \
+	160 /* in a block, beside a packet: descriptor, slot header, address, alignment */
+
+bool plan_any(const struct config_capture *config)
+{
+	return strcmp(config->interface, INTERFACE_ANY) == 0;
+}
+
+const char *plan_filter_for(const struct config_capture *config, const char *device)
+{
+	if (!plan_any(config))
+		return device;
+	return config->cooked == LINKTYPE_LINUX_SLL ? FILTER_ANY_SLL : INTERFACE_ANY;
+}
+
+static uint32_t snaplen_of(const struct config_capture *config)
+{
+	int64_t most = config->block_size - SNAPLEN_SPARE;
+
+	if (plan_any(config) && most > PACKET_BYTES_MAX - COOKED_HEAD_BYTES)
+		most = PACKET_BYTES_MAX - COOKED_HEAD_BYTES;
+	return (uint32_t)(config->snaplen < most ? config->snaplen : most);
+}
+
+int plan_make(const struct config_capture *config, struct plan *plan, struct afcap_error *error)
+{
+	plan->snaplen = snaplen_of(config);
+	plan->ring = (struct afcap_geometry){ .version = AFCAP_TPACKET_V3,
+					      .block_bytes = (uint32_t)config->block_size,
+					      .block_timeout_ms =
+						      (uint32_t)(config->block_timeout / 1000000) };
+	return afcap_geometry_solve(&plan->ring, (uint64_t)config->ring_size, plan->snaplen, error);
+}
+
+int plan_link_type(const struct config_capture *config, uint32_t hardware, uint32_t *link_type)
+{
+	if (plan_any(config)) {
+		*link_type = (uint32_t)config->cooked;
+		return 0;
+	}
+	switch (hardware) {
+	case ARPHRD_ETHER:
+	case ARPHRD_LOOPBACK:
+		*link_type = LINKTYPE_ETHERNET;
+		return 0;
+	case ARPHRD_NONE:
+	case ARPHRD_RAWIP:
+		*link_type = LINKTYPE_RAW;
+		return 0;
+	default:
+		return -EPFNOSUPPORT;
+	}
+}
+
+bool plan_link_type_known(const struct config_capture *config, uint32_t link_type)
+{
+	return plan_any(config) ? IS_COOKED(link_type)
+				: link_type == LINKTYPE_ETHERNET || link_type == LINKTYPE_RAW;
+}
+
+uint32_t plan_link_type_like(const struct config_capture *config, uint32_t link_type)
+{
+	return plan_any(config) && IS_COOKED(link_type) ? (uint32_t)config->cooked : link_type;
+}
+
+uint32_t plan_fanout_flags(const struct config_capture *config, bool bound, uint32_t hardware)
+{
+	if (!config->fanout_flags_auto || !bound)
+		return config->fanout_flags;
+	return hardware == ARPHRD_LOOPBACK
+		       ? config->fanout_flags | AFCAP_FANOUT_FLAG_IGNORE_OUTGOING
+		       : config->fanout_flags & ~(uint32_t)AFCAP_FANOUT_FLAG_IGNORE_OUTGOING;
+}
+
+void plan_worker(const struct config_capture *config, const struct plan *plan, unsigned workers,
+		 unsigned index, struct message_worker *worker)
+{
+	*worker = (struct message_worker){
+		.worker = index,
+		.block_bytes = plan->ring.block_bytes,
+		.blocks = plan->ring.blocks,
+		.block_timeout_ms = plan->ring.block_timeout_ms,
+		.snaplen = plan->snaplen,
+		.output = (uint32_t)config->output,
+		.link_type = plan->link_type,
+		.promiscuous = (uint32_t)config->promiscuous,
+		.vlan_keep = (uint32_t)config->vlan_keep,
+		.cpu = config_cpu(config, workers, index),
+		.layout = (uint32_t)config->layout,
+		.write_delay_ns = (uint64_t)config->write_delay,
+		.file_bytes = (uint64_t)config->file_size,
+		.file_duration_ns = (uint64_t)config->file_duration,
+		.timeout_ns = (uint64_t)config->worker_timeout,
+	};
+	memcpy(worker->capture, config->name, sizeof(worker->capture));
+	memcpy(worker->interface, config->interface, sizeof(worker->interface));
+}
+
+struct checkpoint_shape plan_shape(const struct config_capture *config, const struct plan *plan,
+				   unsigned workers)
+{
+	struct checkpoint_shape shape;
+
+	memset(&shape, 0, sizeof(shape)); /* it is compared as bytes */
+	shape.workers = workers;
+	shape.block_bytes = plan->ring.block_bytes;
+	shape.blocks = plan->ring.blocks;
+	shape.block_timeout_ms = plan->ring.block_timeout_ms;
+	shape.snaplen = plan->snaplen;
+	shape.link_type = plan->link_type;
+	shape.output = (uint32_t)config->output;
+	shape.vlan_keep = (uint32_t)config->vlan_keep;
+	shape.promiscuous = (uint32_t)config->promiscuous;
+	shape.fanout_mode = (uint32_t)config->fanout;
+	shape.fanout_flags = config->fanout_flags;
+	shape.fanout_id = (int32_t)config->fanout_id;
+	snprintf(shape.interface, sizeof(shape.interface), "%s", config->interface);
+	snprintf(shape.directory, sizeof(shape.directory), "%s", config->directory);
+	return shape;
+}
+
+/* What is compared, and the key that a user knows it by. */
+static const struct {
+	size_t offset, bytes;
+	const char *key;
+} fields[] = {
+#define FIELD(name, key)                                                                           \
+	{                                                                                          \
+		offsetof(struct checkpoint_shape, name),                                           \
+			sizeof(((struct checkpoint_shape *)0)->name), key                          \
+	}
+	FIELD(workers, "workers"),     FIELD(block_bytes, "block_size"),
+	FIELD(blocks, "ring_size"),    FIELD(block_timeout_ms, "block_timeout"),
+	FIELD(snaplen, "snaplen"),     FIELD(output, "output"),
+	FIELD(vlan_keep, "vlan"),      FIELD(promiscuous, "promiscuous"),
+	FIELD(fanout_mode, "fanout"),  FIELD(fanout_flags, "fanout_flags"),
+	FIELD(fanout_id, "fanout_id"), FIELD(interface, "interface"),
+	FIELD(directory, "directory"), FIELD(link_type, "cooked"),
+#undef FIELD
+};
+
+void plan_differences(const struct checkpoint_shape *now, const struct checkpoint_shape *then,
+		      char *text, size_t size)
+{
+	size_t n = 0;
+
+	*text = '\0';
+	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields) && n < size; i++)
+		if (memcmp((const char *)now + fields[i].offset,
+			   (const char *)then + fields[i].offset, fields[i].bytes) != 0)
+			n += (size_t)snprintf(text + n, size - n, "%s%s", n ? ", " : "",
+					      fields[i].key);
+}
+
+struct plan plan_of_shape(const struct checkpoint_shape *shape)
+{
+	return (struct plan){ .ring = { .version = AFCAP_TPACKET_V3,
+					.block_bytes = shape->block_bytes,
+					.blocks = shape->blocks,
+					.block_timeout_ms = shape->block_timeout_ms },
+			      .snaplen = shape->snaplen,
+			      .link_type = shape->link_type };
+}
+
+bool plan_shape_valid(const struct checkpoint_shape *shape)
+{
+	struct afcap_geometry ring = plan_of_shape(shape).ring;
+
+	return shape->workers >= 1 && shape->workers <= WORKERS_MAX &&
+	       afcap_geometry_check(&ring, NULL) == 0 && shape->snaplen < shape->block_bytes &&
+	       shape->output <= OUTPUT_NONE && *shape->interface &&
+	       memchr(shape->interface, '\0', sizeof(shape->interface)) &&
+	       memchr(shape->directory, '\0', sizeof(shape->directory)) &&
+	       (shape->output == OUTPUT_NONE || *shape->directory == '/');
+}
+
+void plan_configure(struct config_capture *config, const struct checkpoint_shape *shape)
+{
+	config->workers = shape->workers;
+	config->block_size = shape->block_bytes;
+	config->ring_size = (int64_t)shape->block_bytes * shape->blocks;
+	config->block_timeout = (int64_t)shape->block_timeout_ms * 1000000;
+	config->snaplen = shape->snaplen;
+	config->output = (int)shape->output;
+	config->vlan_keep = (int)shape->vlan_keep;
+	config->promiscuous = (int)shape->promiscuous;
+	config->fanout = (int)shape->fanout_mode;
+	config->fanout_flags = shape->fanout_flags;
+	config->fanout_id = shape->fanout_id;
+	if (IS_COOKED(shape->link_type))
+		config->cooked = (int)shape->link_type;
+	memcpy(config->interface, shape->interface, sizeof(config->interface));
+	memcpy(config->directory, shape->directory, sizeof(config->directory));
+	/* Today's limits may be meant for another directory. */
+	config->disk_budget = config->max_age = config->disk_reserve = 0;
+}

@@ -1,0 +1,74 @@
+/* What a configuration means for its rings, workers and files: sizes, link type, flags, and what of
+ * it a ring cannot change any more. Pure: numbers and texts alone, no capture, no device, no
+ * process.
+ *
+ * The rules: a block of PACKET_RX_RING holds whole packets behind its descriptor (struct
+ * tpacket_block_desc, tpacket3_hdr and sockaddr_ll of linux/if_packet.h); ARPHRD_* of
+ * linux/if_arp.h and LINKTYPE_* of www.tcpdump.org/linktypes.html for what stands in front of a
+ * packet; PACKET_FANOUT_FLAG_IGNORE_OUTGOING of linux/if_packet.h. */
+#ifndef PLAN_H
+#define PLAN_H
+
+#include "checkpoint.h"
+
+#include "../base/config.h"
+#include "../../lib/afcap.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct plan {
+	struct afcap_geometry ring; /* of each worker */
+	uint32_t snaplen;   /* what the filter lets through of a packet: none fills a block */
+	uint32_t link_type; /* LINKTYPE_*, once a device is known */
+};
+
+/* Ring and snaplen; the link type stays as it is. Returns 0, or -EINVAL with *error, which may be
+ * NULL. */
+int plan_make(const struct config_capture *config, struct plan *plan, struct afcap_error *error);
+
+/* Whether all interfaces are recorded at once, as cooked packets. */
+bool plan_any(const struct config_capture *config);
+
+/* What its filter is compiled for (filter.h): the device, or cooked packets. Borrowed. */
+const char *plan_filter_for(const struct config_capture *config, const char *device);
+
+/* LINKTYPE_* of the packets of a device of this hardware type (ARPHRD_*): of those whose frames are
+ * in the ring as a file has them. With all interfaces `hardware` is not looked at. Returns 0, or
+ * -EPFNOSUPPORT: such a device cannot be recorded alone. */
+int plan_link_type(const struct config_capture *config, uint32_t hardware, uint32_t *link_type);
+
+/* Whether rings may have this link type, as a record says. */
+bool plan_link_type_known(const struct config_capture *config, uint32_t link_type);
+
+/* What it would be now where rings have `link_type`: which cooked one is configured. */
+uint32_t plan_link_type_like(const struct config_capture *config, uint32_t link_type);
+
+/* The fanout flags as configured, or as the kind of the device decides, whose name may be any;
+ * `bound`: it is known. */
+uint32_t plan_fanout_flags(const struct config_capture *config, bool bound, uint32_t hardware);
+
+/* Fills in what of a worker's description the configuration decides; the rest is zero. `workers`:
+ * how many there are, which says what CPU worker number `index` is for. */
+void plan_worker(const struct config_capture *config, const struct plan *plan, unsigned workers,
+		 unsigned index, struct message_worker *worker);
+
+/* ---- what must stay the same for a ring to be continued with ---- */
+
+struct checkpoint_shape plan_shape(const struct config_capture *config, const struct plan *plan,
+				   unsigned workers);
+
+/* Fills in the keys that are different, for "its configuration has changed (...)"; "": none is. */
+void plan_differences(const struct checkpoint_shape *now, const struct checkpoint_shape *then,
+		      char *text, size_t size);
+
+/* Whether a record can be believed so far that a plan and a configuration are made of it. */
+bool plan_shape_valid(const struct checkpoint_shape *shape);
+
+/* The plan and the configuration that have this shape; it is valid. What the record does not have
+ * stays in the configuration, but for the archive's limits: nothing is removed for room. */
+struct plan plan_of_shape(const struct checkpoint_shape *shape);
+void plan_configure(struct config_capture *config, const struct checkpoint_shape *shape);
+
+#endif

@@ -1,0 +1,290 @@
+/* daemon/supervisor/plan.c: what a configuration means for rings and workers, and what of it cannot
+ * change under a ring. */
+#include "suites.h"
+
+#include "../../daemon/base/linktype.h"
+#include "../../daemon/supervisor/filter.h"
+#include "../../daemon/supervisor/plan.h"
+
+#include <errno.h>
+#include <net/if_arp.h>
+#include <string.h>
+
+static struct config config;
+static struct config_capture *c;
+static struct plan plan;
+
+/* "KEY=VALUE KEY=VALUE ..." on top of the defaults, interface eth0, two workers. */
+static void configure(const char *settings)
+{
+	struct config_error error;
+	char copy[256], *next;
+
+	config_init(&config);
+	c = config_add(&config, "a", 1, "test", &error);
+	ck_assert_int_eq(config_override(&config, "a.interface=eth0", &error), 0);
+	ck_assert_int_eq(config_override(&config, "a.workers=2", &error), 0);
+	snprintf(copy, sizeof(copy), "%s", settings);
+	for (char *one = strtok_r(copy, " ", &next); one; one = strtok_r(NULL, " ", &next))
+		ck_assert_msg(config_override(&config, one, &error) == 0, "%s", error.text);
+	ck_assert_msg(config_finish(&config, &error) == 0, "%s", error.text);
+	memset(&plan, 0, sizeof(plan));
+	ck_assert_int_eq(plan_make(c, &plan, NULL), 0);
+}
+
+static const struct {
+	const char *settings;
+	uint32_t snaplen;
+} snaplens[] = {
+	{ "snaplen=100", 100 },
+	{ "block_size=64K", 65536 - 160 },
+	{ "block_size=1M", 262144 },
+	{ "interface=any block_size=1M", 262144 - 20 }, /* a cooked header is before it */
+	{ "interface=any block_size=64K", 65536 - 160 },
+	{ "interface=any snaplen=100", 100 },
+};
+
+START_TEST(no_packet_fills_a_block_to_its_last_byte)
+{
+	configure(snaplens[_i].settings);
+	ck_assert_uint_eq(plan.snaplen, snaplens[_i].snaplen);
+}
+END_TEST
+
+START_TEST(a_ring_has_the_blocks_that_its_size_has)
+{
+	struct afcap_error error;
+
+	configure("ring_size=8M block_size=256K block_timeout=20ms");
+	ck_assert_uint_eq(plan.ring.block_bytes, 262144);
+	ck_assert_uint_eq(plan.ring.blocks, 32);
+	ck_assert_uint_eq(plan.ring.block_timeout_ms, 20);
+	ck_assert_int_eq(afcap_geometry_check(&plan.ring, NULL), 0);
+	plan.link_type = 7;
+	c->ring_size = 1000;
+	ck_assert_int_eq(plan_make(c, &plan, &error), -EINVAL);
+	ck_assert_uint_gt(strlen(error.text), 0);
+	ck_assert_uint_eq(plan.link_type, 7);
+}
+END_TEST
+
+static const struct {
+	uint32_t hardware, link_type; /* 0: refused */
+} devices[] = {
+	{ ARPHRD_ETHER, LINKTYPE_ETHERNET },
+	{ ARPHRD_LOOPBACK, LINKTYPE_ETHERNET },
+	{ ARPHRD_NONE, LINKTYPE_RAW },
+	{ ARPHRD_RAWIP, LINKTYPE_RAW },
+	{ ARPHRD_CAN, 0 },
+	{ ARPHRD_IEEE80211_RADIOTAP, 0 },
+};
+
+START_TEST(a_device_has_the_link_type_of_its_hardware)
+{
+	uint32_t type = 0;
+
+	configure("");
+	ck_assert_int_eq(plan_link_type(c, devices[_i].hardware, &type),
+			 devices[_i].link_type ? 0 : -EPFNOSUPPORT);
+	ck_assert_uint_eq(type, devices[_i].link_type);
+	ck_assert(!type || plan_link_type_known(c, type));
+	ck_assert_uint_eq(plan_link_type_like(c, type), type);
+	configure("interface=any cooked=sll");
+	ck_assert_int_eq(plan_link_type(c, devices[_i].hardware, &type), 0);
+	ck_assert_uint_eq(type, LINKTYPE_LINUX_SLL);
+}
+END_TEST
+
+/* Rings of all interfaces have either of two, which a restart may change; of one, never these. */
+START_TEST(cooked_packets_are_of_all_interfaces)
+{
+	configure("interface=any");
+	ck_assert(plan_any(c));
+	ck_assert(plan_link_type_known(c, LINKTYPE_LINUX_SLL));
+	ck_assert(!plan_link_type_known(c, LINKTYPE_ETHERNET));
+	ck_assert_uint_eq(plan_link_type_like(c, LINKTYPE_LINUX_SLL), LINKTYPE_LINUX_SLL2);
+	ck_assert_uint_eq(plan_link_type_like(c, LINKTYPE_RAW), LINKTYPE_RAW);
+	ck_assert_str_eq(plan_filter_for(c, "eth0"), INTERFACE_ANY);
+	configure("interface=any cooked=sll");
+	ck_assert_str_eq(plan_filter_for(c, "eth0"), FILTER_ANY_SLL);
+	configure("");
+	ck_assert(!plan_any(c));
+	ck_assert(!plan_link_type_known(c, LINKTYPE_LINUX_SLL2));
+	ck_assert_uint_eq(plan_link_type_like(c, LINKTYPE_LINUX_SLL), LINKTYPE_LINUX_SLL);
+	ck_assert_str_eq(plan_filter_for(c, "eth1"), "eth1");
+}
+END_TEST
+
+/* The loopback has each packet twice: without those that go out once. */
+START_TEST(fanout_flags_are_the_configured_ones_or_the_devices)
+{
+	const uint32_t ignore = AFCAP_FANOUT_FLAG_IGNORE_OUTGOING;
+
+	configure("fanout_flags=auto");
+	ck_assert(plan_fanout_flags(c, true, ARPHRD_LOOPBACK) & ignore);
+	ck_assert(!(plan_fanout_flags(c, true, ARPHRD_ETHER) & ignore));
+	ck_assert_uint_eq(plan_fanout_flags(c, false, ARPHRD_LOOPBACK), c->fanout_flags);
+	configure("fanout_flags=defrag");
+	ck_assert_uint_eq(plan_fanout_flags(c, true, ARPHRD_LOOPBACK), AFCAP_FANOUT_FLAG_DEFRAG);
+}
+END_TEST
+
+START_TEST(a_worker_gets_what_is_configured)
+{
+	struct message_worker w;
+
+	configure("block_size=256K file_size=4M file_duration=60s write_delay=2s worker_timeout=5s "
+		  "promiscuous=no vlan=strip cpus=3,5 layout=compact");
+	plan.link_type = LINKTYPE_RAW;
+	plan_worker(c, &plan, 2, 1, &w);
+	ck_assert_str_eq(w.capture, "a");
+	ck_assert_str_eq(w.interface, "eth0");
+	ck_assert_uint_eq(w.worker, 1);
+	ck_assert_int_eq(w.cpu, 5);
+	ck_assert_uint_eq(w.block_bytes, plan.ring.block_bytes);
+	ck_assert_uint_eq(w.blocks, plan.ring.blocks);
+	ck_assert_uint_eq(w.block_timeout_ms, plan.ring.block_timeout_ms);
+	ck_assert_uint_eq(w.snaplen, plan.snaplen);
+	ck_assert_uint_eq(w.link_type, LINKTYPE_RAW);
+	ck_assert_uint_eq(w.output, OUTPUT_PCAPNG);
+	ck_assert_uint_eq(w.layout, LAYOUT_COMPACT);
+	ck_assert_uint_eq(w.file_bytes, 4 << 20);
+	ck_assert_uint_eq(w.file_duration_ns, UINT64_C(60000000000));
+	ck_assert_uint_eq(w.write_delay_ns, UINT64_C(2000000000));
+	ck_assert_uint_eq(w.timeout_ns, UINT64_C(5000000000));
+	ck_assert_uint_eq(w.promiscuous + w.vlan_keep, 0);
+	ck_assert_uint_eq(w.resume + w.ifindex + w.generation + w.quarantine, 0);
+}
+END_TEST
+
+static struct checkpoint_shape shape_of(const char *settings)
+{
+	configure(settings);
+	plan.link_type =
+		plan_link_type_like(c, plan_any(c) ? LINKTYPE_LINUX_SLL2 : LINKTYPE_ETHERNET);
+	return plan_shape(c, &plan, (unsigned)c->workers);
+}
+
+/* What a ring cannot become by another configuration, by the keys that a user knows; and what it
+ * can. */
+static const struct {
+	const char *before, *after, *keys;
+} changes[] = {
+	{ "", "", "" },
+	{ "", "workers=3", "workers" },
+	{ "", "ring_size=32M", "ring_size" },
+	{ "", "block_size=2M", "block_size, ring_size" },
+	{ "", "block_size=2M ring_size=128M", "block_size" },
+	{ "", "block_timeout=10ms", "block_timeout" },
+	{ "", "snaplen=128", "snaplen" },
+	{ "", "output=none", "output" },
+	{ "", "vlan=strip", "vlan" },
+	{ "", "promiscuous=no", "promiscuous" },
+	{ "", "fanout=cpu", "fanout" },
+	{ "", "fanout_flags=defrag", "fanout_flags" },
+	{ "", "fanout_id=7", "fanout_id" },
+	{ "", "interface=eth1", "interface" },
+	{ "", "directory=/x", "directory" },
+	{ "", "workers=3 interface=eth1", "workers, interface" },
+	{ "interface=any", "interface=any cooked=sll", "cooked" },
+	{ "", "cooked=sll", "" },
+	{ "", "filter=udp", "" },
+	{ "", "file_size=2G file_duration=60s file_mode=0600 file_group=wheel", "" },
+	{ "", "disk_budget=8G max_age=7d disk_reserve=1G sync=none", "" },
+	{ "", "write_delay=2s worker_timeout=9s drain_timeout=9s cpus=0,1", "" },
+	{ "", "layout=compact direct=no on_missing=wait", "" },
+};
+
+START_TEST(what_a_ring_cannot_become_is_told_by_its_keys)
+{
+	struct checkpoint_shape before = shape_of(changes[_i].before),
+				after = shape_of(changes[_i].after);
+	char keys[96];
+
+	plan_differences(&after, &before, keys, sizeof(keys));
+	ck_assert_str_eq(keys, changes[_i].keys);
+	ck_assert_int_eq(memcmp(&before, &after, sizeof(before)) == 0, !*keys);
+}
+END_TEST
+
+START_TEST(keys_are_cut_where_there_is_no_more_space)
+{
+	struct checkpoint_shape before = shape_of(""),
+				after = shape_of("workers=3 interface=eth1 directory=/x");
+	char keys[12];
+
+	plan_differences(&after, &before, keys, sizeof(keys));
+	ck_assert_str_eq(keys, "workers, in");
+}
+END_TEST
+
+/* From any of those: what is made of a record's shape has that shape again. */
+START_TEST(a_configuration_made_of_a_shape_has_that_shape)
+{
+	struct checkpoint_shape shape = shape_of(changes[_i].after), again;
+	struct plan then = plan_of_shape(&shape);
+
+	ck_assert(plan_shape_valid(&shape));
+	ck_assert_uint_eq(then.link_type, plan.link_type);
+	ck_assert_mem_eq(&then.ring, &plan.ring, sizeof(then.ring));
+	configure("disk_budget=8G max_age=7d");
+	plan_configure(c, &shape);
+	ck_assert_int_eq(plan_make(c, &plan, NULL), 0);
+	plan.link_type = plan_link_type_like(c, shape.link_type);
+	again = plan_shape(c, &plan, (unsigned)c->workers);
+	ck_assert_mem_eq(&again, &shape, sizeof(shape));
+	ck_assert_int_eq(c->disk_budget + c->max_age + c->disk_reserve, 0);
+}
+END_TEST
+
+/* A record is another process's word. */
+START_TEST(a_shape_that_cannot_be_is_seen)
+{
+	const struct checkpoint_shape good = shape_of("");
+	struct checkpoint_shape bad = good;
+
+	ck_assert(plan_shape_valid(&bad));
+#define BAD(change)                                                                                \
+	do {                                                                                       \
+		bad = good;                                                                        \
+		change;                                                                            \
+		ck_assert_msg(!plan_shape_valid(&bad), "%s", #change);                             \
+	} while (0)
+	BAD(bad.workers = 0);
+	BAD(bad.workers = WORKERS_MAX + 1);
+	BAD(bad.blocks = 0);
+	BAD(bad.block_bytes = 12345);
+	BAD(bad.block_timeout_ms = 70000);
+	BAD(bad.snaplen = bad.block_bytes);
+	BAD(bad.output = OUTPUT_NONE + 1);
+	BAD(bad.interface[0] = '\0');
+	BAD(memset(bad.interface, 'x', sizeof(bad.interface)));
+	BAD(memset(bad.directory, '/', sizeof(bad.directory)));
+	BAD(strcpy(bad.directory, "relative"));
+#undef BAD
+	strcpy(bad.directory, "");
+	bad.output = OUTPUT_NONE;
+	ck_assert(plan_shape_valid(&bad));
+}
+END_TEST
+
+#define ROWS(table) ((int)(sizeof(table) / sizeof(*(table))))
+
+Suite *suite_plan(void)
+{
+	Suite *s = suite_create("plan");
+	TCase *t = tcase_create("plan");
+
+	tcase_add_loop_test(t, no_packet_fills_a_block_to_its_last_byte, 0, ROWS(snaplens));
+	tcase_add_test(t, a_ring_has_the_blocks_that_its_size_has);
+	tcase_add_loop_test(t, a_device_has_the_link_type_of_its_hardware, 0, ROWS(devices));
+	tcase_add_test(t, cooked_packets_are_of_all_interfaces);
+	tcase_add_test(t, fanout_flags_are_the_configured_ones_or_the_devices);
+	tcase_add_test(t, a_worker_gets_what_is_configured);
+	tcase_add_loop_test(t, what_a_ring_cannot_become_is_told_by_its_keys, 0, ROWS(changes));
+	tcase_add_test(t, keys_are_cut_where_there_is_no_more_space);
+	tcase_add_loop_test(t, a_configuration_made_of_a_shape_has_that_shape, 0, ROWS(changes));
+	tcase_add_test(t, a_shape_that_cannot_be_is_seen);
+	suite_add_tcase(s, t);
+	return s;
+}
