@@ -301,47 +301,45 @@ bool capture_reaped(struct capture *capture, pid_t pid, int status)
 	return false;
 }
 
-typedef void counters_get_fn(const struct slot *slot, struct counters *counters);
-
-static bool worker_counters(const struct capture *capture, unsigned worker, counters_get_fn *get,
+static bool worker_counters(const struct capture *capture, unsigned worker, bool exact,
 			    struct counters *counters)
 {
-	struct slot ended;
+	struct tally ended;
 
 	if (worker < capture->workers) {
-		get(&capture->slots[worker], counters);
+		tally_counters(&capture->slots[worker].tally, exact, counters);
 		return true;
 	}
 	if (worker >= WORKERS_MAX || !capture->saved || !capture->saved->slots[worker].had)
 		return false;
-	ended = (struct slot){ .saved = &capture->saved->slots[worker],
-			       .reported = capture->saved->slots[worker].ended };
-	get(&ended, counters);
+	ended = (struct tally){ .saved = &capture->saved->slots[worker],
+				.reported = capture->saved->slots[worker].ended };
+	tally_counters(&ended, exact, counters);
 	return true;
 }
 
 bool capture_worker(const struct capture *capture, unsigned worker, struct counters *counters)
 {
-	return worker_counters(capture, worker, slot_account, counters);
+	return worker_counters(capture, worker, true, counters);
 }
 
-static void sum_over(const struct capture *capture, counters_get_fn *get, struct counters *sum)
+static void sum_over(const struct capture *capture, bool exact, struct counters *sum)
 {
 	struct counters one;
 
 	*sum = (struct counters){ 0 };
-	for (unsigned i = 0; worker_counters(capture, i, get, &one); i++)
+	for (unsigned i = 0; worker_counters(capture, i, exact, &one); i++)
 		counters_add(sum, &one);
 }
 
 void capture_counters(const struct capture *capture, struct counters *sum)
 {
-	sum_over(capture, slot_counters, sum);
+	sum_over(capture, false, sum);
 }
 
 void capture_account(const struct capture *capture, struct counters *sum)
 {
-	sum_over(capture, slot_account, sum);
+	sum_over(capture, true, sum);
 }
 
 void capture_free(struct capture *capture)

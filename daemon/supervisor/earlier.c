@@ -54,7 +54,7 @@ static int slots_resize(struct capture *capture, unsigned workers)
 			capture->workers = i + 1;
 	}
 	for (unsigned i = workers; i < before; i++) {
-		slot_sum(&capture->slots[i], &saved->slots[i].ended);
+		tally_sum(&capture->slots[i].tally, &saved->slots[i].ended);
 		saved->slots[i].had = 1;
 	}
 	__atomic_store_n(&saved->shape.workers,

@@ -12,60 +12,6 @@
 
 #define SHOWN_NS UINT64_C(60000000000) /* a loss degrades the capture at least so long */
 
-uint64_t lost_packets(const struct ledger_file *record, uint64_t kept)
-{
-	uint64_t begin = record->begin.written, finish = record->finish.written;
-
-	return finish > begin && finish - begin > kept ? finish - begin - kept : 0;
-}
-
-/* `written` without what is lost. A worker's word for both: never below 0. */
-static uint64_t left_of(const struct checkpoint_slot *saved, uint64_t written)
-{
-	return written > saved->packets_lost ? written - saved->packets_lost : 0;
-}
-
-void lost_pay(struct checkpoint_slot *saved, uint64_t written)
-{
-	uint64_t left = left_of(saved, written);
-
-	if (left > saved->written_shown)
-		saved->written_shown = left;
-}
-
-uint64_t lost_bounded(const struct checkpoint_slot *saved, uint64_t written, uint64_t packets)
-{
-	uint64_t left = left_of(saved, written);
-
-	return packets < left ? packets : left;
-}
-
-void lost_bound(struct checkpoint_slot *saved, uint64_t written)
-{
-	if (saved->packets_lost > written)
-		saved->packets_lost = written;
-	if (saved->written_shown > written)
-		saved->written_shown = written;
-}
-
-void lost_count(const struct checkpoint_slot *saved, bool exact, struct counters *c)
-{
-	uint64_t left = left_of(saved, c->written);
-
-	if (!exact && left < saved->written_shown)
-		left = saved->written_shown < c->written ? saved->written_shown : c->written;
-	c->discarded_file_lost = c->written - left;
-	c->written = left;
-	c->files_lost = saved->files_lost;
-}
-
-uint64_t lost_debt(const struct checkpoint_slot *saved, uint64_t written)
-{
-	uint64_t left = left_of(saved, written);
-
-	return saved->written_shown > left ? saved->written_shown - left : 0;
-}
-
 void lost_tick(struct slot *slot)
 {
 	struct output_file *file = slot->current;
@@ -85,7 +31,7 @@ void lost_tick(struct slot *slot)
 
 void lost_seen(struct slot *slot, struct output_file *file, const char *what)
 {
-	uint64_t written = slot->reported.written, begin = slot->record.begin.written;
+	uint64_t written = slot->tally.reported.written, begin = slot->record.begin.written;
 
 	if (file->astray || file->ending)
 		return;
@@ -105,10 +51,8 @@ void lost_seen(struct slot *slot, struct output_file *file, const char *what)
 void lost_ended(struct slot *slot, const struct ledger_file *record, uint64_t kept,
 		const char *what)
 {
-	uint64_t written = slot->before.written + slot->reported.written,
-		 packets = lost_bounded(slot->saved, written, lost_packets(record, kept));
+	uint64_t packets = tally_lose(&slot->tally, record, kept);
 
-	checkpoint_lose(slot->saved, checkpoint_find(slot->saved, record->serial), packets);
 	slot->lost_ns = clock_mono_ns();
 	slot_log(slot, LOG_ERR,
 		 "%s: %" PRIu64 " packets in it are lost, and counted as "
@@ -155,7 +99,7 @@ void lost_reason(struct capture *capture)
 
 		shown |= slot->current && slot->current->astray;
 		shown |= slot->lost_ns && now - slot->lost_ns < SHOWN_NS;
-		shown |= lost_debt(slot->saved, slot->before.written + slot->reported.written) != 0;
+		shown |= tally_debt(&slot->tally) != 0;
 		packets += slot->saved->packets_lost;
 		files += slot->saved->files_lost;
 	}

@@ -1,41 +1,14 @@
 /* Files in use, or ended and not finished yet, that another program removed, moved away, emptied or
- * replaced: what was written to them counts as discarded_file_lost.
- *
- * Readers were shown those packets as written, and no counter falls: the difference is a debt. What
- * is written from then on pays it: `written` stands still, discarded_file_lost rises, until the
- * debt is paid. `received = written + discarded` holds all the time. The account at the end is
- * exact. */
+ * replaced: what was written to them counts as discarded_file_lost. See (T4)
+ * of tally.h. */
 #ifndef LOST_H
 #define LOST_H
 
-#include "checkpoint.h"
+#include "../base/ledger.h"
 
 struct capture;
 struct output_file;
 struct slot;
-
-/* ---- pure ---- */
-
-/* Packets in a file of which `kept` can still be read. */
-uint64_t lost_packets(const struct ledger_file *record, uint64_t kept);
-
-/* Moves saved->written_shown on: `written` is what the workers wrote. */
-void lost_pay(struct checkpoint_slot *saved, uint64_t written);
-
-/* What is lost was written before: no more is lost than `packets`, of what the workers wrote and is
- * not lost yet. */
-uint64_t lost_bounded(const struct checkpoint_slot *saved, uint64_t written, uint64_t packets);
-
-/* The same of a record that a daemon before left. */
-void lost_bound(struct checkpoint_slot *saved, uint64_t written);
-
-/* Takes what is lost out of `written`: all of it (`exact`), or as far as it is paid. */
-void lost_count(const struct checkpoint_slot *saved, bool exact, struct counters *counters);
-
-/* Packets that readers are still shown as written. */
-uint64_t lost_debt(const struct checkpoint_slot *saved, uint64_t written);
-
-/* ---- of slots ---- */
 
 /* Has the file in use looked at, and named where that failed. Twice a second or so. */
 void lost_tick(struct slot *slot);

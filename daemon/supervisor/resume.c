@@ -4,7 +4,6 @@
 #include "earlier.h"
 #include "fdstore.h"
 #include "link.h"
-#include "lost.h"
 #include "slotfiles.h"
 #include "supervisor.h"
 #include "unread.h"
@@ -302,8 +301,7 @@ static void rings_go_on(struct capture *capture)
 	for (unsigned i = 0; i < capture->workers; i++) {
 		checkpoint_recover(capture->slots[i].saved);
 		slot_resume(&capture->slots[i], capture->resume[i].ring_fd);
-		lost_bound(capture->slots[i].saved,
-			   capture->slots[i].before.written + capture->slots[i].reported.written);
+		tally_bound(&capture->slots[i].tally);
 		slotfiles_resume(&capture->slots[i]);
 		if (capture->resume[i].ring_fd < 0)
 			slot_next_ring(&capture->slots[i]);

@@ -47,9 +47,9 @@ int slot_init(struct slot *slot, struct capture *capture, unsigned index, int le
 	*slot = (struct slot){ .capture = capture,
 			       .index = index,
 			       .saved = &capture->saved->slots[index],
-			       .before = capture->saved->slots[index].before,
 			       .ledger_fd = ledger_fd < 0 ? ledger_create() : ledger_fd,
 			       .ring_fd = -1 };
+	tally_init(&slot->tally, slot->saved);
 	process_init(&slot->process, capture->base, &process_events, slot);
 	if (slot->ledger_fd < 0)
 		return slot->ledger_fd;
@@ -84,14 +84,17 @@ void slot_keep_ring(const struct slot *slot)
 		    slot->ring_fd);
 }
 
+bool slot_writes(const struct slot *slot)
+{
+	return slot->capture->config->output == OUTPUT_PCAPNG;
+}
+
 void slot_resume(struct slot *slot, int ring_fd)
 {
-	struct ledger_totals totals = ledger_totals(slot->ledger);
-	struct counters counters;
+	struct ledger_totals totals;
 
 	slot->ring_fd = ring_fd;
-	ledger_counters(slot->ledger, &totals, &counters);
-	slot_counters_take(slot, &counters);
+	tally_read(&slot->tally, slot->ledger, slot_writes(slot), clock_mono_ns(), &totals);
 	slot->record = totals.current;
 	if (ring_fd >= 0)
 		slot->state = SLOT_WAITING;
@@ -117,35 +120,6 @@ void slot_say(struct slot *slot, uint32_t type)
 	slot_send(slot, &message, -1);
 }
 
-bool slot_counters_take(struct slot *slot, const struct counters *counters)
-{
-	uint64_t now = clock_mono_ns(), passed = now - slot->rate.at_ns;
-	bool writes = slot->capture->config->output == OUTPUT_PCAPNG;
-
-	if (counters_fell(counters, &slot->reported) || counters_beyond(counters) ||
-	    counters->drops > counters->packets ||
-	    counters->received > counters->packets - counters->drops || counters->restarts ||
-	    counters->files_opened || counters->files_completed || counters->files_removed ||
-	    counters->files_repaired || counters->files_lost || counters->discarded_file_lost)
-		return false;
-	if (writes && counters->received != counters->written + counters_discarded(counters))
-		return false;
-	slot->reported = *counters;
-	lost_pay(slot->saved, slot->before.written + counters->written);
-	if (passed < UINT64_C(900000000)) /* a report between two: an event's, not the clock's */
-		return true;
-	if (slot->rate.at_ns) {
-		slot->rate.packets = (double)(counters->packets - slot->rate.counters.packets) *
-				     1e9 / (double)passed;
-		slot->rate.bytes =
-			(double)(counters->received_bytes - slot->rate.counters.received_bytes) *
-			1e9 / (double)passed;
-	}
-	slot->rate.at_ns = now;
-	slot->rate.counters = *counters;
-	return true;
-}
-
 /* A worker's bytes are nobody's truth: what cannot be is not taken over, and its maker replaced. */
 static bool on_report(struct slot *slot, const struct message *message)
 {
@@ -153,7 +127,8 @@ static bool on_report(struct slot *slot, const struct message *message)
 
 	if (slot->process.silent)
 		return true;
-	if (!slotfiles_known(slot, &r->current) || !slot_counters_take(slot, &r->counters)) {
+	if (!slotfiles_known(slot, &r->current) ||
+	    !tally_take(&slot->tally, &r->counters, slot_writes(slot), clock_mono_ns())) {
 		slot_log(slot, LOG_ERR, "the worker reports what cannot be; it is replaced");
 		return false;
 	}
@@ -326,36 +301,6 @@ int slot_spawn(struct slot *slot)
 	if (slot->draining && slot->progress >= PROGRESS_JOINED)
 		slot_say(slot, MESSAGE_DRAIN);
 	return 0;
-}
-
-void slot_sum(const struct slot *slot, struct counters *counters)
-{
-	*counters = slot->before;
-	counters_add(counters, &slot->reported);
-}
-
-static void counters_of(const struct slot *slot, bool exact, struct counters *counters)
-{
-	const struct checkpoint_slot *saved = slot->saved;
-
-	slot_sum(slot, counters);
-	counters->restarts = saved->restarts;
-	counters->files_opened = saved->files_opened;
-	counters->files_completed = saved->files_completed;
-	counters->files_removed = saved->files_removed;
-	counters->files_repaired = saved->files_repaired;
-	counters->write_errors += saved->sync_errors;
-	lost_count(saved, exact, counters);
-}
-
-void slot_counters(const struct slot *slot, struct counters *counters)
-{
-	counters_of(slot, false, counters);
-}
-
-void slot_account(const struct slot *slot, struct counters *counters)
-{
-	counters_of(slot, true, counters);
 }
 
 void slot_free(struct slot *slot)

@@ -3,7 +3,7 @@
 #ifndef SLOT_H
 #define SLOT_H
 
-#include "checkpoint.h"
+#include "tally.h"
 #include "files.h"
 #include "process.h"
 
@@ -36,7 +36,6 @@ struct slot {
 	enum slot_state state;
 	enum slot_progress progress;
 	struct process process;
-	bool unjudged; /* its worker is dead, whether the ledger can be used is not known yet */
 	struct event *respawn;
 	int ledger_fd;
 	struct ledger *ledger;
@@ -58,8 +57,7 @@ struct slot {
 	unsigned finishing; /* files that the archive process has to finish */
 	uint64_t lost_ns;   /* monotonic: a file was lost last; 0: none */
 
-	struct counters before;	   /* of ledgers that the slot had before this one */
-	struct counters reported;  /* by the worker, absolute */
+	struct tally tally;
 	struct ledger_file record; /* its file, as it was reported last */
 	struct checkpoint_slot *saved;
 	uint64_t generation;		 /* of its ring */
@@ -69,11 +67,6 @@ struct slot {
 	uint64_t quarantine;		 /* ... that two died of: not looked into any more */
 	uint64_t received_before;	 /* as the process started */
 	uint64_t died_ns;		 /* monotonic: the worker before; 0: none since */
-	struct {
-		uint64_t at_ns; /* monotonic */
-		struct counters counters;
-		double packets, bytes; /* a second */
-	} rate;
 };
 
 /* For whom its files are. */
@@ -90,6 +83,9 @@ void slot_keep_ring(const struct slot *slot);
 /* Goes on with a ring that a daemon before left: a worker comes as soon as its file is there.
  * Without one (-1) it is idle, its counters go on. */
 void slot_resume(struct slot *slot, int ring_fd);
+
+/* Whether what it receives goes into files. */
+bool slot_writes(const struct slot *slot);
 
 /* Starts a process: the first, or the next one on the same ring. Returns 0 or -errno. */
 int slot_spawn(struct slot *slot);
@@ -111,9 +107,6 @@ void slot_tick(struct slot *slot, uint64_t now_ns);
 /* Starts the worker that was waited for. */
 void slot_go_on(struct slot *slot);
 
-/* What a worker or its ledger says: false where that cannot be. */
-bool slot_counters_take(struct slot *slot, const struct counters *counters);
-
 /* Nobody reads this ring any more: what is in it is abandoned, its files are closed. */
 void slot_settle(struct slot *slot);
 
@@ -126,14 +119,6 @@ void slot_drain(struct slot *slot);
 /* Ends the process at once; what it did not write is counted as abandoned when the slot is settled.
  */
 void slot_kill(struct slot *slot);
-
-/* What its ledgers have counted, this one and those before. */
-void slot_sum(const struct slot *slot, struct counters *counters);
-
-/* All its counters, the supervisor's own among them: as readers see them, none of which falls, and
- * as they are at the end (see lost.h). */
-void slot_counters(const struct slot *slot, struct counters *counters);
-void slot_account(const struct slot *slot, struct counters *counters);
 
 /* Closes and frees what the slot holds; its files must be finished. */
 void slot_free(struct slot *slot);

@@ -20,11 +20,9 @@
 
 static void totals_report(struct slot *slot)
 {
-	struct ledger_totals totals = ledger_totals(slot->ledger);
-	struct counters counters;
+	struct ledger_totals totals;
 
-	ledger_counters(slot->ledger, &totals, &counters);
-	slot_counters_take(slot, &counters);
+	tally_read(&slot->tally, slot->ledger, slot_writes(slot), clock_mono_ns(), &totals);
 	slot->record = totals.current;
 	slotfiles_follow(slot, &totals.current, &totals.previous);
 }
@@ -63,27 +61,16 @@ static void slot_idle(struct slot *slot)
 void slot_settle(struct slot *slot)
 {
 	struct ledger_totals totals;
-	struct ledger_kernel kernel;
+	uint64_t left;
 
 	if (slot->state == SLOT_ENDED || slot->state == SLOT_IDLE)
 		return;
-	if (slot->unjudged) /* by what a dead worker still said: worker_buried() comes to it */
+	/* By what a dead worker still sent it is not: worker_buried() comes to it */
+	if (!tally_settle(&slot->tally, slot->ledger, slot->ring_fd, &totals, &left))
 		return;
-	totals = ledger_totals(slot->ledger);
-	if (slot->ring_fd >= 0)
-		ledger_take(slot->ledger, afcap_stats_take, slot->ring_fd);
-	kernel = ledger_kernel(slot->ledger);
-	if (kernel.packets - kernel.drops > totals.received) {
-		uint64_t left = kernel.packets - kernel.drops - totals.received;
-
+	if (left)
 		slot_log(slot, LOG_ERR, "%llu packets left in the ring are abandoned",
 			 (unsigned long long)left);
-		totals.received += left;
-		totals.discarded_abandoned += left;
-	}
-	totals.current.finish =
-		(struct ledger_mark){ kernel.packets, kernel.drops, totals.written };
-	ledger_commit(slot->ledger, &totals);
 	totals_report(slot);
 	slotfiles_close(slot, &totals.current);
 	if (slot->capture->state == CAPTURE_LEAVING)
@@ -158,55 +145,26 @@ static void slot_respawn(struct slot *slot, int status)
 		event_add(slot->respawn, &(struct timeval){ ms / 1000, ms % 1000 * 1000 });
 }
 
-static const char *problem_of(const struct slot *slot, bool taken)
+/* False: the dead worker's ledger is unusable. It is made again from what was reported last; the
+ * ring is given up, and with it the group, whose other members drain. */
+static bool ledger_usable(struct slot *slot)
 {
 	const struct ledger_bounds bounds = {
 		.generation = slot->generation,
 		.blocks = slot->capture->plan.ring.blocks,
 		.serial_least = slot->current ? slot->current->serial : 0,
 		.serial_most = slot->spare ? slot->spare->serial : UINT64_MAX,
-		.taken = taken,
-		.writes = slot->capture->config->output == OUTPUT_PCAPNG,
-		.reported = &slot->reported,
+		.writes = slot_writes(slot),
 	};
+	const char *problem =
+		tally_judge(&slot->tally, slot->ledger, slot->ring_fd, &bounds, &slot->record);
 
-	return ledger_problem(slot->ledger, &bounds);
-}
-
-static void statistics_take(struct slot *slot)
-{
-	if (slot->ring_fd >= 0)
-		ledger_take(slot->ledger, afcap_stats_take, slot->ring_fd);
-}
-
-/* Reads the kernel's counters, which nobody else does now. False: the dead worker's ledger cannot
- * be gone on with. It is made anew from what was reported last; the ring, of which nobody knows
- * what was written, is given up, and with it the group, whose other members drain. */
-static bool ledger_usable(struct slot *slot)
-{
-	const char *problem = problem_of(slot, false);
-	struct ledger_kernel taken = { 0 };
-
-	if (!problem) { /* else the kernel's counters are not to be read into that */
-		struct ledger_kernel before = ledger_kernel(slot->ledger);
-
-		statistics_take(slot);
-		taken = ledger_kernel(slot->ledger);
-		taken.packets -= before.packets;
-		taken.drops -= before.drops;
-		taken.freezes -= before.freezes;
-		problem = problem_of(slot, true);
-	}
-	if (!problem)
-		return true;
-	slot_log(slot, LOG_ERR,
-		 "the ledger is of no use (%s): counting goes on from the last report, the "
-		 "ring is given up, what it holds is abandoned",
-		 problem);
-	ledger_restore(slot->ledger, &slot->reported, &slot->record, slot->generation);
-	ledger_add(slot->ledger, &taken);
-	statistics_take(slot);
-	return false;
+	if (problem)
+		slot_log(slot, LOG_ERR,
+			 "the ledger is of no use (%s): counting goes on from the last report, the "
+			 "ring is given up, what it holds is abandoned",
+			 problem);
+	return !problem;
 }
 
 /* Who kills by signal 9 is the kernel most of the time, for want of memory. */
@@ -229,7 +187,6 @@ static void worker_buried(struct slot *slot, int status)
 	struct capture *capture = slot->capture;
 	bool starting = slot->state == SLOT_STARTING, usable = ledger_usable(slot);
 
-	slot->unjudged = false;
 	totals_report(slot);
 	if (starting && !capture_abandoned(capture)) {
 		char text[128];
@@ -254,7 +211,7 @@ bool slot_reaped(struct slot *slot, pid_t pid, int status)
 
 	if (slot->process.pid <= 0 || pid != slot->process.pid)
 		return false;
-	slot->unjudged = true;
+	tally_died(&slot->tally);
 	slot->died_ns = clock_mono_ns();
 	/* What it still said: a reason for its end, and a descriptor perhaps. Reports are in the
 	 * ledger. */

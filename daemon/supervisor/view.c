@@ -158,11 +158,11 @@ void view_worker(const struct supervisor *supervisor, unsigned capture, unsigned
 		.state = slot_state_name(slot),
 		.up = slot_up(slot),
 		.started_ns = slot->process.started_real_ns,
-		.packets_per_second = slot->rate.packets,
-		.bytes_per_second = slot->rate.bytes,
+		.packets_per_second = slot->tally.rate.packets,
+		.bytes_per_second = slot->tally.rate.bytes,
 		.file = file_shown(slot->current),
 	};
-	slot_counters(slot, &view->counters);
+	tally_counters(&slot->tally, false, &view->counters);
 }
 
 bool view_rotating(const struct supervisor *supervisor, const char *capture)

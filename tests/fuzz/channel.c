@@ -50,7 +50,7 @@ static void packet_send(int channel, const uint8_t *data, size_t bytes, unsigned
 		abort();
 }
 
-/* Counters as slot_counters_take() took them. */
+/* Counters as tally_take() took them. */
 static void counters_check(const struct counters *now, const struct counters *before)
 {
 	if (counters_fell(now, before) || now->drops > now->packets ||
@@ -64,15 +64,15 @@ static void counters_check(const struct counters *now, const struct counters *be
 
 static void report(struct slot *slot, const struct message_report *r)
 {
-	struct counters before = slot->reported;
+	struct counters before = slot->tally.reported;
 
 	if (slotfiles_known(slot, &r->current) && slot->current &&
 	    (r->current.end < LEDGER_FILE_BEGIN || r->current.serial < slot->current->serial ||
 	     r->current.serial > slot->current->serial + 1))
 		abort();
-	if (slot_counters_take(slot, &r->counters))
-		counters_check(&slot->reported, &before);
-	else if (memcmp(&before, &slot->reported, sizeof(before)) != 0)
+	if (tally_take(&slot->tally, &r->counters, slot_writes(slot), 1))
+		counters_check(&slot->tally.reported, &before);
+	else if (memcmp(&before, &slot->tally.reported, sizeof(before)) != 0)
 		abort();
 }
 
@@ -150,7 +150,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	struct checkpoint_slot saved = { 0 };
 	struct slot slot = { .capture = &capture,
 			     .process = { .pid = -1, .channel = -1 },
-			     .saved = &saved };
+			     .saved = &saved,
+			     .tally = { .saved = &saved } };
 	int ends[2], before;
 	size_t at = 1;
 

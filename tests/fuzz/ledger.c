@@ -148,7 +148,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	memcpy(&in, data, sizeof(in));
 	memcpy(counts, in.counts, sizeof(counts));
 	l = ledger_of(data + sizeof(in), bytes - sizeof(in), in.options & HEAD_RIGHT);
-	/* As slot_counters_take() lets them pass */
+	/* As tally_take() lets them pass */
 	reported.packets = UINT64_C(1000) * in.reported;
 	reported.drops = in.reported;
 	reported.received = reported.written = UINT64_C(999) * in.reported;

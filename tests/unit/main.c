@@ -43,7 +43,7 @@ int main(void)
 	srunner_add_suite(runner, suite_status());
 	srunner_add_suite(runner, suite_clock());
 	srunner_add_suite(runner, suite_integrity());
-	srunner_add_suite(runner, suite_lost());
+	srunner_add_suite(runner, suite_tally());
 	srunner_add_suite(runner, suite_foreign());
 	srunner_add_suite(runner, suite_archive_client());
 	srunner_add_suite(runner, suite_link());

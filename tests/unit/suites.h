@@ -39,7 +39,7 @@ Suite *suite_confine(void);
 Suite *suite_status(void);
 Suite *suite_clock(void);
 Suite *suite_integrity(void);
-Suite *suite_lost(void);
+Suite *suite_tally(void);
 Suite *suite_foreign(void);
 Suite *suite_archive_client(void);
 Suite *suite_link(void);
