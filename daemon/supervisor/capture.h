@@ -190,6 +190,10 @@ void capture_free(struct capture *capture);
 
 /* ---- between the files that are a capture's ---- */
 
+/* The next state, which is logged at debug level. One that cannot follow on the present one is not
+ * entered, which is logged as an error. */
+void capture_enter(struct capture *capture, enum capture_state state);
+
 /* Why it is as it is, for readers. */
 __attribute__((format(printf, 2, 3))) void capture_reason(struct capture *capture,
 							  const char *format, ...);

@@ -4,12 +4,43 @@
 #include "fdstore.h"
 
 #include "../base/clock.h"
+#include "../base/invariant.h"
 #include "../base/log.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+static const char *const state_names[] = {
+	[CAPTURE_WAITING] = "waiting",	 [CAPTURE_STARTING] = "starting",
+	[CAPTURE_RUNNING] = "running",	 [CAPTURE_LEAVING] = "leaving",
+	[CAPTURE_STOPPING] = "stopping", [CAPTURE_STOPPED] = "stopped",
+};
+
+/* The bits of the states that may follow. */
+static const unsigned next_states[] = {
+	[CAPTURE_WAITING] = 1 << CAPTURE_STARTING | 1 << CAPTURE_RUNNING | 1 << CAPTURE_STOPPING,
+	[CAPTURE_STARTING] = 1 << CAPTURE_RUNNING | 1 << CAPTURE_WAITING | 1 << CAPTURE_LEAVING |
+			     1 << CAPTURE_STOPPING,
+	[CAPTURE_RUNNING] = 1 << CAPTURE_LEAVING | 1 << CAPTURE_STOPPING,
+	[CAPTURE_LEAVING] = 1 << CAPTURE_WAITING | 1 << CAPTURE_STOPPING,
+	[CAPTURE_STOPPING] = 1 << CAPTURE_STOPPED,
+	[CAPTURE_STOPPED] = 0,
+};
+
+void capture_enter(struct capture *capture, enum capture_state state)
+{
+	bool follows = next_states[capture->state] & 1U << state;
+
+	if (capture->state == state)
+		return;
+	invariant(follows);
+	capture_log(capture, follows ? LOG_DEBUG : LOG_ERR, "%s -> %s%s",
+		    state_names[capture->state], state_names[state], follows ? "" : ": refused");
+	if (follows)
+		capture->state = state;
+}
 
 bool capture_ending(const struct capture *capture)
 {
@@ -83,7 +114,7 @@ static void capture_shut(struct capture *capture, enum capture_state state)
 {
 	uint64_t us = (uint64_t)capture->config->drain_timeout / 1000;
 
-	capture->state = state;
+	capture_enter(capture, state);
 	if (capture->deadline)
 		event_add(capture->deadline,
 			  &(struct timeval){ (time_t)(us / 1000000), (suseconds_t)(us % 1000000) });
@@ -122,7 +153,7 @@ static bool slots_are(const struct capture *capture, enum slot_state state)
 
 static void capture_stopped(struct capture *capture)
 {
-	capture->state = CAPTURE_STOPPED;
+	capture_enter(capture, CAPTURE_STOPPED);
 	if (capture->deadline)
 		event_del(capture->deadline);
 	for (unsigned i = 0; i < capture->workers; i++)
@@ -142,7 +173,7 @@ void capture_step(struct capture *capture)
 	if (capture->state == CAPTURE_STOPPING && slots_are(capture, SLOT_ENDED)) {
 		capture_stopped(capture);
 	} else if (capture->state == CAPTURE_LEAVING && slots_are(capture, SLOT_IDLE)) {
-		capture->state = CAPTURE_WAITING;
+		capture_enter(capture, CAPTURE_WAITING);
 		event_del(capture->deadline);
 	}
 	if (capture->state == CAPTURE_WAITING)
@@ -160,7 +191,7 @@ void capture_stop(struct capture *capture, bool abandon)
 		capture_shut(capture, CAPTURE_STOPPING);
 	for (unsigned i = 0; i < capture->workers; i++)
 		if (capture->slots[i].state == SLOT_IDLE)
-			capture->slots[i].state = SLOT_ENDED;
+			slot_enter(&capture->slots[i], SLOT_ENDED);
 	slots_end(capture);
 	capture->due = true;
 }

@@ -66,14 +66,14 @@ static int capture_begin(struct capture *capture, const struct link *link,
 	}
 	if (rc < 0)
 		return rc;
-	capture->state = CAPTURE_STARTING;
+	capture_enter(capture, CAPTURE_STARTING);
 	capture->link_up = true;
 	if (rc > 0) /* capture_filtered() goes on */
 		return 0;
 	group_begin(capture);
 	shape_save(capture);
 	for (unsigned i = 0; i < capture->workers; i++)
-		capture->slots[i].state = SLOT_STARTING; /* and has files from now on */
+		slot_enter(&capture->slots[i], SLOT_STARTING); /* and has files from now on */
 	capture->abandoned = false;
 	capture_tell(capture);
 	for (unsigned i = 0; i < capture->workers && rc == 0; i++)
@@ -151,7 +151,7 @@ static void begin_on(struct capture *capture)
 	struct capture_error error;
 	struct link link = { 0 };
 
-	capture->state = CAPTURE_WAITING;
+	capture_enter(capture, CAPTURE_WAITING);
 	if (!link_ready(capture, &link))
 		return;
 	if (capture_begin(capture, plan_any(capture->config) ? NULL : &link, &error))
@@ -190,7 +190,7 @@ int capture_start(struct capture *capture, struct capture_error *error)
 	    capture_interface(capture->source, capture->config, capture->links, error))
 		return -1;
 	capture_log(capture, LOG_NOTICE, "%s: waiting for it", capture->reason);
-	capture->state = CAPTURE_WAITING;
+	capture_enter(capture, CAPTURE_WAITING);
 	capture_tell(capture);
 	return 0;
 }
@@ -249,7 +249,7 @@ static void capture_arm(struct capture *capture)
 			return;
 		}
 	}
-	capture->state = CAPTURE_RUNNING;
+	capture_enter(capture, CAPTURE_RUNNING);
 	capture->retry_ns = 0;
 	if (!capture->since_real_ns)
 		capture->since_real_ns = clock_real_ns();

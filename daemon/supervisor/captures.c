@@ -83,6 +83,13 @@ bool captures_handed_over(const struct capture *captures, unsigned count)
 	return true;
 }
 
+void captures_check(const struct capture *captures, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		for (unsigned k = 0; k < captures[i].workers; k++)
+			slot_check(&captures[i].slots[k]);
+}
+
 void captures_withdraw(struct capture *captures, unsigned count, unsigned *withdrawn)
 {
 	unsigned n = 0;

@@ -22,6 +22,9 @@ bool captures_exhausted(const struct capture *captures, unsigned count);
 /* Whether no worker is left: what they committed is all that the next instance needs. */
 bool captures_handed_over(const struct capture *captures, unsigned count);
 
+/* The invariants of all their slots, in builds that check them. */
+void captures_check(const struct capture *captures, unsigned count);
+
 /* The archive process is confined when it has the directories of all captures: where more captures
  * than before (*withdrawn) failed without one, that is announced with the others. */
 void captures_withdraw(struct capture *captures, unsigned count, unsigned *withdrawn);

@@ -419,7 +419,7 @@ void resume_start(struct capture *capture)
 	capture->group_known = true;
 	capture->since_real_ns = saved->since_ns;
 	capture->gap.since_ns = 0;
-	capture->state = CAPTURE_RUNNING;
+	capture_enter(capture, CAPTURE_RUNNING);
 	capture->link_up = true;
 	if (whole && ours && !plan_any(capture->config))
 		problem = device_problem(capture, &link);

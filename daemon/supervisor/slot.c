@@ -9,6 +9,7 @@
 #include "../base/child.h"
 #include "../base/clock.h"
 #include "../base/failure.h"
+#include "../base/invariant.h"
 #include "../base/log.h"
 #include "../../lib/afcap.h"
 
@@ -20,6 +21,46 @@
 #include <unistd.h>
 
 static const struct process_events process_events;
+
+static const char *const state_names[] = {
+	[SLOT_IDLE] = "idle",	    [SLOT_STARTING] = "starting", [SLOT_RUNNING] = "running",
+	[SLOT_WAITING] = "waiting", [SLOT_ENDED] = "ended",
+};
+
+/* The bits of the states that may follow. */
+static const unsigned next_states[] = {
+	[SLOT_IDLE] = 1 << SLOT_STARTING | 1 << SLOT_WAITING | 1 << SLOT_ENDED,
+	[SLOT_STARTING] = 1 << SLOT_RUNNING | 1 << SLOT_IDLE | 1 << SLOT_ENDED,
+	[SLOT_RUNNING] = 1 << SLOT_WAITING | 1 << SLOT_IDLE | 1 << SLOT_ENDED,
+	[SLOT_WAITING] = 1 << SLOT_RUNNING | 1 << SLOT_IDLE | 1 << SLOT_ENDED,
+	[SLOT_ENDED] = 0,
+};
+
+void slot_enter(struct slot *slot, enum slot_state state)
+{
+	bool follows = next_states[slot->state] & 1U << state;
+
+	if (slot->state == state)
+		return;
+	invariant(follows);
+	slot_log(slot, follows ? LOG_DEBUG : LOG_ERR, "worker %s -> %s%s", state_names[slot->state],
+		 state_names[state], follows ? "" : ": refused");
+	if (follows)
+		slot->state = state;
+}
+
+void slot_check(const struct slot *slot)
+{
+	(void)slot;
+	invariant((slot->process.pid > 0) ==
+		  (slot->state == SLOT_STARTING || slot->state == SLOT_RUNNING));
+	invariant(slot->state != SLOT_IDLE ||
+		  (slot->ring_fd < 0 && !slot->current && !slot->spare && !slot->quarantine));
+	invariant(slot->state != SLOT_WAITING || slot->ring_fd >= 0);
+	invariant(!slot->spare || !slot->spare->offered ||
+		  (slot->current && slot->current->offered));
+	invariant(!slot->unjudged);
+}
 
 void slot_go_on(struct slot *slot)
 {
@@ -97,7 +138,7 @@ void slot_resume(struct slot *slot, int ring_fd)
 	tally_read(&slot->tally, slot->ledger, slot_writes(slot), clock_mono_ns(), &totals);
 	slot->record = totals.current;
 	if (ring_fd >= 0)
-		slot->state = SLOT_WAITING;
+		slot_enter(slot, SLOT_WAITING);
 }
 
 void slot_send(struct slot *slot, struct message *message, int fd)
@@ -200,7 +241,7 @@ static void on_ready(struct slot *slot)
 			 (double)(clock_mono_ns() - slot->died_ns) / 1e6);
 	slot->died_ns = 0;
 	if (slot->state == SLOT_STARTING)
-		slot->state = SLOT_RUNNING;
+		slot_enter(slot, SLOT_RUNNING);
 }
 
 /* One that carries no descriptor. */
@@ -282,13 +323,14 @@ int slot_spawn(struct slot *slot)
 	int rc;
 
 	snprintf(what, sizeof(what), "%s/%u", slot->capture->config->name, slot->index);
+	invariant(slot->process.pid < 0 && !slot->unjudged);
 	rc = process_start(&slot->process, &plan);
 	if (rc)
 		return rc;
 	slot->has_failed = false;
 	slot->received_before = ledger_totals(slot->ledger).received;
 	slot->progress = slot->ring_fd >= 0 ? PROGRESS_JOINED : PROGRESS_NONE;
-	slot->state = slot->ring_fd >= 0 ? SLOT_RUNNING : SLOT_STARTING;
+	slot_enter(slot, slot->ring_fd >= 0 ? SLOT_RUNNING : SLOT_STARTING);
 	if (slot->process.channel < 0) /* it cannot be heard, and dies of that */
 		return 0;
 	worker_describe(slot, &message.worker);

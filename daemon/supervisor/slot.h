@@ -1,5 +1,17 @@
 /* A slot: one worker's place in a capture. The process in it may die and be replaced; the ring, the
- * ledger and the files stay. */
+ * ledger and the files stay.
+ *
+ *   IDLE -> STARTING -> RUNNING <-> WAITING      a ring's life; each of them may end in
+ *    ^                                           IDLE (the next ring is another matter)
+ *    +---- settled: its capture begins again     or ENDED (for good)
+ *
+ * Invariants, at the end of each turn of the event loop (slot_check()):
+ * (1) pid > 0 iff the slot is STARTING or RUNNING.
+ * (2) IDLE: no ring, no files, no quarantine.
+ * (3) WAITING: a ring and no pid; only the supervisor reads the ring's statistics.
+ * (4) The spare file is offered only if the current one is.
+ * (5) The next process starts only after waitpid(2) of the one before, and after its ledger was
+ *     judged. */
 #ifndef SLOT_H
 #define SLOT_H
 
@@ -71,6 +83,13 @@ struct slot {
 
 /* For whom its files are. */
 struct archive_target slot_target(struct slot *slot);
+
+/* The next state, which is logged at debug level. One that cannot follow on the present one is not
+ * entered, which is logged as an error. */
+void slot_enter(struct slot *slot, enum slot_state state);
+
+/* The invariants above, in builds that check them. */
+void slot_check(const struct slot *slot);
 
 /* Idle, with the ledger that a daemon before left, or a new one (-1). Returns 0 or -errno. */
 int slot_init(struct slot *slot, struct capture *capture, unsigned index, int ledger_fd);

@@ -49,7 +49,7 @@ static void slot_idle(struct slot *slot)
 {
 	ring_close(slot);
 	slot_next_ring(slot);
-	slot->state = SLOT_IDLE;
+	slot_enter(slot, SLOT_IDLE);
 	slot->progress = PROGRESS_NONE;
 	slot->draining = slot->gone = false;
 	slot->refused = slot->no_space = slot->no_room = 0;
@@ -76,7 +76,7 @@ void slot_settle(struct slot *slot)
 	if (slot->capture->state == CAPTURE_LEAVING)
 		slot_idle(slot);
 	else
-		slot->state = SLOT_ENDED;
+		slot_enter(slot, SLOT_ENDED);
 	slot->capture->due = true;
 }
 
@@ -84,7 +84,7 @@ void slot_end(struct slot *slot)
 {
 	const char *name = slot->capture->config->name;
 
-	slot->state = SLOT_ENDED;
+	slot_enter(slot, SLOT_ENDED);
 	ring_close(slot);
 	fdstore_drop(slot->capture->store,
 		     &(struct fdstore_key){ FDSTORE_LEDGER, name, slot->index, 0 });
@@ -127,7 +127,7 @@ static void slot_respawn(struct slot *slot, int status)
 		slot->failures = 0;
 	ms = process_backoff_ms(++slot->failures);
 	slot->saved->restarts++;
-	slot->state = SLOT_WAITING;
+	slot_enter(slot, SLOT_WAITING);
 	block_suspect(slot, status);
 	if (crash_loop(slot, now)) {
 		snprintf(text, sizeof(text), "worker %u died %u times in a row (last by %s %d)",
@@ -200,7 +200,7 @@ static void worker_buried(struct slot *slot, int status)
 	    (slot->draining && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS))
 		slot_settle(slot);
 	else if (capture_handing_over(capture))
-		slot->state = SLOT_WAITING; /* for a worker of the next daemon */
+		slot_enter(slot, SLOT_WAITING); /* for a worker of the next daemon */
 	else
 		slot_respawn(slot, status);
 }

@@ -153,6 +153,7 @@ static void supervisor_step(struct supervisor *s)
 		capture_step(&s->capture[i]);
 		former_look(s, &s->capture[i]);
 	}
+	captures_check(s->capture, s->captures);
 	captures_withdraw(s->capture, s->captures, &s->withdrawn);
 	exhausted_look(s);
 	ready_look(s);

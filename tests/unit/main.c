@@ -40,6 +40,7 @@ int main(void)
 	srunner_add_suite(runner, suite_beneath());
 	srunner_add_suite(runner, suite_unixsocket());
 	srunner_add_suite(runner, suite_confine());
+	srunner_add_suite(runner, suite_states());
 	srunner_add_suite(runner, suite_status());
 	srunner_add_suite(runner, suite_clock());
 	srunner_add_suite(runner, suite_integrity());

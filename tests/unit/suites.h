@@ -37,6 +37,7 @@ Suite *suite_beneath(void);
 Suite *suite_unixsocket(void);
 Suite *suite_confine(void);
 Suite *suite_status(void);
+Suite *suite_states(void);
 Suite *suite_clock(void);
 Suite *suite_integrity(void);
 Suite *suite_tally(void);
