@@ -59,7 +59,7 @@ void slot_check(const struct slot *slot)
 	invariant(slot->state != SLOT_WAITING || slot->ring_fd >= 0);
 	invariant(!slot->spare || !slot->spare->offered ||
 		  (slot->current && slot->current->offered));
-	invariant(!slot->unjudged);
+	invariant(!slot->tally.unjudged);
 }
 
 void slot_go_on(struct slot *slot)
@@ -206,18 +206,13 @@ static bool step_fits(const struct slot *slot, uint32_t type)
 	}
 }
 
-static bool on_joined(struct slot *slot, const struct message *message, int fd)
+static void on_joined(struct slot *slot, const struct message *message, int fd)
 {
-	if (fd < 0) {
-		slot_log(slot, LOG_ERR, "the worker joined without a ring");
-		return false;
-	}
 	slot->ring_fd = fd;
 	slot_keep_ring(slot);
 	slot->progress = PROGRESS_JOINED;
 	capture_joined(slot->capture, &message->group);
 	slotfiles_offer(slot);
-	return true;
 }
 
 static void on_failed(struct slot *slot, struct message *message)
@@ -267,24 +262,25 @@ static bool slot_handle(struct slot *slot, struct message *message)
 	}
 }
 
+/* `fd` comes with JOINED alone: the channel sees to that. */
 static bool on_message(void *owner, struct message *message, int fd)
 {
 	struct slot *slot = owner;
-	bool fits = step_fits(slot, message->type);
 
-	if (!fits)
+	if (!step_fits(slot, message->type)) {
 		slot_log(slot, LOG_ERR, "the worker says %s out of turn; it is replaced",
 			 message_name(message->type));
-	if (fits && message->type == MESSAGE_JOINED) {
-		fits = on_joined(slot, message, fd);
-	} else {
 		if (fd >= 0)
 			close(fd);
-		fits = fits && slot_handle(slot, message);
+		return false;
 	}
-	if (fits && message->type != MESSAGE_REPORT)
+	if (message->type == MESSAGE_JOINED)
+		on_joined(slot, message, fd);
+	else if (!slot_handle(slot, message))
+		return false;
+	if (message->type != MESSAGE_REPORT)
 		capture_advance(slot->capture);
-	return fits;
+	return true;
 }
 
 /* Without a channel it is unusable. Where it broke the protocol that is logged. */
@@ -323,7 +319,7 @@ int slot_spawn(struct slot *slot)
 	int rc;
 
 	snprintf(what, sizeof(what), "%s/%u", slot->capture->config->name, slot->index);
-	invariant(slot->process.pid < 0 && !slot->unjudged);
+	invariant(slot->process.pid < 0 && !slot->tally.unjudged);
 	rc = process_start(&slot->process, &plan);
 	if (rc)
 		return rc;

@@ -48,12 +48,12 @@ t_rings_larger_than_the_memory() {
 	contains message "$(cat "$DIR/err")" "the rings need 2097152 MiB and the workers' buffers .* MiB of memory are available"
 }
 
-# As the kernel does it for want of memory, while the ring is made
+# As the kernel does it for want of memory: it is held before its main(), so that it is starting when it dies
 t_a_worker_killed_while_it_starts() {
-	daemon_begin -i va -w "$OUT" -j 1 -o ring_size=1G -o block_size=4M
-	some() { [ -n "$(workers)" ]; }
-	wait_for 10 some
-	kill -KILL "$(workers)"
+	needs_preload
+	HOLD_NAME="afcapd: worker" HOLD_FILE=$DIR/held LD_PRELOAD=$BUILD/tests/hold.so daemon_begin -i va -w "$OUT" -j 1
+	wait_for 10 test -s "$DIR/held"
+	kill -KILL "$(cat "$DIR/held")"
 	rc=0
 	wait "$DAEMON" || rc=$?
 	equal "exit code" $rc 1
