@@ -11,7 +11,6 @@
 
 #include "../base/clock.h"
 #include "../base/failure.h"
-#include "../base/linktype.h"
 #include "../base/log.h"
 
 #include <errno.h>

@@ -5,7 +5,6 @@
 #include "compile.h"
 #include "filter.h"
 
-#include "../base/linktype.h"
 #include "../base/log.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* Files in use, or ended and not finished yet, that another program removed, moved away, emptied or
- * replaced: what was written to them counts as discarded_file_lost. See (T4)
- * of tally.h. */
+ * replaced: what was written to them counts as discarded_file_lost
+ * ((T4) of tally.h). */
 #ifndef LOST_H
 #define LOST_H
 

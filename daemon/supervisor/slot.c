@@ -4,7 +4,6 @@
 #include "limits.h"
 #include "slotfiles.h"
 #include "capture.h"
-#include "lost.h"
 
 #include "../base/child.h"
 #include "../base/clock.h"
