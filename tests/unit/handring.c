@@ -9,10 +9,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define STATUS_AT  offsetof(struct tpacket_block_desc, hdr.bh1.block_status)
 #define MAC_OFFSET 84 /* as a ring with a reserve of 2 has it: packets may be made in place */
 
 struct handring_failing failing;
@@ -128,8 +130,11 @@ void handring_put(struct handring *r, unsigned packets, uint32_t captured, bool 
 		ck_assert_uint_lt(b.used + MAC_OFFSET + captured, HANDRING_BLOCK_BYTES);
 		handblock_add(&b, captured, MAC_OFFSET, (uint8_t)i);
 	}
-	b.desc->hdr.bh1.block_status = TP_STATUS_KERNEL;
-	memcpy(desc, b.desc, HANDRING_BLOCK_BYTES);
+	/* All but the status, which the reader looks at meanwhile */
+	memcpy(desc, b.desc, STATUS_AT);
+	memcpy((uint8_t *)desc + STATUS_AT + sizeof(status),
+	       (uint8_t *)b.desc + STATUS_AT + sizeof(status),
+	       HANDRING_BLOCK_BYTES - STATUS_AT - sizeof(status));
 	free(b.desc);
 	/* Pairs with the acquire in block_status(), lib/block.c. */
 	__atomic_store_n(&desc->hdr.bh1.block_status, status, __ATOMIC_RELEASE);
