@@ -44,7 +44,9 @@ static const char *lost_how(const struct directory *dir, const char *name, int f
 void partial_name(struct directory *dir, const struct message_archive *request, int fd,
 		  struct message_result *result)
 {
-	struct name name = { NAME_PARTIAL, request->worker, request->file.since_ns / 1000 }, now;
+	struct name now, name = { .kind = NAME_PARTIAL,
+				  .worker = request->worker,
+				  .time_us = request->file.since_ns / 1000 };
 	char from[FILE_NAME_BYTES];
 	int rc;
 

@@ -1,21 +1,16 @@
-/* Reading names, leniently. */
+/* By format/name.h. */
 #include "subject.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include "../format/name.h"
 
 struct log_subject subject_of(const char *text, char *capture)
 {
 	struct log_subject about = { .capture = capture, .worker = -1, .file = text };
-	const char *end = NULL, *begin = text + (*text == '.');
+	struct name name;
 
-	for (const char *p = begin; (p = strstr(p, "-w")); p++)
-		end = p;
-	*capture = '\0';
-	if (!end || end - begin >= CAPTURE_NAME_BYTES)
-		return about;
-	memcpy(capture, begin, (size_t)(end - begin));
-	capture[end - begin] = '\0';
-	about.worker = atoi(end + strlen("-w"));
+	if (name_read(&name, text, capture))
+		about.worker = (int)name.worker;
+	else
+		*capture = '\0';
 	return about;
 }

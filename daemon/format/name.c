@@ -10,6 +10,7 @@
 
 #define SPARE	    ".spare"
 #define STAMP_BYTES 23 /* YYYYMMDDTHHMMSS.UUUUUUZ */
+#define STAMP_TEXT  72 /* room for any struct tm */
 #define SECOND_US   1000000u
 
 static const struct {
@@ -27,6 +28,7 @@ void name_make(char *text, const char *capture, const struct name *name)
 {
 	time_t seconds = (time_t)(name->time_us / SECOND_US);
 	const char *suffix = "";
+	char stamp[STAMP_TEXT];
 	struct tm tm;
 
 	for (size_t i = 0; i < SUFFIXES; i++)
@@ -34,9 +36,15 @@ void name_make(char *text, const char *capture, const struct name *name)
 			suffix = suffixes[i].text;
 	gmtime_r(&seconds, &tm);
 	/* Not strftime(), which looks for /etc/localtime each time */
-	snprintf(text, FILE_NAME_BYTES, "%.32s-w%u-%04d%02d%02dT%02d%02d%02d.%06uZ%s", capture,
-		 name->worker, tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
-		 tm.tm_sec, (unsigned)(name->time_us % SECOND_US), suffix);
+	snprintf(stamp, sizeof(stamp), "%04d%02d%02dT%02d%02d%02d.%06uZ", tm.tm_year + 1900,
+		 tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+		 (unsigned)(name->time_us % SECOND_US));
+	if (name->worker_first)
+		snprintf(text, FILE_NAME_BYTES, "%.32s-w%u-%s%s", capture, name->worker, stamp,
+			 suffix);
+	else
+		snprintf(text, FILE_NAME_BYTES, "%.32s-%s-w%u%s", capture, stamp, name->worker,
+			 suffix);
 }
 
 void name_make_spare(char *text, const char *capture, uint32_t worker, uint64_t token,
@@ -94,12 +102,11 @@ static bool number_read(struct rest field, unsigned base, uint64_t *number)
 	return true;
 }
 
-static bool worker_take(struct rest *rest, uint32_t *worker)
+static bool worker_read(struct rest field, uint32_t *worker)
 {
-	struct rest field;
 	uint64_t number;
 
-	if (!field_take(rest, &field) || field.length == 0 || *field.text != 'w')
+	if (field.length == 0 || *field.text != 'w')
 		return false;
 	field.text++;
 	field.length--;
@@ -156,39 +163,49 @@ static bool stamp_read(struct rest field, uint64_t *time_us)
 	return true;
 }
 
-static bool spare_take(struct rest *rest)
+static bool spare_take(struct rest *rest, struct name *name)
 {
 	struct rest field;
 	uint64_t number;
 
 	if (!field_take(rest, &field) || !number_read(field, 10, &number) ||
-	    !field_take(rest, &field) || !number_read(field, 16, &number) || *rest->text != '.')
+	    !field_take(rest, &field) || !number_read(field, 16, &number) ||
+	    !field_take(rest, &field) || !worker_read(field, &name->worker) || *rest->text != '.')
 		return false;
 	rest->text++;
 	rest->length--;
 	return true;
 }
 
+/* The last field tells which of the two is first: a time is no worker. */
+static bool used_take(struct rest *rest, struct name *name)
+{
+	struct rest last, first;
+
+	if (!field_take(rest, &last) || !field_take(rest, &first))
+		return false;
+	name->worker_first = !worker_read(last, &name->worker);
+	return name->worker_first
+		       ? worker_read(first, &name->worker) && stamp_read(last, &name->time_us)
+		       : stamp_read(first, &name->time_us);
+}
+
 /* What is left of it is the capture's name, as it stands there. */
 static bool name_take(struct rest *rest, struct name *name)
 {
 	struct name found = { .kind = NAME_SPARE };
-	struct rest stamp;
 	size_t i = 0;
 
 	if (tail_take(rest, SPARE)) {
-		if (!spare_take(rest))
+		if (!spare_take(rest, &found))
 			return false;
 	} else {
 		while (i < SUFFIXES && !tail_take(rest, suffixes[i].text))
 			i++;
-		if (i == SUFFIXES || !field_take(rest, &stamp) ||
-		    !stamp_read(stamp, &found.time_us))
+		if (i == SUFFIXES || !used_take(rest, &found))
 			return false;
 		found.kind = suffixes[i].kind;
 	}
-	if (!worker_take(rest, &found.worker))
-		return false;
 	*name = found;
 	return true;
 }

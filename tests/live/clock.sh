@@ -51,7 +51,7 @@ until_gone() {
 	done
 	fail "$1 is still there: $(cat "$DIR/err")"
 }
-old_name() { echo "$OUT/va-w0-$(date -u -d "@$(($(date +%s) + $1))" +%Y%m%dT%H%M%S).000000Z.pcapng"; }
+old_name() { echo "$OUT/va-$(date -u -d "@$(($(date +%s) + $1))" +%Y%m%dT%H%M%S).000000Z-w0.pcapng"; }
 
 # How often it was said that the clock was set by 400 days: two clocks are read one after the other, so to a second
 steps() { sed -n "s/.*the clock was set $1 by \([0-9]*\)\.[0-9]* s, .*/\1/p" "$DIR/err" | awk '$1 >= 34559999 && $1 <= 34560001' | wc -l; }
@@ -84,7 +84,7 @@ t_a_clock_that_is_wrong_for_a_while_removes_nothing() {
 old_files() {
 	local age
 	for age in 2 1 0; do : >"$(old_name -$((age * DAY)))"; done
-	: >"$OUT/va-w1-$(date -u -d "-3 hours" +%Y%m%dT%H%M%S).000000Z.suspect.pcapng"
+	: >"$OUT/va-$(date -u -d "-3 hours" +%Y%m%dT%H%M%S).000000Z-w1.suspect.pcapng"
 	OLD=$(find "$OUT" -name 'va-*' | sort | head -1)
 }
 
@@ -136,7 +136,7 @@ t_a_clock_that_is_set_after_the_start() {
 	clock_start $((1000 - $(date +%s))) -o max_age=1d
 	file_make
 	first=$MADE
-	contains "the name" "$first" "va-w0-19700101T0"
+	contains "the name" "$first" "va-19700101T0"
 	clock_set $(($(date +%s) - 1000))
 	file_make
 	second=$MADE

@@ -9,13 +9,13 @@ state_is() { [ "$(ctl --json status | jq -r '.captures[0].state')" = "$1" ]; }
 removed() { [ "$(counter files_removed)" -ge "$1" ]; }
 
 # Bytes of the capture's files, those being written among them
-bytes_now() { find "$OUT" -name 'va-w*' -printf '%s\n' | awk '{ n += $1 } END { print n + 0 }'; }
+bytes_now() { find "$OUT" -name 'va-*' -printf '%s\n' | awk '{ n += $1 } END { print n + 0 }'; }
 
 # received = written + discarded, and so many packets are in the files that can be read
 balance() {
 	equal "packets = drops + received" "$(account seen)" $(($(account dropped) + $(account received)))
 	equal "received = written + discarded" "$(account received)" $(($(account written) + $(account discarded)))
-	in_files=$(find "$OUT" -name 'va-w*' -print0 | xargs -0 capinfos -cM 2>/dev/null | awk '/Number of packets:/ { n += $NF } END { print n + 0 }')
+	in_files=$(find "$OUT" -name 'va-*' -print0 | xargs -0 capinfos -cM 2>/dev/null | awk '/Number of packets:/ { n += $NF } END { print n + 0 }')
 	equal "packets in the files" "$in_files" "$(account written)"
 }
 
@@ -31,19 +31,21 @@ loop_mount() { # MEGABYTES: an ext4 in a file as OUT
 # log, and those that are there
 overgrown() {
 	{
-		sed -n 's/.*: removed va-w[^ ]* (\([0-9]*\) bytes).*/\1/p' "$DIR/err"
-		find "$OUT" -name 'va-w*' -type f -printf '%s\n'
+		sed -n 's/.*: removed va-[^ ]* (\([0-9]*\) bytes).*/\1/p' "$DIR/err"
+		find "$OUT" -name 'va-*' -type f -printf '%s\n'
 	} | awk '$1 > 589824 { n += $1 - 524288 } END { print n + 0 }'
 }
 
 t_a_budget_is_kept_at_every_moment() {
 	local most=0 now budget=$((6 * 1024 * 1024))
 	echo "not ours" >"$OUT/notes.pcapng"
-	cp "$OUT/notes.pcapng" "$OUT/other-w0-20200101T000000.000000Z.pcapng"
-	cp "$OUT/notes.pcapng" "$OUT/va-w0-20200101T000000.000000Z.pcapng.bak"
-	ln -s /etc/hostname "$OUT/va-w0-20200102T000000.000000Z.pcapng"
-	mkdir "$OUT/va-w0-20200103T000000.000000Z.pcapng"
-	head -c 300000 /dev/zero >"$OUT/va-w7-20200104T000000.000000Z.pcapng" # of an earlier run, with more workers
+	cp "$OUT/notes.pcapng" "$OUT/other-20200101T000000.000000Z-w0.pcapng"
+	cp "$OUT/notes.pcapng" "$OUT/va-20200101T000000.000000Z-w0.pcapng.bak"
+	ln -s /etc/hostname "$OUT/va-20200102T000000.000000Z-w0.pcapng"
+	mkdir "$OUT/va-20200103T000000.000000Z-w0.pcapng"
+	# Of earlier runs, with more workers; one by version 0.1.0, which named files otherwise
+	head -c 300000 /dev/zero >"$OUT/va-w7-20200104T000000.000000Z.pcapng"
+	head -c 300000 /dev/zero >"$OUT/va-20200105T000000.000000Z-w7.pcapng"
 	# shellcheck disable=SC2086
 	daemon_start -i va -w "$OUT" -j 2 $FAST -o file_size=512K -o disk_budget=6M -o disk_reserve=0
 	send 30000 rate=8000 size=700-1400
@@ -58,17 +60,19 @@ t_a_budget_is_kept_at_every_moment() {
 	[ "$most" -le $((budget + $(overgrown))) ] || fail "$most bytes were there once, of $budget"
 	[ "$(bytes_now)" -gt $((budget / 3)) ] || fail "only $(bytes_now) bytes are kept of $budget"
 	echo "at most $most of $budget bytes, $(bytes_now) at the end"
-	[ ! -e "$OUT/va-w7-20200104T000000.000000Z.pcapng" ] || fail "the oldest file is still there"
-	for f in notes.pcapng other-w0-20200101T000000.000000Z.pcapng va-w0-20200101T000000.000000Z.pcapng.bak; do
+	for f in va-w7-20200104T000000.000000Z.pcapng va-20200105T000000.000000Z-w7.pcapng; do
+		[ ! -e "$OUT/$f" ] || fail "the oldest file is still there: $f"
+	done
+	for f in notes.pcapng other-20200101T000000.000000Z-w0.pcapng va-20200101T000000.000000Z-w0.pcapng.bak; do
 		grep -q "not ours" "$OUT/$f" || fail "$f was touched"
 	done
-	[ -L "$OUT/va-w0-20200102T000000.000000Z.pcapng" ] || fail "a symbolic link was removed"
-	[ -d "$OUT/va-w0-20200103T000000.000000Z.pcapng" ] || fail "a directory was removed"
-	rm -r "$OUT"/notes.pcapng "$OUT"/other-* "$OUT"/*.bak "$OUT"/va-w0-2020010*
+	[ -L "$OUT/va-20200102T000000.000000Z-w0.pcapng" ] || fail "a symbolic link was removed"
+	[ -d "$OUT/va-20200103T000000.000000Z-w0.pcapng" ] || fail "a directory was removed"
+	rm -r "$OUT"/notes.pcapng "$OUT"/other-* "$OUT"/*.bak "$OUT"/va-2020010*
 	# What is left is the end of it, without a gap
 	line=$(frames_check 30000 size=700-1400 partial=1) || fail "$line"
 	# ... to the last packet
-	[ "$(tshark -nr "$(files | grep w0- | tail -1)" 2>/dev/null | wc -l)" -gt 0 ] || fail "the newest file is empty"
+	[ "$(tshark -nr "$(files | grep -e -w0 | tail -1)" 2>/dev/null | wc -l)" -gt 0 ] || fail "the newest file is empty"
 	equal "written" "$(account written)" 30000
 }
 
@@ -165,10 +169,10 @@ full_disk() { # the file system is mounted as OUT
 	send_end
 	sent=$((2000 + count))
 	wait_for 10 counter_is received "$sent"
-	in_use_alone() { [ "$(find "$OUT" -name 'va-w*.partial' | wc -l)" -le 2 ]; } # the ones before are finished
+	in_use_alone() { [ "$(find "$OUT" -name 'va-*.partial' | wc -l)" -le 2 ]; } # the ones before are finished
 	wait_for 5 in_use_alone
 	# What is there can be read, to the last whole chunk: no torn record. There may be none: the oldest goes first
-	find "$OUT" -name 'va-w*' >"$DIR/left"
+	find "$OUT" -name 'va-*' >"$DIR/left"
 	while read -r f; do
 		text=$(tcpdump -nr "$f" 2>&1 >/dev/null | grep -v '^reading from file')
 		[ -z "$text" ] || ! [ -e "$f" ] || fail "$f: $text" # or it got its final name, or has gone
@@ -181,7 +185,7 @@ full_disk() { # the file system is mounted as OUT
 	before=$(counter discarded_no_space)
 	daemon_stop
 	equal "discarded after there was room" "$(account discarded)" "$before"
-	mv "$OUT"/va-w* "$DIR/moved"
+	mv "$OUT"/va-* "$DIR/moved"
 	umount "$DIR/small"
 	OUT=$DIR/moved
 	equal "received = written + discarded" "$(account received)" $(($(account written) + $(account discarded)))

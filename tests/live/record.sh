@@ -98,7 +98,7 @@ t_rotation_by_size() {
 	for f in $(files); do
 		[ "$(stat -c %s "$f")" -le $((256 * 1024 + 512)) ] || fail "$f is larger than file_size"
 		equal "mode of $f" "$(stat -c %a "$f")" 640
-		basename "$f" | grep -qE '^va-w0-[0-9]{8}T[0-9]{6}\.[0-9]{6}Z\.pcapng$' || fail "name $f"
+		basename "$f" | grep -qE '^va-[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-w0\.pcapng$' || fail "name $f"
 	done
 	# The files' own numbers (ISB): each file's, and added up the account's
 	for f in $(files); do
@@ -291,8 +291,8 @@ t_two_captures_in_one_directory() {
 	in_lab ping -c 20 -i 0.01 -q 127.0.0.1 >/dev/null
 	wait_for 5 counter_is written 1040
 	ctl rotate second
-	equal "files of the second" "$(find "$OUT" -name 'second-w0-*.pcapng' | wc -l)" 1
-	equal "files of the first" "$(find "$OUT" -name 'first-w*-*.pcapng' | wc -l)" 0
+	equal "files of the second" "$(find "$OUT" -name 'second-*-w0.pcapng' | wc -l)" 1
+	equal "files of the first" "$(find "$OUT" -name 'first-*.pcapng' | wc -l)" 0
 	daemon_stop
 	equal "packets in the files" "$(capinfos_count)" 1040
 	files_valid

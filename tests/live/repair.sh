@@ -30,15 +30,15 @@ died() {
 	mapfile -t partials < <(partials)
 	# What a write that did not end leaves behind the last chunk
 	head -c 3000 /dev/urandom >>"${partials[0]}"
-	cp "${partials[1]}" "$OUT/other-w0-20200101T000000.000000Z.pcapng.partial"
-	before=$(md5sum <"$OUT/other-w0-20200101T000000.000000Z.pcapng.partial")
+	cp "${partials[1]}" "$OUT/other-20200101T000000.000000Z-w0.pcapng.partial"
+	before=$(md5sum <"$OUT/other-20200101T000000.000000Z-w0.pcapng.partial")
 	# shellcheck disable=SC2086
 	daemon_start -i va -w "$OUT" -j 1 $FAST -o layout="$1"
 	wait_for 10 repaired 2
 	in_lab "$FRAMES" send vb 100 first=6000
 	wait_for 5 counter_is written 100
 	daemon_stop
-	equal "the other capture's file" "$(md5sum <"$OUT/other-w0-20200101T000000.000000Z.pcapng.partial")" "$before"
+	equal "the other capture's file" "$(md5sum <"$OUT/other-20200101T000000.000000Z-w0.pcapng.partial")" "$before"
 	rm "$OUT"/other-*
 	equal "what is left in the directory" "$(find "$OUT" -type f ! -name '*.pcapng' | wc -l)" 0
 	equal "packets" "$(capinfos_count)" 6100
@@ -102,7 +102,7 @@ t_packets_of_a_worker_that_lagged_are_told_as_missing() {
 }
 
 hold() { # the file of worker 0
-	(exec 7<"$(find "$OUT" -name 'va-w0-*.partial')" && flock 7 && touch "$DIR/held" && exec sleep 1000) &
+	(exec 7<"$(find "$OUT" -name 'va-*-w0.pcapng.partial')" && flock 7 && touch "$DIR/held" && exec sleep 1000) &
 	HOLDER=$!
 	PIDS="$PIDS $HOLDER"
 	wait_for 5 test -e "$DIR/held"
@@ -110,14 +110,14 @@ hold() { # the file of worker 0
 
 # Workers that outlive their daemon have their files for some seconds: nothing is told before these are repaired, too
 t_nothing_is_told_as_missing_while_a_file_is_held() {
-	local before=$OUT/va-w1-20200101T000000.000000Z.pcapng
+	local before=$OUT/va-20200101T000000.000000Z-w1.pcapng
 	one_lags
 	kill_all
 	hold
 	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=5ms -o write_delay=5ms
 	wait_for 5 repaired 1
 	wait_for 5 counter_at_least written 500
-	cp "$OUT"/va-w1-*.pcapng "$DIR/one"
+	cp "$OUT"/va-*-w1.pcapng "$DIR/one"
 	mv "$DIR/one" "$before.partial" # what is repaired shows that it was looked for, since it records
 	wait_for 5 repaired 2
 	mv "$before" "$DIR/one"
@@ -225,10 +225,10 @@ t_files_of_a_section_that_is_gone() {
 	mapfile -t partials < <(find "$OUT" -name 'old-*.partial')
 	head -c 3000 /dev/urandom >>"${partials[0]}"
 	# What only looks like one: its name is none of its head's, or there is no head
-	other=$OUT/strange-w0-20200101T000000.000000Z.pcapng.partial
+	other=$OUT/strange-20200101T000000.000000Z-w0.pcapng.partial
 	cp "${partials[1]}" "$other"
 	cp "${partials[1]}" "$OUT/.strange-w0-1-1.spare"
-	echo "somebody's notes" >"$OUT/notes-w0-20200101T000000.000000Z.pcapng.partial"
+	echo "somebody's notes" >"$OUT/notes-20200101T000000.000000Z-w0.pcapng.partial"
 	before=$(cat "$OUT"/*strange-* "$OUT"/.strange-* "$OUT"/notes-* | md5sum)
 
 	section theirs vb >"$DIR/theirs.conf"
@@ -262,7 +262,7 @@ t_files_of_a_section_that_is_gone() {
 
 	# Either may have been faster
 	equal "lines, each about its capture" \
-		"$(cat "$DIR/err" "$DIR/theirs.err" | grep -c '<5>old/[01]: repaired old-w[01]-.*: [0-9]* packets')" 2
+		"$(cat "$DIR/err" "$DIR/theirs.err" | grep -c '<5>old/[01]: repaired old-.*Z-w[01][.]pcapng in .*: [0-9]* packets')" 2
 	! grep 'a daemon died before' "$DIR/err" "$DIR/theirs.err" || fail "a gap of a section that had none"
 	! grep '\(repaired\|removed\) \.\?\(new\|theirs\|strange\|notes\)' "$DIR/err" "$DIR/theirs.err" || fail "what was no one's to repair"
 	! grep 'cannot be repaired' "$DIR/err" "$DIR/theirs.err" || fail "told of what is none of theirs"

@@ -16,7 +16,7 @@ sums_agree() {
 }
 
 # The time in each name, in microseconds
-name_times() { files | sed -n 's/.*-\([0-9]\{8\}\)T\([0-9]*\)\.\([0-9]*\)Z.pcapng$/\1 \2 \3/p' | python3 -c '
+name_times() { files | sed -n 's/.*-\([0-9]\{8\}\)T\([0-9]*\)\.\([0-9]*\)Z-w[0-9]*.pcapng$/\1 \2 \3/p' | python3 -c '
 import calendar, sys, time
 for line in sys.stdin:
     day, clock, us = line.split()

@@ -93,7 +93,7 @@ t_files_in_use_are_not_opened_to_look_at_them() {
 
 # Those of another daemon: as a reader does
 t_files_in_use_of_others_are_looked_at_as_a_reader_does() {
-	local f=va-w7-20260101T000000.000000Z.pcapng.partial
+	local f=va-20260101T000000.000000Z-w7.pcapng.partial
 	head -c 10000 /dev/zero >"$OUT/$f"
 	python3 -c 'import fcntl, sys, time; f = open(sys.argv[1], "r+"); fcntl.flock(f, fcntl.LOCK_EX); print(flush=True); time.sleep(9999)' \
 		"$OUT/$f" >"$DIR/held" &

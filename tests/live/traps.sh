@@ -5,7 +5,7 @@
 
 FAST="-o block_timeout=50ms -o write_delay=20ms -o ring_size=16M -o block_size=64K -o disk_reserve=0"
 VANDAL=1234
-OLD=va-w0-20200101T000000
+OLD=va-20200101T000000
 
 over() { ! kill -0 "$1"; }
 as_vandal() { setpriv --reuid $VANDAL --regid $VANDAL --clear-groups "$@"; }
@@ -30,7 +30,7 @@ canary_make() {
 	wait_for 5 counter_is written 300
 	kill_all
 	rm -f "$SOCK"
-	cat "$OUT"/va-w0-*.partial >"$DIR/outside/canary"
+	cat "$OUT"/va-*-w0.pcapng.partial >"$DIR/outside/canary"
 	head -c 3000 /dev/zero >>"$DIR/outside/canary"
 	rm "$OUT"/.va-* "$OUT"/va-*
 	chmod 644 "$DIR/outside/canary"
@@ -69,26 +69,26 @@ t_traps_that_are_there_at_the_start() {
 	cd "$OUT" || fail "$OUT"
 	for path in "$DIR/outside/alone" "$canary" "$DIR/outside" "$DIR/outside/made" /dev/null; do
 		n=$((n + 1))
-		ln -s "$path" "$OLD.10000${n}Z.pcapng.partial"
-		ln -s "$path" "$OLD.20000${n}Z.pcapng"
+		ln -s "$path" "$OLD.10000${n}Z-w0.pcapng.partial"
+		ln -s "$path" "$OLD.20000${n}Z-w0.pcapng"
 		ln -s "$path" ".va-w0-1-$n.spare"
 	done
-	ln "$canary" "$OLD.300001Z.pcapng.partial"
+	ln "$canary" "$OLD.300001Z-w0.pcapng.partial"
 	ln "$canary" ".va-w0-1-11.spare"
-	ln "$DIR/outside/linked" "$OLD.300002Z.pcapng"
-	mkfifo "$OLD.400001Z.pcapng.partial" "$OLD.400002Z.pcapng" ".va-w0-1-12.spare"
-	mknod "$OLD.500001Z.pcapng.partial" c 1 3
-	python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$OLD.500002Z.pcapng.partial"
-	mkdir "$OLD.600001Z.pcapng.partial" "$OLD.600002Z.pcapng" ".va-w0-1-13.spare"
-	for path in "$OLD.700001Z.pcapng.partial"$'\n<0>forged: all is lost' $'va-w0-\e]0;\r\n<0>forged.pcapng.partial' \
-		$'\xff\xfe'"$OLD.pcapng.partial" "$OLD.700002Z.pcapng.partial"$'\n'; do
+	ln "$DIR/outside/linked" "$OLD.300002Z-w0.pcapng"
+	mkfifo "$OLD.400001Z-w0.pcapng.partial" "$OLD.400002Z-w0.pcapng" ".va-w0-1-12.spare"
+	mknod "$OLD.500001Z-w0.pcapng.partial" c 1 3
+	python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$OLD.500002Z-w0.pcapng.partial"
+	mkdir "$OLD.600001Z-w0.pcapng.partial" "$OLD.600002Z-w0.pcapng" ".va-w0-1-13.spare"
+	for path in "$OLD.700001Z-w0.pcapng.partial"$'\n<0>forged: all is lost' $'va-\e]0;\r\n<0>forged-w0.pcapng.partial' \
+		$'\xff\xfe'"$OLD-w0.pcapng.partial" "$OLD.700002Z-w0.pcapng.partial"$'\n'; do
 		cp "$canary" "$path"
 	done
-	cp "$canary" "$OLD.800001Z.pcapng.partial"
-	cp "$canary" "$OLD.800002Z.pcapng"
+	cp "$canary" "$OLD.800001Z-w0.pcapng.partial"
+	cp "$canary" "$OLD.800002Z-w0.pcapng"
 	chown $VANDAL "$OLD".80000*
-	cp "$canary" "$OLD.900001Z.pcapng.partial" # the one that is what it seems
-	head -c 300000 /dev/zero >"$OLD.900002Z.pcapng"
+	cp "$canary" "$OLD.900001Z-w0.pcapng.partial" # the one that is what it seems
+	head -c 300000 /dev/zero >"$OLD.900002Z-w0.pcapng"
 	cd "$DIR" || fail "$DIR"
 	settle
 	before=$(outside)
@@ -103,7 +103,7 @@ t_traps_that_are_there_at_the_start() {
 		"$(sed 's/^\(linked .*\) [^ ]* 2$/\1 C 2/' <<<"$before")"
 	equal "packets" "$(account written)" 4000
 	equal "old names left: 10 links, a hard link, 2 FIFOs, device, socket, 2 directories, 3 strange, 2 foreign; hidden ones" \
-		"$(find "$OUT" -name '*va-w0-20200101*' -printf x | wc -c) $(find "$OUT" -name '.va-w0-1-*' -printf x | wc -c)" "22 8"
+		"$(find "$OUT" -name '*va-20200101*' -printf x | wc -c) $(find "$OUT" -name '.va-w0-1-*' -printf x | wc -c)" "22 8"
 	[ "$(counter_of 'cannot be repaired')" -ge 10 ] || fail "what is left alone is not told"
 }
 counter_of() { grep -c "$1" "$DIR/err"; }
@@ -152,8 +152,8 @@ t_a_directory_swapped_during_rotation() {
 	mv "$OUT" "$DIR/parent/files"
 	chown $VANDAL "$DIR/parent"
 	OUT=$DIR/parent/files
-	cp "$DIR/outside/canary" "$DIR/outside/$OLD.100001Z.pcapng.partial"
-	cp "$DIR/outside/canary" "$DIR/outside/$OLD.100002Z.pcapng"
+	cp "$DIR/outside/canary" "$DIR/outside/$OLD.100001Z-w0.pcapng.partial"
+	cp "$DIR/outside/canary" "$DIR/outside/$OLD.100002Z-w0.pcapng"
 	settle
 	before=$(outside)
 	# shellcheck disable=SC2086
@@ -224,7 +224,7 @@ t_a_crowd_of_entries() {
 	python3 - "$OUT" <<'P'
 import os, sys
 for i in range(20000):
-    for name in ("va-w0-20200101T000000.%06dZ.pcapng" % i, "va-w1-20200101T000000.%06dZ.pcapng.partial" % i):
+    for name in ("va-20200101T000000.%06dZ-w0.pcapng" % i, "va-20200101T000000.%06dZ-w1.pcapng.partial" % i):
         os.close(os.open(os.path.join(sys.argv[1], name), os.O_WRONLY | os.O_CREAT, 0o644))
         os.chown(os.path.join(sys.argv[1], name), 1234, 1234)
 P

@@ -49,8 +49,8 @@ def next_name(name):
 
 
 def stroke():
-    names = [n for n in os.listdir(".") if "va-w" in n]
-    names = names or ["va-w0-20200101T000000.000000Z.pcapng"]
+    names = [n for n in os.listdir(".") if "va-" in n]
+    names = names or ["va-20200101T000000.000000Z-w0.pcapng"]
     name = random.choice(names)
     kind = random.choice(list(makers) + ["remove", "swap", "finish", "foresee"])
     if kind == "remove":

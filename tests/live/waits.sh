@@ -35,7 +35,7 @@ restarted() { [ "$(ctl --json stats | jq '.captures[0].total.restarts')" -ge "$1
 # Each of the processes has something to say: the supervisor of the link, the archive process of a file that it removes, a
 # worker that it goes on where the one before was killed
 all_talk() {
-	local worker old=$OUT/va-w0-20200101T000000.000000Z.pcapng
+	local worker old=$OUT/va-20200101T000000.000000Z-w0.pcapng
 	ip -n "$NS" link set vb down
 	wait_for 10 carrier_is down
 	ip -n "$NS" link set vb up
@@ -53,7 +53,7 @@ said() { grep -aq "$1" "$DIR/read"; }
 
 all_told() {
 	told_lost '\(^\|[>=#]\)' && told_lost 'archive: ' && # the supervisor and the archive process
-		said 'removed va-w0-20200101T000000.000000Z.pcapng' && said 'va/0: going on at sequence'
+		said 'removed va-20200101T000000.000000Z-w0.pcapng' && said 'va/0: going on at sequence'
 }
 
 # Nothing is read until the end: nothing waits, the account is exact, the flags of the description are as they were

@@ -11,7 +11,7 @@ signal.signal(signal.SIGTERM, lambda *_: done.append(1))
 while not done:
     now = time.time_ns()
     for entry in os.scandir(where):
-        worker = re.search(r"-w(\d+)-.*\.partial$", entry.name)
+        worker = re.search(r"-w(\d+)\.pcapng\.partial$", entry.name)
         try:
             stat = entry.stat() if worker else None
         except FileNotFoundError:

@@ -18,7 +18,7 @@ static const char *named(enum name_kind kind, uint32_t worker, uint64_t us)
 {
 	static char text[4][FILE_NAME_BYTES];
 	static unsigned next;
-	struct name name = { kind, worker, us };
+	struct name name = { kind, worker, us, false };
 
 	next = (next + 1) % 4;
 	name_make(text[next], "eth0", &name);

@@ -19,10 +19,10 @@
 
 #define MIB	     (UINT64_C(1) << 20)
 #define FILE_BYTES   (4 * MIB)
-#define PARTIAL	     "eth0-w0-20260203T040506.789012Z.pcapng.partial"
-#define FINISHED     "eth0-w0-20260203T040506.789012Z.pcapng"
-#define OLD_PARTIAL  "eth0-w0-20200101T000000.000000Z.pcapng.partial"
-#define OLD_FINISHED "eth0-w0-20200101T000000.000000Z.pcapng"
+#define PARTIAL	     "eth0-20260203T040506.789012Z-w0.pcapng.partial"
+#define FINISHED     "eth0-20260203T040506.789012Z-w0.pcapng"
+#define OLD_PARTIAL  "eth0-20200101T000000.000000Z-w0.pcapng.partial"
+#define OLD_FINISHED "eth0-20200101T000000.000000Z-w0.pcapng"
 
 static struct recording file;
 static struct message answer;
@@ -230,7 +230,7 @@ START_TEST(what_a_dead_daemon_left_is_repaired_file_by_file)
 
 	recording_build(&file, 5, 1, false);
 	place_file(OLD_PARTIAL, file.bytes, file.size);
-	place_file("eth0-w1-20200101T000000.000000Z.pcapng.partial", file.bytes, file.size);
+	place_file("eth0-20200101T000000.000000Z-w1.pcapng.partial", file.bytes, file.size);
 	place_file(".eth0-w1-1-1.spare", file.bytes, 4096);
 	capture_tell();
 	for (unsigned i = 0; i < 3; i++) {
@@ -267,7 +267,7 @@ START_TEST(packets_without_a_name_are_repaired_and_what_is_no_chunk_is_a_suspect
 	request = request_of(MESSAGE_KEEP);
 	ask(&request, -1, MESSAGE_KEPT);
 	ck_assert_uint_eq(answer.result.repaired, 0);
-	ck_assert_int_eq(place_size("eth0-w0-20200101T000000.000000Z.suspect.pcapng"),
+	ck_assert_int_eq(place_size("eth0-20200101T000000.000000Z-w0.suspect.pcapng"),
 			 (int64_t)sizeof(other));
 }
 END_TEST
@@ -386,10 +386,10 @@ START_TEST(no_path_comes_from_a_message)
 		"../mnt/" PARTIAL,
 		"/" PARTIAL,
 		PARTIAL "/../canary",
-		"eth1-w0-20260203T040506.789012Z.pcapng.partial",
-		"eth0-w1-20260203T040506.789012Z.pcapng.partial", /* another worker's */
+		"eth1-20260203T040506.789012Z-w0.pcapng.partial",
+		"eth0-20260203T040506.789012Z-w1.pcapng.partial", /* another worker's */
 		FINISHED, /* finished files are nobody's to ask for */
-		"eth0-w0-20260203T040506.789012Z.pcapng.partial\n",
+		"eth0-20260203T040506.789012Z-w0.pcapng.partial\n",
 	};
 	struct stat before, after;
 	int fd;

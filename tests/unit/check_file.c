@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define SPARE	 ".eth0-w1-abcdef-5.spare"
-#define STEM	 "eth0-w1-20260203T040506.789012Z"
+#define STEM	 "eth0-20260203T040506.789012Z-w1"
 #define PARTIAL	 STEM ".pcapng.partial"
 #define FINISHED STEM ".pcapng"
 #define SUSPECT	 STEM ".suspect.pcapng"
@@ -140,7 +140,7 @@ START_TEST(a_finished_file_never_takes_the_place_of_another)
 	place_file(FINISHED, "here", 4);
 	partial_finish(&place, &request, fd, &result);
 	ck_assert_int_eq(result.error, 0);
-	ck_assert_str_eq(result.name, "eth0-w1-20260203T040506.789013Z.pcapng");
+	ck_assert_str_eq(result.name, "eth0-20260203T040506.789013Z-w1.pcapng");
 	ck_assert_int_eq(place_size(FINISHED), 4);
 	close(fd);
 }

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LEFT  "eth0-w0-20260203T040506.789012Z.pcapng.partial"
+#define LEFT  "eth0-20260203T040506.789012Z-w0.pcapng.partial"
 #define SPARE ".eth0-w0-1-1.spare"
 #define BEGIN UINT64_C(5000000000)
 

@@ -42,19 +42,19 @@ START_TEST(of_each_worker_it_is_told_where_its_files_end)
 
 	recording_build(&file, 2, 47, false);
 	first = file.chunks[1].last_ns;
-	place_file("eth0-w1-19700101T000000.001000Z.pcapng.partial", file.bytes, file.size);
+	place_file("eth0-19700101T000000.001000Z-w1.pcapng.partial", file.bytes, file.size);
 	place_file(".eth0-w0-1-1.spare", file.bytes, FILE_HEADER_BYTES);
-	place_file("eth0-w2-19700101T000000.001000Z.pcapng.partial", file.bytes,
+	place_file("eth0-19700101T000000.001000Z-w2.pcapng.partial", file.bytes,
 		   FILE_HEADER_BYTES + 1);
 	memcpy(other, file.bytes, FILE_HEADER_BYTES);
 	memset(other + FILE_HEADER_BYTES, 0x55, sizeof(other) - FILE_HEADER_BYTES);
-	place_file("eth0-w3-19700101T000000.001000Z.pcapng.partial", other, sizeof(other));
-	place_file("eth0-w4-19700101T000000.001000Z.pcapng.partial", file.bytes, file.size);
-	fd = openat(place.fd, "eth0-w4-19700101T000000.001000Z.pcapng.partial", O_RDWR | O_CLOEXEC);
+	place_file("eth0-19700101T000000.001000Z-w3.pcapng.partial", other, sizeof(other));
+	place_file("eth0-19700101T000000.001000Z-w4.pcapng.partial", file.bytes, file.size);
+	fd = openat(place.fd, "eth0-19700101T000000.001000Z-w4.pcapng.partial", O_RDWR | O_CLOEXEC);
 	ck_assert_int_eq(flock(fd, LOCK_EX | LOCK_NB), 0);
 	recording_build(&file, 5, 48, true);
 	second = file.chunks[4].last_ns;
-	place_file("eth0-w5-19700101T000000.001000Z.pcapng.partial", file.bytes, file.size);
+	place_file("eth0-19700101T000000.001000Z-w5.pcapng.partial", file.bytes, file.size);
 	place_file(".eth0-w1-1-1.spare", file.bytes, file.chunks[3].end);
 	steps_until();
 	ck_assert_uint_eq(until_ns[1],

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define STEM	 "eth0-w1-20260203T040506.789012Z"
+#define STEM	 "eth0-20260203T040506.789012Z-w1"
 #define PARTIAL	 STEM ".pcapng.partial"
 #define FINISHED STEM ".pcapng"
 #define SUSPECT	 STEM ".suspect.pcapng"

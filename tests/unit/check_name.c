@@ -13,21 +13,43 @@ static const struct {
 	struct name name;
 	const char *text;
 } known[] = {
-	{ "eth0", { NAME_FINISHED, 0, 1770091506789012 }, "eth0-w0-" STAMP ".pcapng" },
-	{ "eth0", { NAME_SUSPECT, 63, 1770091506789012 }, "eth0-w63-" STAMP ".suspect.pcapng" },
-	{ "eth0", { NAME_PARTIAL, 7, 1770091506789012 }, "eth0-w7-" STAMP ".pcapng.partial" },
+	{ "eth0", { NAME_FINISHED, 0, 1770091506789012, false }, "eth0-" STAMP "-w0.pcapng" },
+	{ "eth0",
+	  { NAME_SUSPECT, 63, 1770091506789012, false },
+	  "eth0-" STAMP "-w63.suspect.pcapng" },
+	{ "eth0",
+	  { NAME_PARTIAL, 7, 1770091506789012, false },
+	  "eth0-" STAMP "-w7.pcapng.partial" },
 	{ "a-w1-" STAMP ".x",
-	  { NAME_FINISHED, 2, 0 },
-	  "a-w1-" STAMP ".x-w2-19700101T000000.000000Z.pcapng" },
+	  { NAME_FINISHED, 2, 0, false },
+	  "a-w1-" STAMP ".x-19700101T000000.000000Z-w2.pcapng" },
+	{ "a-" STAMP "-w1",
+	  { NAME_PARTIAL, 2, 1, false },
+	  "a-" STAMP "-w1-19700101T000000.000001Z-w2.pcapng.partial" },
 	{ "x.pcapng",
-	  { NAME_FINISHED, 0, 951782399999999 },
-	  "x.pcapng-w0-20000228T235959.999999Z.pcapng" },
+	  { NAME_FINISHED, 0, 951782399999999, false },
+	  "x.pcapng-20000228T235959.999999Z-w0.pcapng" },
 	{ "..",
-	  { NAME_PARTIAL, 0, 951782400000000 },
-	  "..-w0-20000229T000000.000000Z.pcapng.partial" },
+	  { NAME_PARTIAL, 0, 951782400000000, false },
+	  "..-20000229T000000.000000Z-w0.pcapng.partial" },
 	{ "12345678901234567890123456789012",
-	  { NAME_SUSPECT, 10, 253402300799999999 },
-	  "12345678901234567890123456789012-w10-99991231T235959.999999Z.suspect.pcapng" },
+	  { NAME_SUSPECT, 10, 253402300799999999, false },
+	  "12345678901234567890123456789012-99991231T235959.999999Z-w10.suspect.pcapng" },
+	/* as version 0.1.0 wrote them */
+	{ "eth0", { NAME_FINISHED, 0, 1770091506789012, true }, "eth0-w0-" STAMP ".pcapng" },
+	{ "eth0",
+	  { NAME_SUSPECT, 63, 1770091506789012, true },
+	  "eth0-w63-" STAMP ".suspect.pcapng" },
+	{ "eth0", { NAME_PARTIAL, 7, 1770091506789012, true }, "eth0-w7-" STAMP ".pcapng.partial" },
+	{ "a-w1-" STAMP ".x",
+	  { NAME_FINISHED, 2, 0, true },
+	  "a-w1-" STAMP ".x-w2-19700101T000000.000000Z.pcapng" },
+	{ "a-" STAMP "-w1",
+	  { NAME_PARTIAL, 2, 1, true },
+	  "a-" STAMP "-w1-w2-19700101T000000.000001Z.pcapng.partial" },
+	{ "..",
+	  { NAME_PARTIAL, 0, 951782400000000, true },
+	  "..-w0-20000229T000000.000000Z.pcapng.partial" },
 };
 
 START_TEST(a_name_is_read_as_it_was_made)
@@ -41,6 +63,7 @@ START_TEST(a_name_is_read_as_it_was_made)
 	ck_assert_uint_eq(name.kind, known[_i].name.kind);
 	ck_assert_uint_eq(name.worker, known[_i].name.worker);
 	ck_assert_uint_eq(name.time_us, known[_i].name.time_us);
+	ck_assert_int_eq(name.worker_first, known[_i].name.worker_first);
 }
 END_TEST
 
@@ -49,7 +72,7 @@ START_TEST(names_of_any_time_are_read_as_they_were_made)
 	srandom(1);
 	for (unsigned i = 0; i < 100000; i++) {
 		uint64_t us = ((uint64_t)random() << 31 | (uint64_t)random()) % 253402300800000000u;
-		struct name made = { (enum name_kind)(i % 3), i % 64, us }, name;
+		struct name made = { (enum name_kind)(i % 3), i % 64, us, random() % 2 }, name;
 		char text[FILE_NAME_BYTES];
 
 		name_make(text, "e-w1-x", &made);
@@ -57,6 +80,24 @@ START_TEST(names_of_any_time_are_read_as_they_were_made)
 		ck_assert_uint_eq(name.kind, made.kind);
 		ck_assert_uint_eq(name.worker, made.worker);
 		ck_assert_uint_eq(name.time_us, us);
+		ck_assert_int_eq(name.worker_first, made.worker_first);
+	}
+}
+END_TEST
+
+START_TEST(names_sort_by_time_whichever_the_worker)
+{
+	struct name before = { NAME_FINISHED, 0, 0, false };
+	char text[FILE_NAME_BYTES], last[FILE_NAME_BYTES];
+
+	srandom(2);
+	name_make(last, "eth0", &before);
+	for (unsigned i = 0; i < 10000; i++) {
+		before.time_us += 1 + (uint64_t)random() * 10;
+		before.worker = (uint32_t)random() % 64;
+		name_make(text, "eth0", &before);
+		ck_assert_int_lt(strcmp(last, text), 0);
+		memcpy(last, text, sizeof(last));
 	}
 }
 END_TEST
@@ -75,6 +116,7 @@ START_TEST(a_spare_is_hidden_and_read_as_it_was_made)
 		ck_assert_uint_eq(name.kind, NAME_SPARE);
 		ck_assert_uint_eq(name.worker, i);
 		ck_assert_uint_eq(name.time_us, 0);
+		ck_assert(!name.worker_first);
 	}
 }
 END_TEST
@@ -145,6 +187,36 @@ static const char *const foreign[] = {
 	"eth0-w0-+0260203T040506.789012Z.pcapng",
 	"eth0-w0- 2260203T040506.789012Z.pcapng",
 	"eth0-w0-ab12-17.spare",
+	"eth0-" STAMP "-w.pcapng",
+	"eth0-" STAMP "-0.pcapng",
+	"eth0-" STAMP "-w00.pcapng",
+	"eth0-" STAMP "-w64.pcapng",
+	"eth0-" STAMP "-w-1.pcapng",
+	"eth0-" STAMP "-w+1.pcapng",
+	"eth0-" STAMP "-w4294967296.pcapng",
+	"eth0-" STAMP "-W0.pcapng",
+	"eth0-" STAMP "-w0",
+	"eth0-" STAMP "-w0.partial",
+	"eth0-" STAMP "-w0.pcapng.gz",
+	"eth0-" STAMP "-w0.suspect.pcapng.partial",
+	"eth0-" STAMP "-w0-w0.pcapng",
+	"eth0-" STAMP "-" STAMP ".pcapng",
+	"eth0-" STAMP "-w0-" STAMP "-w0.pcapng",
+	"eth0-w0-" STAMP "-w0.pcapng",
+	"eth0-w0-w0.pcapng",
+	"eth0--" STAMP "-w0.pcapng",
+	"eth0-" STAMP "--w0.pcapng",
+	"eth0-" STAMP "w0.pcapng",
+	"eth0" STAMP "-w0.pcapng",
+	"xeth0-" STAMP "-w0.pcapng",
+	".eth0-" STAMP "-w0.pcapng",
+	"-" STAMP "-w0.pcapng",
+	STAMP "-w0.pcapng",
+	"eth0-20260203T040506.789012-w0.pcapng",
+	"eth0-20260229T040506.789012Z-w0.pcapng",
+	"eth0-20260203T240506.789012Z-w0.pcapng",
+	"eth0-19691231T235959.999999Z-w0.pcapng",
+	".eth0-" STAMP "-w0.spare",
 	".eth0-w0-ab12-17.spar",
 	".eth0-w0-ab12.spare",
 	".eth0-w0--17.spare",
@@ -175,7 +247,7 @@ START_TEST(a_name_tells_which_captures_it_is)
 {
 	char text[FILE_NAME_BYTES], capture[CAPTURE_NAME_BYTES] = "untouched";
 	const char *made = known[_i].capture;
-	struct name name = { NAME_FINISHED, 99, 0 };
+	struct name name = { NAME_FINISHED, 99, 0, false };
 
 	if (*made == '.') {
 		ck_assert(!name_read(&name, known[_i].text, capture));
@@ -188,6 +260,7 @@ START_TEST(a_name_tells_which_captures_it_is)
 	ck_assert_uint_eq(name.kind, known[_i].name.kind);
 	ck_assert_uint_eq(name.worker, known[_i].name.worker);
 	ck_assert_uint_eq(name.time_us, known[_i].name.time_us);
+	ck_assert_int_eq(name.worker_first, known[_i].name.worker_first);
 	name_make_spare(text, made, 5, 0xab12, 17);
 	ck_assert(name_read(&name, text, capture));
 	ck_assert_str_eq(capture, made);
@@ -233,13 +306,24 @@ END_TEST
 
 START_TEST(captures_with_similar_names_do_not_meet)
 {
-	static const char *const captures[] = { "eth0",	 "eth0-w0", "eth0-w0-w0", "eth", "th0",
-						".eth0", "0",	    "w0",	  "-" };
+	static const char *const captures[] = { "eth0",
+						"eth0-w0",
+						"eth0-w0-w0",
+						"eth",
+						"th0",
+						".eth0",
+						"0",
+						"w0",
+						"-",
+						"eth0-" STAMP,
+						"eth0-w0-" STAMP,
+						"eth0-" STAMP "-w0",
+						STAMP };
 	unsigned n = sizeof(captures) / sizeof(*captures);
 
-	for (unsigned i = 0; i < n * n * 4; i++) {
-		const char *made = captures[i / 4 / n], *asked = captures[i / 4 % n];
-		struct name name = { (enum name_kind)(i % 4), 0, 1 };
+	for (unsigned i = 0; i < n * n * 8; i++) {
+		const char *made = captures[i / 8 / n], *asked = captures[i / 8 % n];
+		struct name name = { (enum name_kind)(i % 4), 0, 1, i % 8 > 3 };
 		char text[FILE_NAME_BYTES];
 
 		if (name.kind == NAME_SPARE)
@@ -278,6 +362,7 @@ Suite *suite_name(void)
 
 	tcase_add_loop_test(t, a_name_is_read_as_it_was_made, 0, n);
 	tcase_add_test(t, names_of_any_time_are_read_as_they_were_made);
+	tcase_add_test(t, names_sort_by_time_whichever_the_worker);
 	tcase_add_test(t, a_spare_is_hidden_and_read_as_it_was_made);
 	tcase_add_loop_test(t, nothing_but_its_own_names_is_a_captures_file, 0,
 			    sizeof(foreign) / sizeof(*foreign));

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define STAMP	 "20260203T040506.789012Z"
-#define STEM	 "gone-1-w3-" STAMP
+#define STEM	 "gone-1-" STAMP "-w3"
 #define PARTIAL	 STEM ".pcapng.partial"
 #define FINISHED STEM ".pcapng"
 #define SPARE	 ".gone-1-w3-ab12-17.spare"
@@ -99,7 +99,7 @@ START_TEST(one_file_of_no_capture_is_repaired_at_a_time_and_all_spares)
 	unsigned steps = 0;
 
 	for (unsigned i = 0; i < 9; i++) {
-		struct name name = { NAME_PARTIAL, i % 3, 1000 };
+		struct name name = { NAME_PARTIAL, i % 3, 1000, i % 2 };
 		char text[FILE_NAME_BYTES];
 
 		name_make(text, captures[i / 3], &name);
@@ -114,6 +114,7 @@ START_TEST(one_file_of_no_capture_is_repaired_at_a_time_and_all_spares)
 		steps++;
 	while (orphan_step(&place, directories, BEGIN + LEFT));
 	ck_assert_uint_eq(steps, 9);
+	ck_assert_int_gt(place_size("b-w0-19700101T000000.001000Z-w1.pcapng"), (int64_t)file.size);
 	ck_assert_int_gt(place_size("b-w0-w2-19700101T000000.001000Z.pcapng"), (int64_t)file.size);
 	ck_assert_uint_eq(place_count(), 9);
 }
@@ -205,9 +206,9 @@ END_TEST
 /* Its own, too: they are repair_step()'s. */
 START_TEST(no_file_of_the_places_capture_is_touched)
 {
-	made_by("eth0-w3-" STAMP ".pcapng.partial", "eth0", 3, true);
+	made_by("eth0-" STAMP "-w3.pcapng.partial", "eth0", 3, true);
 	ck_assert(!stepped_until(BEGIN + 3 * LEFT));
-	ck_assert_int_eq(place_size("eth0-w3-" STAMP ".pcapng.partial"), (int64_t)file.size);
+	ck_assert_int_eq(place_size("eth0-" STAMP "-w3.pcapng.partial"), (int64_t)file.size);
 }
 END_TEST
 
@@ -224,9 +225,9 @@ static const struct {
 	{ STEM ".suspect.pcapng", "gone-1", 3 },
 	{ "copy of " PARTIAL, "gone-1", 3 },
 	{ "." PARTIAL, ".gone-1", 3 },
-	{ "gone-1-w03-" STAMP ".pcapng.partial", "gone-1", 3 },
-	{ "gone-1-w3-" STAMP ".pcapng.partial.partial", "gone-1", 3 },
-	{ "a-name-that-is-one-character-too-long-w3-" STAMP ".pcapng.partial",
+	{ "gone-1-" STAMP "-w03.pcapng.partial", "gone-1", 3 },
+	{ "gone-1-" STAMP "-w3.pcapng.partial.partial", "gone-1", 3 },
+	{ "a-name-that-is-one-character-too-long-" STAMP "-w3.pcapng.partial",
 	  "a-name-that-is-one-character-too-long", 3 },
 };
 
@@ -299,7 +300,7 @@ START_TEST(budgets_of_captures_neither_count_nor_remove_them)
 	struct message_result result = { 0 };
 
 	made_by(PARTIAL, "gone-1", 3, true);
-	place_file("eth0-w0-" STAMP ".pcapng", file.bytes, file.size);
+	place_file("eth0-" STAMP "-w0.pcapng", file.bytes, file.size);
 	place.capture.disk_budget = file.size + FILE_HEADER_BYTES;
 	place.capture.file_bytes = FILE_HEADER_BYTES;
 	place.capture.max_age_ns = 1;
@@ -309,7 +310,7 @@ START_TEST(budgets_of_captures_neither_count_nor_remove_them)
 		orphan_step(&place, directories, BEGIN + i * LEFT);
 	}
 	ck_assert_int_gt(place_size(FINISHED), FILE_HEADER_BYTES);
-	ck_assert_int_eq(place_size("eth0-w0-" STAMP ".pcapng"), (int64_t)file.size);
+	ck_assert_int_eq(place_size("eth0-" STAMP "-w0.pcapng"), (int64_t)file.size);
 }
 END_TEST
 
@@ -319,14 +320,14 @@ START_TEST(it_is_the_youngest_of_its_own_capture)
 	struct stat finished, other;
 
 	made_by(PARTIAL, "gone-1", 3, true);
-	place_file("gone-1-w0-" STAMP ".pcapng", "x", 1);
-	place_finished("gone-1-w0-" STAMP ".pcapng", UINT64_C(4000000000) * 1000000000);
-	place_file("eth0-w0-" STAMP ".pcapng", "x", 1);
+	place_file("gone-1-" STAMP "-w0.pcapng", "x", 1);
+	place_finished("gone-1-" STAMP "-w0.pcapng", UINT64_C(4000000000) * 1000000000);
+	place_file("eth0-" STAMP "-w0.pcapng", "x", 1);
 	place.newest_ns = UINT64_C(4100000000) * 1000000000;
-	place_finished("eth0-w0-" STAMP ".pcapng", place.newest_ns);
+	place_finished("eth0-" STAMP "-w0.pcapng", place.newest_ns);
 	ck_assert(stepped_until(BEGIN + LEFT));
 	ck_assert_int_eq(fstatat(place.fd, FINISHED, &finished, 0), 0);
-	ck_assert_int_eq(fstatat(place.fd, "gone-1-w0-" STAMP ".pcapng", &other, 0), 0);
+	ck_assert_int_eq(fstatat(place.fd, "gone-1-" STAMP "-w0.pcapng", &other, 0), 0);
 	ck_assert_int_eq(finished.st_mtim.tv_sec, other.st_mtim.tv_sec);
 	ck_assert_int_gt(finished.st_mtim.tv_nsec, other.st_mtim.tv_nsec);
 }

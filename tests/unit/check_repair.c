@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define STEM	 "eth0-w1-20260203T040506.789012Z"
+#define STEM	 "eth0-20260203T040506.789012Z-w1"
 #define PARTIAL	 STEM ".pcapng.partial"
 #define FINISHED STEM ".pcapng"
 #define CUTS	 5000 /* of each of the two files */
@@ -277,7 +277,7 @@ START_TEST(one_file_is_repaired_at_a_time)
 
 	recording_build(&file, 2, 46, false);
 	for (unsigned i = 0; i < 5; i++) {
-		struct name name = { NAME_PARTIAL, i, 1000 };
+		struct name name = { NAME_PARTIAL, i, 1000, i % 2 };
 		char text[FILE_NAME_BYTES];
 
 		name_make(text, "eth0", &name);
@@ -290,8 +290,26 @@ START_TEST(one_file_is_repaired_at_a_time)
 	while (step() && result.repaired == 1 && result.again);
 	ck_assert_uint_eq(steps, 6);
 	ck_assert_uint_eq(place_count(), 10);
-	ck_assert_int_eq(place_size("eth1-w0-19700101T000000.001000Z.pcapng.partial"),
+	ck_assert_int_eq(place_size("eth1-19700101T000000.001000Z-w0.pcapng.partial"),
 			 (int64_t)file.size);
+}
+END_TEST
+
+START_TEST(a_file_that_the_first_version_left_is_finished_under_its_own_name)
+{
+	static uint8_t other[3 * FILE_HEADER_BYTES];
+
+	recording_build(&file, 3, 46, false);
+	memcpy(other, file.bytes, FILE_HEADER_BYTES);
+	memset(other + FILE_HEADER_BYTES, 0x55, sizeof(other) - FILE_HEADER_BYTES);
+	place_file("eth0-w1-20260203T040506.789012Z.pcapng.partial", file.bytes, file.size);
+	place_file("eth0-w2-20260203T040506.789012Z.pcapng.partial", other, sizeof(other));
+	while (step() && result.again)
+		;
+	ck_assert_int_gt(place_size("eth0-w1-20260203T040506.789012Z.pcapng"), (int64_t)file.size);
+	ck_assert_int_eq(place_size("eth0-w2-20260203T040506.789012Z.suspect.pcapng"),
+			 (int64_t)sizeof(other));
+	ck_assert_uint_eq(place_count(), 2);
 }
 END_TEST
 
@@ -300,12 +318,12 @@ START_TEST(no_other_file_is_overwritten)
 	recording_build(&file, 2, 47, false);
 	place_file(PARTIAL, file.bytes, file.size);
 	place_file(FINISHED, "here", 4);
-	place_file("eth0-w1-20260203T040506.789013Z.suspect.pcapng", "too", 3);
+	place_file("eth0-20260203T040506.789013Z-w1.suspect.pcapng", "too", 3);
 	ck_assert(step());
 	ck_assert_uint_eq(result.repaired, 1);
 	ck_assert_int_eq(place_size(FINISHED), 4);
-	ck_assert_int_eq(place_size("eth0-w1-20260203T040506.789013Z.suspect.pcapng"), 3);
-	ck_assert_int_gt(place_size("eth0-w1-20260203T040506.789014Z.pcapng"), 4096);
+	ck_assert_int_eq(place_size("eth0-20260203T040506.789013Z-w1.suspect.pcapng"), 3);
+	ck_assert_int_gt(place_size("eth0-20260203T040506.789014Z-w1.pcapng"), 4096);
 	ck_assert_uint_eq(place_count(), 3);
 }
 END_TEST
@@ -353,7 +371,7 @@ START_TEST(what_is_no_file_of_ours_is_told_once_and_left)
 	ck_assert_uint_eq(place_count(), 2);
 	ck_assert_int_eq(place_size("target"), (int64_t)file.size);
 	/* and does not keep others from it */
-	place_file("eth0-w2-20260203T040506.789012Z.pcapng.partial", file.bytes, file.size);
+	place_file("eth0-20260203T040506.789012Z-w2.pcapng.partial", file.bytes, file.size);
 	ck_assert(step());
 	ck_assert_uint_eq(result.repaired, 1);
 }
@@ -436,6 +454,7 @@ Suite *suite_repair(void)
 	tcase_add_test(t, drops_never_become_negative);
 	tcase_add_test(t, a_file_that_is_held_is_left_alone);
 	tcase_add_test(t, one_file_is_repaired_at_a_time);
+	tcase_add_test(t, a_file_that_the_first_version_left_is_finished_under_its_own_name);
 	tcase_add_test(t, no_other_file_is_overwritten);
 	tcase_add_loop_test(t, what_is_no_file_of_ours_is_told_once_and_left, 0, 10);
 	tcase_add_test(t, a_file_is_tried_again_when_somebody_saw_to_it);

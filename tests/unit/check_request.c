@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PARTIAL "eth0-w1-20260203T040506.789012Z.pcapng.partial"
+#define PARTIAL "eth0-20260203T040506.789012Z-w1.pcapng.partial"
 
 /* Written down once more: what may come before a capture was announced, what after that. */
 static const struct {

@@ -26,7 +26,7 @@ static const char *named(enum name_kind kind, uint32_t worker, uint64_t us)
 {
 	static char text[4][FILE_NAME_BYTES];
 	static unsigned next;
-	struct name name = { kind, worker, us };
+	struct name name = { kind, worker, us, false };
 
 	next = (next + 1) % 4;
 	name_make(text[next], "eth0", &name);
@@ -74,6 +74,27 @@ START_TEST(the_oldest_go_until_the_budget_is_kept)
 		ck_assert_int_eq(there(i % 3 ? NAME_FINISHED : NAME_SUSPECT, i % 2, START_US + i),
 				 i > 4);
 	ck_assert_uint_eq(result.full, 0);
+}
+END_TEST
+
+/* Names of the first version have the worker in front of the time. */
+START_TEST(the_oldest_go_whichever_version_named_them)
+{
+	char text[10][FILE_NAME_BYTES];
+
+	for (unsigned i = 0; i < 10; i++) {
+		struct name name = { NAME_FINISHED, 9 - i, START_US + i, i % 3 != 1 };
+
+		name_make(text[i], "eth0", &name);
+		place_file(text[i], NULL, 1000);
+	}
+	for (unsigned left = 9; left > 0; left--) {
+		place.capture.disk_budget = 1000 * left;
+		ck_assert(enforce(0));
+		ck_assert_uint_eq(result.removed, 1);
+		for (unsigned i = 0; i < 10; i++)
+			ck_assert_int_eq(place_size(text[i]) == 1000, i >= 10 - left);
+	}
 }
 END_TEST
 
@@ -249,10 +270,10 @@ START_TEST(foreign_files_are_never_touched)
 {
 	static const char *const names[] = { "README",
 					     "eth0.pcapng",
-					     "eth1-w0-20200101T000000.000000Z.pcapng",
-					     "eth0-x-w0-20200101T000000.000000Z.pcapng",
-					     "eth0-w0-20200101T000000.000000Z.pcapng.gz",
-					     "eth0-w0-20200101T000000.000000Z.pcapng.partial" };
+					     "eth1-20200101T000000.000000Z-w0.pcapng",
+					     "eth0-x-20200101T000000.000000Z-w0.pcapng",
+					     "eth0-20200101T000000.000000Z-w0.pcapng.gz",
+					     "eth0-20200101T000000.000000Z-w0.pcapng.partial" };
 
 	for (unsigned i = 0; i < 6; i++)
 		place_file(names[i], NULL, 5000);
@@ -402,6 +423,7 @@ Suite *suite_retention(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, place_setup, place_teardown);
 	tcase_add_test(t, the_oldest_go_until_the_budget_is_kept);
+	tcase_add_test(t, the_oldest_go_whichever_version_named_them);
 	tcase_add_test(t, what_is_written_counts_as_what_it_may_grow_to);
 	tcase_add_test(t, a_hole_drives_nobody_out);
 	tcase_add_test(t, what_a_dead_daemon_left_counts_as_what_it_takes);

@@ -9,8 +9,11 @@ START_TEST(a_name_says_what_a_line_is_about)
 		const char *text, *capture;
 		int worker;
 	} names[] = {
-		{ "eth0-w3-20240101T000000.000000Z.pcapng", "eth0", 3 },
-		{ "a-w1-b-w12-20240101T000000.000000Z.pcapng.partial", "a-w1-b", 12 },
+		{ "eth0-20240101T000000.000000Z-w3.pcapng", "eth0", 3 },
+		{ "a-w1-b-20240101T000000.000000Z-w12.pcapng.partial", "a-w1-b", 12 },
+		{ "eth0-w3-20240101T000000.000000Z.suspect.pcapng", "eth0", 3 },
+		{ "eth0-20240101T000000.000000Z-w3-20240101T000000.000000Z.pcapng.partial",
+		  "eth0-20240101T000000.000000Z", 3 },
 		{ ".eth0-w0-18ebcc8d0850a441-1.spare", "eth0", 0 },
 		{ "something else", "", -1 },
 		{ "a-name-that-is-longer-than-any-capture-may-be-w1-x", "", -1 },
