@@ -1,11 +1,11 @@
-/* A file in use, "NAME-wW-TIME.pcapng.partial": how it comes to its name, and how it ends. Called
+/* A file in use, "NAME-TIME-wW.pcapng.partial": how it comes to its name, and how it ends. Called
  * by the archive process alone; every call may wait for the disk. */
 #ifndef PARTIAL_H
 #define PARTIAL_H
 
 #include "file.h"
 
-/* Gives a hidden file in use its name, "NAME-wW-TIME.pcapng.partial". Repeating it is harmless.
+/* Gives a hidden file in use its name, "NAME-TIME-wW.pcapng.partial". Repeating it is harmless.
  * Where another program has taken its name, result->lost and text say so. */
 void partial_name(struct directory *dir, const struct message_archive *request, int fd,
 		  struct message_result *result);
