@@ -127,8 +127,7 @@ static int checkpoint_make(struct capture *capture)
 	capture->saved = checkpoint_map(capture->saved_fd, &ignored);
 	if (!capture->saved)
 		return -errno;
-	capture->saved->gap_ns = capture->gap.since_ns;
-	memcpy(capture->saved->gap_why, capture->gap.why, sizeof(capture->gap.why));
+	checkpoint_gap(capture->saved, capture->gap.since_ns, capture->gap.why);
 	fdstore_put(capture->store,
 		    &(struct fdstore_key){ FDSTORE_CAPTURE, capture->config->name, 0, 0 },
 		    capture->saved_fd);

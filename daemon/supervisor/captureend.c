@@ -132,8 +132,7 @@ void capture_leave(struct capture *capture, bool abandon, const char *why)
 		capture_reason(capture, "%s", why);
 	if (why && capture->since_real_ns && gap_open(&capture->gap, clock_real_ns(), why)) {
 		capture_log(capture, LOG_WARNING, "%s; capture begins anew when it can", why);
-		memcpy(capture->saved->gap_why, capture->gap.why, sizeof(capture->gap.why));
-		capture->saved->gap_ns = capture->gap.since_ns;
+		checkpoint_gap(capture->saved, capture->gap.since_ns, capture->gap.why);
 	}
 	capture->abandoned = abandon;
 	capture->link_id = 0;

@@ -204,3 +204,9 @@ void checkpoint_reset(struct checkpoint_slot *slot)
 		checkpoint_drop(&slot->files[i]);
 	slot->files_lost = slot->packets_lost = slot->written_shown = 0;
 }
+
+void checkpoint_gap(struct checkpoint *checkpoint, uint64_t since_ns, const char *why)
+{
+	snprintf(checkpoint->gap_why, sizeof(checkpoint->gap_why), "%s", why);
+	checkpoint->gap_ns = since_ns;
+}

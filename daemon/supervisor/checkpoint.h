@@ -120,4 +120,8 @@ void checkpoint_lose(struct checkpoint_slot *slot, struct checkpoint_file *file,
 /* Finishes the losses that a SIGKILL interrupted (C3): once, before the slot is used again. */
 void checkpoint_recover(struct checkpoint_slot *slot);
 
+/* Since when nothing is recorded (realtime, 0: it is), and why: the next instance may be the one
+ * that closes this gap. */
+void checkpoint_gap(struct checkpoint *checkpoint, uint64_t since_ns, const char *why);
+
 #endif

@@ -386,6 +386,7 @@ static void resume_rest(struct capture *capture)
 		why = "a worker's ledger was of no use";
 	}
 	gap_restore(&capture->gap, since_ns, why);
+	checkpoint_gap(capture->saved, since_ns, capture->gap.why);
 	capture_leave(capture, false, capture->gap.why);
 }
 

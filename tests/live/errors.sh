@@ -254,8 +254,8 @@ stays_503() {
 # It cannot be used when the interface comes; the text is longer than what is shown of a reason
 t_a_long_reason_is_logged_once() {
 	local long
-	long=$DIR/$(printf 'x%.0s' $(seq $((175 - ${#DIR}))))
-	mkdir "$long"
+	long=$DIR/$(printf 'x%.0s' {1..200})/$(printf 'x%.0s' {1..200})
+	mkdir -p "$long"
 	daemon_begin -i later0 -w "$long" -j 2 -o on_missing=wait
 	wait_for 10 ready_is 200
 	rmdir "$long"

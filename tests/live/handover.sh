@@ -266,6 +266,35 @@ damaged() { # OFFSET LENGTH BYTE
 t_a_ledger_that_is_overwritten_costs_its_own_ring() { damaged 0 32 255; }
 t_a_ledger_of_zeros_costs_its_own_ring() { damaged 32 1200 0; }
 
+# The daemon that gave up the ring is killed, too, before it records: the gap is told by the third, from its beginning
+t_a_gap_is_told_whole_after_a_second_death() {
+	needs_preload
+	touch "$DIR/held" # nothing is held yet
+	export LD_PRELOAD=$BUILD/tests/hold.so HOLD_NAME="afcapd: worker" HOLD_ABOUT=va/0 HOLD_FILE=$DIR/held
+	managed_start -i va -w "$OUT" -j 2 -o block_timeout=50ms -o write_delay=20ms -o worker_timeout=2m
+	unset LD_PRELOAD
+	in_lab "$FRAMES" send vb 1000 rate=50000
+	wait_for 5 counter_is written 1000
+	pid=$(worker_pid 0)
+	kill -STOP "$DAEMON" # else it is replaced
+	kill -STOP "$pid"
+	scribble "$pid" 32 1200 0
+	kill -KILL "$pid"
+	rm "$DIR/held"
+	kill -KILL "$DAEMON"
+	wait_for 20 test -s "$DIR/held" # the worker that would begin
+	began=$(date -u +%s)
+	later() { [ "$(date -u +%s)" -ge $((began + 2)) ]; }
+	wait_for 10 later
+	daemon_find
+	again KILL
+	kill -KILL "$(cat "$DIR/held")"
+	told() { sed -n "s/.*va: nothing is recorded from \(2.*Z\) to 2.*Z: a worker's ledger was of no use$/\1/p" "$DIR/err" | grep .; }
+	wait_for 10 told
+	[ "$(date -u -d "$(told)" +%s)" -le "$began" ] || fail "told from $(told) on, nothing was recorded at $began"
+	managed_stop
+}
+
 configure() { # LINE
 	printf '[capture va]\ndirectory = %s\nworkers = 2\nblock_timeout = 100ms\nwrite_delay = 20s\nring_size = 16M\nblock_size = 128K\n' "$OUT" |
 		grep -v "^${1%% *} =" >"$DIR/afcapd.conf"

@@ -140,7 +140,7 @@ t_a_spare_is_removed_or_moved() {
 	wait_for 10 counter_is written 900
 	daemon_stop
 	contains account "$(cat "$DIR/out")" "900 written, 0 discarded"
-	frames_check 900
+	frames_check 900 || fail "frames differ"
 	files_valid
 	logged "the spare file .* was removed before it had its name" || fail "not told"
 	logged "the spare file .* was moved away before it had its name" || fail "not told"
@@ -168,7 +168,7 @@ t_what_cannot_be_named_is_named_later() {
 	wait_for 10 ctl status
 	daemon_stop
 	contains account "$(cat "$DIR/out")" "600 written, 0 discarded, 2 files"
-	frames_check 600
+	frames_check 600 || fail "frames differ"
 	files_valid
 }
 
@@ -190,7 +190,7 @@ t_what_was_never_named_is_told_at_the_end() {
 	daemon_start -i va -w "$OUT" -j 1 $FAST -o daemon.user=nobody
 	wait_for 10 counter_is files_repaired 1
 	daemon_stop
-	frames_check 300
+	frames_check 300 || fail "frames differ"
 	files_valid
 }
 
