@@ -152,14 +152,15 @@ static const struct verb *option_owner(const struct verb *const *verbs, const ch
 	return NULL;
 }
 
-/* `text` is what stands in argv; `letter` its last letter read, unless it is a long option. */
+/* `text` is what stands in argv where it is a long option, and `letter` is 0; else `letter` was
+ * read. */
 static int option_unknown(const struct verb *const *verbs, const struct verb *verb,
 			  const char *text, int letter)
 {
 	int length = (int)strcspn(text, "=");
 	const struct verb *owner;
 
-	if (strncmp(text, "--", 2) != 0)
+	if (letter || strncmp(text, "--", 2) != 0)
 		return usage_error(verb, "unknown option -%c", letter);
 	owner = option_owner(verbs, text + 2);
 	if (owner && verb)

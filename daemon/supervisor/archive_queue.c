@@ -42,6 +42,8 @@ bool archive_request_answered(const struct message *request, struct message *ans
 		return false;
 	r->text[sizeof(r->text) - 1] = '\0';
 	r->name[sizeof(r->name) - 1] = '\0';
+	if (r->again && fd >= 0) /* it is to be asked of another process: nothing was opened */
+		return false;
 	if (request->type == MESSAGE_CAPTURE) /* with its directory, perhaps */
 		return r->capture == request->capture.capture && (fd < 0 || !r->error) &&
 		       !r->removed; /* no process asked, perhaps, that would count it */

@@ -154,8 +154,12 @@ static void begin_on(struct capture *capture)
 	capture_enter(capture, CAPTURE_WAITING);
 	if (!link_ready(capture, &link))
 		return;
-	if (capture_begin(capture, plan_any(capture->config) ? NULL : &link, &error))
-		capture_filtered(capture, &error);
+	if (capture_begin(capture, plan_any(capture->config) ? NULL : &link, &error) == 0)
+		return;
+	if (capture->initial)
+		begin_fatal(capture, error.exit_code, error.text);
+	else
+		begin_failed(capture, &error);
 }
 
 void capture_filtered(struct capture *capture, const struct capture_error *error)
@@ -404,6 +408,10 @@ static bool slot_gone(const struct capture *capture)
 /* The directory comes before the interface: without it the capture is not ready. */
 static void directory_again(struct capture *capture)
 {
+	if (!capture->told) { /* its interface went while its first filter was compiled */
+		capture_tell(capture);
+		return;
+	}
 	if (!capture->retry_ns || clock_mono_ns() < capture->retry_ns)
 		return;
 	capture->retry_ns = UINT64_MAX; /* until the archive process has answered */

@@ -38,12 +38,16 @@ int captures_start(struct capture *captures, unsigned count, bool left)
 	return 0;
 }
 
-/* Whether it has begun, or waits for nothing but its interface. */
+/* Whether it has begun, or waits for nothing but its interface. One that leaves has begun if it
+ * ever recorded; else it waits next. */
 static bool is_armed(const struct capture *capture)
 {
+	bool waits = capture->state == CAPTURE_WAITING ||
+		     (capture->state == CAPTURE_LEAVING && !capture->since_real_ns);
+
 	return capture_ending(capture) ||
 	       (!capture->earlier && capture->state != CAPTURE_STARTING &&
-		(capture->state != CAPTURE_WAITING || capture->placed));
+		(!waits || capture->placed));
 }
 
 bool captures_begun(const struct capture *captures, unsigned count)
@@ -81,6 +85,14 @@ bool captures_handed_over(const struct capture *captures, unsigned count)
 		if (!capture_handed_over(&captures[i]))
 			return false;
 	return true;
+}
+
+bool captures_due(const struct capture *captures, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (captures[i].due)
+			return true;
+	return false;
 }
 
 void captures_check(const struct capture *captures, unsigned count)

@@ -22,6 +22,9 @@ bool captures_exhausted(const struct capture *captures, unsigned count);
 /* Whether no worker is left: what they committed is all that the next instance needs. */
 bool captures_handed_over(const struct capture *captures, unsigned count);
 
+/* Whether a step has left anything to be acted on for which no event may come. */
+bool captures_due(const struct capture *captures, unsigned count);
+
 /* The invariants of all their slots, in builds that check them. */
 void captures_check(const struct capture *captures, unsigned count);
 

@@ -20,6 +20,11 @@ struct output_file *output_file_new(const struct archive_target *target, uint64_
 	return NULL;
 }
 
+bool output_file_visible(const struct output_file *file)
+{
+	return *file->name && *file->name != '.';
+}
+
 void output_file_free(struct output_file *file)
 {
 	if (!file)

@@ -40,6 +40,9 @@ struct output_file {
 /* Not made yet, with the request that will end it. NULL without memory. */
 struct output_file *output_file_new(const struct archive_target *target, uint64_t serial);
 
+/* Whether it has the name that users see: hidden files, and no others, begin with a dot. */
+bool output_file_visible(const struct output_file *file);
+
 /* Closes and frees it; NULL: nothing. */
 void output_file_free(struct output_file *file);
 

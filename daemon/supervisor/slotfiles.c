@@ -269,7 +269,7 @@ static void event_opened(void *owner, struct output_file *file)
 	if (!file->reopen)
 		checkpoint_put(slot->saved, file->serial, file->device, file->inode);
 	else
-		file->named = strstr(file->name, ".partial") != NULL;
+		file->named = output_file_visible(file);
 	if (slot->awaits_file && file == slot->current) {
 		slot->awaits_file = false;
 		slot_go_on(slot);

@@ -116,8 +116,7 @@ static void exhausted_look(struct supervisor *s)
 		return;
 	if (s->configured)
 		supervisor_failed(s, EXIT_FAILURE, "no capture is left");
-	else
-		supervisor_stop(s, false);
+	supervisor_stop(s, s->configured != 0);
 }
 
 bool supervisor_group_held(const struct supervisor *s, int64_t fanout_id)
@@ -169,7 +168,8 @@ void supervisor_run(struct supervisor *s)
 {
 	do
 		supervisor_step(s);
-	while (!s->over && event_base_loop(s->base, EVLOOP_ONCE) == 0);
+	while (!s->over && (captures_due(s->capture, s->captures) ||
+			    event_base_loop(s->base, EVLOOP_ONCE) == 0));
 }
 
 static void hand_over(struct supervisor *s, bool at_once)

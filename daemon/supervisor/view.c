@@ -67,7 +67,7 @@ static bool slot_up(const struct slot *slot)
 /* The name of a file in use, once it has one: a hidden file has not. */
 static const char *file_shown(const struct output_file *file)
 {
-	return file && file->named && strstr(file->name, ".partial") ? file->name : NULL;
+	return file && file->named && output_file_visible(file) ? file->name : NULL;
 }
 
 #define COUNTED ": packets are counted as discarded_no_space"

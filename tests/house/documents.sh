@@ -22,6 +22,16 @@ documented() {
 }
 verdict "documents" "$(documented)"
 
+# Tests that README names as proofs, the second of two without its folder
+proofs() {
+	local folder='' path
+	grep '^|' README.md | grep -o '[a-zA-Z_/]*[a-z]\.\(c\|sh\)\>' | while read -r path; do
+		case $path in tests/*) folder=${path%/*} ;; *) path=$folder/$path ;; esac
+		[ -e "$path" ] || echo "README.md: there is no $path"
+	done
+}
+verdict "README's tests are there" "$(proofs)"
+
 # Exit codes, of afcapd in the sources, the manual and the README, of afctl in its sources and its manual
 exit_codes() {
 	grep -ohw 'EX_[A-Z]*' -r daemon/main.c daemon/base daemon/control daemon/supervisor daemon/worker daemon/archive | sort -u |

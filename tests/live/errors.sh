@@ -163,6 +163,19 @@ t_a_directory_is_not_waited_for() {
 	! grep -E '^<3>$|cannot be' "$DIR/err" || fail "lines that say nothing"
 }
 
+# The supervisor's third child, behind the archive and the filter's compiler, is the worker
+t_a_worker_that_cannot_be_started_for_a_filter() {
+	command -v strace >/dev/null || skip "no strace here"
+	[[ $BUILD != *asan* ]] || skip "a sanitizer does not run under strace"
+	local rc=0
+	ip netns exec "$NS" timeout 120 strace -qqo /dev/null -e trace=clone,clone3,fork,vfork \
+		-e inject=clone,clone3,fork,vfork:error=EAGAIN:when=3 "$AFCAPD" -o daemon.control=off -o daemon.metrics=off \
+		-i va -w "$OUT" -j 1 -f "not port 1" >"$DIR/out" 2>"$DIR/err" || rc=$?
+	equal "exit code" $rc 1
+	contains message "$(cat "$DIR/err")" "<3>capture va: starting workers: no further process is allowed (TasksMax="
+	equal "what is left in the directory" "$(find "$OUT" -type f | wc -l)" 0
+}
+
 ready_is() { [ "$(in_lab curl -so /dev/null -w '%{http_code}' http://127.0.0.1:9748/-/ready)" = "$1" ]; }
 
 # Held before its main() is the archive process, which opens the directory
@@ -183,6 +196,31 @@ t_ready_waits_for_the_directory() {
 	kill -CONT "$(cat "$DIR/held")"
 	wait_for 10 said READY=1
 	wait_for 10 ready_is 200
+	kill "$MANAGER"
+	wait "$MANAGER" || fail "exit code $?"
+}
+
+# The interface goes while the directory is not open yet: a capture that leaves before it ever recorded has not begun
+t_ready_waits_for_the_directory_where_the_interface_goes() {
+	needs_preload
+	mkdir "$DIR/manager"
+	ip -n "$NS" link add later0 type veth peer name later1
+	ip -n "$NS" link set later1 up
+	ip -n "$NS" link set later0 up
+	HOLD_NAME="afcapd: archive" HOLD_FILE=$DIR/held LD_PRELOAD=$BUILD/tests/hold.so ip netns exec "$NS" \
+		python3 "$TOP/tests/live/manager.py" "$DIR/manager" "$AFCAPD" -o daemon.control="$SOCK" \
+		-o daemon.metrics=off -i later0 -w "$OUT" -j 1 -o on_missing=wait >"$DIR/out" 2>"$DIR/err" &
+	MANAGER=$!
+	PIDS="$PIDS $MANAGER"
+	said() { grep -qs "$1" "$DIR/manager/notified"; }
+	wait_for 10 test -s "$DIR/held"
+	state_is() { [ "$(ctl --json status | jq -r '.captures[0].state')" = "$1" ]; }
+	wait_for 10 state_is starting
+	ip -n "$NS" link del later0
+	wait_for 10 state_is down
+	! said READY=1 || fail "READY=1, and no directory is open"
+	kill -CONT "$(cat "$DIR/held")"
+	wait_for 10 said READY=1
 	kill "$MANAGER"
 	wait "$MANAGER" || fail "exit code $?"
 }

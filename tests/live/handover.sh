@@ -295,6 +295,21 @@ t_a_gap_is_told_whole_after_a_second_death() {
 	managed_stop
 }
 
+# Its hidden files have .partial in their names, too: they are not taken for files in use
+t_a_capture_that_is_called_partial() {
+	printf '[capture a.partial]\ninterface = va\nworkers = 1\ndirectory = %s\nblock_timeout = 50ms\nwrite_delay = 20ms\n' "$OUT" >"$DIR/afcapd.conf"
+	managed_start -c "$DIR/afcapd.conf"
+	again KILL
+	in_use() { ctl --json status | jq -r '.captures[0].workers[0].file'; }
+	equal "a file in use" "$(in_use)" null
+	in_lab "$FRAMES" send vb 100 rate=50000
+	wait_for 5 counter_is written 100
+	visible() { [[ $(in_use) == a.partial-2*-w0.pcapng.partial ]]; }
+	wait_for 10 visible
+	managed_stop
+	all_there 100
+}
+
 configure() { # LINE
 	printf '[capture va]\ndirectory = %s\nworkers = 2\nblock_timeout = 100ms\nwrite_delay = 20s\nring_size = 16M\nblock_size = 128K\n' "$OUT" |
 		grep -v "^${1%% *} =" >"$DIR/afcapd.conf"

@@ -328,6 +328,35 @@ t_an_interface_comes_back_without_its_name_server() {
 	done
 }
 
+# The name server answers at once while the configuration is checked, and late when the daemon is there: the interface is down by
+# then, and the capture begins when it is up again
+t_an_interface_that_went_down_while_its_first_filter_was_compiled() {
+	names_are gone
+	in_lab python3 -c 'import os, socket, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", 53))
+open(sys.argv[1] + "/names", "w").close()
+while True:
+    q, who = s.recvfrom(512)
+    if os.path.exists(sys.argv[2]):
+        open(sys.argv[1] + "/asked", "w").close()
+        while not os.path.exists(sys.argv[1] + "/answer"): time.sleep(0.01)
+    a = b"\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04\xc0\0\x02\x07" if q[-4:-2] == b"\0\x01" else b""
+    s.sendto(q[:2] + b"\x81\x80\0\x01\0" + (b"\x01" if a else b"\0") + b"\0\0\0\0" + q[12:] + a, who)' "$DIR" "$SOCK" &
+	NAMES=$!
+	PIDS="$PIDS $NAMES"
+	wait_for 10 [ -e "$DIR/names" ]
+	named_start
+	wait_for 10 [ -e "$DIR/asked" ]
+	equal "its state while its filter is compiled" "$(state_of va)" starting
+	ip -n "$NS" link set va down
+	touch "$DIR/answer"
+	wait_for 20 state_is va down
+	ip -n "$NS" link set va up
+	wait_for 20 state_is va running
+	daemon_stop
+}
+
 # It is not: it waits for the name, and nobody waits for it
 t_an_interface_comes_while_no_name_is_known() {
 	local names

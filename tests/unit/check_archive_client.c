@@ -356,6 +356,21 @@ START_TEST(an_answer_to_another_request_replaces_the_process)
 }
 END_TEST
 
+/* "Ask another process" comes with nothing, least of all with a descriptor: it would be no one's */
+START_TEST(an_answer_that_sends_the_request_away_has_no_descriptor)
+{
+	static struct message asked = { .type = MESSAGE_OPEN }, away;
+
+	away = (struct message){ .type = MESSAGE_OPENED };
+	away.result.align = 512;
+	ck_assert(archive_request_answered(&asked, &away, 7));
+	away.result.again = 1;
+	ck_assert(!archive_request_answered(&asked, &away, 7));
+	away.result.error = ESTALE;
+	ck_assert(archive_request_answered(&asked, &away, -1));
+}
+END_TEST
+
 /* In some three seconds, as the next one comes later each time */
 START_TEST(processes_that_only_die_are_unavailable)
 {
@@ -461,6 +476,7 @@ Suite *suite_archive_client(void)
 	tcase_add_test(t, a_new_process_gets_every_capture_and_what_was_not_answered);
 	tcase_add_test(t, retention_that_a_process_died_of_is_not_repeated);
 	tcase_add_test(t, an_answer_to_another_request_replaces_the_process);
+	tcase_add_test(t, an_answer_that_sends_the_request_away_has_no_descriptor);
 	tcase_add_test(t, processes_that_only_die_are_unavailable);
 	tcase_add_test(t, deaths_with_an_answer_between_them_are_not_counted_together);
 	tcase_add_test(t, the_end_of_a_file_needs_no_memory);

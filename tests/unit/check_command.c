@@ -152,6 +152,7 @@ START_TEST(unknown_and_misplaced_options_are_usage_errors)
 	wrong("list --nonsense=1 va", "afctl: unknown option --nonsense" LIST);
 	wrong("list -x", "afctl: unknown option -x" LIST);
 	wrong("list -jx", "afctl: unknown option -x" LIST);
+	wrong("list --json -xj", "afctl: unknown option -x" LIST);
 	wrong("--nonsense list", "afctl: unknown option --nonsense (afctl --help)\n");
 	wrong("-x list", "afctl: unknown option -x (afctl --help)\n");
 	wrong("show --count=2", "afctl: --count is for list, not for show\nusage: afctl show\n");
