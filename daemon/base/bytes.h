@@ -1,5 +1,6 @@
-/* Words in bytes, at any alignment: of this machine's byte order, as files and rings have them, and
- * of the network's. Inline, as the encoder stores several of them for each packet. Pure. */
+/* Integers in byte arrays, at any alignment: in the machine's byte order, as in files and rings,
+ * and in network byte order. Inline, as the encoder stores several of them for each packet.
+ * Pure. */
 #ifndef BYTES_H
 #define BYTES_H
 

@@ -1,4 +1,4 @@
-/* One message, one packet. */
+/* Sends and receives messages, each in a packet of its own. */
 #include "channel.h"
 #include "failure.h"
 
@@ -10,22 +10,22 @@
 #include <unistd.h>
 
 #define HEAD	       offsetof(struct message, worker)
-#define BUFFER_BYTES   212992 /* of a machine that nobody has tuned */
-#define RESERVED_BYTES 32     /* of a buffer, by the kernel (unix_dgram_sendmsg()) */
+#define BUFFER_BYTES   212992 /* the kernel's default net.core.wmem_default */
+#define RESERVED_BYTES 32     /* of a send buffer, by the kernel (unix_dgram_sendmsg()) */
 
 #define SUPERVISOR  CHANNEL_SUPERVISOR
 #define WORKER	    CHANNEL_WORKER
 #define ARCHIVE	    CHANNEL_ARCHIVE
 #define BYTES(body) sizeof(struct message_##body)
 
-/* Maybe: a request about a file has none where its opening failed, an answer where it says an
- * error. */
+/* FD_MAYBE: a request about a file has no descriptor if opening the file failed, an answer has none
+ * if it reports an error. */
 enum descriptor { FD_NEVER, FD_MAYBE, FD_ALWAYS };
 
 static const struct {
 	const char *name;
 	int bytes;
-	unsigned from; /* who may send it */
+	unsigned from; /* the ends that may send it */
 	enum descriptor descriptor;
 } types[MESSAGE_TYPES] = {
 	[MESSAGE_WORKER] = { "WORKER", BYTES(worker), SUPERVISOR, FD_NEVER },
@@ -85,9 +85,9 @@ const char *message_name(uint32_t type)
 	return message_bytes(type) < 0 ? "unknown" : types[type].name;
 }
 
-/* The kernel refuses a message that its sender's buffer would not hold, with EMSGSIZE, for ever. A
- * net.core.wmem_default of a machine with little memory may be below the longest one, and
- * wmem_max, too, which is not for who may set that. Returns 0 or -errno. */
+/* Makes the send buffer large enough: the kernel always refuses a message larger than that, with
+ * EMSGSIZE. On a machine with little memory net.core.wmem_default may be below the longest message,
+ * and so may wmem_max, which does not limit SO_SNDBUFFORCE. Returns 0 or -errno. */
 static int buffer_make(int end)
 {
 	const int half = BUFFER_BYTES / 2; /* the kernel doubles it */
@@ -165,7 +165,7 @@ bool channel_allows(enum channel_end from, uint32_t type, bool fd)
 	       types[type].descriptor != (fd ? FD_NEVER : FD_ALWAYS);
 }
 
-/* Of `bytes` that were received. Returns 1 or -errno. */
+/* Checks a received message of `bytes`. Returns 1 or -errno. */
 static int message_check(const struct message *message, size_t bytes, bool fd,
 			 enum channel_end from)
 {
@@ -183,7 +183,7 @@ int channel_recv(int channel, enum channel_end from, struct message *message, in
 		char space[CMSG_SPACE(sizeof(int))];
 	} control;
 	struct iovec io = { message, sizeof(*message) };
-	/* CMSG_LEN, not CMSG_SPACE: there is room for one descriptor and no more. */
+	/* CMSG_LEN, not CMSG_SPACE: space for exactly one descriptor. */
 	struct msghdr header = { .msg_iov = &io,
 				 .msg_iovlen = 1,
 				 .msg_control = &control,
@@ -191,7 +191,8 @@ int channel_recv(int channel, enum channel_end from, struct message *message, in
 	int reset = 0, rc;
 	ssize_t n;
 
-	/* ECONNRESET: the peer left with messages unread; what it said before is still there. */
+	/* ECONNRESET: the peer closed its end with messages unread; what it sent before can still
+	 * be received. */
 	do
 		n = recvmsg(channel, &header, MSG_CMSG_CLOEXEC);
 	while (n < 0 && (errno == EINTR || (errno == ECONNRESET && !reset++)));

@@ -1,4 +1,4 @@
-/* The first steps of a child. */
+/* Sets up a child process. */
 #include "child.h"
 #include "message.h"
 
@@ -35,17 +35,16 @@ void child_init(void)
 
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	/* From the first moment: who looks into a process of this user could take its descriptors
-	 */
+	/* First of all: another process of this user could attach to it and take its descriptors */
 	prctl(PR_SET_DUMPABLE, 0);
-	/* What whoever started the daemon reads and prints */
+	/* Standard input and output belong to the process that started the daemon */
 	if (null >= 0) {
 		dup2(null, STDIN_FILENO);
 		dup2(null, STDOUT_FILENO);
 		close(null);
 	}
-	/* One that was stopped would keep its ring mapped for ever when its supervisor dies: it
-	 * goes on then, sees that, and ends. */
+	/* A stopped child would keep its ring mapped for ever after the supervisor died: SIGCONT
+	 * resumes it, and it finds its channel closed and exits. */
 	prctl(PR_SET_PDEATHSIG, SIGCONT);
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
 		signal(ignored[i], SIG_IGN);

@@ -1,4 +1,4 @@
-/* Times as people read them; a clock that is set. */
+/* Times as text; steps of the realtime clock. */
 #include "clock.h"
 
 #include <inttypes.h>
@@ -26,7 +26,8 @@ static uint64_t shifted(uint64_t ns, int64_t by)
 	return there >= ns ? there : UINT64_MAX;
 }
 
-/* Where there are too many the first two become one, with the shift that keeps files longer. */
+/* If there are too many, the first two are merged, with the larger shift: it makes files younger,
+ * so that they are retained longer. */
 static void span_add(struct clock_now *now, struct clock_span span)
 {
 	if (now->spans == CLOCK_SPANS) {
@@ -48,7 +49,7 @@ int64_t clock_look(struct clock_watch *w, uint64_t real_ns, uint64_t boot_ns)
 {
 	struct clock_now *now = &w->now;
 	uint64_t expected = w->real_ns + (boot_ns - w->set_ns);
-	uint64_t unseen = boot_ns - w->looked_ns; /* it was set within that time */
+	uint64_t unseen = boot_ns - w->looked_ns; /* the clock was set within that time */
 	int64_t step = w->real_ns ? (int64_t)(real_ns - expected) : 0;
 
 	now->real_ns = real_ns;
@@ -95,7 +96,7 @@ bool clock_stood(const struct clock_now *now, uint64_t age_ns)
 	return now->real_ns && now->stood_ns >= clock_must_stand(age_ns);
 }
 
-/* By the realtime clock alone. */
+/* Time left by the realtime clock alone. */
 static int64_t real_left(uint64_t period_ns, uint64_t since_ns, uint64_t real_ns)
 {
 	return (int64_t)(since_ns / period_ns * period_ns + period_ns - real_ns);

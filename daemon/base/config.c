@@ -1,6 +1,6 @@
-/* Files and command lines into a struct config. inih splits lines over its buffer and cuts long
- * names without a word, and does not tell a section without keys: the reader here looks at each
- * line first, and hands over a long one in pieces that inih takes for lines that go on. */
+/* Reads files and command lines into a struct config. inih splits lines longer than its buffer,
+ * cuts long names silently, and does not report a section without keys: the reader here checks each
+ * line first, and passes a long one to inih in pieces that it takes for continuation lines. */
 #include "config_schema.h"
 #include "failure.h"
 
@@ -24,12 +24,12 @@ struct reading {
 	bool failed;
 	bool continued;	  /* the line begins with white space: more of the value before it */
 	bool piece;	  /* this is not the first piece of its line */
-	const char *rest; /* of the line, not handed over yet; "": nothing */
+	const char *rest; /* of the line, not yet passed to inih; "": nothing */
 	char text[LINE_MOST + 2];
 	void *base;	 /* the section's struct, NULL before the first section */
 	unsigned *lines; /* and its lines[] */
 	const struct config_section *section;
-	char key[64], value[FILTER_BYTES + 256]; /* the last value, for lines that go on */
+	char key[64], value[FILTER_BYTES + 256]; /* the last value, for continuation lines */
 };
 
 __attribute__((format(printf, 2, 3))) static void reading_fail(struct reading *r,
@@ -108,7 +108,7 @@ struct config_capture *config_add(struct config *config, const char *name, unsig
 	return c;
 }
 
-/* "[daemon]" or "[capture NAME]", and nothing behind but a comment. */
+/* "[daemon]" or "[capture NAME]", followed by nothing but a comment. */
 static void reading_section(struct reading *r, const char *line)
 {
 	const char *end = strchr(line, ']'),
@@ -145,7 +145,7 @@ static void reading_section(struct reading *r, const char *line)
 	r->section = &config_capture_section;
 }
 
-/* fgets(), but how much it was is told. */
+/* Like fgets(), but returns the number of bytes read. */
 static size_t line_get(char *buffer, size_t size, FILE *file)
 {
 	size_t n = 0;
@@ -162,7 +162,7 @@ static bool line_is_empty(const char *text)
 	return !*text || strchr(";#\r\n", *text);
 }
 
-/* Whether inih finds a key there. */
+/* Whether inih finds a key in the line. */
 static bool line_has_key(const char *text)
 {
 	const char *end = text + strcspn(text, "=:");
@@ -173,7 +173,8 @@ static bool line_has_key(const char *text)
 	return *end != '\0';
 }
 
-/* The next line of the file, looked at, into r->text. False: there is none, or it is bad. */
+/* Reads the next line of the file into r->text and checks it. False: end of file, or an invalid
+ * line. */
 static bool line_next(struct reading *r)
 {
 	size_t n = line_get(r->text, sizeof(r->text), r->file);
@@ -194,7 +195,7 @@ static bool line_next(struct reading *r)
 		return false;
 	}
 	if (r->line == 1 && strncmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
-		text += strlen(BYTE_ORDER_MARK); /* inih leaves it out, too */
+		text += strlen(BYTE_ORDER_MARK); /* inih skips it, too */
 	text += strspn(text, " \t");
 	r->continued = text != r->text && !line_is_empty(text);
 	if (*text == '[' && !(r->continued && *r->key)) {
@@ -206,7 +207,8 @@ static bool line_next(struct reading *r)
 	return !r->failed;
 }
 
-/* Where inih would end it: at a comment, which a piece of it would be no more. */
+/* Ends the line at its comment, as inih would: a later piece would not be recognised as a
+ * comment. */
 static void comment_cut(char *line)
 {
 	char *at = line + strspn(line, " \t");
@@ -219,8 +221,8 @@ static void comment_cut(char *line)
 		*at = '\0';
 }
 
-/* How much of a long line goes into a piece of `size`: up to between two characters that are
- * nobody's to take away. 0: no such place. */
+/* How much of a long line goes into a piece of `size`: up to between two characters that inih
+ * neither strips nor takes for a comment. 0: no such position. */
 static size_t piece_length(const struct reading *r, size_t size)
 {
 	size_t n = size, from = 0;
@@ -234,7 +236,7 @@ static size_t piece_length(const struct reading *r, size_t size)
 	return n > from ? n : 0;
 }
 
-/* inih's reader: like fgets. */
+/* inih's reader, like fgets(). */
 static char *reading_line(char *buffer, int size, void *context)
 {
 	struct reading *r = context;
@@ -248,8 +250,8 @@ static char *reading_line(char *buffer, int size, void *context)
 		if (strlen(r->text) >= (size_t)size - 1)
 			comment_cut(r->text);
 	}
-	/* A space in front, a NUL behind; and a buffer that is full is a line without an end to
-	 * inih from 59 on, which reads and throws away what follows up to a line break. */
+	/* Leaves space for a leading space and the NUL. From version 59 on inih takes a full buffer
+	 * for an incomplete line, and reads and discards what follows up to a line break. */
 	room = (size_t)size - (r->piece ? 3 : 2);
 	n = strlen(r->rest);
 	if (n > room)
@@ -264,7 +266,7 @@ static char *reading_line(char *buffer, int size, void *context)
 	return buffer;
 }
 
-/* Sets a key of the section; error text without a place. */
+/* Sets a key of the section; the error text names no file and line. */
 static int section_set(const struct config_section *section, void *base, const char *name,
 		       const char *value, char *why, size_t size)
 {
@@ -289,7 +291,7 @@ static int reading_value(void *context, const char *section, const char *name, c
 	char why[384];
 	int row;
 
-	(void)section; /* reading_line() knows better */
+	(void)section; /* r->section has it, from reading_line() */
 	if (!r->base) {
 		reading_fail(r, "%.64s: before the first section", name);
 		return 0;
@@ -345,7 +347,7 @@ int config_read(struct config *config, const char *name, struct config_error *er
 	return r.failed ? -EINVAL : 0;
 }
 
-/* Without the white space around it, as in a file. */
+/* Copies a value without the white space around it, as in a file. */
 static void value_trim(const char *text, char *value, size_t size)
 {
 	size_t n;
@@ -432,7 +434,8 @@ const char *config_where_daemon(const struct config *config, const char *key, ch
 			   "daemon", key, buffer, size);
 }
 
-/* `decided`: the key whose value is another one for another interface, so auto; NULL: none */
+/* `decided`: the key whose value depends on the interface, and which is printed as auto; NULL:
+ * none */
 static void section_print(const struct config_section *section, const void *base,
 			  const char *decided, FILE *out)
 {

@@ -1,4 +1,4 @@
-/* The configuration: parsed, validated, then used whole. config.c is the only door to inih. */
+/* The configuration: parsed, validated, then used whole. Only config.c uses inih. */
 #ifndef CONFIG_H
 #define CONFIG_H
 
@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define CONFIG_FLAGS_AUTO  0x80000000u /* no flag: what decides them is known later */
+#define CONFIG_FLAGS_AUTO  0x80000000u /* not a flag: they are chosen later */
 #define CONFIG_AUTO	   (-1)
 #define CONFIG_SYNC_NONE   (-1)
 #define CONFIG_SYNC_FILE   (-2)
@@ -35,7 +35,7 @@ struct config_capture {
 	char cpus[4096];
 	int fanout; /* enum afcap_fanout_mode */
 	uint32_t fanout_flags;
-	bool fanout_flags_auto; /* the kind of interface decides */
+	bool fanout_flags_auto; /* decided by the kind of interface */
 	int64_t fanout_id;	/* CONFIG_AUTO or 0-65535 */
 	int cooked; /* with interface = any: LINKTYPE_LINUX_SLL2 or LINKTYPE_LINUX_SLL */
 	char filter[FILTER_BYTES];
@@ -68,7 +68,7 @@ struct config {
 	struct config_capture capture[CAPTURES_MAX];
 };
 
-/* A sentence for the user: what, where, which rule. */
+/* An error message for the user: what, where, which rule. */
 struct config_error {
 	char text[CONFIG_ERROR_BYTES];
 };
@@ -76,15 +76,15 @@ struct config_error {
 /* Fills in defaults, no captures. */
 void config_init(struct config *config);
 
-/* Reads a file on top of what is there. `name` is borrowed as config->source. Returns 0, -EINVAL or
- * -errno of opening. */
+/* Reads a file, over the values set so far. `name` is borrowed as config->source. Returns 0,
+ * -EINVAL or -errno of opening. */
 int config_read(struct config *config, const char *name, struct config_error *error);
 
-/* Whether a capture may be called so: then its files may, too. */
+/* Whether a capture may have this name, which is also part of its files' names. */
 bool config_name_valid(const char *name);
 
 /* Adds a capture; NULL with *error when the name is bad, known already, or one too many. `where`
- * stands before the message. */
+ * precedes the message. */
 struct config_capture *config_add(struct config *config, const char *name, unsigned line,
 				  const char *where, struct config_error *error);
 
@@ -92,7 +92,7 @@ struct config_capture *config_add(struct config *config, const char *name, unsig
  * be left out where there is one capture only. It takes precedence over a file's. Returns 0 or
  * -EINVAL. */
 int config_override(struct config *config, const char *assignment, struct config_error *error);
-/* Likewise, for an option that has its own letter: `where` stands before the message. */
+/* Likewise, for an option that has its own letter: `where` precedes the message. */
 int config_option(struct config *config, const char *where, const char *assignment,
 		  struct config_error *error);
 
@@ -110,7 +110,7 @@ int config_cpu(const struct config_capture *capture, unsigned workers, unsigned 
 /* Whether a list like 0-3,8 can be read. */
 bool config_cpus_valid(const char *text);
 
-/* How many workers: as configured, or one for each CPU this process may use, at most 8. */
+/* The number of workers: as configured, or one for each CPU this process may use, at most 8. */
 unsigned config_workers(const struct config_capture *capture);
 
 /* Where a key of [daemon] was set. */

@@ -1,4 +1,4 @@
-/* Which CPUs, how many workers. */
+/* The CPUs and the number of workers. */
 #include "config.h"
 
 #include <ctype.h>
@@ -64,8 +64,8 @@ int config_cpu(const struct config_capture *capture, unsigned workers, unsigned 
 		return -1;
 	if (strcmp(capture->cpus, "auto") == 0) {
 		n = cpus_allowed(cpus, CPU_SETSIZE);
-		/* One worker alone is better off where the scheduler finds room beside the
-		 * interrupts. */
+		/* A single worker is not bound to a CPU: the scheduler finds one that the
+		 * interrupts leave idle. */
 		return workers > 1 && (unsigned)n >= workers ? cpus[worker] : -1;
 	}
 	n = cpus_parse(capture->cpus, cpus, CPU_SETSIZE);

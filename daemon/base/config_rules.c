@@ -27,7 +27,7 @@ int config_fail(struct config_error *error, const char *format, ...)
 	return -EINVAL;
 }
 
-/* Told as "FILE:LINE: KEY = VALUE: RULE". */
+/* Reported as "FILE:LINE: KEY = VALUE: RULE". */
 __attribute__((format(printf, 5, 6))) static int
 rule_broken(struct config_error *error, const struct config *config, const struct config_capture *c,
 	    const char *name, const char *format, ...)
@@ -86,7 +86,7 @@ static int file_rules(const struct config *config, const struct config_capture *
 				   "writes one file and has the next one ready",
 				   config_size_text(2 * (int64_t)workers * c->file_size, least),
 				   workers);
-	/* On multiples since midnight UTC, or since 1970 where it is days */
+	/* Files rotate on multiples of it since midnight UTC, or since 1970 if it is days */
 	if (c->file_duration &&
 	    (c->file_duration < 1000 * MS ||
 	     (c->file_duration < DAY ? DAY % c->file_duration : c->file_duration % DAY)))
@@ -101,7 +101,7 @@ static int capture_finish(const struct config *config, struct config_capture *c,
 	int rc;
 
 	if (!*c->interface)
-		strcpy(c->interface, c->name); /* which is shorter */
+		strcpy(c->interface, c->name); /* a name is shorter */
 	if (strcmp(c->cpus, "none") && strcmp(c->cpus, "auto") && !config_cpus_valid(c->cpus))
 		return rule_broken(error, config, c, "cpus",
 				   "must be none, auto, or a list like 0-3,8");
@@ -112,8 +112,8 @@ static int capture_finish(const struct config *config, struct config_capture *c,
 	return rc ? rc : file_rules(config, c, error);
 }
 
-/* On the loopback every packet passes twice, out and in. Unless told otherwise it is taken once.
- * What is called lo is taken for it until its kind is known. */
+/* On the loopback interface every packet passes twice, outgoing and incoming. By default it is
+ * captured once. An interface named lo is taken for it until its kind is known. */
 static void loopback_finish(struct config_capture *c)
 {
 	if (c->fanout_flags != CONFIG_FLAGS_AUTO)
@@ -148,7 +148,7 @@ static bool metrics_valid(const char *text)
 	return inet_pton(AF_INET, address, unused) == 1;
 }
 
-/* The same group would share the packets between the two. */
+/* Two captures in the same group would share its packets. */
 static int groups_rules(const struct config *config, const struct config_capture *c,
 			struct config_error *error)
 {

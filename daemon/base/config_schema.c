@@ -1,4 +1,4 @@
-/* Every key: its type, place, default, range. */
+/* The table of all keys: type, destination, default, range. */
 #include "config_schema.h"
 #include "linktype.h"
 

@@ -43,14 +43,14 @@ const struct config_key *config_key_find(const struct config_section *section, c
 int config_value_parse(const struct config_key *key, void *base, const char *value, char *rule,
 		       size_t rule_size);
 
-/* Writes the value as config_value_parse() takes it. */
+/* Writes the value as config_value_parse() accepts it. */
 void config_value_print(const struct config_key *key, const void *base, FILE *out);
 
-/* A size as it is written there: "64M". Returns `text`, of CONFIG_SIZE_BYTES. */
+/* A size as config_value_print() writes it: "64M". Returns `text`, of CONFIG_SIZE_BYTES. */
 #define CONFIG_SIZE_BYTES 32
 const char *config_size_text(int64_t bytes, char *text);
 
-/* Tells an error in *error and returns -EINVAL. */
+/* Stores an error message in *error and returns -EINVAL. */
 __attribute__((format(printf, 2, 3))) int config_fail(struct config_error *error,
 						      const char *format, ...);
 

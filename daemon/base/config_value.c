@@ -1,4 +1,4 @@
-/* One value: from text, to text. */
+/* Parses and prints one value. */
 #include "config_schema.h"
 
 #include <ctype.h>
@@ -7,14 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINE_MOST 100 /* where a value goes on in the next line */
+#define LINE_MOST 100 /* a longer value continues in the next line */
 
 struct unit {
 	const char *name;
 	int64_t factor;
 };
 
-/* Smallest first; printed with the largest that fits without a rest. */
+/* Smallest first; printed with the largest that divides the value. */
 static const struct unit size_units[] = { { "", 1 },
 					  { "K", INT64_C(1) << 10 },
 					  { "M", INT64_C(1) << 20 },
@@ -52,7 +52,7 @@ const char *config_size_text(int64_t bytes, char *text)
 	return text;
 }
 
-/* Digits and one unit, nothing else. Only 0 goes without a unit where the units have names. */
+/* Digits and one unit, nothing else. Where the units have names, only 0 may be without one. */
 static int unit_parse(const struct unit *units, const char *text, int64_t *value)
 {
 	unsigned long long number;
@@ -206,8 +206,9 @@ static int flags_parse(const struct config_key *key, void *at, const char *value
 	return 0;
 }
 
-/* How long it is until a place where the value may go on in a further line: a single space (white
- * space at both ends of a line is nobody's) with nothing behind it that begins a comment. */
+/* The length up to the next position where the value may continue in a further line: a single space
+ * (white space at both ends of a line is stripped) that is not followed by the beginning of a
+ * comment. */
 static size_t stretch(const char *p)
 {
 	size_t n = 0;
@@ -232,7 +233,7 @@ static int string_parse(const struct config_key *key, char *at, const char *valu
 		return -EINVAL;
 	}
 	for (const char *p = value; *p; p++) {
-		/* What a file could not say: -n prints one that parses back. */
+		/* A file could not contain it: what -n prints must parse back. */
 		if (iscntrl((unsigned char)*p) || (*p == ';' && (p == value || p[-1] == ' '))) {
 			snprintf(rule, size, "must not contain control characters or \" ;\"");
 			return -EINVAL;
@@ -300,7 +301,7 @@ static void number_print(const struct config_key *key, int64_t number, FILE *out
 		unit_print(key_units(key), number, out);
 }
 
-/* A long value goes on in further lines, which begin with white space. */
+/* A long value continues in further lines, which begin with white space. */
 static void string_print(const char *value, FILE *out)
 {
 	size_t column = 0;

@@ -1,4 +1,5 @@
-/* seccomp(2) by libseccomp, landlock(7) by hand: no library of the distribution has it. */
+/* seccomp(2) by libseccomp, landlock(7) by its system calls: no library of the distribution
+ * supports it. */
 #include "confine.h"
 
 #include <errno.h>
@@ -11,7 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Sanitizers open files of their own; `make bench` --confinement has a build without, too. */
+/* Sanitizers open files of their own; `make bench` --confinement also builds without
+ * confinement. */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define WITHOUT_CONFINEMENT 1
@@ -47,8 +49,8 @@ struct confine *confine_new(enum confine_otherwise otherwise)
 		return NULL;
 	c->context =
 		seccomp_init(otherwise == CONFINE_DIES ? SCMP_ACT_TRAP : SCMP_ACT_ERRNO(EPERM));
-	/* What a tracer makes of a call that is to be skipped, as strace(1) does to inject faults:
-	 * it does nothing. */
+	/* The number that a tracer gives a call to skip it, as strace(1) does to inject faults: the
+	 * call does nothing. */
 	if (c->context && seccomp_attr_set(c->context, SCMP_FLTATR_API_TSKIP, 1) == 0 &&
 	    seccomp_attr_set(c->context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) == 0 &&
 	    seccomp_rule_add(c->context, SCMP_ACT_ALLOW, SKIPPED, 0) == 0)
@@ -136,7 +138,7 @@ int confine_apply(struct confine *confine)
 		rc = seccomp_attr_set(confine->context, SCMP_FLTATR_CTL_TSYNC, 1);
 		if (rc == 0)
 			rc = seccomp_attr_set(confine->context, SCMP_FLTATR_API_SYSRAWRC, 1);
-		if (rc == 0) /* a tree instead of a ladder: it is asked for every block */
+		if (rc == 0) /* a binary tree instead of a list: the filter runs for every block */
 			rc = seccomp_attr_set(confine->context, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 		if (rc == 0)
 			rc = seccomp_load(confine->context);
@@ -158,7 +160,7 @@ void confine_call_name(int number, char *text, size_t size)
 	free(name);
 }
 
-/* Larger than older headers have it; how much of it counts is said with it. */
+/* Larger than older headers have it; its size is passed with it. */
 struct ruleset {
 	uint64_t files, network, scoped;
 };
@@ -182,7 +184,8 @@ static int ruleset_restrict(int ruleset, uint64_t known, const int *directories,
 	}
 	if (syscall(SYS_landlock_restrict_self, ruleset, 0) == 0)
 		return 0;
-	/* no_new_privs is not set: a process that is confined already need not be allowed to */
+	/* EPERM: no_new_privs is not set. It is set only then, as a process that is confined
+	 * already may not be allowed to. */
 	if (errno != EPERM || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
 	    syscall(SYS_landlock_restrict_self, ruleset, 0))
 		return -errno;

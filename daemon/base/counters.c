@@ -1,4 +1,4 @@
-/* The table behind counters.def, and the few sums over it. */
+/* The table of counters.def, and sums over it. */
 #include "counters.h"
 
 #include <string.h>

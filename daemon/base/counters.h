@@ -25,13 +25,14 @@ uint64_t counters_get(const struct counters *counters, const struct counter_info
 void counters_set(struct counters *counters, const struct counter_info *info, uint64_t value);
 void counters_add(struct counters *sum, const struct counters *counters);
 
-/* Whether any of them is below what it was before. */
+/* Whether any counter is below its value in `before`. */
 bool counters_fell(const struct counters *now, const struct counters *before);
 
-/* No life is long enough for more. A few such numbers can be added without wrapping around. */
+/* The maximum of a counter: no worker runs long enough for more. A few such numbers can be added
+ * without wrapping around. */
 #define COUNTER_MOST (UINT64_C(1) << 60)
 
-/* Whether one of them is above that. */
+/* Whether any counter is above that maximum. */
 bool counters_beyond(const struct counters *counters);
 
 /* Packets received and not written, all reasons together. */

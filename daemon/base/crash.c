@@ -1,4 +1,4 @@
-/* Death at random, for tests. */
+/* Kills the process at random, for tests. */
 #include "crash.h"
 
 #ifdef CRASH_STEPS
@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RARE 16 /* steps that come not with every block come so much more often */
+#define RARE 16 /* steps that do not occur with every block are so much more likely */
 
 static unsigned long one_in, poisoned;
 static uint64_t state;

@@ -1,6 +1,5 @@
-/* For tests of the crash protocol: a worker that kills itself between two of its steps, only where
- * it is built with -DCRASH_STEPS; and one that does without the protocol, to measure what it
- * costs. */
+/* For tests of the crash protocol: a worker that kills itself between two of its steps, only in
+ * builds with -DCRASH_STEPS; and a build without the protocol, to measure its cost. */
 #ifndef CRASH_H
 #define CRASH_H
 
@@ -21,7 +20,7 @@ enum crash_step {
 	CRASH_STEPS_COUNT
 };
 
-#ifdef COVERAGE /* what was executed is written down where a process ends by itself */
+#ifdef COVERAGE /* gcov writes its data only where a process exits by itself */
 void __gcov_dump(void);
 #define crash_dump() __gcov_dump()
 #else
@@ -29,9 +28,9 @@ void __gcov_dump(void);
 #endif
 
 #ifdef CRASH_STEPS
-/* In a worker: each step is its last one time in $AFCAP_CRASH_ONE_IN; which one it was is appended,
- * a letter from 'A', to the file $AFCAP_CRASH_LOG. The block of sequence $AFCAP_CRASH_BLOCK cannot
- * be encoded. */
+/* In a worker: at each step it kills itself one time in $AFCAP_CRASH_ONE_IN, after appending the
+ * step, as a letter from 'A', to the file $AFCAP_CRASH_LOG. The block of sequence
+ * $AFCAP_CRASH_BLOCK cannot be encoded. */
 void crash_begin(void);
 void crash_step(enum crash_step step);
 void crash_block(uint64_t sequence);
@@ -41,7 +40,7 @@ void crash_block(uint64_t sequence);
 #define crash_block(sequence) ((void)0)
 #endif
 
-/* What the crash protocol costs: `make bench` --exactness measures it against a build with
+/* The cost of the crash protocol: `make bench` --exactness measures it against a build with
  * -DWITHOUT_CRASH_PROTOCOL, which commits one time in CRASH_COMMITS and marks no progress within a
  * block. In every other build these are constants, and what they guard is not compiled. */
 #ifdef WITHOUT_CRASH_PROTOCOL

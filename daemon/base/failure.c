@@ -1,4 +1,4 @@
-/* Words. */
+/* The texts of errors. */
 #include "failure.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* A message of one byte with a descriptor, and MSG_PEEK. */
+/* Descriptors in flight: a message of one byte with SCM_RIGHTS, and MSG_PEEK. */
 #include "inflight.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* What always holds, where this program is right. A build with -DINVARIANTS (tests/tests.mk makes
- * one) checks it and aborts; in all others nothing is compiled. */
+/* Assertions of what must always hold. A build with -DINVARIANTS (tests/tests.mk makes one) checks
+ * them and aborts; in all others nothing is compiled. */
 #ifndef INVARIANT_H
 #define INVARIANT_H
 

@@ -120,8 +120,7 @@ bool ledger_look(const struct ledger *ledger, struct ledger_totals *totals)
 
 void ledger_commit(struct ledger *ledger, const struct ledger_totals *totals)
 {
-	/* For readers: the slot is not touched before the version that took it out of use is seen.
-	 */
+	/* For readers: the slot is not written before the version that retired it is visible. */
 	atomic_thread_fence(memory_order_release);
 	ledger->totals[(ledger->totals_version + 1) & 1] = *totals;
 	crash_step(CRASH_FILLED);
@@ -136,9 +135,9 @@ void ledger_next_ring(struct ledger *ledger)
 	t.next_sequence = 1;
 	t.next_block = 0;
 	t.previous = (struct ledger_file){ 0 };
-	if (t.current.finish.packets < t.current.begin.packets) /* nobody had it since that ring */
+	if (t.current.finish.packets < t.current.begin.packets) /* no worker had it since */
 		t.current.finish = t.current.begin;
-	/* The one after the current one was ahead already, and has gone. */
+	/* The number after the current one was the spare file's, which is gone. */
 	t.current = (struct ledger_file){ .serial = t.current.serial + 2,
 					  .end = LEDGER_FILE_BEGIN,
 					  .begin = t.current.finish };
@@ -155,12 +154,12 @@ void ledger_next_file(struct ledger *ledger)
 	t.current = (struct ledger_file){ .serial = t.current.serial + 2,
 					  .end = LEDGER_FILE_BEGIN,
 					  .begin = t.current.begin };
-	if (since) /* else that one was never used: its numbers are this one's */
+	if (since) /* else it was never used: its counters carry over */
 		t.current.begin = (struct ledger_mark){ t.received + k.drops, k.drops, t.written };
 	ledger_commit(ledger, &t);
 }
 
-/* Of totals that are not counters */
+/* Whether one of the totals that are not counters is above the maximum */
 static bool beyond(const struct ledger_totals *t)
 {
 	return t->generation > COUNTER_MOST || t->next_sequence > COUNTER_MOST ||
@@ -244,8 +243,8 @@ int ledger_take(struct ledger *ledger, int (*take)(int socket, struct afcap_kern
 	if (rc)
 		return rc;
 	crash_step(CRASH_TAKEN);
-	atomic_signal_fence(memory_order_seq_cst); /* against the compiler alone: a kill stops this
-						      very thread */
+	atomic_signal_fence(memory_order_seq_cst); /* a compiler barrier: a kill stops this very
+						      thread */
 	ledger->kernel[!now].packets = ledger->kernel[now].packets + pending[0];
 	ledger->kernel[!now].drops = ledger->kernel[now].drops + pending[1];
 	ledger->kernel[!now].freezes = ledger->kernel[now].freezes + pending[2];

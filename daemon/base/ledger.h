@@ -1,15 +1,15 @@
 /* The ledger: what a worker has done with its ring, in a memfd that outlives it.
  *
  * Two records, each with one writer at a time. A record has two slots; slot [version & 1] is valid,
- * a commit fills the other one and then moves the version. Whatever a SIGKILL interrupts therefore
- * never counts, and what counted is never lost.
+ * a commit fills the other one and then moves the version. What a SIGKILL interrupts therefore
+ * never counts, and what was committed is never lost.
  *
  *   totals  the ring thread's: files, cursor, counters, all moved by one commit a write
  *   kernel  packets, drops, freezes: PACKET_STATISTICS resets on read, so the kernel writes
  * straight into the pending slot here; folding it into the totals is a commit of its own
  *
- * The writers are the slot's worker and, once waitpid() returned its death, the supervisor. The
- * worker's own bytes are hints to everybody else. */
+ * The writers are the slot's worker and, once waitpid() returned its death, the supervisor. All
+ * other processes take the worker's bytes as hints only. */
 #ifndef LEDGER_H
 #define LEDGER_H
 
@@ -17,18 +17,18 @@
 
 #include <stdbool.h>
 
-#ifndef LEDGER_VERSION /* another one: tests, of an upgrade */
+#ifndef LEDGER_VERSION /* tests of an upgrade define another one */
 #define LEDGER_VERSION 3
 #endif
 #define LEDGER_BYTES	  4096
-#define LEDGER_FILE_BEGIN 4096 /* the archive has written the head before a worker gets a file */
+#define LEDGER_FILE_BEGIN 4096 /* the archive writes the header before a worker gets a file */
 
-/* The running totals at one moment, for the numbers of a single file. */
+/* The running totals at one moment, for the counts of a single file. */
 struct ledger_mark {
 	uint64_t packets, drops, written;
 };
 
-/* A file: where it ends (of the current one: where the next chunk goes) and what is in it. */
+/* A file: where it ends (of the current one: where the next chunk goes) and its contents. */
 struct ledger_file {
 	uint64_t serial;   /* 0, 1, ... in the slot's life */
 	uint64_t since_ns; /* realtime of its first use; 0: not used yet */
@@ -40,10 +40,11 @@ struct ledger_file {
 };
 
 struct ledger_totals {
-	uint64_t generation; /* of the ring that the next two are of: a new one begins at 1 again */
+	uint64_t generation; /* of the ring that the next two fields belong to: a new ring begins at
+				1 again */
 	uint64_t next_sequence; /* of the block to be taken next; blocks below it only need their
 				   release */
-	uint64_t next_block;	/* and its place in the ring */
+	uint64_t next_block;	/* and its index in the ring */
 	struct ledger_file current, previous;
 	uint64_t received, received_bytes, truncated, blocks_full, blocks_timeout;
 	uint64_t written, written_bytes, write_errors;
@@ -73,53 +74,53 @@ struct ledger {
  * descriptor or -errno. */
 int ledger_create(void);
 
-/* Maps it, all of it present. NULL with errno set; EPROTO when the bytes are not a ledger of this
- * version. */
+/* Maps it, with all its pages present. NULL with errno set; EPROTO when the bytes are not a ledger
+ * of this version. */
 struct ledger *ledger_map(int fd);
 void ledger_unmap(struct ledger *ledger);
 
-/* Keeps it in memory: a page fault under a pending kill would lose what the kernel is about to
+/* Locks it in memory: a page fault under a pending SIGKILL would lose what the kernel is about to
  * write. Returns 0, or -EPERM, -ENOMEM where RLIMIT_MEMLOCK forbids it. */
 int ledger_lock(struct ledger *ledger);
 
-/* The record as it stands, also while its writer goes on. */
+/* A consistent copy of the record, also while its writer is running. */
 struct ledger_totals ledger_totals(const struct ledger *ledger);
 struct ledger_kernel ledger_kernel(const struct ledger *ledger);
 
 /* Likewise, for the supervisor, which waits for no worker: false when the writer has changed it
- * under every one of some tries. */
+ * during each of a few tries. */
 bool ledger_look(const struct ledger *ledger, struct ledger_totals *totals);
 
 /* The commit. One writer. */
 void ledger_commit(struct ledger *ledger, const struct ledger_totals *totals);
 
-/* The slot's next ring: its blocks are counted from 1 again, in a file of its own; all counters go
- * on. There is no worker. */
+/* Begins the slot's next ring: its blocks are numbered from 1 again, in a file of its own; all
+ * counters continue. There must be no worker. */
 void ledger_next_ring(struct ledger *ledger);
 
-/* The current file is not to be had any more: the next chunk goes to another one. There is no
+/* The current file is no longer available: the next chunk goes to another one. There must be no
  * worker. */
 void ledger_next_file(struct ledger *ledger);
 
-/* What a dead worker's ledger must agree with. `taken`: ledger_take() has been called since its
- * death, so that the kernel's counters are those of all that was received. */
+/* The bounds that a dead worker's ledger must respect. `taken`: ledger_take() has been called since
+ * its death, so that the kernel's counters are those of all that was received. */
 struct ledger_bounds {
 	uint64_t generation, blocks;	    /* of its ring */
-	uint64_t serial_least, serial_most; /* of the files it had */
+	uint64_t serial_least, serial_most; /* of the worker's files */
 	bool taken;
 	bool writes;			 /* what is received is written or discarded */
-	const struct counters *reported; /* before; no counter falls */
+	const struct counters *reported; /* last report; no counter may fall */
 };
 
-/* NULL, or in which way the bytes cannot be what a worker made. */
+/* Checks a dead worker's ledger: NULL, or the reason why no worker can have written it. */
 const char *ledger_problem(const struct ledger *ledger, const struct ledger_bounds *bounds);
 
-/* In place of one that is of no use: the counters as they were reported last, the file as it was
- * then. */
+/* Replaces the contents of an unusable ledger by the counters as they were reported last, and the
+ * file as it was then. */
 void ledger_restore(struct ledger *ledger, const struct counters *reported,
 		    const struct ledger_file *current, uint64_t generation);
 
-/* Adds what was read of the kernel's counters elsewhere: at most what one read can give. */
+/* Adds kernel counters that were read elsewhere: at most what one read can return. */
 void ledger_add(struct ledger *ledger, const struct ledger_kernel *taken);
 
 /* Reads the kernel's counters by `take` (afcap_stats_take()) into the ledger and folds them. What

@@ -1,5 +1,5 @@
-/* What stands in front of a packet in a file (LINKTYPE_*, www.tcpdump.org/linktypes.html), and the
- * one interface that is none: all of them. */
+/* Link types, which say what header a packet in a file has (LINKTYPE_*,
+ * www.tcpdump.org/linktypes.html), and the interface name that stands for all interfaces. */
 #ifndef LINKTYPE_H
 #define LINKTYPE_H
 
@@ -12,7 +12,7 @@
 #define COOKED_HEAD_BYTES 20u /* at most */
 #define COOKED_HEAD(type) ((type) == LINKTYPE_LINUX_SLL ? 16u : 20u)
 #define IS_COOKED(type)	  ((type) == LINKTYPE_LINUX_SLL || (type) == LINKTYPE_LINUX_SLL2)
-/* The longest packet that readers take from a file: libpcap and Wireshark refuse a longer one. */
+/* The longest packet that readers accept from a file: libpcap and Wireshark refuse a longer one. */
 #define PACKET_BYTES_MAX 262144u
 
 #endif

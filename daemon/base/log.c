@@ -1,4 +1,4 @@
-/* Where log lines go. */
+/* Writes log lines to the journal or to standard error. */
 #include "log.h"
 #include "printable.h"
 #include "stream.h"
@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define JOURNAL	   "/run/systemd/journal/socket"
-#define LINE_BYTES 4096 /* PIPE_BUF: whole, or not at all */
+#define LINE_BYTES 4096 /* PIPE_BUF: written whole, or not at all */
 
 #define PREFIX_BYTES 64
 #define FIELDS_BYTES 1200 /* a file's name at its longest, every byte of it escaped */
@@ -34,10 +34,10 @@ static struct {
 	const char *who;
 	bool journal;
 	bool terminal;
-	bool cut; /* the last line went through in part */
+	bool cut; /* the last line was written in part */
 	enum stream stream;
-	int socket;	    /* to the journal; -1: not yet, or not any more */
-	unsigned long lost; /* lines, not told yet */
+	int socket;	    /* to the journal; -1: not open */
+	unsigned long lost; /* lines, not reported yet */
 	int why;	    /* ... -errno of the last one */
 } logger = { .level = LOG_INFO, .who = "", .socket = -1 };
 
@@ -107,7 +107,7 @@ static int journal_send(const struct line *line)
 	return send(fd, entry, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-/* As it stands on standard error. Returns its length. */
+/* Formats a line as it appears on standard error. Returns its length. */
 static int line_print(char *out, size_t size, const struct line *line)
 {
 	char priority[8] = "";
@@ -117,7 +117,7 @@ static int line_print(char *out, size_t size, const struct line *line)
 	return snprintf(out, size, "%s%s%s\n", priority, line->prefix, line->text);
 }
 
-/* With what is to be told of lost ones in front, or NULL. */
+/* Writes a line, with the report of lost ones (NULL: none) before it. */
 static int stderr_write(const struct line *line, const struct line *lost)
 {
 	char lines[LINE_BYTES];
@@ -142,8 +142,8 @@ static void field_add(struct line *line, const char *name, const char *value)
 		snprintf(line->fields + n, sizeof(line->fields) - n, "AFCAP_%s=%s\n", name, value);
 }
 
-/* Whom it is about. NULL: what the process is called is all that there is to say; of a worker
- * ("eth0/0") that is the same. */
+/* Begins a line with its subject. NULL: the process itself, by its name; a worker's ("eth0/0") has
+ * capture and worker in it. */
 static void line_begin(struct line *line, int level, const struct log_subject *about)
 {
 	const char *slash = about ? NULL : strrchr(logger.who, '/');
@@ -193,7 +193,7 @@ static int line_put(const struct line *line)
 	}
 	if (logger.journal && (rc == 0 || rc == -EAGAIN))
 		return rc;
-	/* there is no journal, or none that takes this */
+	/* there is no journal, or it does not accept the line */
 	return stderr_write(line, logger.lost ? &lost : NULL);
 }
 

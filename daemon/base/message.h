@@ -1,4 +1,4 @@
-/* What travels over the channels: fixed width, no pointers, strings ended by NUL within their
+/* The messages of the channels: fixed width, no pointers, strings ended by NUL within their
  * arrays. */
 #ifndef MESSAGE_H
 #define MESSAGE_H
@@ -21,14 +21,14 @@
 
 enum message_type {
 	/* supervisor -> worker */
-	MESSAGE_WORKER = 1, /* message_worker: the first one, what to do */
+	MESSAGE_WORKER = 1, /* message_worker: the first one, its task */
 	MESSAGE_SOCKET,	    /* empty: make the socket (it is the slot's turn) */
 	MESSAGE_JOIN,	    /* message_group: join this fanout group */
-	MESSAGE_FILE,	    /* message_file + fd: a file to write, or the next one ahead */
-	MESSAGE_DRAIN,	    /* empty: nothing comes in any more; finish and exit */
-	MESSAGE_ROTATE,	    /* empty: go on in the next file, if the current one has packets */
+	MESSAGE_FILE,	    /* message_file + fd: the file to write, or the spare file */
+	MESSAGE_DRAIN,	    /* empty: no more packets come in; finish and exit */
+	MESSAGE_ROTATE,	    /* empty: continue in the next file, if the current one has packets */
 	MESSAGE_SUSPEND,    /* message_suspend: discard instead of writing, or write again */
-	MESSAGE_HANDOVER,   /* empty: commit what is taken and exit; a successor goes on */
+	MESSAGE_HANDOVER,   /* empty: commit the blocks taken and exit; a successor continues */
 	/* worker -> supervisor */
 	MESSAGE_SOCKET_MADE, /* empty */
 	MESSAGE_RING_MADE,   /* empty: bound, ready to join */
@@ -38,18 +38,18 @@ enum message_type {
 	MESSAGE_FAILED,	     /* message_failed: cannot start; exits */
 	/* supervisor -> archive */
 	MESSAGE_CAPTURE, /* message_capture: where and how a capture's files are made */
-	MESSAGE_OPEN,	 /* message_archive: make a hidden file ahead -> MESSAGE_OPENED */
-	MESSAGE_REOPEN,	 /* message_archive: find the file of a dead daemon again, by its inode ->
+	MESSAGE_OPEN,	 /* message_archive: make a hidden spare file -> MESSAGE_OPENED */
+	MESSAGE_REOPEN,	 /* message_archive: find a previous instance's file again, by its inode ->
 			    MESSAGE_OPENED */
 	MESSAGE_NAME,	 /* message_archive + fd: it is in use, name it -> MESSAGE_NAMED */
 	MESSAGE_FINISH,	 /* message_archive + fd: cut, close with its statistics, sync, rename ->
 			    MESSAGE_FINISHED */
 	MESSAGE_DISCARD, /* message_archive + fd: never used, remove -> MESSAGE_DISCARDED */
-	MESSAGE_KEEP,	 /* message_archive: remove files by budget, age, reserve; repair one that a
-			    dead daemon left -> MESSAGE_KEPT */
-	MESSAGE_SYNC,	 /* message_archive + fd: what is written so far -> MESSAGE_SYNCED */
-	MESSAGE_LOOK,	 /* message_archive + fd: whether it is still what was written ->
-			    MESSAGE_LOOKED */
+	MESSAGE_KEEP, /* message_archive: remove files by budget, age, reserve; repair one that an
+			 earlier instance left -> MESSAGE_KEPT */
+	MESSAGE_SYNC, /* message_archive + fd: what is written so far -> MESSAGE_SYNCED */
+	MESSAGE_LOOK, /* message_archive + fd: whether it still is the file that was written ->
+			 MESSAGE_LOOKED */
 	/* archive -> supervisor */
 	MESSAGE_CAPTURE_OK, /* message_result */
 	MESSAGE_OPENED,	    /* message_result + fd */
@@ -77,13 +77,13 @@ struct message_worker {
 	uint32_t output; /* enum output */
 	uint32_t link_type;
 	uint32_t promiscuous, vlan_keep;
-	uint32_t resume;     /* the ring is there, at RING_FD: go on where the ledger says */
+	uint32_t resume;     /* the ring is at RING_FD: continue where the ledger says */
 	int32_t cpu;	     /* to run on; -1: any */
 	uint32_t layout;     /* enum layout */
 	uint32_t ifindex;    /* of the interface; 0: all */
 	uint64_t generation; /* of the ring */
-	uint64_t quarantine; /* sequence of a block that is not to be looked into; 0: none */
-	uint64_t timeout_ns; /* the ring thread may be busy with one block so long */
+	uint64_t quarantine; /* sequence of a block that must not be read; 0: none */
+	uint64_t timeout_ns; /* how long the ring thread may be busy with one block */
 	uint64_t write_delay_ns;
 	uint64_t file_bytes;	   /* rotate when a chunk would make it larger */
 	uint64_t file_duration_ns; /* rotate on multiples of the wall clock; 0: never */
@@ -107,14 +107,14 @@ struct message_file {
 struct message_report {
 	struct counters counters;
 	struct ledger_file current, previous;
-	uint32_t gone;	  /* the interface is: nothing more comes */
-	uint32_t refused; /* errno: a write found no room just now, and is tried again */
+	uint32_t gone;	  /* the interface is: no more packets come in */
+	uint32_t refused; /* errno: a write found no space, and is being retried */
 	uint32_t unused;
-	uint32_t no_space; /* errno: the last write found no room, and none was seen since */
+	uint32_t no_space; /* errno: the last write found no space, and none was found since */
 };
 
 struct message_failed {
-	uint32_t exit_code; /* what the daemon should exit with */
+	uint32_t exit_code; /* the exit code of the daemon */
 	char text[MESSAGE_TEXT];
 };
 
@@ -123,15 +123,15 @@ struct message_capture {
 	uint32_t link_type, direct, file_mode;
 	uint32_t workers;
 	uint32_t sync;		       /* at the end of a file */
-	uint64_t file_bytes;	       /* what a file may grow to */
+	uint64_t file_bytes;	       /* maximum size of a file */
 	uint64_t disk_budget;	       /* bytes, 0: no limit */
 	uint64_t max_age_ns;	       /* 0: never */
 	uint64_t disk_reserve;	       /* bytes */
 	uint32_t disk_reserve_percent; /* used where disk_reserve is 0 */
 	uint32_t together;	       /* captures that record into files */
-	int64_t file_group;	       /* its number; -1: as files come */
-	uint64_t token;		       /* of this daemon's life: hidden names are nobody else's */
-	uint8_t machine[ID_BYTES], boot[ID_BYTES]; /* ids, for heads; zeros: not known */
+	int64_t file_group;	       /* its number; -1: not changed */
+	uint64_t token;		       /* of this instance: its hidden names are unique */
+	uint8_t machine[ID_BYTES], boot[ID_BYTES]; /* ids, for file headers; zeros: not known */
 	char name[CAPTURE_NAME_BYTES];
 	char interface[INTERFACE_BYTES]; /* as it is configured */
 	char device[DEVICE_BYTES];	 /* as the kernel calls it; empty: not known yet */
@@ -144,7 +144,7 @@ struct message_archive {
 	uint64_t device, inode;	    /* REOPEN */
 	struct clock_now clock;	    /* as the supervisor sees it */
 	struct ledger_file file;    /* OPEN: serial; NAME: and since_ns; LOOK: and end; FINISH: all;
-				       KEEP: error of a write that found no room */
+				       KEEP: error of a write that found no space */
 	char name[FILE_NAME_BYTES]; /* as the archive named it last; not in OPEN */
 };
 
@@ -155,20 +155,20 @@ struct message_result {
 	uint32_t align;		    /* OPENED */
 	int32_t error;		    /* 0 or errno; then `text` says what */
 	uint32_t removed, repaired; /* files, by budget, age or reserve; at KEPT */
-	uint32_t full;	    /* the reserve cannot be kept, there is nothing left to remove */
-	uint32_t again;	    /* KEPT: there is more to repair. Else: the directory was removed, a new
-			       process is to open its path and serve this */
-	uint32_t later;	    /* NAMED, FINISHED: failed, and may go well later */
-	uint32_t lost;	    /* NAMED, FINISHED, LOOKED: another program had its hands on the file */
-	int32_t spoiled;    /* FINISHED: errno for which it ends as a suspect; 0: none */
-	uint64_t kept;	    /* FINISHED, where lost: packets of it that can be read */
-	uint32_t no_inode;  /* OPENED, with ENOSPC; KEPT, with full: it is inodes that there are too
-			       few of */
-	uint32_t held;	    /* KEPT: another process has files that are not finished, and may for
-			       some seconds yet */
+	uint32_t full;		    /* the reserve cannot be met, there is no file left to remove */
+	uint32_t again;	 /* KEPT: there is more to repair. Else: the directory was removed, a new
+			    process is to open its path and serve this */
+	uint32_t later;	 /* NAMED, FINISHED: failed, and may succeed later */
+	uint32_t lost;	 /* NAMED, FINISHED, LOOKED: another program has interfered with the file */
+	int32_t spoiled; /* FINISHED: errno for which it ends as a suspect; 0: none */
+	uint64_t kept;	 /* FINISHED, where lost: packets of it that can be read */
+	uint32_t no_inode; /* OPENED, with ENOSPC; KEPT, with full: inodes are exhausted */
+	uint32_t held;	   /* KEPT: another process has unfinished files, and may keep them for some
+			       seconds yet */
 	uint64_t available; /* bytes of the file system, for this user */
-	/* OPENED, KEPT: of each worker whose files a dead daemon left the time of the last packet
-	 * in those that were repaired; LEFT_NO_PACKET: there was none in them; 0: no such file */
+	/* OPENED, KEPT: for each worker with files of an earlier instance, the time of the last
+	 * packet in those that were repaired; LEFT_NO_PACKET: there was none in them; 0: no such
+	 * file */
 	uint64_t until_ns[WORKERS_MAX];
 	char name[FILE_NAME_BYTES];
 	char text[MESSAGE_TEXT];

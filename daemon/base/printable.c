@@ -1,4 +1,4 @@
-/* Byte by byte, never behind the NUL. */
+/* Escapes text byte by byte, and never reads beyond the NUL. */
 #include "printable.h"
 
 #include <stdbool.h>
@@ -9,7 +9,7 @@
 #define ESCAPE_BYTES 4 /* \xNN */
 
 /* The length of the UTF-8 character at `text` (RFC 3629: shortest form, no surrogates, up to
- * U+10FFFF), which is none of C1's; 0 where there is none. */
+ * U+10FFFF), unless it is a C1 control character; 0: there is none. */
 static size_t wide_length(const uint8_t *text)
 {
 	static const struct {

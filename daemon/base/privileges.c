@@ -1,4 +1,4 @@
-/* Less and less of them. */
+/* Users, groups and capabilities: resolves them, then drops privileges. */
 #include "privileges.h"
 
 #include <cap-ng.h>
@@ -11,8 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define MEMLOCK_BYTES                                                                              \
-	(8 << 20) /* a ledger and a little stack for each worker, as the unit has it */
+#define MEMLOCK_BYTES (8 << 20) /* a ledger and some stack for each worker, as in the unit */
 
 static int find_fail(struct config_error *error, const struct config *config, const char *key,
 		     const char *value, const char *rule)
@@ -24,7 +23,7 @@ static int find_fail(struct config_error *error, const struct config *config, co
 	return -EINVAL;
 }
 
-/* False: there is no room. */
+/* False: the table is full. */
 static bool group_add(struct privileges *p, gid_t gid)
 {
 	for (int i = 0; i < p->count; i++)
@@ -78,7 +77,7 @@ int privileges_find(struct privileges *privileges, const struct config *config,
 	rc = user_find(p, config, error);
 	if (rc)
 		return rc;
-	/* Its files are given to that group without root's power: who is in it may. */
+	/* Files are given to that group without root's privileges: a member of it may do so. */
 	for (unsigned i = 0; i < config->captures; i++) {
 		const char *name = config->capture[i].file_group;
 		struct group *group = *name ? getgrnam(name) : NULL;
@@ -110,11 +109,11 @@ static void memory_lock_allow(void)
 	limit.rlim_cur = MEMLOCK_BYTES;
 	if (limit.rlim_max < MEMLOCK_BYTES)
 		limit.rlim_max = MEMLOCK_BYTES;
-	setrlimit(RLIMIT_MEMLOCK, &limit); /* else the workers say that it is too low */
+	setrlimit(RLIMIT_MEMLOCK, &limit); /* if that fails, the workers log that it is too low */
 }
 
-/* Everything goes out of all sets but what is added here. Bounds first: they cannot be dropped
- * after that. */
+/* Clears all capability sets, but for what is added here. The bounding set first: it cannot be
+ * changed after that. */
 static int bounds_drop(void)
 {
 	capng_clear(CAPNG_SELECT_BOTH);
@@ -122,7 +121,8 @@ static int bounds_drop(void)
 	return capng_apply(CAPNG_SELECT_BOUNDS) ? -EPERM : 0;
 }
 
-/* In a user namespace even the same ones may not be set. */
+/* Whether the groups are set already: in a user namespace even setting the same ones may be
+ * refused. */
 static bool groups_are(const struct privileges *p)
 {
 	gid_t now[PRIVILEGES_GROUPS_MAX];
@@ -180,7 +180,7 @@ int privileges_enter(const struct privileges *privileges)
 static void effective(bool on)
 {
 	if (capng_get_caps_process() || !capng_have_capability(CAPNG_PERMITTED, CAP_NET_RAW))
-		return; /* what is opened says that it is missing */
+		return; /* opening what needs it fails, and reports that */
 	capng_update(on ? CAPNG_ADD : CAPNG_DROP, CAPNG_EFFECTIVE, CAP_NET_RAW);
 	capng_apply(CAPNG_SELECT_CAPS);
 }

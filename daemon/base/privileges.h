@@ -1,4 +1,4 @@
-/* Users, groups, capabilities. privileges.c is the only door to libcap-ng. */
+/* Users, groups, capabilities. Only privileges.c uses libcap-ng. */
 #ifndef PRIVILEGES_H
 #define PRIVILEGES_H
 
@@ -8,9 +8,9 @@
 
 #define PRIVILEGES_GROUPS_MAX 256
 
-/* Who to be after the set-up. */
+/* The identity after the set-up. */
 struct privileges {
-	bool root; /* may become anybody */
+	bool root; /* may change to any user */
 	uid_t uid;
 	gid_t gid;
 	int count; /* of supplementary groups, each file_group among them */
@@ -22,15 +22,15 @@ struct privileges {
 int privileges_find(struct privileges *privileges, const struct config *config,
 		    struct config_error *error);
 
-/* This user, with his groups, for privileges_enter(). */
+/* This user with its groups, for privileges_enter(). */
 void privileges_of(struct privileges *privileges, uid_t uid, gid_t gid);
 
-/* The end of the set-up: becomes that user, and keeps CAP_NET_RAW if it was there: permitted, not
- * effective; nothing else is in any set, or comes back by executing a program. Sets no_new_privs.
- * Before, it raises RLIMIT_MEMLOCK to what workers lock. Returns 0 or -errno. */
+/* Ends the set-up: changes to that user, and retains CAP_NET_RAW if it was permitted: permitted,
+ * not effective; no other capability is in any set, or can be regained by executing a program. Sets
+ * no_new_privs. Before, it raises RLIMIT_MEMLOCK to what workers lock. Returns 0 or -errno. */
 int privileges_enter(const struct privileges *privileges);
 
-/* CAP_NET_RAW effective, where it is kept, while something is opened that takes it. */
+/* Makes CAP_NET_RAW effective, if it was retained, while something is opened that needs it. */
 void privileges_raise(void);
 void privileges_lower(void);
 
@@ -42,8 +42,8 @@ int privileges_pass(bool net_raw);
  * less. Returns 0 or -errno. */
 int privileges_limit(int resource, uint64_t value);
 
-/* For good: no capability in any set, no_new_privs, not dumpable (no core file, and nobody but root
- * may look into it). Of the calling thread and those it makes. Returns 0 or -errno. */
+/* Drops everything irrevocably: no capability in any set, no_new_privs, not dumpable (no core file,
+ * and only root may attach). For the calling thread and those it creates. Returns 0 or -errno. */
 int privileges_drop(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* Pipes, terminals, sockets without a wait. */
+/* Writes to pipes, terminals and sockets without blocking. */
 #include "stream.h"
 #include "clock.h"
 
@@ -15,7 +15,7 @@
 
 #define LOOK_US 100000
 
-/* A new description of the same pipe or terminal in its place. */
+/* Replaces `fd` by a new open file description of the same pipe or terminal. */
 static bool reopen(int fd)
 {
 	char path[32];
@@ -63,11 +63,11 @@ int stream_try(int fd, enum stream stream, const char *text, size_t bytes)
 
 static void look(int signal)
 {
-	(void)signal; /* it ends the write() */
+	(void)signal; /* it interrupts the write() */
 }
 
-/* A write() that is interrupted, whatever it waits for: again and again, lest a signal that comes
- * just before it be lost. */
+/* A write() that signals interrupt, whatever it waits for: periodic ones, as one that comes just
+ * before the call has no effect. */
 static int write_within(int fd, const char *text, size_t bytes, uint64_t end)
 {
 	while (bytes) {

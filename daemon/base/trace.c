@@ -1,4 +1,4 @@
-/* From a signal handler: nothing here takes memory or a lock. */
+/* Runs in a signal handler: nothing here allocates memory or takes a lock. */
 #include "trace.h"
 
 #include "channel.h"
@@ -27,7 +27,7 @@ static const struct {
 	      { SIGFPE, "SIGFPE" },   { SIGABRT, "SIGABRT" }, { SIGSYS, "SIGSYS" } };
 #define FATAL (sizeof(fatal) / sizeof(*fatal))
 
-/* What is mapped where; nothing more is, later. */
+/* The objects mapped, and where; none are mapped later. */
 static struct object {
 	uintptr_t base, end;
 	char name[TRACE_OBJECT];
@@ -83,7 +83,7 @@ static uintptr_t instruction(const void *context)
 #endif
 }
 
-/* The stack from where it happened on; what lies above is this handler. */
+/* The stack from the faulting function on; the frames above it are this handler's. */
 static void frames_fill(struct message_crashed *m, uintptr_t at)
 {
 	void *addresses[TRACE_FRAMES + SKIP_MAX];
@@ -96,7 +96,7 @@ static void frames_fill(struct message_crashed *m, uintptr_t at)
 		frame_fill(&m->frame[m->frames++], (uintptr_t)addresses[i]);
 }
 
-/* Disposition and mask are as if nobody had looked: the signal that comes now ends the process. */
+/* Disposition and mask are the default again: the signal that is raised here ends the process. */
 static void fatal_cb(int number, siginfo_t *info, void *context)
 {
 	struct message message = { .type = MESSAGE_CRASHED };
@@ -111,7 +111,7 @@ static void fatal_cb(int number, siginfo_t *info, void *context)
 		m->thread = gettid() != getpid();
 		if (at)
 			frame_fill(&m->frame[m->frames++], at);
-		channel_send(CHANNEL_FD, &message, -1); /* should the stack be no stack */
+		channel_send(CHANNEL_FD, &message, -1); /* in case the stack is corrupt */
 		frames_fill(m, at);
 		channel_send(CHANNEL_FD, &message, -1);
 	}
@@ -137,10 +137,10 @@ void trace_begin(void)
 	void *address;
 
 	dl_iterate_phdr(object_note, NULL);
-	backtrace(&address, 1); /* loads what it needs now */
+	backtrace(&address, 1); /* loads the libraries it needs now */
 	trace_thread();
 	for (size_t i = 0; i < FATAL; i++)
-		if (confine_possible() || fatal[i].number == SIGSYS) /* else a sanitizer tells */
+		if (confine_possible() || fatal[i].number == SIGSYS) /* else a sanitizer does */
 			sigaction(fatal[i].number, &action, NULL);
 }
 
