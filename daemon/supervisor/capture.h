@@ -137,6 +137,9 @@ int capture_init(struct capture *capture, const struct capture_context *context,
  * waits for it. Returns 0 or -1. */
 int capture_start(struct capture *capture, struct capture_error *error);
 
+/* Whether a worker has seen that its interface is gone. */
+bool capture_gone(const struct capture *capture);
+
 /* Interfaces changed. */
 void capture_link(struct capture *capture);
 
@@ -214,9 +217,8 @@ void capture_filtered(struct capture *capture, const struct capture_error *error
 
 /* ---- what slots tell ---- */
 
-/* A worker got further: the next in order may go on; when all read, the group is armed. */
+/* Workers got further: the next in order is asked; when all read, the group is armed. */
 void capture_advance(struct capture *capture);
-void capture_joined(struct capture *capture, const struct message_group *group);
 void capture_start_failed(struct capture *capture, int exit_code, const char *text);
 /* The archive process has its directory open. */
 void capture_placed(struct capture *capture);

@@ -164,6 +164,19 @@ static void capture_stopped(struct capture *capture)
 		capture_keep(capture);
 }
 
+/* Workers whose writes were refused wait for a moment: the oldest file may go. */
+static void room_look(struct capture *capture)
+{
+	bool wanted = false;
+
+	for (unsigned i = 0; i < capture->workers; i++) {
+		wanted |= capture->slots[i].wants_room;
+		capture->slots[i].wants_room = false;
+	}
+	if (wanted)
+		capture_keep(capture);
+}
+
 void capture_step(struct capture *capture)
 {
 	if (!capture->due)
@@ -175,7 +188,9 @@ void capture_step(struct capture *capture)
 		capture_enter(capture, CAPTURE_WAITING);
 		event_del(capture->deadline);
 	}
-	if (capture->state == CAPTURE_WAITING)
+	room_look(capture);
+	capture_advance(capture);
+	if (capture->state == CAPTURE_WAITING || capture_gone(capture))
 		capture_link(capture);
 }
 

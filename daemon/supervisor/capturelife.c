@@ -273,8 +273,23 @@ static void capture_arm(struct capture *capture)
 	capture_link(capture); /* which may have gone down meanwhile */
 }
 
+/* The first worker joined: the others join the same id, with the flags that the kernel knows. */
+static void group_take(struct capture *capture)
+{
+	struct capture_error error;
+
+	if (capture->group_known || capture->slots[0].progress < PROGRESS_JOINED)
+		return;
+	capture->group_known = true;
+	capture->group = capture->slots[0].group;
+	if (capture_incoming_only(capture) && capture_filter(capture, true, &error) < 0)
+		capture_start_failed(capture, error.exit_code, error.text);
+}
+
 void capture_advance(struct capture *capture)
 {
+	if (capture->state == CAPTURE_STARTING)
+		group_take(capture); /* which may fail the start */
 	if (capture->state != CAPTURE_STARTING)
 		return;
 	capture_sequence(capture);
@@ -294,18 +309,6 @@ void capture_placed(struct capture *capture)
 	capture->retry_ns = 0;
 	capture->logged[0] = '\0';
 	capture_link(capture); /* which may begin, and be armed later */
-}
-
-void capture_joined(struct capture *capture, const struct message_group *group)
-{
-	struct capture_error error;
-
-	if (capture->group_known)
-		return;
-	capture->group_known = true;
-	capture->group = *group; /* the others join this id, with the flags that the kernel knows */
-	if (capture_incoming_only(capture) && capture_filter(capture, true, &error) < 0)
-		capture_start_failed(capture, error.exit_code, error.text);
 }
 
 void capture_start_failed(struct capture *capture, int exit_code, const char *text)
@@ -397,7 +400,7 @@ static void link_updown(struct capture *capture, const struct link *link)
 		    capture->reason);
 }
 
-static bool slot_gone(const struct capture *capture)
+bool capture_gone(const struct capture *capture)
 {
 	for (unsigned i = 0; i < capture->workers; i++)
 		if (capture->slots[i].gone)
@@ -457,7 +460,7 @@ void capture_link(struct capture *capture)
 	if ((capture->state != CAPTURE_RUNNING && capture->state != CAPTURE_STARTING) ||
 	    !capture->link_id)
 		return;
-	if (!links_by_id(capture->links, capture->link_id, &link) || slot_gone(capture)) {
+	if (!links_by_id(capture->links, capture->link_id, &link) || capture_gone(capture)) {
 		capture_leave(capture, capture->state == CAPTURE_STARTING,
 			      "its interface was deleted or moved away");
 	} else if (link.type != capture->hardware) {

@@ -85,6 +85,7 @@ static void respawn_cb(evutil_socket_t fd, short what, void *arg)
 int slot_init(struct slot *slot, struct capture *capture, unsigned index, int ledger_fd)
 {
 	*slot = (struct slot){ .capture = capture,
+			       .due = &capture->due,
 			       .index = index,
 			       .saved = &capture->saved->slots[index],
 			       .ledger_fd = ledger_fd < 0 ? ledger_create() : ledger_fd,
@@ -176,11 +177,9 @@ static bool on_report(struct slot *slot, const struct message *message)
 	slot->gone |= r->gone != 0;
 	slot->no_space = (int)r->no_space;
 	slot->refused = r->refused ? (int)r->refused : slot->no_space;
-	if (slot->refused) /* it waits for a moment: the oldest file may go */
-		capture_keep(slot->capture);
+	slot->wants_room |= slot->refused != 0; /* it waits for a moment: the oldest file may go */
+	*slot->due |= slot->refused || r->gone;
 	slotfiles_follow(slot, &r->current, &r->previous);
-	if (r->gone)
-		capture_link(slot->capture);
 	return true;
 }
 
@@ -210,7 +209,7 @@ static void on_joined(struct slot *slot, const struct message *message, int fd)
 	slot->ring_fd = fd;
 	slot_keep_ring(slot);
 	slot->progress = PROGRESS_JOINED;
-	capture_joined(slot->capture, &message->group);
+	slot->group = message->group;
 	slotfiles_offer(slot);
 }
 
@@ -277,8 +276,7 @@ static bool on_message(void *owner, struct message *message, int fd)
 		on_joined(slot, message, fd);
 	else if (!slot_handle(slot, message))
 		return false;
-	if (message->type != MESSAGE_REPORT)
-		capture_advance(slot->capture);
+	*slot->due |= message->type != MESSAGE_REPORT;
 	return true;
 }
 

@@ -44,6 +44,7 @@ enum slot_progress {
 
 struct slot {
 	struct capture *capture;
+	bool *due; /* what changed here is for its capture to look at, in this turn */
 	unsigned index;
 	enum slot_state state;
 	enum slot_progress progress;
@@ -51,11 +52,13 @@ struct slot {
 	struct event *respawn;
 	int ledger_fd;
 	struct ledger *ledger;
-	int ring_fd; /* a duplicate, never mapped; -1 until the worker joined */
+	int ring_fd;		    /* a duplicate, never mapped; -1 until the worker joined */
+	struct message_group group; /* that it joined, as the kernel has it */
 	struct output_file *current, *spare;
 	bool gone;	    /* its interface is, as the worker says */
 	bool draining;	    /* told to, or will be told as soon as it can be */
 	int refused;	    /* errno: a write was, which is tried again */
+	bool wants_room;    /* ... and its capture has not looked for any yet */
 	int no_space;	    /* errno: its last write found none, as the worker says */
 	int no_room;	    /* errno: a file could not be made for want of it */
 	bool no_inode;	    /* ... of inodes */

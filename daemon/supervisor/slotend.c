@@ -77,7 +77,7 @@ void slot_settle(struct slot *slot)
 		slot_idle(slot);
 	else
 		slot_enter(slot, SLOT_ENDED);
-	slot->capture->due = true;
+	*slot->due = true;
 }
 
 void slot_end(struct slot *slot)

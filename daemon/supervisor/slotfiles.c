@@ -297,7 +297,7 @@ static void event_finished(void *owner, const struct ledger_file *record, bool s
 	slot->finishing -= result != NULL;
 	if (record->serial + 1 >= slot->rotating || !slotfiles_rotating(slot))
 		slot->rotating = 0;
-	slot->capture->due = true;
+	*slot->due = true;
 }
 
 /* What is on the disk of it is not known any more: it ends, as a suspect. */

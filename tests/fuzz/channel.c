@@ -149,6 +149,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
 	struct checkpoint_slot saved = { 0 };
 	struct slot slot = { .capture = &capture,
+			     .due = &capture.due,
 			     .process = { .pid = -1, .channel = -1 },
 			     .saved = &saved,
 			     .tally = { .saved = &saved } };
