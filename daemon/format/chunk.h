@@ -1,13 +1,13 @@
-/* The blocks of an output file: their types, and where each has its fields. Who writes them and who
- * reads them has it from here. Pure.
+/* The blocks of an output file: their types and field offsets, for the writer and all readers.
+ * Pure.
  *
  * A file is its header (header.h), then chunks, and, once finished, the statistics block. A chunk
- * is what one write appends: a chunk header and as many Enhanced Packet Blocks as it says. The
- * chunk header is a pcapng block of a type for local use, which readers skip
+ * is what one write appends: a chunk header and as many Enhanced Packet Blocks as the header says.
+ * The chunk header is a pcapng block of a type for local use, which readers skip
  * (draft-ietf-opsawg-pcapng 3.1, 10.1); offsets in bytes, host byte order as the section's:
  *
  *    0  u32  block type 0x8AFCA901
- *    4  u32  block length: 80; where it stands in place of a ring block's header 96, 100 or 104
+ *    4  u32  block length: 80; in the in-place layout 96, 100 or 104
  *    8  u32  magic 32473
  *   12  u32  packets in the chunk
  *   16  u32  chunk length, from this header to the end of the last packet's block
@@ -20,16 +20,16 @@
  *   48  u64  packets dropped by the kernel so far in the slot's life, as last read
  *   56  u64  queue freezes so far
  *   64  u64  time of the last packet, ns
- *   72  u32  1: the block was handed over by its timeout (in place); then zero
+ *   72  u32  1: the kernel closed the block by its timeout (in place only); then zeros
  *   76  u32  block length, in the last 4 bytes
  *
- * Behind a chunk the file may be padded to what O_DIRECT needs by a block of zeros of another local
- * type, 0x8AFCA902: the next chunk overwrites it, or begins behind it. A header's page is filled by
- * one, too.
+ * After a chunk the file may be padded to the alignment of O_DIRECT by a block of zeros of another
+ * local type, 0x8AFCA902: the next chunk overwrites it or begins after it. The header's page is
+ * padded by one, too.
  *
  * A chunk without packets holds blocks of a third local type, 0x8AFCA903, of at most 60000 bytes
- * (version 0.1.0: one of any length): in them, in order, the bytes of a ring block of which workers
- * died, as the kernel and they left it. */
+ * (version 0.1.0: one of any length): they hold, in order, the bytes of a quarantined ring block,
+ * as the kernel and the workers that died in it left it. */
 #ifndef CHUNK_H
 #define CHUNK_H
 
@@ -41,7 +41,7 @@
 
 /* Every block (3.1): its type, its length, its body, its length again. */
 #define BLOCK_AT_LENGTH	 4u
-#define BLOCK_BYTES_MIN	 12u /* of one without a body */
+#define BLOCK_BYTES_MIN	 12u /* a block without a body */
 #define BLOCK_TAIL_BYTES 4u
 
 #define CHUNK_TYPE	0x8AFCA901u
@@ -53,7 +53,7 @@
 #define CHUNK_HEADER_INPLACE_MIN 96u /* in place; a multiple of 4 */
 #define CHUNK_HEADER_INPLACE_MAX 104u
 #define CHUNK_PAD_MIN                                                                              \
-	16u /* fq refuses a block of 12, with nothing inside; in headers there are such */
+	16u /* fq refuses an empty block of 12 bytes; the pad in a header may be one */
 
 enum chunk_at {
 	CHUNK_AT_MAGIC = 8,
@@ -73,8 +73,8 @@ enum chunk_at {
 
 #define CHUNK_BY_TIMEOUT 1u
 
-/* An Enhanced Packet Block (4.3): times in two words, the high one first; the packet's bytes,
- * padded to a multiple of 4; options; the length. */
+/* An Enhanced Packet Block (4.3): timestamp in two 32-bit words, high word first; the packet's
+ * bytes, padded to a multiple of 4; options; block length. */
 enum epb_at {
 	EPB_AT_INTERFACE = 8,
 	EPB_AT_TIME_HIGH = 12,
@@ -83,7 +83,7 @@ enum epb_at {
 	EPB_AT_LENGTH = 24,
 };
 
-#define EPB_HEADER_BYTES 28u /* in front of the packet's bytes */
-#define EPB_BYTES	 32u /* beside them: and the length behind */
+#define EPB_HEADER_BYTES 28u /* before the packet's bytes */
+#define EPB_BYTES	 32u /* without them: header and trailing length */
 
 #endif

@@ -26,12 +26,12 @@ enum option_code {
 	ISB_USRDELIV = 8,
 };
 
-#define SNAPLEN		 262144u /* libpcap refuses files whose interfaces have different ones */
+#define SNAPLEN		 262144u /* libpcap refuses files whose interfaces differ in it */
 #define TEXT_MAX	 255u
 #define COMMENT_BEGIN	 "afcap capture"
 #define COMMENT		 COMMENT_BEGIN " %.32s, worker %u"
 #define BYTE_ORDER_MARK	 0x1A2B3C4Du
-#define SECTION_HEADER	 24u /* of the block, in front of its options */
+#define SECTION_HEADER	 24u /* of the block, before its options */
 #define INTERFACE_HEADER 16u
 
 /* A block under construction: length words are written by block_end(). */
@@ -78,7 +78,8 @@ static void option_text(struct block *b, uint16_t code, const char *text)
 	option_add(b, code, text, length < TEXT_MAX ? length : TEXT_MAX);
 }
 
-/* 64-bit times are two words, the high one first; counters are plain (draft 4.6). */
+/* 64-bit times are two 32-bit words, high word first; counters are plain 64-bit values (draft
+ * 4.6). */
 static void option_time(struct block *b, uint16_t code, uint64_t ns)
 {
 	uint32_t words[2] = { (uint32_t)(ns >> 32), (uint32_t)ns };
@@ -91,7 +92,7 @@ static void option_count(struct block *b, uint16_t code, uint64_t value)
 	option_add(b, code, &value, sizeof(value));
 }
 
-/* Ends the options, and the block. Returns where the next one goes. */
+/* Ends the options and the block. Returns where the next block begins. */
 static uint8_t *block_end(struct block *b)
 {
 	uint32_t total;
@@ -103,7 +104,7 @@ static uint8_t *block_end(struct block *b)
 	return b->at;
 }
 
-/* A block that readers pass over, up to `end`. */
+/* Writes a block that readers skip, up to `end`. */
 static void pad_put(uint8_t *at, uint8_t *end)
 {
 	struct block b = block_begin(at, CHUNK_PAD_TYPE);
@@ -129,10 +130,10 @@ void header_make(uint8_t *page, const struct header *h)
 	add32(&b, UINT32_MAX);
 	option_text(&b, SHB_OS, h->os);
 	option_text(&b, SHB_USERAPPL, h->application);
-	/* Not with the interface, which is the same for all workers: who merges their files gets
-	 * one */
+	/* Not in the interface block, which is the same for all workers: a merge of their files has
+	 * one interface */
 	snprintf(text, sizeof(text), COMMENT, h->capture, h->worker);
-	if (filter_length > HEADER_FILTER_MAX) /* cut it would be another one */
+	if (filter_length > HEADER_FILTER_MAX) /* truncated, it would be another filter */
 		snprintf(text + strlen(text), sizeof(text) - strlen(text),
 			 ", filter of %zu characters not shown", filter_length);
 	option_text(&b, OPTION_COMMENT, text);
@@ -157,8 +158,8 @@ void header_make(uint8_t *page, const struct header *h)
 	pad_put(block_end(&b), page + FILE_HEADER_BYTES);
 }
 
-/* The length of a block of this type among `left` bytes whose options stand behind `head`; 0 where
- * there is none. */
+/* Returns the length of a block of this type within `left` bytes whose options begin at offset
+ * `head`; 0 if there is no valid one. */
 static uint32_t block_valid(const uint8_t *p, uint32_t left, uint32_t type, uint32_t head)
 {
 	uint32_t total = left < head + 8 ? 0 : get32(p + 4);
@@ -176,7 +177,7 @@ static uint32_t block_valid(const uint8_t *p, uint32_t left, uint32_t type, uint
 	return 0;
 }
 
-/* Whether a pad, of zeros, fills the `left` bytes. */
+/* Whether the `left` bytes are exactly one pad of zeros. */
 static bool pad_valid(const uint8_t *p, uint32_t left)
 {
 	if (left < BLOCK_BYTES_MIN || get32(p) != CHUNK_PAD_TYPE || get32(p + 4) != left ||
@@ -199,7 +200,7 @@ bool header_valid(const uint8_t *page)
 	interface =
 		block_valid(page + at, FILE_HEADER_BYTES - at, BLOCK_INTERFACE, INTERFACE_HEADER);
 	at += interface;
-	return interface && (at == FILE_HEADER_BYTES /* version 0.1.0: filled by an option */ ||
+	return interface && (at == FILE_HEADER_BYTES /* version 0.1.0: padded by an option */ ||
 			     pad_valid(page + at, FILE_HEADER_BYTES - at));
 }
 
@@ -217,14 +218,14 @@ bool header_begun(const uint8_t *page, uint32_t bytes)
 	       (get32(page + 4) > bytes || memmem(page, bytes, "afcap", 5));
 }
 
-/* An option of a valid head. */
+/* An option of a valid header. */
 struct option {
 	const uint8_t *value;
 	uint32_t code, length;
 };
 
-/* `at` is the one before's end, or where a block's options begin; moves on. False: there is none
- * any more. */
+/* Reads the option at *at, where a block's options begin or the previous option ends, and advances
+ * *at. False: end of options. */
 static bool option_next(const uint8_t *page, uint32_t *at, struct option *option)
 {
 	uint32_t word = get32(page + *at);
@@ -245,7 +246,7 @@ const uint8_t *header_machine(const uint8_t *page)
 	return NULL;
 }
 
-/* Whether its text begins so, and there with a whole word. */
+/* Whether the option's text begins with `text`, up to a word boundary. */
 static bool option_begins(const struct option *option, const char *text)
 {
 	size_t n = strlen(text);
@@ -254,7 +255,7 @@ static bool option_begins(const struct option *option, const char *text)
 	       (option->length == n || option->value[n] == ' ' || option->value[n] == ',');
 }
 
-/* Version 0.1.0 had the comment with the interface. */
+/* Version 0.1.0 put the comment into the interface block. */
 bool header_is_of(const uint8_t *page, const char *capture, uint32_t worker)
 {
 	const uint32_t begins[] = { SECTION_HEADER, get32(page + 4) + INTERFACE_HEADER };

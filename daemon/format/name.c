@@ -1,4 +1,4 @@
-/* Names of files, there and back. */
+/* Formats and parses file names. */
 #include "name.h"
 
 #include "../base/config.h"
@@ -10,7 +10,7 @@
 
 #define SPARE	    ".spare"
 #define STAMP_BYTES 23 /* YYYYMMDDTHHMMSS.UUUUUUZ */
-#define STAMP_TEXT  72 /* room for any struct tm */
+#define STAMP_TEXT  72 /* enough for any struct tm */
 #define SECOND_US   1000000u
 
 static const struct {
@@ -54,7 +54,7 @@ void name_make_spare(char *text, const char *capture, uint32_t worker, uint64_t 
 		 token, serial);
 }
 
-/* What is not read yet: the left part of a name. */
+/* The part of a name that is not parsed yet: its left end. */
 struct rest {
 	const char *text;
 	size_t length;
@@ -70,7 +70,7 @@ static bool tail_take(struct rest *rest, const char *tail)
 	return true;
 }
 
-/* What stands behind the last '-', which goes, too. */
+/* Splits off the text after the last '-', and the '-'. */
 static bool field_take(struct rest *rest, struct rest *field)
 {
 	const char *dash = memrchr(rest->text, '-', rest->length);
@@ -83,7 +83,7 @@ static bool field_take(struct rest *rest, struct rest *field)
 	return true;
 }
 
-/* A number as printf writes it: no sign, no zeros in front, small letters. */
+/* A number as printf() writes it: no sign, no leading zeros, lower case. */
 static bool number_read(struct rest field, unsigned base, uint64_t *number)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -116,7 +116,7 @@ static bool worker_read(struct rest field, uint32_t *worker)
 	return true;
 }
 
-/* `n` digits at *at, which moves on; -1 where there are others. */
+/* Reads `n` digits at *at and advances it; -1 on any other character. */
 static int digits_read(const char **at, unsigned n)
 {
 	int value = 0;
@@ -131,7 +131,7 @@ static int digits_read(const char **at, unsigned n)
 	return value;
 }
 
-/* No field out of its range, no 30th of February: what a name says is what would be written. */
+/* Rejects fields out of range and dates that do not exist, so that each time has one name. */
 static bool stamp_read(struct rest field, uint64_t *time_us)
 {
 	const char *at = field.text;
@@ -153,7 +153,7 @@ static bool stamp_read(struct rest field, uint64_t *time_us)
 	us = digits_read(&at, 6);
 	if (year < 1970 || us < 0)
 		return false;
-	again = tm; /* timegm() changes what it is given */
+	again = tm; /* timegm() normalises its argument */
 	seconds = timegm(&again);
 	if (again.tm_year != tm.tm_year || again.tm_mon != tm.tm_mon ||
 	    again.tm_mday != tm.tm_mday || again.tm_hour != tm.tm_hour ||
@@ -177,7 +177,7 @@ static bool spare_take(struct rest *rest, struct name *name)
 	return true;
 }
 
-/* The last field tells which of the two is first: a time is no worker. */
+/* The last field decides the order: a time never parses as a worker. */
 static bool used_take(struct rest *rest, struct name *name)
 {
 	struct rest last, first;
@@ -190,7 +190,7 @@ static bool used_take(struct rest *rest, struct name *name)
 		       : stamp_read(first, &name->time_us);
 }
 
-/* What is left of it is the capture's name, as it stands there. */
+/* What remains is the capture's name, not validated. */
 static bool name_take(struct rest *rest, struct name *name)
 {
 	struct name found = { .kind = NAME_SPARE };

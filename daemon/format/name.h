@@ -3,15 +3,15 @@
  *   NAME-YYYYMMDDTHHMMSS.UUUUUUZ-wW.pcapng            finished
  *   NAME-YYYYMMDDTHHMMSS.UUUUUUZ-wW.suspect.pcapng    finished, but a write or the sync failed
  *   NAME-YYYYMMDDTHHMMSS.UUUUUUZ-wW.pcapng.partial    being written
- *   .NAME-wW-TOKEN-SERIAL.spare                       made ahead; TOKEN, hexadecimal, is the
+ *   .NAME-wW-TOKEN-SERIAL.spare                       spare file; TOKEN, hexadecimal, is the
  *                                                     daemon's, SERIAL the file's
  *
- * so that a listing by name is one by time. Version 0.1.0 had the worker in front of the time,
- * NAME-wW-YYYYMMDDTHHMMSS.UUUUUUZ: such files are the capture's like all others, and keep their
+ * so that sorting by name sorts by time. Version 0.1.0 put the worker before the time,
+ * NAME-wW-YYYYMMDDTHHMMSS.UUUUUUZ: such files belong to the capture like all others and keep their
  * names.
  *
- * NAME may hold '-', digits and dots itself, and what looks like a worker or a time: a name is read
- * from the right. */
+ * NAME itself may contain '-', digits, dots, and text that looks like a worker or a time: names are
+ * parsed from the right. */
 #ifndef NAME_H
 #define NAME_H
 
@@ -25,23 +25,23 @@ enum name_kind { NAME_FINISHED, NAME_SUSPECT, NAME_PARTIAL, NAME_SPARE };
 struct name {
 	enum name_kind kind;
 	uint32_t worker;
-	uint64_t time_us;  /* of the first use, since 1970, UTC; a spare has none: 0 */
-	bool worker_first; /* as version 0.1.0 wrote it; never a spare */
+	uint64_t time_us;  /* of the first use, since 1970, UTC; 0 for a spare file */
+	bool worker_first; /* version 0.1.0's order; never a spare file */
 };
 
-/* Writes the name of any kind but a spare to `text`, which has FILE_NAME_BYTES. */
+/* Writes a name of any kind but NAME_SPARE to `text` (FILE_NAME_BYTES). */
 void name_make(char *text, const char *capture, const struct name *name);
 
-/* Likewise, of a spare. */
+/* Likewise, for a spare file. */
 void name_make_spare(char *text, const char *capture, uint32_t worker, uint64_t token,
 		     uint64_t serial);
 
-/* Whether `text` is, to the byte, a name that is made here for this capture; then *name says which.
- */
+/* Whether `text` is exactly a name that name_make() or name_make_spare() makes for this capture;
+ * fills in *name if so. */
 bool name_parse(struct name *name, const char *text, const char *capture);
 
-/* Whether it is one for any capture that can be configured; then `capture`, which has
- * CAPTURE_NAME_BYTES, says which. */
+/* Likewise, for any capture that can be configured; also fills in `capture`
+ * (CAPTURE_NAME_BYTES). */
 bool name_read(struct name *name, const char *text, char *capture);
 
 #endif

@@ -1,4 +1,4 @@
-/* The walk over chunks. */
+/* Walks chunks through a window of the file. */
 #include "walk.h"
 #include "chunk.h"
 #include "header.h"
@@ -7,7 +7,7 @@
 
 #include <errno.h>
 
-#define STATISTICS_HEADER 20u /* of the block, in front of its options */
+#define STATISTICS_HEADER 20u /* of the block, before its options */
 
 /* The part of the file that is in the buffer. */
 struct window {
@@ -17,8 +17,8 @@ struct window {
 	int error;
 };
 
-/* Up to WALK_BUFFER_MIN bytes at `offset`; the caller saw that they lie within the file. Borrowed
- * until the next call. NULL: they cannot be read, w->error says why. */
+/* Returns up to WALK_BUFFER_MIN bytes at `offset`, which the caller has checked to lie within the
+ * file. Borrowed until the next call. NULL: read error, in w->error. */
 static const uint8_t *window_at(struct window *w, uint64_t offset, size_t bytes)
 {
 	const struct walk_source *s = w->source;
@@ -39,14 +39,14 @@ static const uint8_t *window_at(struct window *w, uint64_t offset, size_t bytes)
 		w->used += (size_t)n;
 	}
 	if (w->used >= bytes)
-		w->error = 0; /* what lies behind is asked for when its turn comes */
+		w->error = 0; /* an error further on counts once that part is read */
 	else if (!w->error)
 		w->error = -EIO;
 	return w->error ? NULL : s->buffer;
 }
 
-/* The length of the block at `at`, where it is of this type, at least `min` bytes long, ends not
- * behind `end` and says its length at both ends; else 0. */
+/* Returns the length of the block at `at` if it has this type, is at least `min` bytes long, ends
+ * at or before `end`, and its two length fields agree; else 0. */
 static uint32_t block_whole(struct window *w, uint64_t at, uint64_t end, uint32_t type,
 			    uint32_t min)
 {
@@ -62,20 +62,20 @@ static uint32_t block_whole(struct window *w, uint64_t at, uint64_t end, uint32_
 	return p && get32(p) == total ? total : 0;
 }
 
-/* The length of a packet's block, or 0. */
+/* Returns the length of the Enhanced Packet Block at `at`, or 0. */
 static uint32_t epb_whole(struct window *w, uint64_t at, uint64_t end)
 {
 	const uint8_t *p = end - at < EPB_BYTES ? NULL : window_at(w, at, EPB_HEADER_BYTES);
 
-	/* Before the length behind the packet: so the window moves forward only. The file has one
-	 * interface, number 0: readers give a file up that names another. */
+	/* Checked before the trailing length, so that the window only moves forward. The file has
+	 * one interface, number 0: readers reject a file that names another. */
 	if (!p || get32(p + EPB_AT_INTERFACE) != 0 || get32(p + BLOCK_AT_LENGTH) < EPB_BYTES ||
 	    get32(p + EPB_AT_CAPTURED) > get32(p + BLOCK_AT_LENGTH) - EPB_BYTES)
 		return 0;
 	return block_whole(w, at, end, BLOCK_PACKET, EPB_BYTES);
 }
 
-/* Behind the pieces of a ring block of which workers died; version 0.1.0 made one of it. */
+/* Returns the end of the pieces of a quarantined ring block; version 0.1.0 wrote a single piece. */
 static uint64_t ring_pieces_end(struct window *w, uint64_t at, uint64_t end)
 {
 	uint32_t total;
@@ -91,7 +91,7 @@ static bool header_length_valid(uint32_t bytes)
 					       bytes <= CHUNK_HEADER_INPLACE_MAX && bytes % 4 == 0);
 }
 
-/* Adds the chunk at `at`. False where there is none, or a part of one. */
+/* Adds the chunk at `at`. False if there is no complete chunk. */
 static bool chunk_add(struct window *w, uint64_t at, struct walk *walk)
 {
 	uint64_t size = w->source->size, end, packet, first_ns, last_ns, drops;
@@ -130,7 +130,7 @@ static bool chunk_add(struct window *w, uint64_t at, struct walk *walk)
 	return true;
 }
 
-/* Whether a statistics block as it is made here ends the file. */
+/* Whether the file ends in a statistics block as header_statistics() makes it. */
 static bool statistics_end(struct window *w, uint64_t at)
 {
 	uint64_t size = w->source->size;
@@ -182,7 +182,7 @@ int walk_chunks(const struct walk_source *source, struct walk *walk)
 			break;
 		}
 		at += pad;
-		if (found.count) /* a reader may have passed over it */
+		if (found.count) /* a reader may have skipped it */
 			found.end = at;
 	}
 	if (!w.error)

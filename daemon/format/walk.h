@@ -1,5 +1,5 @@
-/* The chunks of an output file (chunk.h), walked as far as they are whole. Pure: reads by a
- * callback, trusts no byte. */
+/* Walks the chunks of an output file (chunk.h) as far as they are complete. Pure: reads through a
+ * callback and trusts no byte of the file. */
 #ifndef WALK_H
 #define WALK_H
 
@@ -11,7 +11,7 @@
 #define WALK_BUFFER_MIN 128
 
 struct walk_source {
-	/* As pread(), but -errno. */
+	/* As pread(), but returns -errno. */
 	ssize_t (*read)(void *context, void *buffer, size_t bytes, uint64_t offset);
 	void *context;
 	uint64_t size;	 /* of the file */
@@ -20,18 +20,17 @@ struct walk_source {
 };
 
 struct walk {
-	uint64_t end; /* behind the last whole chunk and its pads; FILE_HEADER_BYTES: there is none
-		       */
+	uint64_t end; /* after the last complete chunk and its pads; FILE_HEADER_BYTES: none */
 	uint64_t count, packets;
 	uint64_t first_ns, last_ns;	  /* times of the first and the last packet */
-	uint64_t first_drops, last_drops; /* the first and the last chunk's */
-	bool finished;			  /* the statistics end the file, nothing is to be cut */
-	bool cut_short; /* what follows is a chunk of which the file has not all, or next to nothing
-			 */
+	uint64_t first_drops, last_drops; /* in the first and the last chunk's header */
+	bool finished;			  /* ends in its statistics block; nothing to cut */
+	bool cut_short; /* followed by a truncated chunk, or by less than a chunk header */
 };
 
-/* Walks from behind the header to the first thing that is not whole. Returns 0 with *walk filled
- * in, or the callback's error, or -EIO where the file is shorter than its size. */
+/* Walks from the end of the header to the first block that is incomplete or is neither chunk nor
+ * pad. Returns 0 with *walk filled in, the callback's error, or -EIO if the file is shorter than
+ * `size`. */
 int walk_chunks(const struct walk_source *source, struct walk *walk);
 
 #endif
