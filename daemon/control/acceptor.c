@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 
 #define ACCEPTS		16  /* a wake-up */
-#define ACCEPT_PAUSE_MS 100 /* when there is no descriptor, no memory */
+#define ACCEPT_PAUSE_MS 100 /* after a failure for lack of descriptors or memory */
 
 struct acceptor {
 	struct event *open, *pause;
@@ -14,7 +14,8 @@ struct acceptor {
 	void *context;
 };
 
-/* Without descriptors or memory a pending connection would wake us again and again for nothing. */
+/* Without descriptors or memory a pending connection would wake the process repeatedly to no
+ * effect. */
 static void acceptor_pause(struct acceptor *a)
 {
 	event_del(a->open);

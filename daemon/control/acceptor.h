@@ -11,8 +11,8 @@ struct acceptor;
 int acceptor_new(struct acceptor **out, struct event_base *base, int listener,
 		 void (*come)(void *context, int fd), void *context);
 
-/* Accepts no more: clients that connect wait in the listening socket, for the next process that has
- * it. */
+/* Accepts no more: clients that connect wait in the listening socket for the next process that
+ * holds it. */
 void acceptor_stop(struct acceptor *acceptor);
 
 void acceptor_free(struct acceptor *acceptor);

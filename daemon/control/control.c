@@ -1,4 +1,4 @@
-/* The socket, who may do what there, and the interfaces that are served at it. */
+/* The control socket, its access rights, and the interfaces served there. */
 #include "control.h"
 #include "interface.h"
 #include "listener.h"
@@ -21,7 +21,7 @@ enum { INTERFACE_SERVICE, INTERFACE_CONTROL, INTERFACE_COUNT };
 
 struct control {
 	struct event_base *base;
-	char path[PATH_BYTES]; /* to be removed at the end; empty: it was handed over */
+	char path[PATH_BYTES]; /* to be removed at the end; empty: the socket was passed in */
 	int listener;
 	struct varlink *varlink;
 	gid_t askers, admins; /* -1: none */
@@ -52,7 +52,7 @@ static void control_call(void *context, struct varlink_call *call, const char *m
 	varlink_method_run(control->interfaces, call, method, parameters);
 }
 
-/* Once: a name service may take its time. */
+/* Looked up once: a name service may be slow. */
 static gid_t group_find(const char *name, const char *without)
 {
 	struct group *group = *name ? getgrnam(name) : NULL;
@@ -69,7 +69,8 @@ static int listener_open(struct control *c, const struct config *config, int han
 		c->listener = handed;
 		return listener_adopt(handed, "control", config->daemon.control, false);
 	}
-	/* Who connects is looked at, so that a stranger is told why he is sent away */
+	/* Every client may connect: its credentials are checked, and a refusal is answered with the
+	 * reason */
 	c->listener = unixsocket_listen(config->daemon.control, 0666);
 	if (c->listener >= 0) {
 		memcpy(c->path, config->daemon.control, sizeof(c->path));
@@ -82,7 +83,7 @@ static int listener_open(struct control *c, const struct config *config, int han
 							       : EXIT_FAILURE;
 }
 
-/* Who may, by the names that are in force: a key is no group. */
+/* The texts that say who has access, by the groups that exist: a configured one may not. */
 static void words_make(struct control *c, const struct config_daemon *d)
 {
 	const char *ask = c->askers == (gid_t)-1 ? NULL : d->control_group,
@@ -188,8 +189,8 @@ void control_free(struct control *control)
 	if (!control)
 		return;
 	if (*control->path)
-		unlink(control->path); /* before it is closed: after that the path may be a
-					  successor's */
+		unlink(control->path); /* before it is closed: later the path may belong to a
+					  successor */
 	varlink_free(control->varlink);
 	if (control->listener >= 0)
 		close(control->listener);

@@ -27,12 +27,12 @@ struct http {
 	struct evhttp *server;
 	struct httplimit *limit;
 	const struct supervisor *supervisor;
-	const char *unix_path; /* to be removed at the end; NULL: TCP */
-	bool handed;	       /* the service manager has the socket, too */
+	const char *unix_path; /* to be removed at the end; NULL: none */
+	bool handed;	       /* the service manager holds the socket, too */
 };
 
-/* Takes the body over. evhttp would send it to HEAD, too, where it is the next answer's beginning.
- */
+/* Takes ownership of the body. It is dropped for HEAD: evhttp would send it, and the client would
+ * take it for the beginning of the next answer. */
 static void answer_send(struct evhttp_request *request, int code, const char *reason,
 			struct evbuffer *body)
 {
@@ -63,7 +63,7 @@ static void text_send(struct evhttp_request *request, int code, const char *reas
 	answer_send(request, code, reason, body);
 }
 
-/* Whoever reads this is answered. */
+/* Answering at all is the test: the event loop runs. */
 static void healthy_cb(struct evhttp_request *request, void *arg)
 {
 	(void)arg;
@@ -137,7 +137,7 @@ static int tcp_listen(const char *text, struct event_base *base)
 	int length = sizeof(address), fd;
 	struct evconnlistener *l;
 
-	/* Without a port the kernel would choose one */
+	/* Port 0 is refused: the kernel would choose one */
 	if (evutil_parse_sockaddr_port(text, (struct sockaddr *)&address, &length) ||
 	    !address_port(&address))
 		return -EINVAL;
@@ -151,7 +151,7 @@ static int tcp_listen(const char *text, struct event_base *base)
 			    "password or encryption: better an address of loopback, with a reverse "
 			    "proxy in front (afcapd(8), METRICS FOR OTHER MACHINES)",
 			    text);
-	fd = evconnlistener_get_fd(l); /* without CLOSE_ON_FREE it stays */
+	fd = evconnlistener_get_fd(l); /* not closed, without CLOSE_ON_FREE */
 	evconnlistener_free(l);
 	return fd;
 }
@@ -168,8 +168,8 @@ static int listen_fail(const char *text, int rc)
 	return rc == -EINVAL ? EX_CONFIG : rc == -EACCES || rc == -EPERM ? EX_NOPERM : EXIT_FAILURE;
 }
 
-/* Takes the socket over, also where it fails. That a listener could not be added, libevent keeps to
- * itself; once more does no harm. */
+/* Takes ownership of the socket, also on failure. libevent does not report that a listener could
+ * not be added, so it is enabled once more, which is harmless. */
 static int socket_accept(struct http *http, struct event_base *base, int fd)
 {
 	struct evhttp_bound_socket *bound = evhttp_accept_socket_with_handle(http->server, fd);
@@ -251,8 +251,8 @@ void http_free(struct http *http)
 	if (!http)
 		return;
 	if (http->unix_path)
-		unlink(http->unix_path); /* before it is closed: after that the path may be a
-					    successor's */
+		unlink(http->unix_path); /* before it is closed: later the path may belong to a
+					    successor */
 	if (http->server)
 		evhttp_free(http->server);
 	httplimit_free(http->limit);

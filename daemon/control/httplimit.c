@@ -1,7 +1,8 @@
-/* Places for connections. evhttp asks for the bufferevent of each connection it accepts, and that
- * is where this file comes in: its buffers tell when a request begins and when its answer is taken.
- * The reference that is kept here tells when evhttp has let go of it: its callbacks are gone then.
- * While all places are taken evhttp does not accept; the gate does, to say so. */
+/* Slots for connections. evhttp asks for the bufferevent of each connection it accepts, which is
+ * made here: callbacks on its buffers show when a request begins and when its answer has been
+ * taken. A reference to it is held here, to see when evhttp has released it: its callbacks are
+ * cleared then. While all slots are taken evhttp does not accept; the event `gate` does, and
+ * refuses. */
 #include "httplimit.h"
 #include "refuse.h"
 
@@ -20,11 +21,11 @@
 
 #define ACCEPTS 16 /* a wake-up */
 #define INPUT_BYTES                                                                                \
-	(16 << 10)     /* kept unread of a connection; more than evhttp's limit of a header */
+	(16 << 10)     /* of a connection, buffered unread; more than evhttp's limit of a header */
 #define TICK_MS	  250  /* while there are connections */
 #define REST_MS	  1000 /* while there are none */
 #define SOON_MS	  1
-#define PAUSE_MS  100 /* when there is no descriptor, no memory */
+#define PAUSE_MS  100 /* after a failure for lack of descriptors or memory */
 #define SECOND_NS UINT64_C(1000000000)
 
 #define ANSWER(status, text)                                                                       \
@@ -39,10 +40,10 @@ static const char large[] = ANSWER("413 Content Too Large", "the request is too 
 struct place {
 	struct httplimit *limit;
 	struct bufferevent *stream; /* NULL: free */
-	uint64_t began;		    /* the request under way; 0: none is */
-	uint64_t since;		    /* the last answer was taken */
-	bool spoke;		    /* something of the request is here */
-	bool stuck;		    /* more is here than is kept, and it was not taken */
+	uint64_t began;		    /* the request in progress; 0: none */
+	uint64_t since;		    /* when the last answer was taken */
+	bool spoke;		    /* a part of the request has arrived */
+	bool stuck;		    /* the buffer is full, and evhttp has not read from it */
 };
 
 struct httplimit {
@@ -83,10 +84,11 @@ static void output_cb(struct evbuffer *out, const struct evbuffer_cb_info *info,
 		return;
 	p->since = clock_mono_ns();
 	p->spoke = evbuffer_get_length(bufferevent_get_input(p->stream)) > 0;
-	p->began = p->spoke ? p->since : 0; /* the next request may be here */
+	p->began = p->spoke ? p->since : 0; /* the next request may have arrived */
 }
 
-/* evhttp sends no more of it: what was sent is still on its way, only the socket is closed. */
+/* Whether evhttp has released the connection. What it has sent is still delivered: only the socket
+ * is closed. */
 static bool place_gone(const struct place *p)
 {
 	bufferevent_event_cb event;
@@ -95,8 +97,8 @@ static bool place_gone(const struct place *p)
 	return !event;
 }
 
-/* evhttp would have it, but can make nothing of it, and libevent calls back again and again for
- * input at its high watermark. Seen twice without anything taken, it is so. */
+/* Whether evhttp waits for more input than the buffer holds, while libevent calls back repeatedly
+ * at the high watermark. It is so if a full buffer was seen twice and nothing was read between. */
 static bool place_stuck(struct place *p)
 {
 	bufferevent_data_cb read;
@@ -109,13 +111,14 @@ static bool place_stuck(struct place *p)
 	return stuck && p->stuck;
 }
 
-/* Frees the place if evhttp has let go of the connection. */
+/* Frees the slot if evhttp has released the connection. */
 static void place_free(struct place *p)
 {
 	if (!place_gone(p))
 		return;
-	/* Where evhttp could not even begin to wait it has closed the socket itself, and its number
-	 * may be another one's now; whoever hung up is not waited for any more. */
+	/* If evhttp failed before it waited for a request, it has closed the socket itself, and the
+	 * number may be another descriptor's now. After a hang-up the bufferevent no longer
+	 * reads. */
 	if (!p->spoke && !p->since && bufferevent_get_enabled(p->stream) & EV_READ)
 		bufferevent_setfd(p->stream, -1);
 	bufferevent_decref(p->stream);
@@ -123,7 +126,8 @@ static void place_free(struct place *p)
 	p->limit->count--;
 }
 
-/* Who has asked for something is told what is wrong with it; evhttp lets go of the connection. */
+/* Makes evhttp release the connection. A client that has sent a part of a request is sent the
+ * reason. */
 static void place_cut(struct place *p, const char *words)
 {
 	bool unanswered = p->spoke && evbuffer_get_length(bufferevent_get_output(p->stream)) == 0;
@@ -135,7 +139,7 @@ static void place_cut(struct place *p, const char *words)
 	place_free(p);
 }
 
-/* Looks at all places: which are free again, whose time is over. */
+/* Checks all slots: frees those that evhttp has released, closes those whose time is over. */
 static void places_sweep(struct httplimit *l, uint64_t now)
 {
 	for (struct place *p = l->places; p < l->places + HTTPLIMIT_CLIENTS; p++) {
@@ -167,17 +171,17 @@ static struct bufferevent *place_take(struct event_base *base, void *arg)
 	bufferevent_incref(stream);
 	evbuffer_add_cb(bufferevent_get_input(stream), input_cb, p);
 	evbuffer_add_cb(bufferevent_get_output(stream), output_cb, p);
-	/* evhttp reads on while it answers, to hear of a client that goes */
+	/* evhttp continues to read while it answers, to notice that a client has closed */
 	bufferevent_setwatermark(stream, EV_READ, 0, INPUT_BYTES);
 	if (l->count == HTTPLIMIT_CLIENTS) {
 		evconnlistener_disable(l->listener);
 		event_add(l->gate, NULL);
 	}
-	tick_in(l, 0); /* should evhttp fail with it, its place is free at once */
+	tick_in(l, 0); /* should evhttp fail with it, its slot is freed at once */
 	return stream;
 }
 
-/* evhttp accepts again, where it can. */
+/* Lets evhttp accept again. */
 static void gate_open(struct httplimit *l)
 {
 	if (l->closed)
@@ -187,8 +191,8 @@ static void gate_open(struct httplimit *l)
 	evconnlistener_enable(l->listener);
 }
 
-/* Who has been idle the longest, else who takes the longest, if that is long. NULL: all are busy.
- */
+/* The eviction candidate: the connection whose request takes the longest, if that is long, else the
+ * one that has been idle the longest. NULL: all are busy. */
 static struct place *place_poorest(struct httplimit *l, uint64_t now)
 {
 	struct place *idle = NULL, *slow = NULL;
@@ -202,7 +206,7 @@ static struct place *place_poorest(struct httplimit *l, uint64_t now)
 	return slow ? slow : idle;
 }
 
-/* Is a place free, or can one be made? Then evhttp accepts again. */
+/* Whether a slot is free, or could be freed: evhttp accepts again then. */
 static bool place_find(struct httplimit *l)
 {
 	uint64_t now = clock_mono_ns();
@@ -244,7 +248,7 @@ static void tick_cb(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	tick_in(l, l->count ? TICK_MS : REST_MS);
-	places_sweep(l, clock_mono_ns()); /* which may want the next one sooner */
+	places_sweep(l, clock_mono_ns()); /* which may set the next tick sooner */
 	if (l->count < HTTPLIMIT_CLIENTS)
 		gate_open(l);
 	else if (!l->closed && !event_pending(l->gate, EV_READ, NULL))
@@ -258,7 +262,7 @@ void httplimit_accept_stop(struct httplimit *l)
 	evconnlistener_disable(l->listener);
 }
 
-/* It would wake us up again and again: the next tick opens it. */
+/* The listener would wake the process repeatedly: the next tick enables it again. */
 static void accept_failed_cb(struct evconnlistener *listener, void *arg)
 {
 	(void)arg; /* evhttp's */

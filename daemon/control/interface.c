@@ -39,11 +39,11 @@ static const struct row rows[] = {
 #include "interface.def"
 };
 
-/* Where the text of a declaration is. */
+/* The state of the text within a declaration. */
 struct place {
-	bool member; /* behind a member: the next one needs a comma */
+	bool member; /* after a member: the next one needs a comma */
 	bool line;   /* the next one begins a line */
-	bool error;  /* in a list of errors, which stand without empty lines between them */
+	bool error;  /* in a list of errors, which have no empty lines between them */
 };
 
 static void member_write(FILE *out, struct place *place, const struct row *row)

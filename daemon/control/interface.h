@@ -1,4 +1,4 @@
-/* org.afcap.control, as interface.def has it, in varlink's own language (varlink.org, "Interface
+/* org.afcap.control, from interface.def, in varlink's interface language (varlink.org, "Interface
  * Definition"). */
 #ifndef INTERFACE_H
 #define INTERFACE_H

@@ -1,4 +1,4 @@
-/* What kind of socket, and where. */
+/* Checks the kind and the address of a socket. */
 #include "listener.h"
 
 #include "../base/failure.h"
@@ -26,7 +26,7 @@ union address {
 	struct sockaddr_storage storage;
 };
 
-/* As the configuration names it. `length` is the address's. */
+/* Formats an address as in the configuration. `length` is the address's. */
 static void place_print(char place[PLACE_BYTES], const union address *a, socklen_t length,
 			bool inet)
 {
@@ -47,7 +47,7 @@ static void place_print(char place[PLACE_BYTES], const union address *a, socklen
 	}
 }
 
-/* Why it is of no use; NULL: it is. Its place is made when it is. */
+/* Why the socket is unusable; NULL: it is usable, and `place` has its address as text. */
 static const char *socket_wrong(int fd, bool inet, char place[PLACE_BYTES])
 {
 	union address a;

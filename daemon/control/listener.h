@@ -1,18 +1,18 @@
-/* Listening sockets that a service manager made and handed over. */
+/* Listening sockets made and passed by a service manager. */
 #ifndef LISTENER_H
 #define LISTENER_H
 
 #include <stdbool.h>
 
-/* Checks the socket `fd` that came for `key` of section [daemon], non-blocking from then on: it
- * must listen for streams, at a UNIX path or, where `inet`, at an IP address. It is used wherever
- * it listens: `value`, what the configuration says of the place, is only compared, and a difference
- * told. -EEXIST instead of a descriptor: more than one came. Returns 0, or the exit code, the
- * reason logged, the socket closed. */
+/* Checks the socket `fd` that was passed for `key` of section [daemon], and makes it non-blocking:
+ * it must be a listening stream socket, at a UNIX path or, where `inet`, at an IP address. It is
+ * used wherever it listens: `value`, the configured address, is only compared, and a difference
+ * logged. -EEXIST instead of a descriptor: more than one was passed. Returns 0, or the exit code,
+ * the reason logged, the socket closed. */
 int listener_adopt(int fd, const char *key, const char *value, bool inet);
 
-/* Closes the one that came although nobody wants it, which is told with the reason; nothing where
- * `fd` is negative. */
+/* Closes a socket that was passed but is not used, and logs the reason; does nothing if `fd` is
+ * negative. */
 void listener_decline(int fd, const char *why);
 
 #endif

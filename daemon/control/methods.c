@@ -1,4 +1,4 @@
-/* The methods as a table, and what each does. */
+/* The table of the methods, and their functions. */
 #include "methods.h"
 #include "interface.h"
 #include "render.h"
@@ -52,7 +52,7 @@ static bool run_stats(void *owner, struct varlink_call *call, json_t *parameters
 	return true;
 }
 
-/* Captures that can go on in their next files do so, also where another one's disk is full. */
+/* Captures that can continue in their next files do so, even if another one's disk is full. */
 static bool run_rotate(void *owner, struct varlink_call *call, json_t *parameters)
 {
 	if (supervisor_rotate(owner, capture_of(parameters)))

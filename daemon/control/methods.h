@@ -1,4 +1,4 @@
-/* What the methods of org.afcap.control do. */
+/* The methods of org.afcap.control. */
 #ifndef METHODS_H
 #define METHODS_H
 

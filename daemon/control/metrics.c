@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* A name that is no UTF-8 would cost the whole scrape. */
+/* A name that is not UTF-8 would make the whole scrape fail. */
 static void value_escape(const char *value, FILE *out)
 {
 	char plain[1024], *text = plain;
@@ -34,7 +34,7 @@ static void labels_print(const char *name, const struct capture_view *c, FILE *o
 	fputc('"', out);
 }
 
-/* A sample for every worker: `print` writes further labels and the value, of what `what` says. */
+/* A sample for every worker: `print` writes further labels and the value that `what` selects. */
 static void samples_print(const struct supervisor *s, const char *name,
 			  void (*print)(const void *what, const struct capture_view *c,
 					const struct worker_view *w, FILE *out),
@@ -66,7 +66,7 @@ static void counter_print(const void *what, const struct capture_view *c,
 	fprintf(out, "} %" PRIu64 "\n", counters_get(&w->counters, info));
 }
 
-/* What the rows of a family with reasons have in common. */
+/* The help text that the rows of a family with reasons share. */
 static const char *family_help(const struct counter_info *info)
 {
 	static const struct {
@@ -179,7 +179,7 @@ static void links_print(const struct supervisor *s, FILE *out)
 	}
 }
 
-/* Only where files are written. */
+/* Only for captures that write files. */
 static void disk_print(const struct supervisor *s, FILE *out)
 {
 	family_print("afcap_disk_available_bytes", "Room where the capture's files go.", "gauge",

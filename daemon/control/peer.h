@@ -1,4 +1,4 @@
-/* Who is at the other end of a UNIX socket, and what it may do. */
+/* The credentials of a UNIX socket's peer, and the rights they give it. */
 #ifndef PEER_H
 #define PEER_H
 
@@ -11,8 +11,8 @@ enum peer_rights {
 };
 
 /* Root, this process's user and members of `admins` may change things, members of `askers` may ask;
- * (gid_t)-1: nobody. Supplementary groups count. As the kernel had it when the peer connected; what
- * cannot be found out is nothing. */
+ * (gid_t)-1: no group. Supplementary groups count. The credentials are those of when the peer
+ * connected; if they cannot be read it has no rights. */
 enum peer_rights peer_rights(int socket, gid_t askers, gid_t admins);
 
 #endif

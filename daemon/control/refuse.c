@@ -1,4 +1,4 @@
-/* The last words to a client, and the wait for it to hear them. Knows no protocol. */
+/* Sends a last text to a client and waits until it has been received. Knows no protocol. */
 #include "refuse.h"
 
 #include "../base/clock.h"
@@ -10,17 +10,17 @@
 #include <unistd.h>
 
 #define PLACES	     32
-#define LINGER_NS    1000000000u /* told */
-#define ASKING_NS    5000000000u /* until something of the request is here */
+#define LINGER_NS    1000000000u /* after the text was sent */
+#define ASKING_NS    5000000000u /* until a part of the request has arrived */
 #define READ_BYTES   4096
-#define LISTEN_BYTES (128 << 10) /* more than any request: who sends more does not listen */
+#define LISTEN_BYTES (128 << 10) /* more than any request: a sender of more does not read */
 
 struct refused {
-	struct event *event; /* NULL: nobody here */
+	struct event *event; /* NULL: the entry is free */
 	int fd;
-	const void *text; /* what it is told when it asks; NULL: it was */
+	const void *text; /* sent once it asks; NULL: it was sent */
 	size_t text_bytes;
-	size_t bytes; /* read and thrown away */
+	size_t bytes; /* read and discarded */
 	uint64_t since;
 };
 
@@ -43,12 +43,12 @@ static bool refused_tell(struct refused *r, const void *text, size_t bytes)
 {
 	r->text = NULL;
 	r->since = clock_mono_ns();
-	/* A socket that takes not even this is of somebody who does not read */
+	/* A client whose socket has no space even for this does not read */
 	return send(r->fd, text, bytes, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)bytes &&
 	       shutdown(r->fd, SHUT_WR) == 0;
 }
 
-/* It sends what it had to say, closes, or does neither for a while. */
+/* The client sends the remainder of its request, closes, or does neither until a timeout. */
 static void heard_cb(evutil_socket_t fd, short what, void *arg)
 {
 	char unread[READ_BYTES];

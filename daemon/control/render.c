@@ -30,7 +30,7 @@ static json_t *time_render(uint64_t ns)
 	return json_string(text);
 }
 
-/* JSON is UTF-8, and what reads it prints it: names of interfaces may be anything. */
+/* JSON is UTF-8, and its readers print it: names of interfaces may contain any bytes. */
 static json_t *text_render(const char *text)
 {
 	char plain[1024];
@@ -41,7 +41,7 @@ static json_t *text_render(const char *text)
 	return json_string(plain);
 }
 
-/* What both kinds of a capture have in front. */
+/* The members that both kinds of capture objects begin with. */
 static json_t *capture_head(const struct capture_view *c)
 {
 	json_t *flags = json_array();

@@ -1,4 +1,4 @@
-/* Stale, live or foreign: what stands at the path decides. */
+/* Replaces a stale socket at the path, and refuses a live one or another kind of file. */
 #include "unixsocket.h"
 
 #include "../base/failure.h"
@@ -27,7 +27,8 @@ const char *unixsocket_error(int rc)
 	}
 }
 
-/* Takes a socket away that nobody answers at. Returns 0, or why the place is taken. */
+/* Removes a socket at which no process listens. Returns 0, or the -errno for which the path is not
+ * free. */
 static int stale_remove(const struct sockaddr_un *address)
 {
 	struct stat st;
@@ -48,7 +49,7 @@ static int stale_remove(const struct sockaddr_un *address)
 	return rc;
 }
 
-/* Returns 0, also where it is there already, or -errno. */
+/* Returns 0, also if it exists already, or -errno. */
 static int directory_make(const char *path)
 {
 	char directory[sizeof(((struct sockaddr_un *)0)->sun_path)];
@@ -79,7 +80,7 @@ int unixsocket_listen(const char *path, mode_t mode)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	mask = umask(0777 & ~mode); /* never open to more, not even for a moment */
+	mask = umask(0777 & ~mode); /* never accessible to others, not even for a moment */
 	rc = bind(fd, (struct sockaddr *)&address, sizeof(address)) ? -errno : 0;
 	umask(mask);
 	bound = rc == 0;

@@ -1,4 +1,4 @@
-/* Clients, requests, answers. */
+/* The clients of a varlink service, their requests and answers. */
 #include "varlink.h"
 #include "acceptor.h"
 
@@ -22,21 +22,21 @@ struct varlink_call {
 	struct varlink *varlink;
 	const struct varlink_refusal *refused; /* answers its first request, which is its last */
 	struct bufferevent *stream;
-	struct event *request, *answer; /* deadlines: to finish the one, to take the other */
-	struct event *again;		/* what it has asked already is served after the others */
+	struct event *request, *answer; /* deadlines: to finish a request, to take an answer */
+	struct event *again;		/* serves its next request, after the other clients */
 	TAILQ_ENTRY(varlink_call) link;
 	enum varlink_access access;
-	uint64_t since; /* its last request, or its coming */
+	uint64_t since; /* of its last request, or of its connection */
 	bool more, oneway;
-	bool closing; /* gone once its output is */
-	bool broken;  /* its output will never be */
-	bool ended;   /* asks nothing more */
+	bool closing; /* freed once its output is sent */
+	bool broken;  /* its output cannot be sent */
+	bool ended;   /* it sends no further requests */
 	void *owner;  /* what `next` gets */
 	/* of a stream of answers */
 	struct event *timer;
 	json_t *(*next)(void *owner, json_t *parameters);
 	json_t *parameters;
-	const struct varlink_refusal *late; /* of an answer that comes later: if it does not */
+	const struct varlink_refusal *late; /* answers if a later answer is not ready in time */
 	double left;			    /* seconds until then */
 };
 
@@ -84,7 +84,7 @@ static size_t output_length(const struct varlink_call *c)
 	return evbuffer_get_length(bufferevent_get_output(c->stream));
 }
 
-/* Where the request that is there ends; -1: none is there whole. */
+/* Where the first request in the input ends; -1: none is complete. */
 static ssize_t request_end(const struct varlink_call *c)
 {
 	struct evbuffer_ptr end = evbuffer_search(bufferevent_get_input(c->stream), "", 1, NULL);
@@ -117,7 +117,7 @@ static void answer_send(struct varlink_call *c, json_t *answer)
 	json_decref(answer);
 	if (!text)
 		return;
-	/* evbuffer_add() does not tell whether the socket could be waited for */
+	/* evbuffer_add() does not report whether the write event could be added */
 	if (evbuffer_add(out, text, strlen(text) + 1) || bufferevent_enable(c->stream, EV_WRITE) ||
 	    event_add(c->answer, &(struct timeval){ VARLINK_ANSWER_SECONDS, 0 }))
 		c->broken = true;
@@ -199,7 +199,7 @@ static void later_cb(evutil_socket_t fd, short what, void *arg)
 	c->late = NULL;
 	json_decref(c->parameters);
 	c->parameters = NULL;
-	client_serve(c); /* what it asked meanwhile */
+	client_serve(c); /* requests received meanwhile */
 }
 
 void varlink_later(struct varlink_call *call, double late_seconds,
@@ -217,7 +217,7 @@ void varlink_later(struct varlink_call *call, double late_seconds,
 		call->broken = true;
 }
 
-/* One request. False: it is none, and the client is not worth more words. */
+/* Serves one request. False: it is invalid, and the client is closed without an answer. */
 static bool request_serve(struct varlink_call *c, const char *text, size_t length)
 {
 	json_t *request = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
@@ -242,7 +242,8 @@ static bool request_serve(struct varlink_call *c, const char *text, size_t lengt
 	return ok;
 }
 
-/* libevent calls back again and again for input at its high watermark that nobody takes. */
+/* Stops or resumes reading: libevent calls back repeatedly while input stays at its high
+ * watermark. */
 static void input_hold(struct varlink_call *c, bool hold)
 {
 	bool held = !(bufferevent_get_enabled(c->stream) & EV_READ);
@@ -250,10 +251,11 @@ static void input_hold(struct varlink_call *c, bool hold)
 	if (hold && !held)
 		bufferevent_disable(c->stream, EV_READ);
 	else if (!hold && held && !c->ended && bufferevent_enable(c->stream, EV_READ))
-		event_add(c->request, &(struct timeval){ 0, 0 }); /* it would never be heard */
+		event_add(c->request, &(struct timeval){ 0, 0 }); /* nothing more would be read */
 }
 
-/* After whatever happened: is it gone, and what is it waited for? */
+/* Updates a client after every event: frees it when it is finished, else sets what is waited
+ * for. */
 static void client_settle(struct varlink_call *c)
 {
 	size_t waiting = evbuffer_get_length(bufferevent_get_input(c->stream));
@@ -261,7 +263,7 @@ static void client_settle(struct varlink_call *c)
 
 	gone = c->broken || (c->closing && !answering);
 	if (c->timer)
-		gone |= c->ended && !c->late; /* nobody reads the stream */
+		gone |= c->ended && !c->late; /* the stream has no reader */
 	else if (!answering && !whole)
 		gone |= c->ended || waiting >= VARLINK_REQUEST_BYTES;
 	if (gone) {
@@ -277,7 +279,7 @@ static void client_settle(struct varlink_call *c)
 	input_hold(c, waiting >= VARLINK_REQUEST_BYTES && (answering || c->timer));
 }
 
-/* One request at most; none while an answer is not taken, or others are to come. */
+/* Serves at most one request; none while an answer has not been taken, or further ones follow. */
 static void client_serve(struct varlink_call *c)
 {
 	struct evbuffer *in = bufferevent_get_input(c->stream);
@@ -291,7 +293,7 @@ static void client_serve(struct varlink_call *c)
 		if (!request_serve(c, text, (size_t)end))
 			c->closing = true;
 		evbuffer_drain(in, (size_t)end + 1);
-		event_del(c->request); /* it is for one request */
+		event_del(c->request); /* the deadline is for one request */
 	}
 	client_settle(c);
 }
@@ -302,7 +304,7 @@ static void read_cb(struct bufferevent *stream, void *arg)
 	client_serve(arg);
 }
 
-/* All that was answered is taken. */
+/* All answers have been taken. */
 static void written_cb(struct bufferevent *stream, void *arg)
 {
 	struct varlink_call *c = arg;
@@ -346,8 +348,7 @@ static bool client_idle(const struct varlink_call *c, uint64_t now)
 	       now - c->since >= VARLINK_IDLE_SECONDS * UINT64_C(1000000000);
 }
 
-/* Is there a slot for a client with this access? That of a client that has long asked nothing is.
- */
+/* Whether there is a slot for a client with this access. An idle client is closed to free one. */
 static bool place_find(struct varlink *v, enum varlink_access access)
 {
 	struct varlink_call *c, *idle = NULL;
@@ -395,13 +396,13 @@ static void client_begin(struct varlink *v, int fd, enum varlink_access access,
 	bufferevent_setcb(c->stream, read_cb, written_cb, event_cb, c);
 	bufferevent_setwatermark(c->stream, EV_READ, 0, VARLINK_REQUEST_BYTES);
 	if (bufferevent_enable(c->stream, EV_READ | EV_WRITE))
-		client_free(c); /* it would never be heard */
+		client_free(c); /* nothing would be read */
 	else
 		client_settle(c);
 }
 
-/* No error before a request: a client that waits for its answer would take it for a broken
- * protocol. The newest of those without a slot are served. */
+/* No error before a request: to a client that waits for its answer it would be a protocol
+ * violation. The newest of those without a slot are served. */
 static void client_come(void *context, int fd)
 {
 	struct varlink *v = context;
@@ -430,7 +431,7 @@ int varlink_new(struct varlink **out, struct event_base *base, int listener,
 	TAILQ_INIT(&v->clients);
 	TAILQ_INIT(&v->refused);
 	if (acceptor_new(&v->acceptor, base, listener, client_come, v)) {
-		v->listener = -1; /* still its maker's */
+		v->listener = -1; /* still the caller's */
 		varlink_free(v);
 		return -ENOMEM;
 	}

@@ -1,9 +1,9 @@
 /* Varlink (varlink.org): NUL-terminated JSON objects over a stream socket. This file frames, limits
- * and answers; what a method does, and who may ask, is its owner's. A client that is slow or wrong
- * harms itself alone:
+ * and answers; what a method does, and who may ask, is its owner's. A client that is slow or
+ * misbehaves affects only itself:
  *
  * One request of a client is served a wake-up, and the next one when the answer has been taken: so
- * one answer and 64 KiB of requests are all that is kept for it. */
+ * one answer and 64 KiB of requests are the most that is buffered for it. */
 #ifndef VARLINK_H
 #define VARLINK_H
 
@@ -17,7 +17,7 @@
 #define VARLINK_REFUSED		128 /* clients without a slot, until their first request */
 #define VARLINK_REQUEST_SECONDS 5   /* to finish a request once begun; without a slot: to send it */
 #define VARLINK_ANSWER_SECONDS	10  /* to take an answer */
-#define VARLINK_IDLE_SECONDS	10  /* without a request: the place goes to who needs it */
+#define VARLINK_IDLE_SECONDS	10  /* without a request: the slot may go to another client */
 
 struct varlink;
 struct varlink_call; /* one call of one client; gone after its last answer or with its client */
@@ -25,7 +25,7 @@ struct varlink_call; /* one call of one client; gone after its last answer or wi
 /* What a client may do; each may do what the ones before may. */
 enum varlink_access { VARLINK_NOTHING, VARLINK_READ, VARLINK_CHANGE };
 
-/* An error whose one parameter is `reason`, in words. */
+/* An error whose one parameter is `reason`, a text. */
 struct varlink_refusal {
 	const char *error, *reason;
 };
@@ -37,7 +37,8 @@ struct varlink_service {
 	 * `parameters` is an object, borrowed. */
 	void (*call)(void *context, struct varlink_call *call, const char *method,
 		     json_t *parameters);
-	struct varlink_refusal denied, busy; /* answers the first request of who gets no slot */
+	struct varlink_refusal denied,
+		busy; /* answers to the first request of a client without a slot */
 };
 
 /* Serves a listening socket, which it owns then. `service` is borrowed, and called with `context`.
@@ -46,11 +47,11 @@ int varlink_new(struct varlink **out, struct event_base *base, int listener,
 		const struct varlink_service *service, void *context);
 void varlink_free(struct varlink *varlink);
 
-/* Accepts no more: clients that connect wait in the listening socket, for the next process that has
- * it. */
+/* Accepts no more: clients that connect wait in the listening socket for the next process that
+ * holds it. */
 void varlink_accept_stop(struct varlink *varlink);
 
-/* What was to be answered later is refused now. */
+/* Refuses now all calls whose answer was to come later. */
 void varlink_later_end(struct varlink *varlink, const struct varlink_refusal *refusal);
 
 /* What its client may do. */
@@ -60,7 +61,7 @@ enum varlink_access varlink_access(const struct varlink_call *call);
  * says whether the method may answer with a stream, else the caller's `more` is void. */
 void varlink_call_take(struct varlink_call *call, void *owner, bool more);
 
-/* Did the caller ask for more than one answer, and may it? */
+/* Whether the client asked for more than one answer, and the method may give them. */
 bool varlink_more(const struct varlink_call *call);
 
 /* The answer. Takes the reference to `parameters`. */
@@ -72,15 +73,15 @@ void varlink_error(struct varlink_call *call, const char *name, json_t *paramete
 void varlink_invalid(struct varlink_call *call, const char *parameter);
 void varlink_refuse(struct varlink_call *call, const struct varlink_refusal *refusal);
 
-/* Answers later: `ready` is asked every few milliseconds and makes the parameters, or is NULL.
+/* Answers later: `ready` is called every few milliseconds and makes the parameters, or is NULL.
  * After `late_seconds` the answer is `late`, which is borrowed. */
 void varlink_later(struct varlink_call *call, double late_seconds,
 		   const struct varlink_refusal *late,
 		   json_t *(*ready)(void *owner, json_t *parameters), json_t *parameters);
 
 /* Answers now and every `seconds` until the client goes: `next` makes the parameters from
- * `parameters`, of which a reference is kept. An answer that the client has not taken yet stands
- * for the ones after it. Only where varlink_more(). */
+ * `parameters`, of which a reference is kept. While the client has not taken an answer the next
+ * ones are left out. Only where varlink_more(). */
 void varlink_stream(struct varlink_call *call, double seconds,
 		    json_t *(*next)(void *owner, json_t *parameters), json_t *parameters);
 

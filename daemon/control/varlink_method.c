@@ -1,4 +1,4 @@
-/* Finds a method's row, and does what it says. */
+/* Finds a method's row, checks the call by it, and runs it. */
 #include "varlink_method.h"
 
 #include <string.h>
@@ -13,7 +13,7 @@ static bool type_fits(const struct varlink_parameter *known, const json_t *value
 	case VARLINK_STRING:
 		return json_is_string(value);
 	case VARLINK_FLOAT:
-		return json_is_number(value); /* 5 is one, too */
+		return json_is_number(value); /* an integer is a float, too */
 	}
 	return false;
 }

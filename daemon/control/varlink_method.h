@@ -1,6 +1,6 @@
-/* The methods of varlink interfaces as tables. A row says who may call a method, with which
- * parameters, and whether it may stream; every call goes through one check of that, here. What a
- * method does is its owner's. */
+/* The methods of varlink interfaces as tables. A row holds the access that a method needs, its
+ * parameters, and whether it may stream; every call is checked against it here. The method itself
+ * is its owner's. */
 #ifndef VARLINK_METHOD_H
 #define VARLINK_METHOD_H
 
@@ -21,8 +21,9 @@ struct varlink_parameter {
 
 /* Of a method whose answer comes when something is finished. */
 struct varlink_wait {
-	/* Why not all of it can be done now; NULL: it can. Asked before the method is run, which is
-	 * run all the same; the answer is then late.error with this reason. Borrowed. */
+	/* Why it can be done only in part now; NULL: it can be done. Called before the method is
+	 * run, which is run in any case; the answer is then late.error with this reason.
+	 * Borrowed. */
 	const char *(*busy)(void *owner, json_t *parameters);
 	json_t *(*ready)(void *owner, json_t *parameters); /* as varlink_later() has it */
 	double seconds;					   /* until the answer is `late` */
@@ -49,10 +50,11 @@ struct varlink_interface {
 
 enum varlink_verdict { VARLINK_ALLOWED, VARLINK_INVALID, VARLINK_DENIED };
 
-/* What the row says of a call by a client with `access`. Pure. VARLINK_INVALID: *wrong is the name
- * of the parameter, borrowed from `parameters` or the row: the first one given that the method does
- * not have or whose type is another, else the first one missing, else the first one out of its
- * range. That comes before the access, so that a client may learn what is wrong with its call. */
+/* Checks a call by a client with `access` against the row. Pure. VARLINK_INVALID: *wrong is the
+ * name of the parameter, borrowed from `parameters` or the row: the first one given that the method
+ * does not have or that has another type, else the first one missing, else the first one out of its
+ * range. Parameters are checked before the access, so that a client may learn what is wrong with
+ * its call. */
 enum varlink_verdict varlink_method_check(const struct varlink_method *method,
 					  enum varlink_access access, json_t *parameters,
 					  const char **wrong);

@@ -1,4 +1,4 @@
-/* What the protocol itself asks for. */
+/* The interface that the protocol itself requires. */
 #include "varlink_service.h"
 
 #include <string.h>

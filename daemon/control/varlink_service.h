@@ -4,7 +4,7 @@
 
 #include "varlink_method.h"
 
-/* What it says of the service. */
+/* The description of the service. */
 struct varlink_about {
 	const char *vendor, *product, *version, *url;
 	const struct varlink_interface *interfaces; /* all of them; ended by a NULL name */
