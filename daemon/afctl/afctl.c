@@ -1,4 +1,4 @@
-/* afctl: asks a running afcapd. */
+/* afctl: the client of a running afcapd. */
 #include "client.h"
 #include "verbs.h"
 

@@ -82,11 +82,11 @@ int client_call(struct client *client, const char *method, json_t *parameters, b
 	}
 	free(text);
 	if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
-		return 0; /* it has closed: but maybe said why, which is then to be read */
+		return 0; /* it has closed, perhaps after an answer that says why: read that */
 	return n >= 0 ? 0 : client_lost(strerror(errno));
 }
 
-/* Reads until a NUL is in the buffer; *end is its place. */
+/* Reads until a NUL is in the buffer; *end points to it. */
 static int message_read(struct client *c, char **end)
 {
 	for (;;) {

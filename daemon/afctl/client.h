@@ -34,8 +34,8 @@ int client_answer(struct client *client, json_t **parameters, bool *continues);
 /* One call with one answer, on a connection of its own: client_open() to client_close(). */
 int client_ask(const char *path, const char *method, json_t *parameters, json_t **answer);
 
-/* The parameters of a method that is for one capture, or for all (NULL). The caller's; NULL: it
- * cannot be a capture's name, which is printed. */
+/* The parameters of a method that is for one capture, or for all (NULL). Owned by the caller; NULL:
+ * it is not valid as a capture's name, which is printed. */
 json_t *client_capture(const char *capture);
 
 #endif

@@ -55,7 +55,7 @@ struct readable {
 	const struct command_option *rows[2 * COMMAND_OPTIONS];
 	struct option longs[2 * COMMAND_OPTIONS + 1];
 	char letters[2 + 4 * COMMAND_OPTIONS + 1];
-	unsigned count, common; /* the first ones are not the verb's */
+	unsigned count, common; /* the first ones are common to all verbs */
 };
 
 static void readable_add(struct readable *r, const struct command_option *row)
@@ -72,11 +72,11 @@ static void readable_add(struct readable *r, const struct command_option *row)
 		strcat(r->letters, letter);
 }
 
-/* All that may stand in front of a verb (NULL) or behind it. */
+/* Collects the options allowed before the verb (NULL) or after it. */
 static void readable_make(struct readable *r, const struct verb *verb)
 {
 	*r = (struct readable){ .count = 0 };
-	strcpy(r->letters, verb ? ":" : "+:"); /* +: the verb ends them */
+	strcpy(r->letters, verb ? ":" : "+:"); /* +: stop at the verb */
 	readable_add(r, &help_option);
 	for (const struct command_option *o = common_options; o->name; o++)
 		readable_add(r, o);
@@ -85,7 +85,7 @@ static void readable_make(struct readable *r, const struct verb *verb)
 		readable_add(r, o);
 }
 
-/* The row that getopt_long() means by what it returns; `count`: none. */
+/* The row for what getopt_long() returned; `count`: none. */
 static unsigned readable_find(const struct readable *r, int got)
 {
 	unsigned i = 0;
@@ -152,7 +152,7 @@ static const struct verb *option_owner(const struct verb *const *verbs, const ch
 	return NULL;
 }
 
-/* `text` is what stands in argv where it is a long option, and `letter` is 0; else `letter` was
+/* `text` is the argument in argv if it is a long option, and `letter` is 0; else `letter` was
  * read. */
 static int option_unknown(const struct verb *const *verbs, const struct verb *verb,
 			  const char *text, int letter)
@@ -172,7 +172,7 @@ static int option_unknown(const struct verb *const *verbs, const struct verb *ve
 	return usage_error(verb, "unknown option %.*s", length, text);
 }
 
-/* Those in front of the verb where out->verb is NULL, else those behind it. */
+/* Reads the options before the verb if out->verb is NULL, else those after it. */
 static int options_read(struct command *out, const struct verb *const *verbs, int argc, char **argv)
 {
 	struct readable r;
@@ -180,7 +180,7 @@ static int options_read(struct command *out, const struct verb *const *verbs, in
 
 	readable_make(&r, out->verb);
 	opterr = 0;
-	optind = 0; /* begins again */
+	optind = 0; /* restarts getopt_long() */
 	while (!out->help && (got = getopt_long(argc, argv, r.letters, r.longs, NULL)) != -1) {
 		bool wrong = got == '?' || got == ':';
 		unsigned i = readable_find(&r, wrong ? optopt : got);

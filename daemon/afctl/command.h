@@ -22,7 +22,7 @@ struct command_option {
 	const char *name;     /* --name */
 	char letter;	      /* -l; 0: none */
 	const char *argument; /* its name in the usage; NULL: it has none */
-	bool optional;	      /* the argument: may be left out, else stands behind "=" */
+	bool optional;	      /* the argument: may be left out, else follows "=" */
 	const char *help;
 	/* Sets what the option is for in `settings`, the verb's own. `argument` is borrowed for the
 	 * program's life, NULL: not given. Returns NULL, or what it must be. */
@@ -47,9 +47,9 @@ struct command {
 	char *const *arguments; /* the verb's, ended by NULL; borrowed from argv */
 };
 
-/* Reads `argv`, which gets another order. The options that all verbs have may be anywhere, those of
- * a verb stand behind it. `verbs` is ended by NULL. Returns 0; or AFCTL_USAGE, what is wrong and
- * the verb's usage printed to stderr. Not for several threads (getopt_long(3)). */
+/* Parses `argv`, which is reordered. The options that all verbs have may be anywhere, those of a
+ * verb follow it. `verbs` is ended by NULL. Returns 0; or AFCTL_USAGE, what is wrong and the verb's
+ * usage printed to stderr. Not for several threads (getopt_long(3)). */
 int command_parse(struct command *out, const struct verb *const *verbs, int argc, char **argv);
 
 /* Prints the usage: of `verb` and its options, or of all where it is NULL. */

@@ -1,4 +1,4 @@
-/* What afctl prints: tables for people. */
+/* What afctl prints: tables, and JSON. */
 #ifndef OUTPUT_H
 #define OUTPUT_H
 
@@ -16,7 +16,7 @@ void output_json(const json_t *value);
 /* `afctl status`: captures and their workers. */
 void output_status(const json_t *parameters, bool colored);
 
-/* Whether a capture of `status` is as it should be: it runs, and misses no worker. */
+/* Whether a capture of `status` is in order: it runs, and no worker is missing. */
 bool output_good(const json_t *capture);
 
 /* `afctl stats`: all counters, a row each, a column for each worker and the sum. */

@@ -1,4 +1,4 @@
-/* afctl rotate: the next files. */
+/* afctl rotate: begins the next files. */
 #include "client.h"
 #include "verbs.h"
 

@@ -1,4 +1,4 @@
-/* afctl stats: all counters, once or again and again. */
+/* afctl stats: all counters, once or repeatedly. */
 #include "client.h"
 #include "verbs.h"
 

@@ -1,4 +1,4 @@
-/* afctl version: its own, and the daemon's if one runs. */
+/* afctl version: its own version, and the daemon's if one runs. */
 #include "client.h"
 #include "verbs.h"
 
