@@ -42,7 +42,7 @@ static bool attach_thread(struct attach *a)
 {
 	int rc;
 
-	a->ledger->in_hand = 0; /* of the worker before, if it died of that */
+	a->ledger->in_hand = 0; /* of the previous worker, if it died in that block */
 	rc = ringthread_new(&a->thread, a->ring, a->ledger, a->what, a->notify);
 
 	if (rc)
@@ -68,7 +68,7 @@ bool attach_adopt(struct attach *a)
 	}
 	crash_step(CRASH_ADOPTED);
 	rc = ledger_take(a->ledger, afcap_stats_take,
-			 RING_FD); /* folds what the dead worker had pending */
+			 RING_FD); /* includes what the dead worker had pending */
 	if (rc == 0)
 		rc = afcap_resume(a->ring, (uint32_t)totals.next_block, totals.next_sequence);
 	if (rc < 0) {
@@ -99,7 +99,8 @@ static int open_exit_code(int rc)
 	}
 }
 
-/* A ring has one number in all workers, so that a rule may name it. */
+/* The ring has the same descriptor number in all workers, so that the system call list can name
+ * it. */
 static int attach_place(struct attach *a)
 {
 	int fd = dup3(a->socket, RING_FD, O_CLOEXEC) < 0 ? -errno : RING_FD;
@@ -131,10 +132,10 @@ void attach_make(struct attach *a)
 	uplink_say(a->uplink, MESSAGE_SOCKET_MADE); /* the next slot may make its own while this
 					       ring is allocated */
 	afcap_options_init(&options, sizeof(options));
-	options.ifindex = (int)a->what->ifindex; /* its names may go, come and mean another */
+	options.ifindex = (int)a->what->ifindex; /* names can be moved to another interface */
 	options.socket = a->socket;
 	options.ring = attach_geometry(a);
-	options.promiscuous = a->what->promiscuous && !cooked; /* is of one interface */
+	options.promiscuous = a->what->promiscuous && !cooked; /* applies to one interface */
 	options.ring.reserve_bytes = RESERVE_BYTES;
 	options.paused = true;
 	rc = afcap_open(&a->ring, &options, &error);
@@ -162,7 +163,7 @@ bool attach_join(struct attach *a, struct message *message)
 		uplink_fail(a->uplink, EXIT_FAILURE, "%s", error.text);
 		return false;
 	}
-	afcap_stats_take(afcap_fd(a->ring), &before); /* none of it is ours */
+	afcap_stats_take(afcap_fd(a->ring), &before); /* counts up to here are not ours */
 	a->joined = true;
 	message->type = MESSAGE_JOINED;
 	message->group = (struct message_group){ fanout.id, fanout.mode, fanout.flags };

@@ -21,7 +21,7 @@ void pcapng_chunk_begin(struct pcapng_chunk *chunk, uint8_t *buffer, uint32_t ca
 					.used = CHUNK_HEADER_BYTES };
 }
 
-/* The packet's bytes, with the tag that the kernel took out back behind the addresses. */
+/* Copies the packet with the tag that the kernel stripped restored after the addresses. */
 static void tagged_copy(uint8_t *to, uint32_t capture_length, const struct afcap_packet *packet)
 {
 	uint16_t tag[2] = { htons(packet->vlan_tpid), htons(packet->vlan_tci) };
@@ -32,7 +32,7 @@ static void tagged_copy(uint8_t *to, uint32_t capture_length, const struct afcap
 	       capture_length - VLAN_TAG_AT - VLAN_TAG_BYTES);
 }
 
-/* The first capture_length bytes of the packet behind its cooked header. */
+/* Copies the cooked header and the packet, capture_length bytes in total. */
 static void cooked_copy(uint8_t *to, uint32_t capture_length, const struct afcap_packet *packet,
 			uint32_t cooked, bool tagged)
 {
@@ -45,7 +45,7 @@ static void cooked_copy(uint8_t *to, uint32_t capture_length, const struct afcap
 	memcpy(to + n, packet->data, capture_length - n);
 }
 
-/* The packet's bytes as the file has them. */
+/* Copies the packet as it appears in the file. */
 static void packet_copy(uint8_t *to, uint32_t capture_length, const struct afcap_packet *packet,
 			uint32_t cooked, bool tagged)
 {
@@ -80,7 +80,7 @@ static void epb_add(struct pcapng_chunk *chunk, const struct afcap_packet *packe
 	total = padded + EPB_BYTES;
 	put32(epb, BLOCK_PACKET);
 	put32(epb + BLOCK_AT_LENGTH, total);
-	put32(epb + EPB_AT_INTERFACE, 0); /* the file's one interface */
+	put32(epb + EPB_AT_INTERFACE, 0); /* the file's only interface */
 	put32(epb + EPB_AT_TIME_HIGH, (uint32_t)(ns >> 32));
 	put32(epb + EPB_AT_TIME_LOW, (uint32_t)ns);
 	put32(epb + EPB_AT_CAPTURED, capture_length);
@@ -97,8 +97,8 @@ static void epb_add(struct pcapng_chunk *chunk, const struct afcap_packet *packe
 	chunk->truncated += length > capture_length;
 }
 
-/* How many were lost before the packet at `at`, behind its bytes. What follows makes room: after a
- * loss only, so that the loop over the packets knows nothing of it. */
+/* Adds the number of packets lost before the packet at `at` to its options and moves the packets
+ * after it. Done only after a loss, so that the loop over the packets need not handle it. */
 static void epb_dropcount(struct pcapng_chunk *chunk, uint32_t at, uint64_t drops)
 {
 	uint8_t *epb = chunk->buffer + at;
@@ -113,8 +113,8 @@ static void epb_dropcount(struct pcapng_chunk *chunk, uint32_t at, uint64_t drop
 	chunk->drops_noted += drops;
 }
 
-/* Out of line: with what is counted around it in registers as well, three of those that each packet
- * needs would be in memory. */
+/* Not inlined: with the caller's counters in registers as well, three values that each packet needs
+ * would be spilled to memory. */
 __attribute__((noinline)) static void packets_add(struct pcapng_chunk *chunk,
 						  struct afcap_block *block,
 						  const struct pcapng_context *context)
@@ -122,8 +122,8 @@ __attribute__((noinline)) static void packets_add(struct pcapng_chunk *chunk,
 	struct afcap_packet packet = { 0 };
 
 	while (afcap_packet_next(block, &packet)) {
-		/* The slots of a block that lies about its lengths may overlap: the sum is not
-		 * bounded by its size then. */
+		/* If a block's lengths are wrong, its slots may overlap, and their sum is not
+		 * bounded by the block's size. */
 		if (packet.capture_length > chunk->capacity - chunk->used ||
 		    chunk->capacity - chunk->used - packet.capture_length <
 			    EPB_BYTES + COOKED_BYTES_MAX + 4 + OPTIONS_MOST)

@@ -7,8 +7,8 @@
 #include <linux/if_ether.h>
 #include <string.h>
 
-/* Whether a packet is what `protocol` says from its first byte on, where its third and fourth look
- * as if another tag came first. (ARP never looks so.) */
+/* Whether a packet is of `protocol` from its first byte on, although its third and fourth bytes
+ * look as if it began with another tag. (An ARP packet never looks so.) */
 static bool is_plain(const struct afcap_packet *packet, uint16_t protocol)
 {
 	const uint8_t *data = packet->data;
@@ -21,9 +21,9 @@ static bool is_plain(const struct afcap_packet *packet, uint16_t protocol)
 	return protocol != ETH_P_ARP;
 }
 
-/* Newer kernels tell the innermost protocol of a packet with several tags. One that came in has
- * only the first of them taken out, though: it begins with the next one's TCI, and what that tag's
- * TPID was is not told. */
+/* Newer kernels report the innermost protocol of a packet with several tags. Only the first tag of
+ * an incoming packet is stripped, though: the packet begins with the next tag's TCI, and that tag's
+ * TPID is not reported. */
 static bool begins_with_tag(const struct afcap_packet *packet, uint16_t protocol)
 {
 	const uint8_t *type = packet->data + 2, *end = packet->data + packet->capture_length;
@@ -37,7 +37,7 @@ static bool begins_with_tag(const struct afcap_packet *packet, uint16_t protocol
 	return end - type >= 2 && get16_net(type) == protocol && !is_plain(packet, protocol);
 }
 
-/* Of what the packet begins with. */
+/* The protocol that the packet begins with. */
 static uint16_t protocol_of(const struct afcap_packet *packet)
 {
 	uint16_t protocol = ntohs(packet->link->sll_protocol);
@@ -45,8 +45,8 @@ static uint16_t protocol_of(const struct afcap_packet *packet)
 	return begins_with_tag(packet, protocol) ? ETH_P_8021Q : protocol;
 }
 
-/* What stands behind a tag's TCI. Frames of 802.2 and 802.3, which have their length there, come in
- * with names of the kernel's own. */
+/* The field after a tag's TCI. 802.2 and 802.3 frames have their length there; the kernel reports
+ * them with protocol numbers of its own. */
 static uint16_t protocol_within(uint16_t protocol, uint32_t length)
 {
 	if (protocol != ETH_P_802_2 && protocol != ETH_P_802_3)

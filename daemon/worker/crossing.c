@@ -1,4 +1,4 @@
-/* Handing over: each barrier beside its partner. */
+/* Handing over: each barrier names its partner. */
 #include "crossing.h"
 
 #include <unistd.h>
@@ -8,12 +8,13 @@ void crossing_notify(const struct crossing *crossing)
 	uint64_t one = 1;
 	ssize_t n = crossing->notify >= 0 ? write(crossing->notify, &one, sizeof(one)) : 0;
 
-	(void)n; /* full: it is to look anyway */
+	(void)n; /* full: a wake-up is pending anyway */
 }
 
 bool crossing_spare_give(struct crossing *crossing, const struct crossing_file *file)
 {
-	/* Pairs with the release in crossing_spare_take(): what is overwritten now was copied. */
+	/* Pairs with the release in crossing_spare_take(): the previous file was copied before it
+	 * is overwritten. */
 	if (atomic_load_explicit(&crossing->spare_ready, memory_order_acquire))
 		return false;
 	crossing->spare = *file;
@@ -24,7 +25,7 @@ bool crossing_spare_give(struct crossing *crossing, const struct crossing_file *
 
 bool crossing_spare_take(struct crossing *crossing, uint64_t serial, struct crossing_file *file)
 {
-	/* Pairs with the release in crossing_spare_give(): the file is there. */
+	/* Pairs with the release in crossing_spare_give(): the file is visible. */
 	if (!atomic_load_explicit(&crossing->spare_ready, memory_order_acquire) ||
 	    crossing->spare.serial != serial)
 		return false;
@@ -43,7 +44,7 @@ void crossing_late_give(struct crossing *crossing, const struct crossing_file *f
 
 bool crossing_late_take(struct crossing *crossing, struct crossing_file *file)
 {
-	/* Pairs with the release in crossing_late_give(): the file is there. */
+	/* Pairs with the release in crossing_late_give(): the file is visible. */
 	if (!atomic_load_explicit(&crossing->late_ready, memory_order_acquire))
 		return false;
 	*file = crossing->late;

@@ -9,11 +9,12 @@
 #include <unistd.h>
 
 #define DRAIN_CHECK_MS	    5
-#define ORPHAN_NS	    UINT64_C(2000000000) /* without a supervisor: to write what is there */
-#define ORPHAN_MORE_SECONDS 2 /* then the kernel ends it, whatever it is busy with */
+#define ORPHAN_NS	    UINT64_C(2000000000) /* without a supervisor: to write the ring */
+#define ORPHAN_MORE_SECONDS 2			 /* then SIGALRM ends the worker */
 
-/* All that the kernel put into the ring, the open block's packets too, is received, and stayed so
- * for a while: a filter swap does not wait for packets on their way. */
+/* Whether all packets that the kernel put into the ring, including those in the open block, are
+ * received, and none followed for a while: replacing the filter does not wait for packets in
+ * flight. */
 static bool drained(struct drain *d)
 {
 	const struct attach *a = d->attach;
@@ -62,7 +63,7 @@ void drain_begin(struct drain *d)
 		return;
 	d->wanted = true;
 	if (!running && d->attach->joined && !d->orphan_deadline)
-		return; /* its file is not there yet */
+		return; /* it still waits for its file */
 	if (!running) {
 		uplink_end(d->attach->uplink, EXIT_SUCCESS);
 		return;

@@ -1,4 +1,4 @@
-/* The end of a worker: by order, or because the supervisor is gone. */
+/* The end of a worker, on request or because the supervisor died. */
 #ifndef DRAIN_H
 #define DRAIN_H
 
@@ -8,27 +8,26 @@ struct event;
 
 struct drain {
 	struct attach *attach; /* borrowed */
-	struct event *timer;   /* looks whether the ring is drained */
+	struct event *timer;   /* checks whether the ring is drained */
 	bool wanted;
-	uint64_t orphan_deadline; /* monotonic; 0: the supervisor is there */
-	uint64_t orphan_target;	  /* packets that the ring had been given when it went */
-	uint64_t quiet_since;	  /* monotonic: since when all that came in is accounted for; 0: it
-				     is not */
-	uint64_t quiet_packets;	  /* that the kernel had counted then */
+	uint64_t orphan_deadline; /* monotonic; 0: the supervisor is alive */
+	uint64_t orphan_target;	  /* packets put into the ring before it died */
+	uint64_t quiet_since; /* monotonic: since when all packets are accounted for; 0: not yet */
+	uint64_t quiet_packets; /* the kernel's packet count then */
 };
 
-/* Makes the timer in the uplink's event loop. False without memory. */
+/* Creates the timer in the uplink's event loop. False: out of memory. */
 bool drain_init(struct drain *drain, struct attach *attach);
 
-/* Nothing comes in any more: what is there is written, then the worker ends. Where the ring thread
- * only waits for its file, that is noted and drain_resume() continues. */
+/* No more packets come in: what the ring holds is written, then the worker ends. If the ring thread
+ * still waits for its file, the request is noted, and drain_resume() carries it out. */
 void drain_begin(struct drain *drain);
 
-/* The ring thread runs now. */
+/* The ring thread runs now: carries out a request noted by drain_begin(). */
 void drain_resume(struct drain *drain);
 
-/* The supervisor is gone. What the ring holds is written; more may come in until this process ends.
- */
+/* The supervisor died. What the ring holds is written; more packets may come in until this process
+ * ends. */
 void drain_orphaned(struct drain *drain);
 
 #endif

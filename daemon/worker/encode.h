@@ -1,4 +1,4 @@
-/* What both layouts share. */
+/* Helpers of both layouts. */
 #ifndef ENCODE_H
 #define ENCODE_H
 
@@ -9,7 +9,7 @@
 #define OPTION_DROPCOUNT 4u
 #define DROPCOUNT_BYTES	 12u
 #define VLAN_TAG_BYTES	 4u
-#define VLAN_TAG_AT	 12u /* behind the two Ethernet addresses */
+#define VLAN_TAG_AT	 12u /* after the two Ethernet addresses */
 
 static inline uint32_t round_up(uint32_t v, uint32_t to)
 {
@@ -22,7 +22,8 @@ static inline void dropcount_put(uint8_t *p, uint64_t drops)
 	put64(p + 4, drops);
 }
 
-/* What is not told yet of the kernel's drops; a chunk under construction may have some of it. */
+/* The kernel's drops that no packet's options have noted yet; the chunk under construction may have
+ * noted some. */
 static inline uint64_t drops_to_note(const struct pcapng_context *context,
 				     const struct pcapng_chunk *chunk)
 {
@@ -31,7 +32,7 @@ static inline uint64_t drops_to_note(const struct pcapng_context *context,
 	return context->drops > noted ? context->drops - noted : 0;
 }
 
-/* Whether a tag that the kernel took out is to be put back. */
+/* Whether a tag that the kernel stripped must be restored. */
 static inline bool tag_missing(uint32_t status, uint32_t capture_length,
 			       const struct pcapng_context *context)
 {

@@ -1,18 +1,19 @@
 /* The in-place layout, resumable after a kill at any instruction.
  *
- *   slot k      header (48 bytes) | address (20) | room | data ...... | slot k+1
+ *   slot k      header (48 bytes) | address (20) | gap  | data ...... | slot k+1
  *                                      [ EPB header (28) ][ data ][ options, length ][ EPB k+1
  *
- * EPB header k covers only slot k's address, which nobody needs. A VLAN tag goes back by moving the
- * Ethernet addresses 4 bytes forward. What lies behind data k becomes options of EPB k: it covers
- * slot header k+1, and is written only when EPB k+1 holds all that was in there. How far this is
- * stands in one word, `state`, over the time at which the kernel opened the block:
+ * EPB header k overwrites only slot k's address, which is not needed. A VLAN tag is restored by
+ * moving the Ethernet addresses down by 4 bytes. The bytes after data k become options of EPB k:
+ * these overwrite slot header k+1, and are written only when EPB k+1 holds everything that was in
+ * it. The progress is in one 64-bit field, `state`, which overlays the time at which the kernel
+ * opened the block:
  *
  *   EPB k, state, [tag k and state, four times], tail of EPB k-1
  *
- * so that after a kill the step that `state` tells is done again, with the same result. The stage
- * of the whole stands over offset_to_priv (raw: 48), the type word, last, says that it is done.
- * Everything stored here is rewritten by the kernel when it opens the block again. */
+ * so that after a kill the step in `state` is repeated with the same result. The stage of the whole
+ * conversion overlays offset_to_priv (raw: 48); the block type, written last, marks it as complete.
+ * The kernel rewrites everything stored here when it opens the block again. */
 #include "encode.h"
 
 #include "../base/crash.h"
@@ -22,19 +23,19 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-#define SLOT_FIRST    48u /* also what the kernel has for offset_to_priv */
+#define SLOT_FIRST    48u /* also the kernel's offset_to_priv */
 #define SLOT_ALIGN    8u
 #define STAGE_RAW     48u
 #define STAGE_PACKETS 1u
 #define OPTION_FILLER 0x8AFCu /* of the codes for local use */
 #define OPTION_END    4u      /* bytes */
-#define FILLER_MOST   1000u   /* hcxpcapngtool takes no longer option */
+#define FILLER_MOST   1000u   /* hcxpcapngtool refuses longer options */
 #define TAG_STEPS     4u
 
-/* Over the block descriptor and the first slot's header. */
+/* Overlays the block descriptor and the first slot's header. */
 struct head {
 	uint32_t type;
-	uint32_t stage; /* STAGE_*; at last the header's length: only the header is missing */
+	uint32_t stage; /* STAGE_*; finally the header's length: only the header is missing */
 	uint32_t status;
 	uint32_t packets;
 	uint32_t length;
@@ -49,12 +50,12 @@ _Static_assert(offsetof(struct head, state) == CHUNK_AT_FIRST_NS &&
 	       "the chunk header's fields");
 
 /* `state`, unpacked: offsets of EPB k-1 (0: none) and k (version 0.1.0 has more in the two lowest
- * bits); the next step of moving the tag of packet k, 0: none is left. */
+ * bits); the next step of restoring the tag of packet k, 0: none is left. */
 struct state {
 	uint32_t previous, current, tag_step;
 };
 
-/* A kill stops this very thread: only the compiler must keep the order. */
+/* A kill stops this thread itself: only the compiler must keep the order of the stores. */
 #define STORE(place, value)                                                                        \
 	do {                                                                                       \
 		atomic_signal_fence(memory_order_seq_cst);                                         \
@@ -83,7 +84,7 @@ static uint32_t offset_of(uint32_t epb)
 	return epb & ~3u;
 }
 
-/* Where an EPB's data end, padded; where the slot behind them begins. */
+/* Where an EPB's data end, padded; where the slot after them begins. */
 static uint32_t data_end(const uint8_t *block, uint32_t epb)
 {
 	return offset_of(epb) + EPB_HEADER_BYTES +
@@ -97,8 +98,8 @@ static uint32_t slot_after(const uint8_t *block, uint32_t epb)
 			SLOT_ALIGN);
 }
 
-/* `n` bytes of options, a multiple of 4: how many packets were lost before this one, if any were
- * and there is room; what says nothing; the end of options, with four zeros behind it where 8 bytes
+/* Writes `n` bytes of options, a multiple of 4: the number of packets lost before this one, if
+ * there were any and there is space; fillers; the end of options, followed by four zeros if 8 bytes
  * are left. */
 static void options_fill(uint8_t *p, uint32_t n, uint64_t drops)
 {
@@ -118,7 +119,7 @@ static void options_fill(uint8_t *p, uint32_t n, uint64_t drops)
 	}
 }
 
-/* All of an EPB behind its data, up to `end`; and its two lengths. */
+/* Writes everything of an EPB after its data, up to `end`, and its two length fields. */
 static void tail_put(uint8_t *block, uint32_t epb, uint32_t end, uint64_t drops)
 {
 	uint32_t data = data_end(block, epb), total = end - offset_of(epb);
@@ -128,8 +129,8 @@ static void tail_put(uint8_t *block, uint32_t epb, uint32_t end, uint64_t drops)
 	put32(block + end - 4, total);
 }
 
-/* EPB header of the packet in a slot. Returns its offset, 0 when the slot is none that can be made
- * in place; then nothing is changed. */
+/* Writes the EPB header of the packet in a slot. Returns its offset, 0 if the slot cannot be
+ * converted in place; then the block is not changed. */
 static uint32_t epb_put(uint8_t *block, uint32_t block_bytes, uint32_t slot,
 			const struct pcapng_context *context, bool *tagged)
 {
@@ -145,7 +146,7 @@ static uint32_t epb_put(uint8_t *block, uint32_t block_bytes, uint32_t slot,
 		return 0;
 	epb = slot + h->tp_mac - add - EPB_HEADER_BYTES;
 	put32(block + epb, BLOCK_PACKET);
-	put32(block + epb + EPB_AT_INTERFACE, 0); /* the file's one interface */
+	put32(block + epb + EPB_AT_INTERFACE, 0); /* the file's only interface */
 	put32(block + epb + EPB_AT_TIME_HIGH, (uint32_t)(ns >> 32));
 	put32(block + epb + EPB_AT_TIME_LOW, (uint32_t)ns);
 	put32(block + epb + EPB_AT_CAPTURED, h->tp_snaplen + add);
@@ -153,8 +154,8 @@ static uint32_t epb_put(uint8_t *block, uint32_t block_bytes, uint32_t slot,
 	return epb;
 }
 
-/* The tag of the packet in a slot: the addresses one word forward, word by word, each step's source
- * being there until the next one is begun. */
+/* Restores the tag of the packet in a slot: moves the addresses down by 4 bytes, one 32-bit word a
+ * step; the source of a step is intact until the next one begins. */
 static void tag_put(uint8_t *block, uint32_t slot, struct head *head, struct state *s)
 {
 	const struct tpacket3_hdr *h = (const struct tpacket3_hdr *)(void *)(block + slot);
@@ -174,8 +175,8 @@ static void tag_put(uint8_t *block, uint32_t slot, struct head *head, struct sta
 	}
 }
 
-/* Walks the untouched block, as far as stage_packets() will go. False: not all of its packets can
- * be made in place. What the walk counted is kept in the block. */
+/* Walks the untouched block as stage_packets() will. False: not all of its packets can be converted
+ * in place. The counts are stored in the block. */
 static bool raw_check(struct head *head, const struct afcap_block *block, uint32_t block_bytes,
 		      const struct pcapng_context *context)
 {
@@ -190,7 +191,7 @@ static bool raw_check(struct head *head, const struct afcap_block *block, uint32
 		uint32_t add =
 			tag_missing(p.status, p.capture_length, context) ? VLAN_TAG_BYTES : 0;
 
-		__builtin_prefetch(base + 2 * at - before); /* strides are much alike */
+		__builtin_prefetch(base + 2 * at - before); /* slots are of similar sizes */
 		__builtin_prefetch(base + 2 * at - before + 64);
 		before = at;
 		if (at != slot || mac % 4 || mac < SLOT_FIRST + EPB_HEADER_BYTES + add ||
@@ -212,7 +213,8 @@ static bool raw_check(struct head *head, const struct afcap_block *block, uint32
 	return true;
 }
 
-/* The first packet: up to the store of the stage its slot is as the kernel left it. */
+/* Converts the first packet: until the stage is stored, all that a repetition needs is as the
+ * kernel left it. */
 static bool stage_raw(struct head *head, const struct afcap_block *block, uint32_t block_bytes,
 		      const struct pcapng_context *context)
 {
@@ -233,7 +235,7 @@ static bool stage_raw(struct head *head, const struct afcap_block *block, uint32
 	return true;
 }
 
-/* A worker that was taken over may have written anything. */
+/* A compromised worker may have written anything. */
 static bool state_valid(const uint8_t *base, uint32_t block_bytes, const struct state *s)
 {
 	uint32_t current = offset_of(s->current), previous = offset_of(s->previous), slot, captured;
@@ -242,7 +244,7 @@ static bool state_valid(const uint8_t *base, uint32_t block_bytes, const struct 
 	    previous > current)
 		return false;
 	if (s->previous && get32(base + previous + EPB_AT_CAPTURED) > current - previous)
-		return false; /* before it is added to anything */
+		return false; /* checked before it is used in a sum */
 	captured = get32(base + current + EPB_AT_CAPTURED);
 	slot = s->previous ? slot_after(base, s->previous) : SLOT_FIRST;
 	return captured <= block_bytes - current - EPB_BYTES && slot + SLOT_FIRST <= current &&
@@ -250,7 +252,8 @@ static bool state_valid(const uint8_t *base, uint32_t block_bytes, const struct 
 	       (!s->tag_step || captured >= VLAN_TAG_AT + VLAN_TAG_BYTES);
 }
 
-/* All packets, from the one that `state` tells. False: the block is not what was left in it. */
+/* Converts all packets, from the one in `state` on. False: the contents of the block contradict its
+ * state. */
 static bool stage_packets(struct head *head, uint32_t block_bytes,
 			  const struct pcapng_context *context, uint64_t drops)
 {
@@ -297,7 +300,7 @@ static bool stage_packets(struct head *head, uint32_t block_bytes,
 	return true;
 }
 
-/* The chunk header; what it is made of stays where it is. */
+/* Writes the chunk header; can be repeated after a kill. */
 static void stage_head(struct head *head, const struct pcapng_context *context)
 {
 	uint8_t *base = (uint8_t *)head;
@@ -332,7 +335,7 @@ static bool head_valid(const struct head *head, uint32_t block_bytes)
 	       head->length % PCAPNG_INPLACE_ALIGN == 0 && head->packets;
 }
 
-/* What the first packet's options say, whoever made them. */
+/* The drops noted in the first packet's options, by this worker or one that died. */
 static uint64_t drops_noted(const struct head *head)
 {
 	const uint8_t *base = (const uint8_t *)head;

@@ -1,4 +1,4 @@
-/* Reports, the ring thread's news, and the watch over it. */
+/* Reports, the ring thread's news, and the watchdog. */
 #include "report.h"
 
 #include "../base/clock.h"
@@ -32,7 +32,7 @@ void report_send(struct report *r)
 	uplink_send(a->uplink, &message, -1);
 }
 
-/* A disk that stays full fails many writes a second: logged when it begins, and once a minute. */
+/* A full disk fails many writes a second: logged at the first one, then once a minute. */
 static void write_error_log(struct report *r, int error)
 {
 	uint64_t now = clock_mono_ns();
@@ -64,8 +64,8 @@ void report_news(struct report *r)
 		report_send(r);
 }
 
-/* A block that never comes to be encoded. The next worker tries again, the one after that leaves it
- * aside. */
+/* Ends the worker if the encoding of a block does not end. The next worker tries the block again,
+ * the one after that quarantines it. */
 static void ring_thread_watch(struct report *r)
 {
 	const struct attach *a = r->attach;

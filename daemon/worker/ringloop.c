@@ -1,4 +1,4 @@
-/* The loop, and what it holds. */
+/* The ring loop and the blocks that it holds. */
 #include "ringloop.h"
 
 #include "../base/clock.h"
@@ -11,10 +11,10 @@
 #include <time.h>
 
 #define IDLE_WAIT_NS	 INT64_C(1000000000)
-#define PROBE_WAIT_NS	 INT64_C(250000000) /* a full disk is looked at so often */
+#define PROBE_WAIT_NS	 INT64_C(250000000) /* interval of probes while the disk is full */
 #define ROTATION_REST_NS 50000
 #define ROTATION_RESTS	 400
-#define INPLACE_MEAN	 512 /* bytes of slot a packet: measured, `make bench` --layouts */
+#define INPLACE_MEAN	 512 /* slot bytes per packet, measured with `make bench` --layouts */
 
 static bool writes(const struct ringloop *loop)
 {
@@ -40,9 +40,9 @@ int ringloop_init(struct ringloop *loop, struct afcap *ring, struct ledger *ledg
 	return 0;
 }
 
-/* What `totals` says is true from here on. A kill before: the next worker makes the same bytes
- * again and writes them to the same place. After it: the blocks' sequences are below next_sequence,
- * and are only released. */
+/* The commit point. After a kill before it, the next worker makes the same bytes again and writes
+ * them to the same offset. After a later kill, the blocks' sequences are below next_sequence, and
+ * they are only released. */
 static void commit(struct ringloop *loop, const struct ledger_totals *t)
 {
 	bool news = t->current.serial != loop->totals.current.serial ||
@@ -61,7 +61,7 @@ static void commit(struct ringloop *loop, const struct ledger_totals *t)
 		crossing_notify(loop->crossing);
 }
 
-/* All blocks up to this one are dealt with. */
+/* Moves the position past this block: all blocks up to it are handled. */
 static void cursor_move(const struct ringloop *loop, struct ledger_totals *t,
 			const struct afcap_block *last)
 {
@@ -69,7 +69,7 @@ static void cursor_move(const struct ringloop *loop, struct ledger_totals *t,
 	t->next_block = last->index + 1 == loop->what->blocks ? 0 : last->index + 1;
 }
 
-/* Writes, commits, releases what is held. */
+/* Writes, commits and releases the held blocks. */
 static void held_flush(struct ringloop *loop)
 {
 	struct ledger_totals t = loop->totals;
@@ -96,7 +96,8 @@ static void held_flush(struct ringloop *loop)
 	loop->held_count = 0;
 }
 
-/* Who dies of a block leaves its sequence behind; 0: none is being encoded. */
+/* Records the sequence of the block being encoded, for the case that the worker dies in it; 0:
+ * none. */
 static void in_hand(const struct ringloop *loop, uint64_t sequence)
 {
 	if (crash_protocol_off())
@@ -122,7 +123,8 @@ static struct pcapng_context context_of(const struct ringloop *loop)
 					.drops_noted = loop->totals.drops_noted };
 }
 
-/* Where the packets are large, and enough of them that the chunk's last page is no loss. */
+/* If the packets are large, and enough of them that the padding in the chunk's last page is
+ * negligible. */
 static bool inplace_wanted(const struct ringloop *loop, const struct afcap_block *block)
 {
 	if (loop->what->link_type != LINKTYPE_ETHERNET || !block->packets)
@@ -133,7 +135,7 @@ static bool inplace_wanted(const struct ringloop *loop, const struct afcap_block
 	       block->bytes >= loop->what->block_bytes / 2;
 }
 
-/* Makes the block a chunk, writes, commits, releases it. False: it is to be copied. */
+/* Converts the block in place, writes, commits and releases it. False: it must be copied. */
 static bool block_inplace(struct ringloop *loop, const struct afcap_block *block)
 {
 	struct pcapng_context context;
@@ -161,7 +163,8 @@ static bool block_inplace(struct ringloop *loop, const struct afcap_block *block
 	return true;
 }
 
-/* Two workers died of it: its packets are counted as unreadable, its bytes kept as they are. */
+/* Two workers died in this block: its packets are counted as unreadable, its raw bytes are
+ * written. */
 static void block_quarantine(struct ringloop *loop, const struct afcap_block *block)
 {
 	struct ledger_totals t;
@@ -218,8 +221,8 @@ static void block_take(struct ringloop *loop, struct afcap_block *block)
 		held_flush(loop);
 }
 
-/* The next file may stay empty, and is no file then: what the kernel dropped until now belongs to
- * this one. The main thread knows it a moment later. */
+/* Requests the kernel's statistics for a rotation; false until the main thread has read them. Drops
+ * until now must be counted in the current file, as the next one is discarded if it stays empty. */
 static bool statistics_fresh(struct ringloop *loop)
 {
 	if (!loop->statistics_asked) {
@@ -233,8 +236,8 @@ static bool statistics_fresh(struct ringloop *loop)
 	return true;
 }
 
-/* A file whose time is over ends with what came before. True while that waits for the statistics.
- */
+/* Rotates a file that is due, after the blocks received before are written to it. True while this
+ * waits for the statistics. */
 static bool file_rotate(struct ringloop *loop)
 {
 	struct ledger_totals t;
@@ -248,15 +251,15 @@ static bool file_rotate(struct ringloop *loop)
 		return true;
 	held_flush(loop);
 	if (writer_due(&loop->writer, &loop->totals) != 0)
-		return false; /* by its size meanwhile */
+		return false; /* rotated by its size meanwhile */
 	t = loop->totals;
 	if (writer_rotate(&loop->writer, &t))
 		commit(loop, &t);
 	return false;
 }
 
-/* What comes meanwhile is the next file's. The main thread takes some microseconds; where it takes
- * long, the ring is worth more. */
+/* Packets that arrive meanwhile belong to the next file. The main thread takes some microseconds;
+ * if it takes longer than ROTATION_RESTS sleeps, emptying the ring has priority. */
 static bool rotation_waits(struct ringloop *loop)
 {
 	const struct timespec rest = { .tv_nsec = ROTATION_REST_NS };
@@ -277,8 +280,7 @@ static int64_t least(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-/* How long the ring thread may wait: until what it holds must be written, or the next file comes
- * into use. */
+/* How long the ring thread may wait: until held blocks must be written or a rotation is due. */
 static int64_t wait_time(struct ringloop *loop)
 {
 	int64_t most = IDLE_WAIT_NS;
@@ -296,7 +298,8 @@ static int64_t wait_time(struct ringloop *loop)
 	return least(most, due > now ? (int64_t)(due - now) : 0);
 }
 
-/* Single writer: plain arithmetic, stored so that the main thread never reads half of it. */
+/* Single writer: plain arithmetic, stored atomically so that the main thread reads no torn
+ * value. */
 static void count(uint64_t *counter)
 {
 	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
@@ -338,7 +341,7 @@ void ringloop_run(struct ringloop *loop)
 			rc = ring_wait(loop, timeout_ns);
 		writer_probe(&loop->writer, &loop->totals);
 		if (crash_protocol_off() && atomic_load(&loop->crossing->draining))
-			ledger_commit(loop->ledger, &loop->totals); /* those that were skipped */
+			ledger_commit(loop->ledger, &loop->totals); /* commits that were skipped */
 	}
 	if (rc < 0) {
 		atomic_store(&loop->crossing->fatal, -rc);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 struct ringthread {
-	struct ringloop loop; /* the ring thread's, once it runs */
+	struct ringloop loop; /* owned by the ring thread once it runs */
 	struct crossing crossing;
 	pthread_t thread;
 	sem_t made, go;
@@ -34,7 +34,8 @@ int ringthread_new(struct ringthread **out, struct afcap *ring, struct ledger *l
 	return 0;
 }
 
-/* Where it goes: to the writer before the thread runs; as the first one, late; as the next one. */
+/* Passes a file on: to the writer before the thread runs, else as the late first file, else as the
+ * spare file. */
 static bool file_give(struct ringthread *t, const struct crossing_file *file)
 {
 	if (!t->running && t->loop.writer.current.fd < 0 &&
@@ -59,7 +60,7 @@ int ringthread_file(struct ringthread *t, const struct message_file *file, int f
 	    (f.align & (f.align - 1)) || !file_give(t, &f))
 		return -EINVAL;
 	if (t->running)
-		afcap_wake(t->loop.ring); /* it may have been waited for */
+		afcap_wake(t->loop.ring); /* it may be waiting for the file */
 	return 0;
 }
 
@@ -133,7 +134,7 @@ void ringthread_stop(struct ringthread *t)
 {
 	if (!t->running)
 		return;
-	atomic_store(&t->crossing.stopping, true); /* it may never wait */
+	atomic_store(&t->crossing.stopping, true); /* for a loop that never waits */
 	afcap_stop(t->loop.ring);
 	pthread_join(t->thread, NULL);
 	t->running = false;

@@ -24,13 +24,13 @@
 #define SLACK_BYTES (UINT64_C(1) << 30)
 #define NOT_EXEC    (~(uint64_t)(PROT_READ | PROT_WRITE))
 
-/* What a descriptor is, as /proc/self/fd calls it. */
+/* Kinds of descriptors, by their names in /proc/self/fd. */
 enum kind { EVENT, TIMER, EPOLL };
 static const char *const kinds[] = { [EVENT] = "anon_inode:[eventfd]",
 				     [TIMER] = "anon_inode:[timerfd]",
 				     [EPOLL] = "anon_inode:[eventpoll]" };
 
-/* Whoever holds one of these can do no more with it. */
+/* The only calls on a descriptor of each kind. */
 static const struct {
 	enum kind kind;
 	const char *call;
@@ -58,13 +58,13 @@ static const struct {
 static const char names[] =
 	/* Memory */
 	"brk mremap munmap madvise "
-	/* Time, threads, the end */
+	/* Time, threads, exit */
 	"clock_gettime clock_gettime64 gettimeofday nanosleep clock_nanosleep "
 	"clock_nanosleep_time64 futex futex_time64 sched_yield getrandom getpid gettid alarm "
 	"setitimer rt_sigprocmask rt_sigreturn sigreturn restart_syscall exit exit_group "
-	/* Whether standard error has room */
+	/* Whether standard error is writable */
 	"poll ppoll ppoll_time64 "
-#ifdef CRASH_STEPS /* tells which step it died after */
+#ifdef CRASH_STEPS /* reports the step it died after */
 	"write "
 #endif
 	"close";
@@ -75,28 +75,28 @@ static const struct confine_call bound[] = {
 	{ "sendmsg", { FD(CHANNEL_FD) } },
 	{ "write", { FD(STDERR_FILENO) } },
 	{ "writev", { FD(STDERR_FILENO) } }, /* libc, before it aborts */
-	/* ... where it is a socket: without a wait, and to its peer alone */
+	/* ... if it is a socket: non-blocking, and only to its peer */
 	{ "sendto",
 	  { FD(STDERR_FILENO), IS(4, MSG_DONTWAIT | MSG_NOSIGNAL), { 5, ~UINT64_C(0), 0 } } },
 	{ "send", { FD(STDERR_FILENO), IS(4, MSG_DONTWAIT | MSG_NOSIGNAL) } },
-	/* ... and the journal, so that what a line is about is in its fields */
+	/* ... and the journal, for lines with their subject in fields */
 	{ "sendto",
 	  { FD(LOG_JOURNAL_FD), IS(4, MSG_DONTWAIT | MSG_NOSIGNAL), { 5, ~UINT64_C(0), 0 } } },
 	{ "send", { FD(LOG_JOURNAL_FD), IS(4, MSG_DONTWAIT | MSG_NOSIGNAL) } },
-	/* The ring: its statistics, its link, why it woke. Whatever sends or changes it is not
-	   here. */
+	/* The ring: its statistics, its link, the reason of a wake-up. No call that sends on it or
+	 * changes it. */
 	{ "getsockopt", { FD(RING_FD), IS(2, SOL_PACKET), IS(3, PACKET_STATISTICS) } },
 	{ "getsockname", { FD(RING_FD) } },
 	{ "ioctl", { FD(RING_FD), IS(2, SIOCGIFNAME) } },
 	{ "ioctl", { FD(RING_FD), IS(2, SIOCGIFFLAGS) } },
 	{ "recvfrom", { FD(RING_FD), { 3, ~UINT64_C(0), 0 }, IS(4, MSG_PEEK | MSG_DONTWAIT) } },
-	/* Memory that is no file's, and not to be executed */
+	/* Anonymous memory, never executable */
 	{ "mmap", { { 3, NOT_EXEC, 0 }, { 4, MAP_ANONYMOUS, MAP_ANONYMOUS } } },
 	{ "mmap2", { { 3, NOT_EXEC, 0 }, { 4, MAP_ANONYMOUS, MAP_ANONYMOUS } } },
 	{ "mprotect", { { 3, NOT_EXEC, 0 } } },
 };
 
-/* With a file's descriptor. F_SETFL sets or takes away O_DIRECT, and nothing else. */
+/* On output files. F_SETFL sets or clears O_DIRECT, and nothing else. */
 static const struct confine_call by_file[] = {
 	{ .name = "pwrite64" },
 	{ .name = "ftruncate" },
@@ -104,7 +104,7 @@ static const struct confine_call by_file[] = {
 	{ .name = "fallocate" },
 	{ .name = "sync_file_range" },
 	{ .name = "sync_file_range2" },
-	/* What it comes in */
+	/* On the socket that a file is received in */
 	{ "recvmsg", { { 0 }, IS(3, INFLIGHT_PEEK) } },
 	{ "fcntl", { { 0 }, IS(2, F_SETFL), IS(3, 0) } },
 	{ "fcntl", { { 0 }, IS(2, F_SETFL), IS(3, O_DIRECT) } },
@@ -142,7 +142,7 @@ static int kind_allow(struct confine *list, int fd, int kind)
 	return rc;
 }
 
-/* Which descriptors are events, timers, epolls is looked up while that can be. */
+/* Event, timer and epoll descriptors are looked up while /proc is still accessible. */
 static int list_fill(struct confine *list)
 {
 	const struct confine_call own = { "tgkill", { IS(1, (uint64_t)getpid()) } };
@@ -162,8 +162,8 @@ static int list_fill(struct confine *list)
 
 int sandbox_begin(const struct message_worker *what, struct confine **list)
 {
-	/* Where the next file is late, packets go on into this one: a bound for who is taken over,
-	 * none that a slow archive process meets. */
+	/* If the next file is late, packets continue into this one: the limit bounds a compromised
+	 * worker, but is not reached when the archive process is slow. */
 	uint64_t most = LATE_FILES * what->file_bytes + SLACK_BYTES;
 	int rc;
 

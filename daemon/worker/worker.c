@@ -27,7 +27,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define ALONE_NS      UINT64_C(1500000000) /* the worker before may still be ending */
+#define ALONE_NS      UINT64_C(1500000000) /* the previous worker may still be exiting */
 #define ALONE_LOOK_MS 5
 
 struct worker {
@@ -40,7 +40,7 @@ struct worker {
 	char who[CAPTURE_NAME_BYTES + 8]; /* in its log lines */
 };
 
-/* At once: a file came into use, or the link went. */
+/* The ring thread has news, such as a new current file or a lost link: reported immediately. */
 static void notify_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
@@ -66,7 +66,7 @@ static void worker_pin(const struct worker *w)
 					    : failure_text(errno));
 }
 
-/* The ring thread waits until nothing is left that it could do harm with. */
+/* The ring thread reads no packet before the process is fully confined. */
 static int confined_start(struct worker *w)
 {
 	struct confine *list;
@@ -81,7 +81,7 @@ static int confined_start(struct worker *w)
 	return rc;
 }
 
-/* Reads from now on, if the ring and the file are there. */
+/* Starts to read the ring if the ring and the file are there. */
 static void worker_start(struct worker *w)
 {
 	int rc;
@@ -100,8 +100,9 @@ static void worker_start(struct worker *w)
 	drain_resume(&w->drain);
 }
 
-/* Two processes that read one ring would both lose: whoever was there before, a daemon that died
- * may have left it, has to be gone. The lock is the process's and ends with it. */
+/* Two processes that read one ring would both lose packets: the previous worker, which may be of a
+ * daemon that died, must have exited. The lock belongs to the process and is released when it
+ * exits. */
 static bool alone(void)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
@@ -168,7 +169,7 @@ static void on_file(struct worker *w, struct message *message, int fd)
 	worker_start(w);
 }
 
-/* Without a ring there is nothing to be changed yet. */
+/* Without a ring there is no file to rotate yet. */
 static void on_rotate(struct worker *w, struct message *message, int unused)
 {
 	(void)message;
@@ -176,7 +177,7 @@ static void on_rotate(struct worker *w, struct message *message, int unused)
 	if (!w->attach.thread)
 		return;
 	ringthread_rotate(w->attach.thread);
-	worker_start(w); /* where there is not even room for a first file */
+	worker_start(w); /* it may be suspended without a first file */
 }
 
 static void on_suspend(struct worker *w, struct message *message, int unused)
@@ -197,22 +198,22 @@ static void on_handover(struct worker *w, struct message *message, int unused)
 {
 	(void)message;
 	(void)unused;
-	uplink_end(&w->uplink, EXIT_SUCCESS); /* what is taken is committed first */
+	uplink_end(&w->uplink, EXIT_SUCCESS); /* acquired blocks are committed first */
 }
 
-/* What this worker has, which says what may come next. */
+/* What this worker has, which decides which messages are accepted. */
 enum phase {
 	PHASE_NEW = 1 << 0,    /* nothing */
-	PHASE_SET = 1 << 1,    /* its orders */
+	PHASE_SET = 1 << 1,    /* its configuration */
 	PHASE_BOUND = 1 << 2,  /* a ring, in no group yet */
 	PHASE_JOINED = 1 << 3, /* a ring in its group, made or adopted */
 };
 #define PHASES_SET (PHASE_SET | PHASE_BOUND | PHASE_JOINED)
 
-/* `fd` is taken over; it is -1 where channel.c has no descriptor for the type. What is not in here
- * is not for a worker. */
+/* The handler owns `fd`; it is -1 for types without a descriptor (channel.c). Types that are not
+ * listed are not for a worker. */
 static const struct {
-	unsigned phases; /* in which it may come */
+	unsigned phases; /* in which it is accepted */
 	void (*handle)(struct worker *w, struct message *message, int fd);
 } handlers[MESSAGE_TYPES] = {
 	[MESSAGE_WORKER] = { PHASE_NEW, on_worker },
@@ -271,8 +272,8 @@ static void channel_cb(evutil_socket_t fd, short what, void *arg)
 			    channel_failure(text, &message, CHANNEL_SUPERVISOR, rc));
 }
 
-/* A page fault in the ledger or on the stack under a pending kill would lose what PACKET_STATISTICS
- * just reset. */
+/* A page fault in the ledger or on the stack while a kill is pending would lose the counts that
+ * PACKET_STATISTICS just reset. */
 static void memory_lock(struct worker *w)
 {
 	char below[57344] = {
@@ -341,8 +342,8 @@ int worker_main(void)
 		ringthread_stop(w.attach.thread);
 		report_send(&w.report);
 	}
-	/* Nothing is freed or closed by hand: the kernel does it all at once, and a ring thread
-	 * that still writes is ended as by a kill, which loses nothing. */
+	/* Nothing is freed or closed explicitly: the kernel does so, and a ring thread that still
+	 * writes is ended as by a kill, which loses nothing. */
 	crash_dump();
 	_exit(w.uplink.exit_code);
 }

@@ -2,8 +2,8 @@
 #ifndef WORKER_H
 #define WORKER_H
 
-/* Runs until the supervisor says drain or is gone. Expects CHANNEL_FD, LEDGER_FD, and for a ring
- * that goes on RING_FD. Returns the exit code of the process. */
+/* Runs until the supervisor ends it or dies. Expects CHANNEL_FD and LEDGER_FD, and RING_FD if it is
+ * to adopt a ring. Returns the exit code of the process. */
 int worker_main(void);
 
 #endif

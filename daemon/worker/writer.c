@@ -11,16 +11,16 @@
 #include <unistd.h>
 
 #define PAD_MOST      (WRITER_ALIGN_MAX + CHUNK_PAD_MIN)
-#define PADDING_PART  16 /* of a chunk at most is padding: else it is written plain */
+#define PADDING_PART  16 /* at most 1/PADDING_PART of a chunk, else written plain */
 #define PROBE_BYTES   65536
 #define AGAIN_NS      UINT64_C(1000000000)
 #define FAILURES_MOST 6
 #define ROOM_TRIES    40
-#define ROOM_AGAIN_NS UINT64_C(10000000000) /* after one second in vain */
+#define ROOM_AGAIN_NS UINT64_C(10000000000) /* after one second without space */
 #define ROOM_REST_NS  25000000
 #define HUGE_BYTES    ((size_t)2 << 20)
 
-/* In huge pages, if there are any: the disk gets them in fewer and larger pieces. NULL without
+/* In huge pages, if available: the disk gets writes in fewer and larger pieces. NULL: out of
  * memory. */
 static uint8_t *staging_make(size_t bytes)
 {
@@ -32,7 +32,7 @@ static uint8_t *staging_make(size_t bytes)
 		return NULL;
 	p += -(uintptr_t)p & (HUGE_BYTES - 1);
 	madvise(p, size, MADV_HUGEPAGE);
-	memset(p, 0, bytes); /* no page fault while packets come */
+	memset(p, 0, bytes); /* no page faults while capturing */
 	return p;
 }
 
@@ -61,7 +61,7 @@ void writer_begin(struct writer *w, const struct crossing_file *file)
 	w->current = (struct writer_file){ file->serial, file->fd, file->align, WRITER_UNKNOWN };
 }
 
-/* The next file, if it is there: nothing waits for the archive. */
+/* Takes the spare file into use if it is there; never waits for the archive. */
 static bool file_next(struct writer *w, struct ledger_totals *t)
 {
 	struct crossing_file next;
@@ -75,12 +75,12 @@ static bool file_next(struct writer *w, struct ledger_totals *t)
 	atomic_store_explicit(&w->crossing->rotate, false, memory_order_relaxed);
 	k = ledger_kernel(w->ledger);
 	t->previous = t->current;
-	/* What the ring holds unread belongs to the next one. */
+	/* Unread packets in the ring belong to the next file. */
 	t->previous.finish = (struct ledger_mark){ t->received + k.drops, k.drops, t->written };
 	t->current = (struct ledger_file){ .serial = w->current.serial,
 					   .end = LEDGER_FILE_BEGIN,
 					   .begin = t->previous.finish };
-	if (!t->previous.since_ns) /* that one was never used: its numbers are this one's */
+	if (!t->previous.since_ns) /* never used: the new file takes over its counts */
 		t->current.begin = t->previous.begin;
 	crash_step(CRASH_NEXT_FILE);
 	return true;
@@ -105,8 +105,8 @@ static int write_all(int fd, const uint8_t *data, uint32_t bytes, uint64_t offse
 	return 0;
 }
 
-/* Sets or takes away O_DIRECT, which is all that F_SETFL changes here. A file system that gives it
- * at open() only gets the rest of the file without. Returns 0 or errno. */
+/* Sets or clears O_DIRECT, the only flag that F_SETFL changes here. If the file system accepts it
+ * only in open(), the remainder of the file is written without. Returns 0 or errno. */
 static int mode_set(struct writer_file *f, bool direct)
 {
 	enum writer_mode mode = direct ? WRITER_DIRECT : WRITER_PLAIN;
@@ -123,8 +123,9 @@ static int mode_set(struct writer_file *f, bool direct)
 	return 0;
 }
 
-/* Brings it to the disk, as O_DIRECT does, so that an error is noticed here. Returns 0 or errno; 0
- * also where the kernel or a filter of system calls does not have it: then it gets there later. */
+/* Writes the range to the disk, as O_DIRECT does, so that an error is noticed here. Returns 0 or
+ * errno; 0 also if the kernel or a system call filter does not have the call: the kernel then
+ * writes it back later. */
 static int written_sync(int fd, uint32_t bytes, uint64_t offset)
 {
 	if (sync_file_range(fd, (off_t)offset, bytes,
@@ -133,7 +134,8 @@ static int written_sync(int fd, uint32_t bytes, uint64_t offset)
 	return errno == ENOSYS || errno == EPERM || errno == EINVAL ? 0 : errno;
 }
 
-/* Where the user wants no O_DIRECT, or there is none, the kernel chooses when it is on the disk. */
+/* Without O_DIRECT, by configuration or for lack of support, the kernel decides when to write
+ * back. */
 static int write_plain(struct writer *w, const uint8_t *data, uint32_t bytes, uint64_t offset)
 {
 	bool sync = w->current.align > WRITER_ALIGN_MIN;
@@ -144,8 +146,7 @@ static int write_plain(struct writer *w, const uint8_t *data, uint32_t bytes, ui
 	return error || !sync ? error : written_sync(w->current.fd, bytes, offset);
 }
 
-/* What a plain chunk left of its last unit is filled, so that the next one can be written with
- * O_DIRECT. */
+/* Pads the last unit of a plain chunk, so that the next chunk can be written with O_DIRECT. */
 static int lead_put(struct writer *w, struct ledger_totals *t)
 {
 	uint32_t pad = pcapng_pad_bytes(t->current.end, w->current.align);
@@ -160,7 +161,7 @@ static int lead_put(struct writer *w, struct ledger_totals *t)
 	return error;
 }
 
-/* Whole units, from a multiple of the alignment on. */
+/* Writes whole units, at a multiple of the alignment. */
 static int write_direct(struct writer *w, struct ledger_totals *t, const uint8_t *data,
 			uint32_t bytes)
 {
@@ -198,9 +199,9 @@ static int chunk_put(struct writer *w, struct ledger_totals *t, const struct pca
 	int error = chunk == &w->chunk ? compact_put(w, t)
 				       : write_direct(w, t, chunk->buffer, chunk->used);
 
-	t->written_bytes += t->current.end - before; /* or its lead, which stays */
+	t->written_bytes += t->current.end - before; /* or its lead pad, which stays */
 	if (error) {
-		/* No torn record, also while nobody comes to finish the file */
+		/* No torn chunk, even if the file is never finished */
 		if (ftruncate(w->current.fd, (off_t)t->current.end))
 			t->current.error = (uint64_t)errno;
 		return error;
@@ -218,7 +219,7 @@ static int chunk_put(struct writer *w, struct ledger_totals *t, const struct pca
 	return 0;
 }
 
-/* ENOSPC is also what a quota says in some places, EDQUOT what it should. */
+/* An exceeded quota is EDQUOT, on some file systems ENOSPC. */
 static bool is_refusal(int error)
 {
 	return error == ENOSPC || error == EDQUOT;
@@ -227,22 +228,23 @@ static bool is_refusal(int error)
 static void write_failed(struct writer *w, struct ledger_totals *t, int error)
 {
 	t->write_errors++;
-	if (is_refusal(error)) /* told by room_await(), where that is of no use */
+	if (is_refusal(error)) /* reported by room_await(), if retrying fails */
 		return;
 	atomic_store(&w->crossing->error, error);
-	if (error != EFBIG) /* nothing more goes there; it will be told by its name */
+	if (error != EFBIG) /* nothing more is written to it; its name will say so */
 		t->current.error = (uint64_t)error;
 	if (t->current.end > LEDGER_FILE_BEGIN)
 		return;
-	/* Its first write: it is the disk, or a limit of all files. Not file after file, then. */
+	/* Its first write: the disk is at fault, or a limit of all files. Do not use up file after
+	 * file. */
 	if (error != EFBIG)
 		t->current.since_ns = t->current.until_ns = clock_real_ns();
 	w->again_ns = clock_mono_ns() + (AGAIN_NS << w->failures);
 	w->failures += w->failures < FAILURES_MOST;
 }
 
-/* The first write that finds no room is tried again for a second: the archive, which hears of it,
- * may make some. The ring takes what comes meanwhile. Returns 0 or errno. */
+/* The first write that finds no space is retried for a second: the archive, which is notified, may
+ * free some. The ring buffers packets meanwhile. Returns 0 or errno. */
 static int room_await(struct writer *w, struct ledger_totals *t, const struct pcapng_chunk *chunk,
 		      int error)
 {
@@ -270,8 +272,9 @@ static int room_await(struct writer *w, struct ledger_totals *t, const struct pc
 	return error;
 }
 
-/* Appends a chunk. A full disk: it is discarded, and the file is whole up to the chunk before. A
- * spoiled file, or one that may not grow: it goes into the next one, if that is there. */
+/* Appends a chunk. If the disk is full, the chunk is discarded, and the file is complete up to the
+ * previous chunk. If the file is spoiled or may not grow, the chunk goes into the spare file, if
+ * there is one. */
 static void chunk_append(struct writer *w, struct ledger_totals *t,
 			 const struct pcapng_chunk *chunk)
 {
@@ -347,8 +350,8 @@ void writer_inplace(struct writer *w, struct ledger_totals *t, const struct pcap
 	chunk_begin(w);
 }
 
-/* A clock that is set ends no file, and keeps none open: what its time is was settled when it came
- * into use, or when this worker found it. */
+/* Setting the clock neither ends a file nor keeps it open: its deadline was fixed when it came into
+ * use, or when this worker first saw it. */
 static int64_t time_left(struct writer *w, const struct ledger_totals *t)
 {
 	uint64_t period = w->what->file_duration_ns, since = t->current.since_ns;
@@ -371,7 +374,8 @@ int64_t writer_due(struct writer *w, const struct ledger_totals *t)
 		return INT64_MAX;
 	if (atomic_load_explicit(&w->crossing->rotate, memory_order_relaxed))
 		return 0;
-	/* A file that cannot be written to would be empty, but not without its losses. */
+	/* The next file could not be written to either: it would have no packets, only counted
+	 * losses. */
 	if (!w->what->file_duration_ns ||
 	    atomic_load_explicit(&w->crossing->suspended, memory_order_relaxed) ||
 	    atomic_load_explicit(&w->crossing->no_space, memory_order_relaxed))
@@ -393,7 +397,7 @@ void writer_look(struct writer *w, const struct ledger_totals *t)
 
 	if (w->current.fd < 0 && crossing_late_take(w->crossing, &late))
 		writer_begin(w, &late);
-	if (!t->current.since_ns) /* nothing to be rotated */
+	if (!t->current.since_ns) /* nothing to rotate */
 		atomic_store_explicit(&w->crossing->rotate, false, memory_order_relaxed);
 }
 
