@@ -1,6 +1,6 @@
-/* What of libafcap is compiled into programs, as it runs once a packet: a part of <afcap.h>, which
- * includes it; not to be included alone. The library has it as symbols of the same names, too, for
- * languages that bind symbols alone (inline.c). */
+/* The part of libafcap that is compiled into programs, as it runs once per packet: a part of
+ * <afcap.h>, which includes it; not to be included alone. The library has it as symbols of the same
+ * names, too, for languages that can only bind symbols (inline.c). */
 #ifndef AFCAP_INLINE_H
 #define AFCAP_INLINE_H
 
@@ -10,7 +10,7 @@
 
 /* The next packet of a block, in the order of arrival: start with a zeroed `packet`. False at the
  * end, and at the first slot that does not lie within the block (packet->seen < block->packets
- * then). A slot that was left unfilled (no TP_STATUS_USER) is passed over. How a block is laid out:
+ * then). An unfilled slot (no TP_STATUS_USER) is skipped. The layout of a block:
  * [prb_fill_curr_block(), prb_close_block(), tpacket_rcv()]. */
 AFCAP_INLINE bool afcap_packet_next(struct afcap_block *block, struct afcap_packet *packet);
 
@@ -33,7 +33,8 @@ AFCAP_INLINE bool afcap_packet_next(struct afcap_block *block, struct afcap_pack
 		    (uint64_t)packet->next + header->tp_mac + header->tp_snaplen > block->bytes)
 			return false;
 		packet->seen++;
-		step = header->tp_next_offset; /* 0: the last; only forward, so that it ends */
+		step = header->tp_next_offset; /* 0: the last one; only forward, so that the walk
+						  ends */
 		packet->next = step && step < block->bytes - packet->next ? packet->next + step
 									  : block->bytes;
 	} while (!(header->tp_status & TP_STATUS_USER));

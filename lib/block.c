@@ -27,7 +27,7 @@ static bool is_v3(const struct afcap *h)
 	return h->rx.geometry.blocks && h->rx.geometry.version == AFCAP_TPACKET_V3;
 }
 
-/* A reader that holds the whole ring would otherwise meet its own blocks again. */
+/* A reader that holds the whole ring would otherwise take its own blocks again. */
 bool block_ready(const struct afcap *h)
 {
 	return h->held < h->rx.geometry.blocks &&
@@ -97,8 +97,8 @@ AFCAP_PUBLIC int afcap_resume(struct afcap *h, uint32_t index, uint64_t sequence
 			return -ESTALE;
 		done++;
 	}
-	/* With every block dealt with, the one at `index` is the oldest of them; else it is the
-	 * next. */
+	/* If every block was processed, the one at `index` is the oldest of them; else it is the
+	 * next one. */
 	if (done < n && block_status(next) & TP_STATUS_USER && next->hdr.bh1.seq_num != sequence)
 		return -ESTALE;
 	for (uint32_t i = done; i > 0; i--)

@@ -50,7 +50,7 @@ AFCAP_PUBLIC void afcap_fanout_init(struct afcap_fanout *fanout, size_t size)
 	sized_init(fanout, size, &defaults, sizeof(defaults));
 }
 
-/* What there is of it goes to the caller, whose size stays. */
+/* Copies the fields that the caller's struct has; its size is unchanged. */
 static void fanout_write(struct afcap_fanout *to, const struct afcap_fanout *from)
 {
 	size_t size = to->size;
@@ -112,11 +112,11 @@ int fanout_read(struct afcap_fanout *to, const struct afcap_fanout *from, struct
 	return rc ? rc : fanout_check(to, error);
 }
 
-/* Kernels before 5.12 take four bytes only, and then know no max_members. */
+/* Kernels before 5.12 accept four bytes only, without max_members. */
 static int fanout_set(int fd, const struct afcap_fanout *f)
 {
 	struct {
-		uint32_t id_and_type; /* struct fanout_args, whose halves stand in host order */
+		uint32_t id_and_type; /* struct fanout_args, whose halves are in host order */
 		uint32_t max_members;
 	} args = { f->id | ((uint32_t)f->mode | f->flags) << 16, f->max_members };
 	socklen_t length = f->max_members ? sizeof(args) : sizeof(args.id_and_type);
@@ -154,8 +154,8 @@ static uint32_t group_get(int fd)
 	return getsockopt(fd, SOL_PACKET, PACKET_FANOUT, &value, &length) ? 0 : value;
 }
 
-/* A kernel that does not know the flag takes it, keeps it, and gives out what goes out all the
- * same: only its release tells. */
+/* A kernel that does not know the flag accepts and stores it, and delivers outgoing packets
+ * nevertheless: only its release shows that. */
 static bool kernel_ignores_outgoing(void)
 {
 	struct utsname name;
@@ -178,7 +178,7 @@ int fanout_join(int fd, struct afcap_fanout *fanout, struct afcap_error *error)
 	rc = fanout_set(fd, &f);
 	if (rc)
 		return fanout_error(&asked, rc, error);
-	f.id = (uint16_t)group_get(fd); /* a unique id may be 0: only the low half counts */
+	f.id = (uint16_t)group_get(fd); /* a unique id may be 0: only the low half is the id */
 	f.flags &= (uint16_t)~AFCAP_FANOUT_FLAG_UNIQUEID;
 	if (f.program || f.program_fd >= 0)
 		rc = afcap_fanout_program(fd, f.program, f.program_fd);

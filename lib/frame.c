@@ -19,8 +19,8 @@ void *frame_at(const struct ring *ring, uint32_t index)
 }
 
 /* Pairs with the kernel's barriers in tpacket_rcv() and __packet_set_status(): all else in the
- * frame is read or written only after this says that it is ours. V1's status is a long, of which 32
- * bits are used; only sending rings have frames of V3. */
+ * frame is read or written only after this says that user space owns it. V1's status is a long, of
+ * which 32 bits are used; only sending rings have frames of V3. */
 uint32_t frame_status(const struct ring *ring, uint32_t index)
 {
 	const void *frame = frame_at(ring, index);
@@ -39,7 +39,7 @@ static uint32_t frame_count(const struct ring *ring)
 	return afcap_geometry_frames(&ring->geometry) * ring->geometry.blocks;
 }
 
-/* A reader that holds the ring's only frame would otherwise meet it again. */
+/* A reader that holds the ring's only frame would otherwise take it again. */
 bool frame_ready(const struct afcap *h)
 {
 	return h->held < frame_count(&h->rx) && frame_status(&h->rx, h->rx.next) & TP_STATUS_USER;
@@ -99,7 +99,7 @@ static struct header header_v2(const void *frame)
 	};
 }
 
-/* False: what stands in the frame does not lie within it; it is to be passed over. */
+/* False: the packet does not lie within the frame, which is to be skipped. */
 bool frame_packet(const struct ring *ring, uint32_t index, uint32_t vnet_header_bytes,
 		  struct afcap_packet *packet)
 {
@@ -107,7 +107,7 @@ bool frame_packet(const struct ring *ring, uint32_t index, uint32_t vnet_header_
 	struct header h =
 		ring->geometry.version == AFCAP_TPACKET_V1 ? header_v1(frame) : header_v2(frame);
 
-	/* In a frame that ends before the packet would begin there is nothing of it. */
+	/* A frame that ends before the packet would begin holds none of it. */
 	if (h.capture_length == 0 && h.mac > ring->geometry.frame_bytes)
 		h.mac = (uint16_t)ring->geometry.frame_bytes;
 	if (h.mac < h.bytes + sizeof(struct sockaddr_ll) + vnet_header_bytes ||

@@ -1,14 +1,14 @@
-/* The rules for the size and shape of a ring. */
+/* The rules for the layout of a ring. */
 #include "internal.h"
 
 #include <errno.h>
 #include <unistd.h>
 
 #define BLOCK_BYTES_MAX	 (1u << 30)
-#define BLOCK_BYTES_PREF (1u << 20) /* a block that the solver likes */
+#define BLOCK_BYTES_PREF (1u << 20) /* the solver's preferred block */
 #define FRAME_BYTES_V3	 2048u /* V3 packs packets tightly; the kernel only checks that it fits */
 #define FRAMES_MAX	 UINT32_MAX
-#define MAC_HEADER_MAX	 16u /* the kernel's least room for the link-layer header */
+#define MAC_HEADER_MAX	 16u /* the minimum that the kernel reserves for the link-layer header */
 #define VNET_HEADER_MAX	 12u
 #define BLOCK_TIMEOUT_MS 64u
 
@@ -22,7 +22,7 @@ static bool is_v3(const struct afcap_geometry *g)
 	return g->version == AFCAP_TPACKET_V3 || g->version == AFCAP_TPACKET_HIGHEST;
 }
 
-/* TPACKET_HDRLEN and its kin: the header and the address behind it */
+/* TPACKET_HDRLEN and its variants: the header and the address after it */
 static uint32_t header_bytes(const struct afcap_geometry *g)
 {
 	uint32_t header = HEADER_BYTES(struct tpacket_hdr);
@@ -40,7 +40,7 @@ uint32_t geometry_head(const struct afcap_geometry *g)
 	       VNET_HEADER_MAX;
 }
 
-/* The smallest frame that the kernel takes. */
+/* The smallest frame that the kernel accepts. */
 static uint32_t frame_min(const struct afcap_geometry *g)
 {
 	return header_bytes(g) + g->reserve_bytes;
@@ -170,8 +170,9 @@ static uint64_t power_of_two(uint64_t bytes)
 	return power;
 }
 
-/* A block that holds a packet of `need` bytes with its headers: at least that, better the preferred
- * size, but not so large that the ring has less than eight, nor so small that it has too many. */
+/* A block that holds a packet of `need` bytes with its headers: of the preferred size, but not so
+ * large that the ring has less than eight, nor so small that it has too many; in any case large
+ * enough for the packet. */
 static uint64_t block_choose(uint64_t memory_bytes, uint64_t need, uint32_t page)
 {
 	uint64_t least = power_of_two(need > page ? need : page), block = BLOCK_BYTES_PREF;
@@ -202,7 +203,7 @@ static void solve(struct afcap_geometry *g, uint64_t memory_bytes, uint32_t snap
 	g->blocks = blocks < UINT32_MAX ? (uint32_t)blocks : UINT32_MAX;
 }
 
-/* Whether a packet of `snaplen` bytes comes in whole. */
+/* Whether a packet of `snaplen` bytes fits whole. */
 static int room_check(const struct afcap_geometry *g, uint32_t snaplen, struct afcap_error *error)
 {
 	uint64_t need = (uint64_t)snaplen + geometry_head(g);

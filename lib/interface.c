@@ -1,5 +1,5 @@
 /* Interfaces by their names, as the kernel knows them: rtnetlink(7). An ioctl would cut a name at
- * its colon, so that "va:1" is va (net/core/dev_ioctl.c), and takes 15 letters at most. */
+ * its colon, so that "va:1" is va (net/core/dev_ioctl.c), and accepts 15 characters at most. */
 #include "internal.h"
 
 #include <errno.h>
@@ -12,10 +12,10 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define ANSWER_BYTES   1024 /* what is behind the header may be cut off */
+#define ANSWER_BYTES   1024 /* what follows the header may be truncated */
 #define ANSWER_SECONDS 5
 
-/* Linux 5.5; older headers do not have it */
+/* IFLA_ALT_IFNAME of Linux 5.5, missing in older headers */
 #define ALT_IFNAME 53
 
 struct question {
@@ -31,8 +31,8 @@ static size_t question_make(struct question *q, const char *name)
 
 	*q = (struct question){ .head = { .nlmsg_type = RTM_GETLINK,
 					  .nlmsg_flags = NLM_F_REQUEST } };
-	/* Either finds both kinds of names; the first is known to kernels without the second kind
-	 */
+	/* Either attribute finds both kinds of names; the first also works on kernels without
+	 * alternative names */
 	q->attribute.rta_type = bytes <= IFNAMSIZ ? IFLA_IFNAME : ALT_IFNAME;
 	q->attribute.rta_len = (unsigned short)RTA_LENGTH(bytes);
 	memcpy(q->name, name, bytes);
@@ -41,7 +41,7 @@ static size_t question_make(struct question *q, const char *name)
 	return q->head.nlmsg_len;
 }
 
-/* The answer: the interface, or the kernel's error. -EAGAIN: it is none. */
+/* Parses an answer: the interface, or the kernel's error. -EAGAIN: the message is not an answer. */
 static int answer_take(const char *answer, size_t bytes, struct ifinfomsg *out)
 {
 	const struct nlmsghdr *head = (const struct nlmsghdr *)(const void *)answer;
@@ -76,12 +76,12 @@ static int link_ask(int fd, const struct question *q, size_t length, struct ifin
 		if (n < 0)
 			return errno == EAGAIN ? -ETIMEDOUT : -errno;
 		rc = from.nl_pid ? -EAGAIN : answer_take(answer, (size_t)n, out);
-	} while (rc == -EAGAIN); /* anybody may send to it */
+	} while (rc == -EAGAIN); /* any process may send to the socket */
 	return rc;
 }
 
-/* Not found is ENODEV. EINVAL: a kernel that does not know alternative names, or those of this
- * length: none is called so. */
+/* Not found is ENODEV. EINVAL: a kernel that does not know alternative names, or none of this
+ * length: no interface has this one. */
 static int interface_ask(const char *name, struct ifinfomsg *out)
 {
 	const struct timeval patience = { .tv_sec = ANSWER_SECONDS };

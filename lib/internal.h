@@ -1,4 +1,4 @@
-/* What the library's files share: the handle, and how errors are told. */
+/* Shared by the library's files: the handle, and the reporting of errors. */
 #ifndef AFCAP_INTERNAL_H
 #define AFCAP_INTERNAL_H
 
@@ -20,17 +20,17 @@
 /* Bytes of a kernel header in a slot: TPACKET_ALIGN(), which is not -Wconversion clean */
 #define HEADER_BYTES(type) (((uint32_t)sizeof(type) + 15u) / 16u * 16u)
 
-/* What ends a wait or a read: for good, or once. */
+/* Signals that end a wait or a read: all later ones, too, or one. */
 enum {
 	SIGNAL_STOP = 1,
 	SIGNAL_WAKE = 2,
 };
 
-/* What became of the interface. */
+/* The state of the interface. */
 enum link_state {
-	LINK_FINE,    /* or not known to be otherwise */
-	LINK_LEAVING, /* an error came; what the ring still holds goes first */
-	LINK_DOWN,    /* told; it may be gone by now */
+	LINK_FINE,    /* or not known to be down */
+	LINK_LEAVING, /* an error was reported; packets still in the ring are delivered first */
+	LINK_DOWN,    /* reported; it may be gone by now */
 };
 
 /* Written by the reader or the sender alone, read by afcap_stats() from anywhere. */
@@ -50,11 +50,11 @@ struct afcap {
 	int fd;
 	int epoll;		  /* the socket, `event`, `timer`; edge-triggered */
 	int event;		  /* eventfd: stop and wake */
-	int timer;		  /* timerfd: looks after a link that left */
+	int timer;		  /* timerfd: checks a link that left */
 	atomic_uint signals;	  /* SIGNAL_* */
-	atomic_bool sender_error; /* a sender took the error that tells of the link */
+	atomic_bool sender_error; /* a sender took the error that reports the link */
 	enum link_state link;
-	int64_t link_left_ns, link_due_ns; /* LINK_LEAVING: since when, when it is told */
+	int64_t link_left_ns, link_due_ns; /* LINK_LEAVING: since when, when it is reported */
 	struct ring rx, tx;
 	uint8_t *map; /* both rings */
 	size_t map_bytes;
@@ -71,7 +71,7 @@ struct afcap {
 	/* afcap_tx_*() */
 	uint32_t tx_header, tx_most; /* bounds of a packet: the interface's */
 	bool tx_tagged;		     /* an 802.1Q tag may be 4 bytes more */
-	uint32_t tx_queued;	     /* slots before tx.next that the kernel did not take yet */
+	uint32_t tx_queued;	     /* slots before tx.next that the kernel has not taken yet */
 	struct reader_stats counts;
 	pthread_mutex_t stats_lock; /* of the kernel's counters, added up */
 	uint64_t packets, drops, freezes;
@@ -93,7 +93,7 @@ int64_t now_ns(void); /* CLOCK_MONOTONIC */
 /* geometry.c: afcap_geometry_check() for pages of `page` bytes, of a receiving or a sending ring */
 int geometry_check(const struct afcap_geometry *geometry, uint32_t page, bool sending,
 		   struct afcap_error *error);
-/* What the kernel puts in front of a packet at most; its frame size for a geometry. */
+/* The maximum that the kernel puts before a packet; its frame size for a geometry. */
 uint32_t geometry_head(const struct afcap_geometry *geometry);
 uint32_t geometry_frame(const struct afcap_geometry *geometry);
 
@@ -103,25 +103,25 @@ uint32_t geometry_frame(const struct afcap_geometry *geometry);
 int interface_index(const char *name);
 
 /* options.c: structs that begin with their size, as the kernel's copy_struct_from_user() has it
- * (include/linux/uaccess.h), but that what a smaller caller does not have is not zero: it stays as
- * it is in `to`, the default. sized_read() returns 0; -EINVAL: never initialised; -E2BIG: what is
- * set is not known here. */
+ * (include/linux/uaccess.h), except that fields which a smaller caller does not have are not
+ * zeroed: they keep their value in `to`, the default. sized_read() returns 0; -EINVAL: never
+ * initialised; -E2BIG: a field is set that is not known here. */
 void sized_init(void *to, size_t size, const void *from, size_t bytes);
 int sized_read(void *to, size_t bytes, const void *from, const char *what,
 	       struct afcap_error *error);
-/* A caller's options in this version's size; checking these */
+/* Reads a caller's options into this version's size; checks them */
 int options_read(struct afcap_options *to, const struct afcap_options *from,
 		 struct afcap_error *error);
 int options_check(const struct afcap_options *options, struct afcap_error *error);
 
-/* setup.c: a socket's options in the kernel, each 0 or -errno with its error told */
+/* setup.c: a socket's options in the kernel, each returns 0 or -errno, with `error` filled in */
 int socket_number(int fd, int option, int value, const char *what, struct afcap_error *error);
 int socket_rings(int fd, struct afcap_options *options, struct afcap_error *error);
 int socket_bind(int fd, const struct afcap_options *options, struct afcap_error *error);
 int socket_hardware(int fd, const struct afcap_options *options);
 
-/* fanout.c: afcap_fanout_join() without the handle; a caller's struct in this version's size, and
- * checked */
+/* fanout.c: afcap_fanout_join() without the handle; reads a caller's struct into this version's
+ * size, and checks it */
 int fanout_join(int fd, struct afcap_fanout *fanout, struct afcap_error *error);
 int fanout_read(struct afcap_fanout *to, const struct afcap_fanout *from,
 		struct afcap_error *error);
@@ -129,24 +129,26 @@ int fanout_read(struct afcap_fanout *to, const struct afcap_fanout *from,
 /* wait.c: makes epoll, event, timer */
 int wait_init(struct afcap *handle, struct afcap_error *error);
 void wait_free(struct afcap *handle);
-/* An adopted socket's link may have left before; a sender may have met its error. */
+/* Checks the link of an adopted socket, which may have left before; notes the error of a link that
+ * left. */
 void wait_link_begin(struct afcap *handle);
 void wait_link_error(struct afcap *handle);
-void handle_signal(struct afcap *handle); /* wakes who waits, to look again */
-/* The clock's time at which a timeout ends: 0: at once, negative: never. Waiting until then. */
+void handle_signal(struct afcap *handle); /* wakes the waiting thread, to look again */
+/* The time of now_ns() at which a timeout ends: 0: at once, negative: never. Waits until then. */
 int64_t deadline_of(int64_t timeout_ns);
 int wait_until(struct afcap *handle, int64_t deadline_ns);
 
-/* What signals end a wait or a read with; AFCAP_READY: there are none */
+/* The result of a wait or a read that signals end; AFCAP_READY: there are none */
 int signals_take(struct afcap *handle);
 
-/* read.c: gives back what afcap_read() is done with; whether it has packets left in its block */
+/* read.c: releases what afcap_read() has finished with; returns whether its block has packets
+ * left */
 bool read_settle(struct afcap *handle);
 
-/* block.c, frame.c: whether the next one is there */
+/* block.c, frame.c: whether the next one is available */
 bool block_ready(const struct afcap *handle);
 bool frame_ready(const struct afcap *handle);
-/* frame.c: slot `index` of a ring of frames; taking the next; the packet in it; giving it back */
+/* frame.c: slot `index` of a ring of frames; taking the next one; the packet in it; releasing it */
 void *frame_at(const struct ring *ring, uint32_t index);
 uint32_t frame_status(const struct ring *ring, uint32_t index);
 uint32_t frame_acquire(struct ring *ring);

@@ -1,4 +1,4 @@
-/* Options: their defaults, and what can be said of them without the kernel. */
+/* Options: their defaults, and the checks that need no kernel. */
 #include "internal.h"
 
 #include <errno.h>
@@ -9,8 +9,8 @@
 
 #define SIZED_MAX 4096u /* no struct of options is larger: no more of a caller's memory is read */
 
-/* A later version adds its fields behind these. None may come to lie in what is padding today,
- * which holds anything. */
+/* A later version adds its fields after these. None may lie in what is padding today, whose
+ * contents are undefined. */
 _Static_assert(offsetof(struct afcap_options, fanout) + sizeof(void *) ==
 		       sizeof(struct afcap_options),
 	       "no padding at the end of struct afcap_options");

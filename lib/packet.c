@@ -1,4 +1,4 @@
-/* One packet: what the kernel says of it, and its VLAN tag back in place. */
+/* One packet: its metadata from the kernel, and restoring its VLAN tag. */
 #include "vlan.h"
 
 #include <arpa/inet.h>

@@ -82,7 +82,7 @@ static int read_next(struct afcap *h, int64_t timeout_ns)
 		}
 		if (v3 ? read_v3(h) : read_frame(h))
 			break;
-		if (!waited) /* one for all waits: blocks may come that hold no packet */
+		if (!waited) /* one for all waits: there are blocks without packets */
 			deadline = deadline_of(timeout_ns);
 		waited = true;
 		rc = wait_until(h, deadline);

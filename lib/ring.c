@@ -56,7 +56,7 @@ static int handle_map(struct afcap *h, struct afcap_error *error)
 	return 0;
 }
 
-/* A handle on a socket whose rings are there. On failure the socket is the caller's. */
+/* Makes a handle of a socket that has its rings. On failure the socket remains the caller's. */
 static int handle_new(struct afcap **out, int fd, const struct afcap_geometry *rx,
 		      const struct afcap_geometry *tx, struct afcap_error *error)
 {
@@ -130,7 +130,7 @@ static int filter_open(int fd, const struct afcap_options *o, struct afcap_error
 	return rc ? error_set(error, -rc, "attaching the filter: %s", strerror(-rc)) : 0;
 }
 
-/* With ignore_outgoing the group must know the flag: a member's own setting is not looked at. */
+/* With ignore_outgoing the group must know the flag: the kernel ignores a member's own setting. */
 static int group_join(int fd, const struct afcap_options *o, struct afcap_error *error)
 {
 	struct afcap_fanout fanout;
@@ -173,7 +173,7 @@ static int socket_open(struct afcap **out, int fd, struct afcap_options *o,
 	h->joined = o->fanout != NULL;
 	h->hardware = socket_hardware(fd, o);
 	tx_init(h, o);
-	afcap_stats_take(fd, &before); /* what came before the ring is in them */
+	afcap_stats_take(fd, &before); /* they include packets from before the ring */
 	rc = filter_open(fd, o, error);
 	if (rc)
 		handle_free(h);
@@ -182,7 +182,7 @@ static int socket_open(struct afcap **out, int fd, struct afcap_options *o,
 	return rc;
 }
 
-/* The interface that the options mean; 0: all */
+/* Finds the interface that the options name; 0: all */
 static int interface_find(struct afcap_options *o, struct afcap_error *error)
 {
 	int ifindex;

@@ -1,4 +1,4 @@
-/* The socket before it is a handle: its options, its rings, its interface. */
+/* Sets up the socket of a handle: its options, its rings, its interface. */
 #include "internal.h"
 
 #include <arpa/inet.h>
@@ -39,8 +39,8 @@ static int ring_error(int code, const struct afcap_geometry *g, const char *what
 			 g->block_bytes, strerror(code));
 }
 
-/* PACKET_RX_RING or PACKET_TX_RING. V1 and V2 take the first four fields alone; V3 takes a timeout,
- * a private area and features for receiving only. */
+/* PACKET_RX_RING or PACKET_TX_RING. V1 and V2 accept the first four fields only; V3 accepts a
+ * timeout, a private area and features for receiving only. */
 static int ring_create(int fd, int option, const struct afcap_geometry *g, bool rxhash,
 		       struct afcap_error *error)
 {
@@ -62,7 +62,7 @@ static int ring_create(int fd, int option, const struct afcap_geometry *g, bool 
 	return 0;
 }
 
-/* What must be set before a ring is there */
+/* Sets the options that must be set before there is a ring */
 static int socket_prepare(int fd, const struct afcap_options *o, struct afcap_error *error)
 {
 	int rc = 0;
@@ -75,7 +75,7 @@ static int socket_prepare(int fd, const struct afcap_options *o, struct afcap_er
 	else if (rc == 0 && o->vnet_header_bytes)
 		rc = socket_number(fd, PACKET_VNET_HDR_SZ, (int)o->vnet_header_bytes,
 				   "vnet_header_bytes 12 (Linux 6.4)", error);
-	/* Without it, one bad frame in a sending ring holds up all behind it for ever */
+	/* Without it, one bad frame in a sending ring blocks all frames after it for ever */
 	if (rc == 0 && o->tx_ring.blocks)
 		rc = socket_number(fd, PACKET_LOSS, 1, "PACKET_LOSS", error);
 	if (rc == 0 && o->timestamp == AFCAP_TIMESTAMP_HARDWARE)
@@ -89,8 +89,8 @@ static int tx_create(int fd, const struct afcap_options *o, struct afcap_error *
 	return o->tx_ring.blocks ? ring_create(fd, PACKET_TX_RING, &o->tx_ring, false, error) : 0;
 }
 
-/* The version, then the first ring of that version: where the kernel does not have it, it says so
- * here. The rules are not the same for all. */
+/* Sets the version, then makes the first ring: a kernel without that version refuses it here. The
+ * rules differ between the versions. */
 static int version_try(int fd, const struct afcap_options *o, struct afcap_error *error)
 {
 	uint32_t page = (uint32_t)sysconf(_SC_PAGESIZE);
@@ -122,7 +122,7 @@ int socket_rings(int fd, struct afcap_options *o, struct afcap_error *error)
 		version = AFCAP_TPACKET_V3;
 	}
 	o->tx_ring.reserve_bytes = o->ring.reserve_bytes;
-	do { /* a kernel that does not know the version, or its rings, says EINVAL */
+	do { /* a kernel that does not know the version, or its rings, returns EINVAL */
 		o->ring.version = o->tx_ring.version = version;
 		if (version != AFCAP_TPACKET_V3)
 			o->ring.priv_bytes = 0;
@@ -141,9 +141,8 @@ static int membership_add(int fd, int type, const char *what, int ifindex,
 	return 0;
 }
 
-/* Binding to a link that is down succeeds; the error waits in SO_ERROR. Protocol 0 receives
- * nothing.
- */
+/* Binding to a link that is down succeeds; the error is pending in SO_ERROR. Protocol 0 receives
+ * nothing. */
 static int bind_to(int fd, const struct afcap_options *o, struct afcap_error *error)
 {
 	struct sockaddr_ll address = { .sll_family = AF_PACKET,
@@ -183,7 +182,7 @@ int socket_bind(int fd, const struct afcap_options *o, struct afcap_error *error
 	return rc;
 }
 
-/* Tells the card to stamp every packet, and leaves what it stamps of those it sends as it is: a
+/* Sets the card to stamp every received packet, and leaves its setting for sent ones unchanged: a
  * clock daemon may depend on that. */
 int socket_hardware(int fd, const struct afcap_options *o)
 {
@@ -196,7 +195,7 @@ int socket_hardware(int fd, const struct afcap_options *o)
 		return -ENODEV;
 	request.ifr_data = (void *)&config;
 	if (ioctl(fd, SIOCGHWTSTAMP, &request))
-		return -errno; /* what it stamps now is not known, so that it cannot be kept */
+		return -errno; /* the current setting is not known, so it cannot be preserved */
 	if (config.rx_filter == HWTSTAMP_FILTER_ALL)
 		return 0;
 	config.rx_filter = HWTSTAMP_FILTER_ALL;

@@ -1,4 +1,4 @@
-/* Statistics. The kernel's, PACKET_STATISTICS, reset on read, whoever reads. */
+/* Statistics. The kernel's, PACKET_STATISTICS, are reset by every read. */
 #include "internal.h"
 
 #include <errno.h>
@@ -25,8 +25,8 @@ static uint64_t get(const atomic_uint_fast64_t *counter)
 	return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
-/* The reader's part before the kernel's: a packet that was read was counted by the kernel before.
- */
+/* The reader's counters are taken before the kernel's, which counts a packet before it can be
+ * read. */
 AFCAP_PUBLIC int afcap_stats(struct afcap *handle, struct afcap_stats *stats)
 {
 	const struct reader_stats *counts = &handle->counts;

@@ -18,8 +18,9 @@
 #define TYPE_AT	  12 /* of an Ethernet header */
 #define PAUSE_NS  500000
 
-/* What the interface takes now. Where that is not known (all interfaces; link types with headers of
- * their own; a vnet header, whose packet the card cuts up) only the slot is the bound. */
+/* The maximum length that the interface accepts now. Where it is not known (all interfaces; link
+ * types with headers of their own; a vnet header, whose packet the card segments) only the slot
+ * limits it. */
 void tx_init(struct afcap *h, const struct afcap_options *o)
 {
 	struct ifreq request = { 0 };
@@ -40,8 +41,8 @@ void tx_init(struct afcap *h, const struct afcap_options *o)
 	h->tx_tagged = type == ARPHRD_ETHER && o->socket_type == AFCAP_RAW;
 }
 
-/* The kernel tells that the link went to whoever asks first: where that is a sender, the reader is
- * told, and the sender tries again, for the link may be up by now. */
+/* The kernel reports the loss of the link once, to the first caller: if that is a sender, the
+ * reader is notified, and the sender tries again, as the link may be up by now. */
 static bool send_again(struct afcap *h, int error, unsigned *tries)
 {
 	if (error == EINTR)
@@ -93,7 +94,7 @@ AFCAP_PUBLIC int afcap_write_batch(struct afcap *h, const struct afcap_frame *fr
 	if (h->tx.geometry.blocks)
 		return -EOPNOTSUPP;
 	if (count > INT_MAX)
-		count = INT_MAX; /* how many is an int */
+		count = INT_MAX; /* the result is an int */
 	while (done < count) {
 		unsigned ask = count - done < BATCH ? count - done : BATCH;
 		int n;
@@ -113,7 +114,7 @@ AFCAP_PUBLIC int afcap_write_batch(struct afcap *h, const struct afcap_frame *fr
 	return (int)done;
 }
 
-/* Where the data of a slot begin; the address behind the header is for receiving only. */
+/* Where the data of a slot begin; only received frames have an address after the header. */
 static uint32_t slot_head(const struct afcap *h)
 {
 	switch (h->tx.geometry.version) {
@@ -170,8 +171,8 @@ AFCAP_PUBLIC int afcap_tx_acquire(struct afcap *h, struct afcap_tx_slot *slot)
 
 	if (!h->tx.geometry.blocks)
 		return -ENODEV;
-	/* Beside TP_STATUS_AVAILABLE there may be bits that tell of a timestamp, or that the frame
-	 * before was bad: the kernel is done with it then, too. */
+	/* Beside TP_STATUS_AVAILABLE there may be bits for a timestamp, or for a bad previous
+	 * frame: the kernel has finished with the slot then, too. */
 	if (h->tx_queued == slot_count(h) ||
 	    frame_status(&h->tx, h->tx.next) & (TP_STATUS_SEND_REQUEST | TP_STATUS_SENDING))
 		return -EAGAIN;
@@ -200,8 +201,8 @@ AFCAP_PUBLIC int afcap_tx_commit(struct afcap *h, const struct afcap_tx_slot *sl
 	return 0;
 }
 
-/* Takes what the kernel took out of the queue: always its front. `bytes` is what it says it sent,
- * negative where it did not say. Returns 0, or -EIO when it passed over some. */
+/* Removes from the queue the slots that the kernel took, always from its front. `bytes` is what the
+ * kernel reports as sent, negative: no report. Returns 0, or -EIO if it skipped some. */
 static int queue_settle(struct afcap *h, ssize_t bytes)
 {
 	uint32_t count = slot_count(h), taken = 0;
@@ -246,7 +247,7 @@ static ssize_t queue_send(const struct afcap *h, const struct sockaddr_ll *to, i
 	return n;
 }
 
-/* The driver's queue is full, or the socket's buffer: both get room as packets leave. */
+/* The driver's queue is full, or the socket's buffer: both get space as packets leave. */
 static void queue_pause(int64_t deadline)
 {
 	struct timespec t = { .tv_nsec = PAUSE_NS };

@@ -59,7 +59,7 @@ AFCAP_PUBLIC const char *afcap_strerror(int result)
 	return text ? text : strerror(-result);
 }
 
-/* A name out of a table indexed by the value */
+/* A name from a table indexed by the value */
 #define NAME(names, value) ((size_t)(value) < COUNT(names) ? names[value] : NULL)
 
 AFCAP_PUBLIC const char *afcap_tpacket_name(enum afcap_tpacket version)

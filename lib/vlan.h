@@ -1,4 +1,4 @@
-/* A VLAN tag back in its place in the ring. Inline, for afcap_read() does it once a packet. */
+/* Restores a VLAN tag in the ring. Inline, as afcap_read() does it once per packet. */
 #ifndef AFCAP_VLAN_H
 #define AFCAP_VLAN_H
 
@@ -27,8 +27,8 @@ static inline uint32_t *vlan_field(const struct afcap_packet *p, size_t at)
 	return (uint32_t *)(void *)((uint8_t *)p->slot + at);
 }
 
-/* The header's fields follow, so that a second walk finds the packet as it stands now. Written
- * without arrays, for it runs once a packet: measured by `make bench-lib`. */
+/* The header's fields are updated, so that a second walk finds the packet as it is now. Written
+ * without arrays, as it runs once per packet: measured by `make bench-lib`. */
 static inline __attribute__((always_inline)) bool vlan_restore(struct afcap_packet *p,
 							       const struct vlan_layout l)
 {
@@ -42,7 +42,7 @@ static inline __attribute__((always_inline)) bool vlan_restore(struct afcap_pack
 
 	if (!(p->status & TP_STATUS_VLAN_VALID))
 		return false;
-	/* A copy has no room of its own in front; AFCAP_DGRAM has no link-layer header. */
+	/* A copy has no space before it; AFCAP_DGRAM has no link-layer header. */
 	if (p->capture_length < VLAN_ADDRESSES_BYTES || p->data != data ||
 	    net < *mac + VLAN_ADDRESSES_BYTES + 2 ||
 	    *mac < l.header + sizeof(struct sockaddr_ll) + vnet + VLAN_TAG_BYTES)

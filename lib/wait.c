@@ -16,13 +16,13 @@
 #define NS_MS	     INT64_C(1000000)
 #define NS_S	     INT64_C(1000000000)
 #define DOWN_LOOK_NS (500 * NS_MS)
-#define HOLD_MAX_NS  (700 * NS_MS) /* a link that left is told within a second */
-#define HOLD_MORE_NS (20 * NS_MS)  /* the kernel's timers are late, too */
+#define HOLD_MAX_NS  (700 * NS_MS) /* a link that left is reported within a second */
+#define HOLD_MORE_NS (20 * NS_MS)  /* for the lateness of the kernel's timers */
 
 static int epoll_add(struct afcap *h, int fd)
 {
-	/* Edge-triggered: the kernel's POLLIN looks at the block before the active one alone, so
-	 * that a held block would make a level-triggered wait spin. afcap_wait() looks at the ring
+	/* Edge-triggered: the kernel's POLLIN checks only the block before the active one, so that
+	 * a held block would make a level-triggered wait spin. afcap_wait() looks at the ring
 	 * itself first. */
 	struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.fd = fd };
 
@@ -91,8 +91,9 @@ static bool device_up(const struct afcap *h, int ifindex)
 	       ioctl(h->fd, SIOCGIFFLAGS, &request) == 0 && request.ifr_flags & IFF_UP;
 }
 
-/* A link that left is not told at once: the block that was being filled is handed over by its
- * timer, and goes first. One that goes up and down all the time is told all the same. */
+/* A link that left is not reported at once: the block that was being filled is handed over by its
+ * timer, and is delivered first. A link that goes up and down continuously is reported
+ * nevertheless. */
 void wait_link_error(struct afcap *h)
 {
 	int64_t now = now_ns(), hold = 1;
@@ -116,9 +117,9 @@ void wait_link_begin(struct afcap *h)
 		wait_link_error(h);
 }
 
-/* The error that made epoll report the socket. A look at what could be received takes it, as
- * SO_ERROR would (net/core/datagram.c: errors come first); nobody has to be allowed getsockopt for
- * that, which resets the statistics. */
+/* The error that made epoll report the socket. A peek at the receive queue takes it, as SO_ERROR
+ * would (net/core/datagram.c: errors come first): a sandbox then need not allow getsockopt(), which
+ * can also reset the statistics. */
 static int error_take(struct afcap *h)
 {
 	int error = recv(h->fd, NULL, 0, MSG_PEEK | MSG_DONTWAIT) < 0 ? errno : 0;
@@ -132,8 +133,8 @@ static int error_take(struct afcap *h)
 	return AFCAP_TIMEOUT;
 }
 
-/* What is to be told of the link now; AFCAP_TIMEOUT: nothing. The kernel tells a deletion once, as
- * going down, so that a link that is down is looked at again until it is up. */
+/* What is to be reported of the link now; AFCAP_TIMEOUT: nothing. The kernel reports a deletion
+ * once, as going down, so that a link that is down is checked again until it is up. */
 static int link_look(struct afcap *h)
 {
 	int ifindex;
@@ -168,7 +169,7 @@ static int epoll_sleep(int epoll, struct epoll_event *events, int count, int64_t
 #ifdef SYS_epoll_pwait2
 	n = (int)syscall(SYS_epoll_pwait2, epoll, events, count, left_ns < 0 ? NULL : &t, NULL, 0);
 #endif
-	if (n < 0 && (errno == ENOSYS || errno == EPERM)) /* unknown, or to a sandbox */
+	if (n < 0 && (errno == ENOSYS || errno == EPERM)) /* unknown, or forbidden */
 		n = epoll_wait(epoll, events, count,
 			       left_ns < 0 ? -1 : (int)(ms < INT32_MAX ? ms : INT32_MAX));
 	return n;
@@ -191,7 +192,7 @@ static int wait_once(struct afcap *h, int64_t left_ns)
 	for (int i = 0; i < n; i++)
 		if (events[i].data.fd == h->fd && events[i].events & (EPOLLERR | EPOLLHUP))
 			rc = error_take(h);
-		else if (events[i].data.fd == h->timer) /* goes on only when it is read */
+		else if (events[i].data.fd == h->timer) /* reading restarts a periodic timer */
 			got = read(h->timer, &ticks, sizeof(ticks));
 	(void)got;
 	return rc;
@@ -207,7 +208,7 @@ int signals_take(struct afcap *h)
 	return AFCAP_WOKEN;
 }
 
-/* What can be said without sleeping; AFCAP_TIMEOUT: nothing */
+/* The result without sleeping; AFCAP_TIMEOUT: none yet */
 static int wait_look(struct afcap *h)
 {
 	int rc = signals_take(h);
