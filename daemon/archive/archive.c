@@ -1,4 +1,4 @@
-/* Requests of the supervisor, one after the other, each with one answer. */
+/* Serves the supervisor's requests in order, each with one answer. */
 #include "archive.h"
 #include "file.h"
 #include "openfiles.h"
@@ -41,7 +41,7 @@ static void channel_wait(short events)
 	poll(&p, 1, -1);
 }
 
-/* Says in `result` that the supervisor asked for what it may not ask for. */
+/* Records a protocol violation by the supervisor in `result`. */
 static int violation(const struct message *request, const char *how, struct message_result *result)
 {
 	result->error = EBADMSG;
@@ -51,7 +51,7 @@ static int violation(const struct message *request, const char *how, struct mess
 	return -1;
 }
 
-/* What files are called, and where they are, is never a message's to say beyond that. */
+/* Beyond these fields no message decides how files are named or where they are. */
 static const char *capture_fault(const struct directory *dir, const struct message *request)
 {
 	const struct message_capture *c = &request->capture;
@@ -72,8 +72,8 @@ static const char *worker_fault(const struct directory *dir, const struct messag
 	return request->archive.worker < WORKERS_MAX ? NULL : "for a worker that there cannot be";
 }
 
-/* A file that a request is about has a name that was made here. It has none where it was asked for
- * while the answer to its opening, which failed, was still to come: that is logged. */
+/* The file of a request has a name that was made here. The name is empty if the request was sent
+ * before the answer to its opening, which failed, was received: that failure is logged already. */
 static const char *name_fault(const struct directory *dir, const struct message *request)
 {
 	const struct message_archive *r = &request->archive;
@@ -88,7 +88,7 @@ static const char *name_fault(const struct directory *dir, const struct message 
 	return "for a name that was not made here";
 }
 
-/* Where all are open that there will be, there is nothing else to be opened. */
+/* Once all directories are open, nothing outside them needs to be opened. */
 static void beneath_confine(void)
 {
 	static bool done;
@@ -107,8 +107,8 @@ static void beneath_confine(void)
 	done |= open > 0;
 }
 
-/* Nothing can be made any more in a directory that was removed, and this process may be confined to
- * what it has open: the supervisor asks the next one, which opens the path. */
+/* No file can be made in a directory that was removed, and this process may be confined to the
+ * directories that it has open: the supervisor asks the next process, which opens the path. */
 static bool directory_is_gone(const struct directory *dir, struct message_result *result)
 {
 	if (!directory_removed(dir))
@@ -118,7 +118,7 @@ static bool directory_is_gone(const struct directory *dir, struct message_result
 	return true;
 }
 
-/* What the file system refused, and was logged, of a capture that begins again. */
+/* Keeps what was tried and logged of a capture that is announced again. */
 static void logged_inherit(struct directory *dir, const struct directory *before)
 {
 	dir->tried = before->tried;
@@ -129,9 +129,9 @@ static void logged_inherit(struct directory *dir, const struct directory *before
 	dir->remove_logged = before->remove_logged;
 }
 
-/* A capture that is announced again, and wrongly, stays as it was. The directory is the one that
- * was opened first, in this process or in one before: `fd`, -1 for none. Returns a duplicate of it
- * for the next process, or -1. */
+/* If announcing a capture again fails, it stays as it was. The directory is the one that was opened
+ * first, by this process or a previous one: `fd`, -1 for none. Returns a duplicate of it for the
+ * next process, or -1. */
 static int capture_serve(struct directory *dir, const struct message *request, int fd,
 			 struct message_result *result)
 {
@@ -172,16 +172,16 @@ static int file_try(struct directory *dir, const struct message_archive *request
 	return result->error ? -1 : file_open(dir, request, result);
 }
 
-/* Room is made before the file is. What a dead daemon left takes room, too, and can be removed once
- * it is repaired. Where the reserve cannot be kept the file is made all the same, a page: the
- * supervisor decides. */
+/* Space is freed before the file is made. Files left by a dead daemon take space, too, and can be
+ * removed once they are repaired. If the reserve cannot be met, the file is made all the same, one
+ * page: the supervisor decides. */
 static int open_serve(struct directory *dir, const struct message *request, int unused,
 		      struct message_result *result)
 {
 	int fd;
 
 	(void)unused;
-	if (dir->fd < 0) { /* not there when it was asked for; it may be by now */
+	if (dir->fd < 0) { /* missing when it was announced; it may exist by now */
 		directory_open(dir, result);
 		if (result->error)
 			return -1;
@@ -213,8 +213,8 @@ static int reopen_serve(struct directory *dir, const struct message *request, in
 	return result->error ? -1 : file_reopen(dir, &request->archive, result);
 }
 
-/* The room it may need is taken as it comes into use: files ahead that may wait for days take
- * none. */
+/* The space that the file may need is preallocated when it comes into use: spare files, which may
+ * wait for days, take none. */
 static int name_serve(struct directory *dir, const struct message *request, int fd,
 		      struct message_result *result)
 {
@@ -232,7 +232,7 @@ static int name_serve(struct directory *dir, const struct message *request, int 
 	return -1;
 }
 
-/* Whether a file has its final name: what is refused after that is its directory's sync. */
+/* Whether a file has its final name: after that only the sync of its directory can be refused. */
 static bool named_finally(const struct directory *dir, const char *text)
 {
 	struct name name;
@@ -241,8 +241,8 @@ static bool named_finally(const struct directory *dir, const char *text)
 	       (name.kind == NAME_FINISHED || name.kind == NAME_SUSPECT);
 }
 
-/* The room for its final name. With that one it may be the oldest itself, and is not removed for
- * its own sake. */
+/* Frees space for the final name. Once it has that name, the file may be the oldest itself, and
+ * must not be removed for its own sake. */
 static int finish_serve(struct directory *dir, const struct message *request, int fd,
 			struct message_result *result)
 {
@@ -279,14 +279,14 @@ static int look_serve(struct directory *dir, const struct message *request, int 
 	return -1;
 }
 
-/* Workers of a dead daemon may hold its files for some seconds yet. */
+/* Workers of a dead daemon may keep its files locked for some more seconds. */
 static bool repair_due(const struct directory *dir, uint64_t now)
 {
 	return !dir->repaired_ns || now - dir->opened_ns < REPAIR_FIRST_NS ||
 	       now - dir->repaired_ns >= REPAIR_AGAIN_NS;
 }
 
-/* Twice a second, so only what is due. */
+/* Called twice a second, so does only what is due. */
 static int keep_serve(struct directory *dir, const struct message *request, int unused,
 		      struct message_result *result)
 {
@@ -303,25 +303,26 @@ static int keep_serve(struct directory *dir, const struct message *request, int 
 	if (repair_due(dir, now) && !repair_step(dir, result) &&
 	    !orphan_step(dir, directories, now))
 		dir->repaired_ns = now;
-	if (now - dir->opened_ns >= REPAIR_FIRST_NS) /* it is another daemon's, that lives */
+	if (now - dir->opened_ns >= REPAIR_FIRST_NS) /* another daemon, alive, has it */
 		result->held = 0;
 	return -1;
 }
 
-/* What this process knows of the capture that a request is about. */
+/* What this process knows of the capture of a request. */
 enum phase {
 	PHASE_UNKNOWN = 1 << 0,	  /* nothing */
-	PHASE_ANNOUNCED = 1 << 1, /* CAPTURE came */
+	PHASE_ANNOUNCED = 1 << 1, /* CAPTURE was received */
 };
 
-/* What becomes of the file that is made here, or comes along. */
+/* What happens to the file that is made here or comes with the request. */
 enum use { USE_NONE, USE_BEGINS, USE_ENDS };
 
-/* `fault` says what is wrong with a message of that type, "" where it need not be said, NULL:
+/* `fault` returns what is wrong with a message of that type, "" if it need not be logged, NULL:
  * nothing. `serve` fills in the answer and returns a descriptor to be sent along (closed after
- * that), or -1. What is not in here is no request; message_answer() has the type of the answer. */
+ * that), or -1. Types that are not listed are no requests; message_answer() has the type of the
+ * answer. */
 static const struct request {
-	unsigned phases; /* in which it may come */
+	unsigned phases; /* in which it is accepted */
 	const char *(*fault)(const struct directory *dir, const struct message *request);
 	int (*serve)(struct directory *dir, const struct message *request, int fd,
 		     struct message_result *result);
@@ -339,7 +340,7 @@ static const struct request {
 	[MESSAGE_LOOK] = { PHASE_ANNOUNCED, name_fault, look_serve, USE_BEGINS },
 };
 
-/* Whom it answers. Returns the directory that it is about, NULL: there is none of that number. */
+/* Addresses the answer. Returns the directory of the request, NULL: the number is out of range. */
 static struct directory *answer_begin(const struct message *request, struct message_result *result)
 {
 	if (request->type == MESSAGE_CAPTURE) {
@@ -372,13 +373,13 @@ static int request_serve(const struct message *request, int fd, struct message_r
 	return row->serve(dir, request, fd, result);
 }
 
-/* Whether its file is not asked for again. */
+/* Whether no more requests for its file will come. */
 static bool file_ended(enum use use, const struct message_result *result)
 {
 	return use == USE_ENDS && !(result->error && result->later);
 }
 
-/* Until its end a file that was made here, or came along, is the supervisor's. */
+/* A file that was made here or came with a request is in use until its end. */
 static void openfiles_note(enum use use, int fd, int made, const struct message_result *result)
 {
 	if (use == USE_BEGINS && made >= 0)
@@ -398,7 +399,8 @@ static bool answer_send(struct message *answer, int fd)
 	return rc == 0;
 }
 
-/* With what the answer says that was opened, where nobody but who works with it closes it. */
+/* Puts an opened file in flight in a socket, so that only the process that works with it closes it
+ * (base/inflight.h). */
 static int made_wrap(int made, struct message_result *result)
 {
 	int socket = made < 0 ? -1 : inflight_put(made);
@@ -415,7 +417,7 @@ static int made_wrap(int made, struct message_result *result)
 	return socket < 0 ? -1 : socket;
 }
 
-/* Returns whether there is somebody to answer. */
+/* Returns false if the answer cannot be sent. */
 static bool request_answer(const struct message *request, int passed)
 {
 	static struct message answer;

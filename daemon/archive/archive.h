@@ -1,6 +1,6 @@
-/* The archive process: it owns the output directories. Disks may be slow or frozen; then this
- * process waits, and no other. It keeps nothing between two requests but the directories: after its
- * death another one serves the next request. */
+/* The archive process owns the output directories. If a disk is slow or hangs, this process waits,
+ * and no other. Between requests it keeps nothing that cannot be found again but the open
+ * directories: after its death a new process serves the next request. */
 #ifndef ARCHIVE_H
 #define ARCHIVE_H
 

@@ -1,4 +1,4 @@
-/* openat2(2), for which glibc has no name. */
+/* openat2(2), for which glibc has no wrapper. */
 #include "beneath.h"
 
 #include <errno.h>
@@ -14,7 +14,7 @@ static int descriptor_open(int directory, const char *name, struct open_how how)
 {
 	int fd = (int)syscall(SYS_openat2, directory, name, &how, sizeof(how));
 
-	if (fd < 0 && errno == ENOSYS) /* a sandbox that is older than the call */
+	if (fd < 0 && errno == ENOSYS) /* kernel or sandbox older than the call */
 		fd = openat(directory, name, (int)how.flags, (mode_t)how.mode);
 	return fd < 0 ? -errno : fd;
 }
@@ -27,7 +27,7 @@ static int entry_open(int directory, const char *name, int flags, mode_t mode)
 					   RESOLVE_NO_MAGICLINKS };
 	int fd = descriptor_open(directory, name, how);
 
-	if (fd == -EPERM && flags & O_NOATIME) { /* another user's */
+	if (fd == -EPERM && flags & O_NOATIME) { /* another user's file */
 		how.flags &= ~(unsigned)O_NOATIME;
 		fd = descriptor_open(directory, name, how);
 	}

@@ -1,4 +1,4 @@
-/* Paths are followed here alone, and only when a directory is opened. */
+/* The only file that follows paths: to open a directory, and to check where its path leads. */
 #include "directory.h"
 #include "beneath.h"
 
@@ -14,7 +14,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-/* Takes the descriptor. Returns 0 or -errno. */
+/* Sets the descriptor, which the directory owns on success. Returns 0 or -errno. */
 static int directory_set(struct directory *dir, int fd)
 {
 	struct stat st;
@@ -50,7 +50,7 @@ const char *directory_shared(const struct directory *dir)
 	return NULL;
 }
 
-/* Who besides this user may rename, remove and replace what is there. */
+/* Warns of others who may rename, remove and replace files there. */
 static void others_tell(const struct directory *dir)
 {
 	const struct message_capture *c = &dir->capture;
@@ -157,7 +157,7 @@ void directory_path_check(struct directory *dir)
 
 struct directory_room directory_room_of(const struct message_capture *c, const struct statvfs *fs)
 {
-	/* Some file systems in memory do not count; some make inodes as they need them. */
+	/* Some in-memory file systems do not count; others create inodes on demand. */
 	bool counted = fs->f_files && fs->f_favail <= fs->f_files;
 
 	return (struct directory_room){
@@ -203,7 +203,7 @@ int directory_room_try(const struct directory *dir)
 
 	if (fd < 0)
 		return directory_is_refusal(error) ? error : 0;
-	/* A group's quota is that of the group */
+	/* A group quota applies by the file's group */
 	if (c->file_group >= 0 && fchown(fd, (uid_t)-1, (gid_t)c->file_group))
 		error = errno;
 	if (!error && fallocate(fd, 0, 0, (off_t)bytes))

@@ -1,4 +1,4 @@
-/* Files in a capture's directory, by the directory's descriptor and names made here alone. */
+/* Files in a capture's directory, accessed only by its descriptor and by names made here. */
 #include "file.h"
 #include "beneath.h"
 #include "subject.h"
@@ -35,8 +35,7 @@ void file_fail(struct message_result *result, int error, const char *format, ...
 	va_end(ap);
 }
 
-/* What the file system wants writes with O_DIRECT to be multiples of; a page where it does not
- * say. */
+/* The file system's alignment of O_DIRECT writes; a page if it does not report one. */
 static uint32_t direct_align(int fd)
 {
 #ifdef STATX_DIOALIGN
@@ -71,8 +70,8 @@ static int file_create(const struct directory *dir, const char *name, bool direc
 	return fd;
 }
 
-/* Between its creation and its lock a file looks like one that a dead daemon left: another daemon
- * of the same directory may have removed it. Then once more. */
+/* Between its creation and its lock a file looks like one left by a dead daemon: another daemon of
+ * the same directory may have removed it. Then tries again. */
 static int file_create_locked(const struct directory *dir, const char *name, bool direct)
 {
 	for (int i = 0; i < CREATE_TRIES; i++) {
@@ -85,7 +84,7 @@ static int file_create_locked(const struct directory *dir, const char *name, boo
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 &&
 		    directory_has(dir, name, &st))
 			return fd;
-		if (errno == ENOLCK || errno == ENOSYS || errno == EOPNOTSUPP) { /* flock's */
+		if (errno == ENOLCK || errno == ENOSYS || errno == EOPNOTSUPP) { /* of flock() */
 			int rc = -errno;
 
 			unlinkat(dir->fd, name, 0);
@@ -97,7 +96,7 @@ static int file_create_locked(const struct directory *dir, const char *name, boo
 	return -EBUSY;
 }
 
-/* Some file systems refuse even what would change nothing. */
+/* Some file systems refuse even a call that would change nothing. */
 static int group_set(int fd, int64_t group)
 {
 	struct stat st;
@@ -122,7 +121,7 @@ int file_permit(const struct directory *dir, int fd)
 											    : 0;
 }
 
-/* Creates, locks, writes the head. Returns the descriptor or -errno. */
+/* Creates and locks a file and writes the header. Returns the descriptor or -errno. */
 static int file_begin(const struct directory *dir, const char *name, const uint8_t *head,
 		      bool direct)
 {
@@ -143,7 +142,7 @@ static int file_begin(const struct directory *dir, const char *name, const uint8
 	return rc;
 }
 
-/* What to do about it, for the message. */
+/* Advice on the error, for the message. */
 static const char *begin_advice(const struct directory *dir, int error)
 {
 	if (error == EINVAL && dir->capture.direct == DIRECT_YES)
@@ -153,9 +152,9 @@ static const char *begin_advice(const struct directory *dir, int error)
 	return "";
 }
 
-/* Under a hidden name, which it fills in. Somebody may have put there what cannot be removed, as he
- * sees the last name and knows the next: the second try has one that nobody could foresee. Returns
- * the descriptor or -errno. */
+/* Makes a file under a hidden name, which is stored in `name`. The next name is predictable from
+ * the last, so another user may have put something there that cannot be removed: the second try has
+ * an unpredictable name. Returns the descriptor or -errno. */
 static int file_make(struct directory *dir, const struct message_archive *request,
 		     const uint8_t *head, bool direct, char *name)
 {
@@ -208,7 +207,7 @@ int file_header_renew(const struct directory *dir, uint32_t worker, int fd)
 
 int file_header_restore(const struct directory *dir, const struct message_archive *request, int fd)
 {
-	_Alignas(FILE_HEADER_BYTES) uint8_t page[FILE_HEADER_BYTES]; /* with O_DIRECT, too */
+	_Alignas(FILE_HEADER_BYTES) uint8_t page[FILE_HEADER_BYTES]; /* it may have O_DIRECT */
 	ssize_t n = pread(fd, page, FILE_HEADER_BYTES, 0);
 
 	if (n == FILE_HEADER_BYTES && header_valid(page))
@@ -253,7 +252,7 @@ int file_open(struct directory *dir, const struct message_archive *request,
 	if (fstat(fd, &st) == 0) {
 		result->device = st.st_dev;
 		result->inode = st.st_ino;
-		dir->user = st.st_uid; /* of some file systems another */
+		dir->user = st.st_uid; /* some file systems map it */
 	}
 	result->align = file_align(fd, direct);
 	return fd;
@@ -270,13 +269,14 @@ int file_preallocate(const struct directory *dir, int fd)
 		return 0;
 	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)c->file_bytes) == 0)
 		return 0;
-	error = errno; /* what it has got is freed when the file is cut at its end */
+	error = errno; /* a part allocated is freed when the file is cut at its end */
 	directory_log(dir, LOG_DEBUG, "no preallocation in %s: %s", c->directory, strerror(error));
 	return error;
 }
 
-/* Many FUSE file systems know an open file by the path that it was opened by (libfuse's high-level
- * interface): it is stale when that name goes and another one stays. */
+/* Whether link(2) and unlink(2) may stand in for a rename. Many FUSE file systems identify an open
+ * file by the path that it was opened with (libfuse's high-level interface): it is stale when that
+ * name is removed and another one remains. */
 static bool directory_links(int directory)
 {
 	struct statfs fs;
@@ -331,7 +331,7 @@ int file_rename(const struct directory *dir, int fd, const char *from, struct na
 
 	if (fstat(fd, &st))
 		return -errno;
-	if (!directory_has(dir, from, &st)) /* or somebody put another one in its place */
+	if (!directory_has(dir, from, &st)) /* or another file was put in its place */
 		return -ENOENT;
 	for (int i = 0; i < NAME_TRIES && rc == -EEXIST; i++, as.time_us++) {
 		if (name_taken(dir, as, NAME_FINISHED) || name_taken(dir, as, NAME_SUSPECT))
@@ -349,7 +349,7 @@ int file_end_begin(int fd)
 	if (flags < 0)
 		return -1;
 	flags &= ~O_DIRECT;
-	/* Some servers know another owner */
+	/* Some servers map the owner: then O_NOATIME is refused */
 	return fcntl(fd, F_SETFL, flags | O_NOATIME) ? fcntl(fd, F_SETFL, flags) : 0;
 }
 
@@ -359,15 +359,15 @@ int file_seal(int fd, const char *name, const struct ledger_file *record, bool s
 	uint32_t bytes = header_statistics(block, record);
 	struct stat st;
 
-	if (file_end_begin(fd)) /* the statistics are no multiple of anything */
+	if (file_end_begin(fd)) /* the statistics block is not aligned */
 		return errno;
 	if (fstat(fd, &st))
 		return errno;
-	if (record->end > (uint64_t)st.st_size) /* a worker's word, and it is wrong */
+	if (record->end > (uint64_t)st.st_size) /* reported by a worker, and wrong */
 		return ERANGE;
 	errno = ENOSPC;
 	if (pwrite(fd, block, bytes, (off_t)record->end) == (ssize_t)bytes) {
-		/* Frees what was preallocated behind it, too */
+		/* Frees space preallocated past it, too */
 		if (ftruncate(fd, (off_t)(record->end + bytes)))
 			return errno;
 	} else {
@@ -439,7 +439,7 @@ static int found_check(const struct directory *dir, const struct stat *st, int f
 		return 0;
 	if (!directory_owns(dir, st))
 		return -EREMOTE;
-	return st->st_nlink == 1 ? 0 : -EMLINK; /* what has another name is somebody's, too */
+	return st->st_nlink == 1 ? 0 : -EMLINK; /* with another name it is used elsewhere, too */
 }
 
 int file_lock(const struct directory *dir, const char *name, int flags)
@@ -447,8 +447,9 @@ int file_lock(const struct directory *dir, const char *name, int flags)
 	int lock = (flags & O_ACCMODE) == O_RDONLY ? LOCK_SH : LOCK_EX, fd, rc;
 	struct stat st;
 
-	/* Before it is opened, as opening has effects on other things than files; and what was
-	 * opened once more, as the name may be another thing's since: a FIFO, so not to wait. */
+	/* Checked before it is opened, as opening anything but a regular file may have side
+	 * effects; and again after, as the name may refer to something else by then: to a FIFO,
+	 * hence O_NONBLOCK. */
 	if (fstatat(dir->fd, name, &st, AT_SYMLINK_NOFOLLOW))
 		return -errno;
 	rc = found_check(dir, &st, flags);
@@ -460,7 +461,7 @@ int file_lock(const struct directory *dir, const char *name, int flags)
 	rc = fstat(fd, &st) ? -errno : found_check(dir, &st, flags);
 	if (rc == 0 && flock(fd, lock | LOCK_NB))
 		rc = -errno;
-	else if (rc == 0 && !directory_has(dir, name, &st)) /* finished since, and not held */
+	else if (rc == 0 && !directory_has(dir, name, &st)) /* finished since, and renamed */
 		rc = -ENOENT;
 	if (rc == 0)
 		return fd;

@@ -1,5 +1,5 @@
-/* One output file's way: hidden, named, finished. Called by the archive process alone; every call
- * may wait for the disk. */
+/* The life of one output file: hidden, named, finished. Called only by the archive process; every
+ * call may block on the disk. */
 #ifndef FILE_H
 #define FILE_H
 
@@ -7,37 +7,37 @@
 
 #include <sys/types.h>
 
-#define FILE_OWNER_MODE 0600 /* until it is finished: a successor must be able to repair it */
+#define FILE_OWNER_MODE 0600 /* until it is finished: the next instance may repair it */
 
-/* What offsets and lengths of writes must be multiples of. */
+/* Alignment of the offsets and lengths of writes, in bytes. */
 uint32_t file_align(int fd, bool direct);
 
-/* Makes a hidden, locked file with its head. Returns its descriptor, owned by the caller, or -1
- * with result->error; result->name and align are filled in. */
+/* Creates a hidden, locked file with its header. Returns its descriptor, owned by the caller, or -1
+ * with result->error; fills in result->name, device, inode and align. */
 int file_open(struct directory *dir, const struct message_archive *request,
 	      struct message_result *result);
 
-/* Gives a file in use the capture's file_mode, with read and write for its owner, and file_group,
- * where it has others. Returns 0 or -errno. */
+/* Sets the capture's file_mode, plus read and write for the owner, and its file_group on a file in
+ * use, unless it has them. Returns 0 or -errno. */
 int file_permit(const struct directory *dir, int fd);
 
-/* Writes its head again, where nothing came behind it yet: made by an earlier daemon, it may name
- * another filter. Returns 0 or -errno. */
+/* Rewrites the header if nothing follows it yet: made by a previous instance, it may name another
+ * filter. Returns 0 or -errno. */
 int file_header_renew(const struct directory *dir, uint32_t worker, int fd);
 
-/* Writes the head again where it is not there. Returns 0 or errno. */
+/* Rewrites the header if it is missing. Returns 0 or errno. */
 int file_header_restore(const struct directory *dir, const struct message_archive *request, int fd);
 
-/* Takes the room that the file may need, where there is so much beyond the reserve; what it does
- * not need is freed when it is cut. Without it the file grows as it is written. Returns 0, also
- * where that cannot be, or errno. */
+/* Preallocates the space that the file may need, if that much is available beyond the reserve; the
+ * remainder is freed when the file is cut. Without it the file grows as it is written. Returns 0,
+ * also if too little is available, or errno. */
 int file_preallocate(const struct directory *dir, int fd);
 
-/* Removes a hidden file that never came into use. */
+/* Removes a hidden file that was never used. */
 void file_discard(struct directory *dir, const struct message_archive *request,
 		  struct message_result *result);
 
-/* Brings what is written so far to the disk. */
+/* Syncs the data written so far. */
 void file_sync(const struct directory *dir, const struct message_archive *request, int fd,
 	       struct message_result *result);
 
@@ -45,49 +45,48 @@ void file_sync(const struct directory *dir, const struct message_archive *reques
  * next call. */
 const uint8_t *file_header(const struct directory *dir, uint32_t worker);
 
-/* A hidden file for plain writes under a name that is no other file's, which it fills in. Returns
+/* Creates a hidden file for plain writes under a unique name, which is stored in `name`. Returns
  * the descriptor or -errno. */
 int file_make_other(const struct directory *dir, const struct message_archive *request, char *name);
 
 /* pread() of the descriptor that `context` points to, as walk_chunks() takes it. */
 ssize_t file_read(void *context, void *buffer, size_t bytes, uint64_t offset);
 
-/* Gives back what was preallocated behind the end of a file that nobody writes any more. */
+/* Frees space preallocated past the end of a file that is no longer written. */
 void file_trim(int fd);
 
-/* Whether the first page is a head. One that never came to be whole is no fault: then there is no
- * chunk either. Returns 0, -EBADMSG or another -errno. */
+/* Checks that the first page is a valid header. A partly written header is no error: then there is
+ * no chunk either. Returns 0, -EBADMSG or another -errno. */
 int file_header_check(int fd, uint64_t size);
 
-/* Says in `result` what failed, with errno `error`. */
+/* Stores in `result` a text about what failed and errno `error`. */
 __attribute__((format(printf, 3, 4))) void file_fail(struct message_result *result, int error,
 						     const char *format, ...);
 
-/* Opens a file that was found and that somebody may be writing, and locks it: a regular file by
- * this very name, nothing that could block; with O_RDONLY shared, which is in the way of no other
- * reader's lock; with O_RDWR one that is nobody else's and has no other name. Reading it leaves no
- * access time. Returns the descriptor, closing which unlocks it, or -errno: -EWOULDBLOCK where it
- * is held, -EINVAL where it is no regular file, -EREMOTE another user's, -EMLINK one with another
- * name. */
+/* Opens and locks a file that was found and that another process may be writing: only a regular
+ * file by exactly this name, nothing that could block. O_RDONLY takes a shared lock, which does not
+ * conflict with other readers' locks; O_RDWR an exclusive one, and only on a file of ours without
+ * another name. Reading does not change the access time. Returns the descriptor, which unlocks the
+ * file when closed, or -errno: -EWOULDBLOCK if it is locked, -EINVAL if it is no regular file,
+ * -EREMOTE if it is another user's, -EMLINK if it has another name. */
 int file_lock(const struct directory *dir, const char *name, int flags);
 
-/* No worker writes it any more: from now on any offset and length will do, and reading it leaves no
- * access time. Returns 0, or -1 with errno. */
+/* Prepares a file that no worker writes any more: clears O_DIRECT, so that any offset and length
+ * will do, and sets O_NOATIME if permitted. Returns 0, or -1 with errno. */
 int file_end_begin(int fd);
 
-/* Cuts at record->end, adds the statistics, syncs if `sync`. `name` is for the log. Returns 0 or
- * errno. */
+/* Cuts the file at record->end, appends the statistics block, syncs if `sync`. `name` is for the
+ * log. Returns 0 or errno. */
 int file_seal(int fd, const char *name, const struct ledger_file *record, bool sync);
 
-/* renameat2(RENAME_NOREPLACE), or what comes to the same where the file system cannot: a second
- * name in place of the first, or, where it has no links either, plain rename(2) to a name that is
- * free. Who else may put something there meanwhile is warned of by directory_open(). Returns 0 or
- * -errno. */
+/* Renames without replacing: renameat2(RENAME_NOREPLACE); if the file system does not support it,
+ * link(2) and unlink(2); without hard links, plain rename(2) to a name that is free.
+ * directory_open() warns if others may create that name meanwhile. Returns 0 or -errno. */
 int file_rename_new(int directory, const char *from, const char *to);
 
-/* Gives an open file a name of another kind, never one that is taken: then the next microsecond's.
- * `to` has FILE_NAME_BYTES. Returns 0, -ENOENT where it is not called `from` (any more), or another
- * -errno. */
+/* Renames an open file to a name of another kind; if the name is taken, to that of the next free
+ * microsecond. `to` has FILE_NAME_BYTES. Returns 0, -ENOENT if the file is not (or no longer)
+ * called `from`, or another -errno. */
 int file_rename(const struct directory *dir, int fd, const char *from, struct name as, char *to);
 
 #endif

@@ -1,4 +1,4 @@
-/* Who made a file, and since when it has not changed. */
+/* Which machine made a file, and since when it has not changed. */
 #include "foreign.h"
 
 #include "../format/header.h"
@@ -8,18 +8,17 @@
 #include <unistd.h>
 
 #define SEEN_MAX      256u
-#define SEEN_STALE_NS UINT64_C(300000000000) /* files are looked at once a minute: it is gone */
+#define SEEN_STALE_NS UINT64_C(300000000000) /* files are checked once a minute: it is gone */
 
 static struct seen {
 	dev_t device;
 	ino_t inode;
 	off_t size;
-	uint64_t since_ns; /* monotonic: the size is this one; 0: no file's */
+	uint64_t since_ns; /* monotonic: since when it has this size; 0: unused */
 	uint64_t looked_ns;
 } seen[SEEN_MAX];
 
-/* The file's entry. Where there is none, a new one, or NULL: all are files' that are looked at yet.
- */
+/* The file's entry, or a new one; NULL: all entries are of files that are still being checked. */
 static struct seen *seen_of(const struct stat *st, uint64_t now_ns)
 {
 	struct seen *oldest = &seen[0];

@@ -1,4 +1,4 @@
-/* Looks at open files. */
+/* Checks open files and reads them back. */
 #include "integrity.h"
 
 #include "../format/chunk.h"
@@ -24,14 +24,14 @@ const char *integrity_fault(const struct directory *dir, const char *name, int f
 		return NULL;
 	if (fstatat(dir->fd, name, &named, AT_SYMLINK_NOFOLLOW)) {
 		if (errno != ENOENT)
-			return NULL; /* it cannot be said just now */
+			return NULL; /* cannot be determined now */
 		return st.st_nlink ? "was moved away" : "was removed";
 	}
 	if (named.st_dev != st.st_dev || named.st_ino != st.st_ino)
 		return "was replaced by another file";
 	if ((uint64_t)st.st_size < end)
 		return "was truncated";
-	/* Emptied, and written on since: not read, which others would see */
+	/* Emptied, and written further since. Not found by reading, which others would see */
 	return lseek(fd, 0, SEEK_DATA) > 0 ? "was emptied" : NULL;
 }
 
@@ -57,7 +57,7 @@ static int chunks_read(int fd, uint64_t size, struct walk *chunks)
 	return walk_chunks(&source, chunks);
 }
 
-/* Up to where the first chunk says that it reaches. */
+/* The end of the first chunk, according to its header. */
 static uint64_t first_end(int fd, uint64_t end)
 {
 	uint64_t at = FILE_HEADER_BYTES + CHUNK_AT_LENGTH;
@@ -69,7 +69,8 @@ static uint64_t first_end(int fd, uint64_t end)
 	return length < end - FILE_HEADER_BYTES ? FILE_HEADER_BYTES + length : end;
 }
 
-/* What cannot be read back is all that a hole hides; a file system may have made one of zeros. */
+/* Lost data shows as a hole; but a file system may also have made one of zeros that were
+ * written. */
 static bool has_hole(int fd, uint64_t end)
 {
 	off_t hole = lseek(fd, 0, SEEK_HOLE);
@@ -77,7 +78,7 @@ static bool has_hole(int fd, uint64_t end)
 	return hole >= 0 && (uint64_t)hole < end;
 }
 
-/* All of it: how much of it can be read. */
+/* Walks the whole file and counts the packets that are still there. */
 static int walk_back(int fd, uint64_t size, const struct ledger_file *record, uint64_t *kept)
 {
 	struct walk chunks;
@@ -105,10 +106,10 @@ int integrity_verify(int fd, const struct ledger_file *record, uint64_t *kept)
 	if ((uint64_t)st.st_size < record->end || has_hole(fd, record->end))
 		return walk_back(fd, (uint64_t)st.st_size, record, kept);
 	if (record->end <= FILE_HEADER_BYTES)
-		return 0; /* no packet, but losses */
+		return 0; /* no packets, only counted losses */
 	end = first_end(fd, record->end);
 	rc = chunks_read(fd, end, &chunks);
 	if (rc)
 		return -rc;
-	return chunks.count && chunks.end == end ? 0 : EBADMSG; /* zeros say that it ends there */
+	return chunks.count && chunks.end == end ? 0 : EBADMSG; /* zeros end the walk early */
 }

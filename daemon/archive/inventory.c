@@ -1,4 +1,4 @@
-/* Reading directories. */
+/* Reads directories. */
 #include "inventory.h"
 #include "beneath.h"
 #include "file.h"
@@ -18,14 +18,15 @@
 
 #define BLOCK_BYTES 512u /* of st_blocks, stat(2) */
 #define LIST_FIRST  256u
-#define ORDER_NS    1000u /* what file systems distinguish */
+#define ORDER_NS    1000u /* granularity of file systems' times */
 
 static uint64_t larger(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;
 }
 
-/* Where the directory may be read but not that file it is not known: it counts as held then. */
+/* If the file cannot be opened although the directory can be read, this is unknown: it counts as
+ * held. */
 static bool is_held(const struct directory *dir, const char *name, const struct stat *st)
 {
 	int fd;
@@ -53,8 +54,8 @@ static int list_add(struct inventory *list, const struct inventory_file *file)
 	return 0;
 }
 
-/* A file that is much larger than files are made is as large as what it takes of the disk: a worker
- * that was taken over can make its own seem large, and others would go for it. */
+/* A file much larger than file_bytes counts with what it takes on the disk: a compromised worker
+ * can make its own file seem large, and others would be removed for it. */
 static uint64_t size_of(const struct message_capture *c, const struct stat *st)
 {
 	uint64_t size = (uint64_t)st->st_size, on_disk = (uint64_t)st->st_blocks * BLOCK_BYTES;
@@ -85,7 +86,7 @@ static int file_count(struct inventory *list, const char *text)
 	size = size_of(c, &st);
 	on_disk = (uint64_t)st.st_blocks * BLOCK_BYTES;
 	if (file.name.kind == NAME_PARTIAL || file.name.kind == NAME_SPARE) {
-		/* One that a dead daemon left does not grow, but keeps what was preallocated. */
+		/* One left by a dead daemon does not grow, but keeps its preallocated space. */
 		if (!is_held(list->dir, text, &st)) {
 			list->bytes += larger(size, on_disk);
 			return 0;
@@ -120,7 +121,7 @@ int inventory_take(struct inventory *list)
 	return rc;
 }
 
-/* As they were finished: inventory_stamp() sees to it that modification times are in that order. */
+/* The order of finishing: inventory_stamp() ensures that modification times have it. */
 static int order_compare(const void *left, const void *right)
 {
 	const struct inventory_file *l = left, *r = right;
@@ -172,7 +173,7 @@ bool inventory_remove(struct inventory *list, const struct inventory_file *file,
 	return false;
 }
 
-/* What a directory holds that is not kept in mind yet. */
+/* The modification time of the file finished last, from the directory. */
 static uint64_t newest_find(struct directory *dir)
 {
 	struct inventory list = { .dir = dir };
@@ -201,5 +202,5 @@ void inventory_stamp(struct directory *dir, int fd)
 	dir->newest_ns += ORDER_NS;
 	times[1] = (struct timespec){ (time_t)(dir->newest_ns / 1000000000),
 				      (long)(dir->newest_ns % 1000000000) };
-	futimens(fd, times); /* where it cannot be, the order is the names' */
+	futimens(fd, times); /* if it fails, names decide between equal times */
 }

@@ -1,19 +1,18 @@
-/* A capture's files as its directory holds them at one moment: those that are finished, in the
- * order in which they were, and what those in use may grow to. Nothing is remembered between two
- * calls, the directory is what counts: files of an earlier daemon are adopted, and those that
- * another program took away are not missed. Files that are no capture's, or another's, are not in
- * it. */
+/* A snapshot of a capture's files in its directory: the finished ones, in the order in which they
+ * were finished, and the sizes that those in use may grow to. Nothing is remembered between two
+ * calls, the directory is the only record: files of previous instances are adopted, and files that
+ * another program removed are not missed. Files of other captures or of none are not in it. */
 #ifndef INVENTORY_H
 #define INVENTORY_H
 
 #include "directory.h"
 
-/* A finished or suspect one. */
+/* A finished or suspect file. */
 struct inventory_file {
 	struct name name;
 	uint64_t finished_ns; /* its modification time */
 	uint64_t bytes;
-	uint64_t freed; /* what its removal gives back to the file system */
+	uint64_t freed; /* bytes that its removal frees */
 	bool alone;	/* it has no other name */
 	bool gone;
 };
@@ -22,30 +21,30 @@ struct inventory {
 	struct directory *dir;
 	struct inventory_file *files;
 	size_t count, room;
-	uint64_t bytes;	 /* of all files, with what those in use may grow to */
-	uint64_t growth; /* what files in use may still take of the file system */
-	uint64_t unused; /* what was preallocated for them and is not written yet */
-	int failed;	 /* errno of what could not be removed */
+	uint64_t bytes;	 /* of all files, those in use with the size they may grow to */
+	uint64_t growth; /* bytes that files in use may still take */
+	uint64_t unused; /* bytes preallocated for them and not written yet */
+	int failed;	 /* errno of a failed removal */
 };
 
-/* Adds what the directory `list->dir` holds; inventory_free() is the caller's in any case. Returns
- * 0 or -errno: then what was read until that is in it. */
+/* Adds the files in the directory `list->dir`; the caller calls inventory_free() in any case.
+ * Returns 0, or -errno with the files read until then. */
 int inventory_take(struct inventory *list);
 
-/* The file that was finished first comes first. */
+/* Sorts by the order of finishing, oldest first. */
 void inventory_sort(struct inventory *list);
 
 void inventory_free(struct inventory *list);
 
-/* Removes a finished file; `why` is for the log. Adds to result->removed. False where it cannot be
- * removed, list->failed says why. Another program may have been faster: then it is gone all the
- * same. */
+/* Removes a finished file; `why` is for the log. Adds to result->removed. False if it cannot be
+ * removed, with errno in list->failed. True also if another program has removed it already. */
 bool inventory_remove(struct inventory *list, const struct inventory_file *file, const char *why,
 		      struct message_result *result);
 
-/* A file is about to be finished: where its modification time is not later than that of the one
- * finished before, since the clock was set back, it becomes so. Thus they are in the order in which
- * files were finished, whatever becomes of clocks and processes. Before the directory is synced. */
+/* Called when a file is about to be finished, before the directory is synced: if its modification
+ * time is not later than that of the file finished before, because the clock was set back, it is
+ * set later. Modification times thus have the order in which files were finished, whatever happens
+ * to clocks and processes. */
 void inventory_stamp(struct directory *dir, int fd);
 
 #endif

@@ -31,7 +31,7 @@ void openfiles_add(int fd)
 		struct openfile *larger = reallocarray(list, more, sizeof(*list));
 
 		if (!larger)
-			return; /* its lock says so, too */
+			return; /* its lock shows it, too */
 		list = larger;
 		room = more;
 	}

@@ -1,18 +1,18 @@
-/* The files that this daemon has in use, as its requests say: they are known to be held. Trying
- * their locks would show it, too, but other programs would see that: it opens them and takes a
- * lock. */
+/* The files that this daemon has in use, according to its requests. Trying their locks would show
+ * that, too, but visibly to other programs: it opens the files and takes a lock. */
 #ifndef OPENFILES_H
 #define OPENFILES_H
 
 #include <stdbool.h>
 #include <sys/stat.h>
 
-/* The open file is in use, until openfiles_remove(). Repeating it is harmless. */
+/* Marks the open file as in use, until openfiles_remove(). Idempotent. */
 void openfiles_add(int fd);
 
 void openfiles_remove(int fd);
 
-/* False: perhaps another process's; this process may be younger than the file's use. */
+/* False: unknown; another process may use the file, or it was in use before this process
+ * started. */
 bool openfiles_has(const struct stat *file);
 
 #endif

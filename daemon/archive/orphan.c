@@ -1,4 +1,5 @@
-/* Repairing what no capture of this daemon has. Whose it is, its name and its head must say. */
+/* Repairs files of no capture of this daemon. Their name and their header must both say whose they
+ * are. */
 #include "orphan.h"
 #include "beneath.h"
 #include "foreign.h"
@@ -19,7 +20,7 @@ struct orphan {
 	struct stat st;
 };
 
-/* Files of a capture that is not announced yet are its own. */
+/* Whether all captures are announced: files of one that is not yet are no orphans. */
 static bool all_known(const struct directory *dir, const struct directory *directories)
 {
 	uint32_t known = 0;
@@ -45,7 +46,8 @@ static bool is_made_here(int fd, const struct orphan *orphan)
 	       header_is_of(page, orphan->capture, orphan->name.worker);
 }
 
-/* As a reader, which is in no other's way. What is not ours is not logged. */
+/* Takes a reader's lock, which does not disturb other readers. Files that are not ours are not
+ * logged. */
 static bool is_left(const struct directory *dir, struct orphan *orphan, uint64_t now_ns)
 {
 	bool left;
@@ -67,7 +69,7 @@ static bool is_left(const struct directory *dir, struct orphan *orphan, uint64_t
 
 bool orphan_step(struct directory *dir, const struct directory *directories, uint64_t now_ns)
 {
-	static struct directory other; /* as that capture would have it */
+	static struct directory other; /* as the orphan's capture would have it */
 	struct message_result ignored = { 0 };
 	DIR *list = all_known(dir, directories) ? beneath_list(dir->fd) : NULL;
 	struct dirent *entry;

@@ -1,4 +1,4 @@
-/* The names that a file in use gets, and its end. */
+/* Names and finishes files in use. */
 #include "partial.h"
 #include "integrity.h"
 #include "inventory.h"
@@ -18,8 +18,9 @@
 
 #define BUFFER_BYTES (1u << 20)
 
-/* What an open file is called now: `text`, which it may have changed, as a request that is repeated
- * finds its work done. Returns 0, -ENOENT where it has no name of ours, or another -errno. */
+/* The current name of an open file: `text`, which is replaced if the file has another one, as a
+ * repeated request finds it renamed already. Returns 0, -ENOENT if the file has no name of ours, or
+ * another -errno. */
 static int name_now(const struct directory *dir, int fd, struct name *name, char *text)
 {
 	struct stat st, named;
@@ -52,7 +53,7 @@ void partial_name(struct directory *dir, const struct message_archive *request, 
 
 	memcpy(from, request->name, sizeof(from));
 	rc = name_now(dir, fd, &now, from);
-	if (rc == 0 && now.kind != NAME_SPARE) { /* the answer to it was lost */
+	if (rc == 0 && now.kind != NAME_SPARE) { /* renamed already; the answer was lost */
 		memcpy(result->name, from, sizeof(from));
 		return;
 	}
@@ -72,7 +73,7 @@ void partial_name(struct directory *dir, const struct message_archive *request, 
 	}
 }
 
-/* Returns 0 or -errno; `to` is what it is called then. */
+/* Returns 0 or -errno; `to` is the file's name then. */
 static int final_name(const struct directory *dir, const struct message_archive *request, int fd,
 		      struct name name, char *to)
 {
@@ -83,7 +84,7 @@ static int final_name(const struct directory *dir, const struct message_archive 
 	return rc;
 }
 
-/* Returns 0 or errno; EBADMSG: it is not what was written. */
+/* Verifies and seals a file. Returns 0 or errno; EBADMSG: its contents are not what was written. */
 static int finished_bytes(const struct directory *dir, const struct message_archive *request,
 			  int fd, uint64_t *kept)
 {
@@ -101,8 +102,8 @@ static int finished_bytes(const struct directory *dir, const struct message_arch
 	return error;
 }
 
-/* Whether it has its final name from the last time that this was asked for, and not from somebody
- * else: then a reader has it as it is, and it is not written to again. */
+/* Whether the file got its final name from this request before, and not from another program: then
+ * it may be in use by readers, and is not written to again. */
 static bool finished_already(const struct message_archive *request, int fd, const struct name *name)
 {
 	uint8_t block[HEADER_STATISTICS_MAX], there[HEADER_STATISTICS_MAX];
@@ -148,7 +149,7 @@ static void finish_named(struct directory *dir, const struct message_archive *re
 		file_fail(result, error, "finishing %s in %s: %s%s", result->name, directory,
 			  request->file.error ? "a write to it failed: " : "", failure_text(error));
 	} else if (name.kind ==
-		   NAME_SUSPECT) { /* in the life before, which did not come to say it */
+		   NAME_SUSPECT) { /* by a previous process, which died before it answered */
 		file_fail(result, EIO, "finishing %s in %s: %s", result->name, directory,
 			  failure_text(EIO));
 	}
@@ -163,7 +164,7 @@ static void finish_lost(const struct directory *dir, const struct message_archiv
 	result->lost = 1;
 	snprintf(result->name, sizeof(result->name), "%s", request->name);
 	file_fail(result, ENOENT, "%s in %s %s", request->name, dir->capture.directory, how);
-	/* It is whole where it was moved to */
+	/* Completes the file where it was moved to */
 	if (fstat(fd, &st) == 0 && st.st_nlink)
 		file_seal(fd, request->name, &request->file, false);
 }
@@ -187,8 +188,8 @@ static int chunks_copy(int from, int to, uint64_t end)
 	return 0;
 }
 
-/* Copies what a hidden file holds whose name was taken away before its packets came into another
- * one, which request->name is then. Returns its descriptor or -errno. */
+/* Copies a hidden file, whose name another program took away before it was named, to a new hidden
+ * file, whose name request->name is then. Returns its descriptor or -errno. */
 static int partial_copy(struct directory *dir, struct message_archive *request, int fd)
 {
 	const char *what = integrity_fault(dir, request->name, fd, 0);
@@ -238,7 +239,7 @@ void partial_finish(struct directory *dir, const struct message_archive *request
 	}
 	if (copy < 0)
 		return;
-	if (result->later) { /* copied again then */
+	if (result->later) { /* the next try copies again */
 		unlinkat(dir->fd, own.name, 0);
 		snprintf(result->name, sizeof(result->name), "%s", request->name);
 	}

@@ -1,4 +1,4 @@
-/* Found by a look through the directory. */
+/* Searches the directory for the file. */
 #include "reopen.h"
 #include "subject.h"
 
@@ -27,7 +27,7 @@ static int named_open(const struct directory *dir, const char *text, struct name
 	return fd;
 }
 
-/* Made by an earlier daemon, it may name another filter, or have another mode and group. */
+/* Made by a previous instance, the file may name another filter, or have another mode and group. */
 static void renew(const struct directory *dir, uint32_t worker, const char *name, int fd)
 {
 	int rc = file_header_renew(dir, worker, fd);

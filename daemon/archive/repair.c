@@ -1,4 +1,4 @@
-/* Repairing files. What is found is not trusted: neither its bytes nor what it is. */
+/* Repairs files. Files that are found are not trusted: neither their contents nor their type. */
 #include "repair.h"
 #include "beneath.h"
 #include "foreign.h"
@@ -21,8 +21,8 @@
 #define BUFFER_BYTES (1u << 20)
 #define GIVEN_UP_MAX 256u
 
-/* A file as it was when it could not be repaired: its change time moves when somebody sees to it.
- */
+/* A file that could not be repaired, as it was then: its change time is another once it was
+ * changed. */
 struct given_up {
 	dev_t device;
 	ino_t inode;
@@ -45,7 +45,7 @@ static bool is_given_up(const struct stat *st)
 	return false;
 }
 
-/* Where there is no room to remember it, it is tried again and not logged. */
+/* If the table is full, the file is tried again and not logged. */
 static void give_up(const struct directory *dir, const char *name, const char *why)
 {
 	struct stat st;
@@ -57,7 +57,7 @@ static void give_up(const struct directory *dir, const char *name, const char *w
 		 dir->capture.directory, why);
 }
 
-/* The numbers are what the chunks say: of the drops in front of the first one nothing is known. */
+/* The counts are those in the chunks: the drops before the first one are unknown. */
 static struct ledger_file record_of(const struct walk *chunks)
 {
 	struct ledger_file record = { .first_ns = chunks->first_ns,
@@ -98,8 +98,8 @@ int repair_file(int fd, const char *name, struct walk *chunks)
 	return rc ? -rc : REPAIR_CUT;
 }
 
-/* Whether nothing is lost with a file that has no whole chunk: its first write did not end, or
- * there are only zeros. */
+/* Whether nothing is lost with a file that has no complete chunk: its first write was interrupted,
+ * or it has only zeros. */
 static bool nothing_in_it(int fd, uint64_t size, const struct walk *chunks)
 {
 	static uint8_t buffer[BUFFER_BYTES];
@@ -118,7 +118,7 @@ static bool nothing_in_it(int fd, uint64_t size, const struct walk *chunks)
 	return true;
 }
 
-/* Files of a worker are found in any order. */
+/* Keeps the maximum, as the files of a worker are found in any order. */
 static void until_note(struct message_result *result, uint32_t worker, uint64_t last_ns)
 {
 	uint64_t *until = &result->until_ns[worker];
@@ -157,12 +157,12 @@ static int leftover_repair(struct directory *dir, int fd, const char *text, stru
 	}
 	if (rc < 0 && rc != -EIO)
 		return rc;
-	/* Bytes that are no chunk, or that the disk would not take, are for somebody to look at. */
+	/* Bytes that are no chunk, or that could not be synced, are left for inspection. */
 	suspect = rc < 0 || rc == REPAIR_EMPTY;
 	cut = suspect || rc == REPAIR_FINISHED ? 0 : (uint64_t)st.st_size - chunks.end;
 	if (suspect || rc == REPAIR_FINISHED)
 		file_trim(fd);
-	if (name.kind == NAME_SPARE) /* its packets came before its name */
+	if (name.kind == NAME_SPARE) /* its packets were written before it was named */
 		name.time_us = (suspect ? clock_real_ns() : chunks.first_ns) / 1000;
 	name.kind = suspect ? NAME_SUSPECT : NAME_FINISHED;
 	inventory_stamp(dir, fd);
@@ -186,7 +186,7 @@ static int leftover_repair(struct directory *dir, int fd, const char *text, stru
 	return 0;
 }
 
-/* What else there is may pass: a full disk, no descriptor left. */
+/* Whether an error is permanent. Others may pass: a full disk, no descriptor left. */
 static bool for_good(int rc)
 {
 	return rc == -EBADMSG || rc == -EINVAL || rc == -EREMOTE || rc == -EMLINK ||
@@ -206,8 +206,9 @@ static const char *failure(int rc)
 	return failure_text(-rc);
 }
 
-/* As a reader first: a writer's descriptor that is closed notifies those who watch the directory
- * (inotify(7)) of a written file, which another process may still be writing. */
+/* As a reader first: closing a descriptor open for writing reports a complete file to programs that
+ * watch the directory (inotify(7), IN_CLOSE_WRITE), while another process may still be writing
+ * it. */
 static int leftover_lock(const struct directory *dir, const char *text)
 {
 	int fd = file_lock(dir, text, O_RDONLY);
@@ -218,7 +219,7 @@ static int leftover_lock(const struct directory *dir, const char *text)
 	return file_lock(dir, text, O_RDWR);
 }
 
-/* Returns 1 where it was repaired or removed, 0 where there is nothing to do, or -errno. */
+/* Returns 1 if it was repaired or removed, 0 if there is nothing to do, or -errno. */
 static int leftover_treat(struct directory *dir, const char *text, struct name name,
 			  struct message_result *result)
 {

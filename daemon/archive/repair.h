@@ -1,5 +1,6 @@
-/* Files that a dead daemon left: `.partial`, and held by nobody. They are valid up to their last
- * whole chunk at any moment; there they are cut, get their statistics and their name. */
+/* Repairs files left by a dead daemon: `.partial` and spare files that no process has locked. A
+ * file is valid up to its last complete chunk at any moment; it is cut there and gets its
+ * statistics block and its final name. */
 #ifndef REPAIR_H
 #define REPAIR_H
 
@@ -8,27 +9,28 @@
 #include "../format/walk.h"
 
 enum repair_outcome {
-	REPAIR_FINISHED, /* it ends in its statistics: nothing was to be done */
-	REPAIR_CUT,	 /* cut behind the last whole chunk, statistics added */
-	REPAIR_EMPTY,	 /* there is no whole chunk; left as it is */
+	REPAIR_FINISHED, /* ends in its statistics block: nothing to do */
+	REPAIR_CUT,	 /* cut after the last complete chunk, statistics added */
+	REPAIR_EMPTY,	 /* no complete chunk; not changed */
 };
 
-/* Repairs an open file (O_RDWR, nobody writes to it), and syncs it. `name` is for the log. Returns
- * an enum repair_outcome with *chunks filled in, -EBADMSG where the header is none of afcap's, or
- * another -errno. */
+/* Repairs an open file (O_RDWR, not being written) and syncs it. `name` is for the log. Returns an
+ * enum repair_outcome with *chunks filled in, -EBADMSG if the header is not one that afcapd writes,
+ * or another -errno. */
 int repair_file(int fd, const char *name, struct walk *chunks);
 
-/* Repairs a file that was found, where nobody holds it: adds to result->repaired, or removes it
- * where it held no packet. What cannot be repaired is logged once and left alone until it changes.
- * Returns 1 where it was repaired or removed, 0 where there is nothing to do, or -errno, logged. */
+/* Repairs a file that was found if no process has it locked: adds to result->repaired, or removes
+ * it if it has no packet. A file that cannot be repaired is logged once and left alone until it
+ * changes. Returns 1 if it was repaired or removed, 0 if there was nothing to do, or -errno,
+ * logged. */
 int repair_leftover(struct directory *dir, const char *text, struct name name,
 		    struct message_result *result);
 
-/* Removes the spares that nobody holds, and repairs one file, as that may take long: adds to
- * result->repaired, or removes it where it held no packet. result->again: there may be more. What
- * cannot be repaired is logged once and left alone until it changes. result->held: somebody holds
- * another one. result->until_ns says where the repaired ones end. Returns whether a file was
- * repaired or removed. */
+/* Removes unlocked spare files and repairs one file, as that may take long: adds to
+ * result->repaired, or removes it if it has no packet. result->again: there may be more. A file
+ * that cannot be repaired is logged once and left alone until it changes. result->held: another
+ * process has a file locked. result->until_ns: where the repaired files end. Returns whether a file
+ * was repaired or removed. */
 bool repair_step(struct directory *dir, struct message_result *result);
 
 #endif

@@ -1,4 +1,4 @@
-/* Removing files. */
+/* Chooses and removes files. */
 #include "retention.h"
 #include "inventory.h"
 
@@ -25,9 +25,9 @@ static uint64_t larger(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-/* Its age counts from the time in its name, by the clock of today. A name from before there was
- * any afcapd was given by a clock that did not know the time; one from the future likewise: then
- * the file's end counts. */
+/* The age counts from the time in the name, converted to the clock of today. A time before afcapd
+ * existed is of a clock that was not set: the file is never too old. For a time
+ * in the future, which is of such a clock as well, the time of finishing counts. */
 static bool too_old(const struct retention *r, const struct inventory_file *file)
 {
 	const struct clock_now *clock = &r->list.dir->clock;
@@ -42,9 +42,9 @@ static bool too_old(const struct retention *r, const struct inventory_file *file
 	return made < now && now - made > age;
 }
 
-/* A daemon does not know what the clock did before its start, but finished files show it: one that
- * was finished shortly before, and one that began by the same clock before that. After a step
- * neither lies where it should. */
+/* Whether finished files show that the clock was not stepped before the daemon's start: one that
+ * was finished shortly before it, and one that began by the same clock before that. After a step
+ * neither is where it should be. */
 static bool clock_vouched(const struct retention *r)
 {
 	const struct clock_now *clock = &r->list.dir->clock;
@@ -69,14 +69,14 @@ static const char budget_exceeded[] = "the capture's files would exceed disk_bud
 static const char reserve_short[] = "less than disk_reserve would stay available";
 static const char inodes_short[] = "fewer inodes than disk_reserve would stay available";
 
-/* As with bytes, those of the next files stay beyond the reserve, none where nothing is reserved.
- */
+/* As with bytes, the inodes of the next files are kept free beyond the reserve; none without a
+ * reserve. */
 static bool inodes_lack(const struct retention *r)
 {
 	return r->disk.inode_reserve && r->disk.inodes < r->disk.inode_reserve + r->ahead;
 }
 
-/* Why the oldest file that is left goes; NULL: it stays. */
+/* Why the oldest remaining file must be removed; NULL: it stays. */
 static const char *reason(const struct retention *r)
 {
 	const struct message_capture *c = &r->list.dir->capture;
@@ -90,23 +90,23 @@ static const char *reason(const struct retention *r)
 	return NULL;
 }
 
-/* How much is kept free beyond the reserve: for a second or so; not so much that small disks keep
- * no file, nothing where nothing is reserved. */
+/* Maximum of bytes kept free beyond the reserve: about a second's writes; not so much that small
+ * disks keep no file, nothing without a reserve. */
 static uint64_t growth_most(const struct directory_room *room)
 {
 	return room->reserve < GROWTH_MOST ? room->reserve : GROWTH_MOST;
 }
 
 /* Some file systems free what was removed with their next commit, which may be half a minute away:
- * before a file goes because there is too little room, what went before must count. */
+ * before a file is removed for lack of space, earlier removals must count. */
 static void room_measure(struct retention *r)
 {
-	if (directory_room(r->list.dir, &r->disk)) { /* not known: no file goes for it */
+	if (directory_room(r->list.dir, &r->disk)) { /* unknown: no file is removed for it */
 		r->disk = (struct directory_room){ .inodes = UINT64_MAX };
 		r->list.growth = 0;
 		return;
 	}
-	/* What must stay is not touched by the next second's writes either. */
+	/* The reserve must not be touched by the next second's writes either. */
 	if (r->list.growth > growth_most(&r->disk))
 		r->list.growth = growth_most(&r->disk);
 	if ((r->disk.available < r->disk.reserve + r->list.growth || inodes_lack(r)) &&
@@ -117,8 +117,8 @@ static void room_measure(struct retention *r)
 	}
 }
 
-/* A file that is still being read is freed when its reader closes it. What was removed is counted
- * all the same, or more would be removed than is needed. */
+/* A removed file that is still being read is freed when its reader closes it. It is counted at
+ * once, or more files would be removed than needed. */
 static void room_count(struct retention *r, const struct inventory_file *file)
 {
 	struct directory_room now;
@@ -157,10 +157,10 @@ static void files_remove(struct retention *r, struct message_result *result)
 	for (size_t i = 0; i < r->list.count && (why = reason(r)); i++) {
 		if (r->list.files[i].gone || (why == reserve_short && !r->list.files[i].freed) ||
 		    (why == inodes_short && !r->list.files[i].alone))
-			continue; /* it has another name: nothing is gained */
+			continue; /* it has another name: nothing would be freed */
 		one_remove(r, &r->list.files[i], why, result);
 	}
-	if (r->tried) /* logged again once it was better */
+	if (r->tried) /* a failure after a success is logged again */
 		r->list.dir->remove_logged = r->list.failed;
 }
 

@@ -1,5 +1,5 @@
-/* The archive process's list of system calls. Which paths: beneath the directories that are
- * announced to it, by openat2(2), whose flags stand in memory where no list can look. */
+/* The archive process's list of system calls. Paths are kept beneath the announced directories by
+ * openat2(2), whose flags are in memory, where the list cannot check them. */
 #include "sandbox.h"
 
 #include "../base/confine.h"
@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DESCRIPTORS 256 /* its directories, and the file in hand */
+#define DESCRIPTORS 256 /* its directories, and the file in progress */
 #define NOT_EXEC    (~(uint64_t)(PROT_READ | PROT_WRITE))
 
 static const char names[] =
@@ -25,14 +25,14 @@ static const char names[] =
 	"faccessat2 getdents64 unlinkat renameat renameat2 linkat "
 	/* Files */
 	"lseek _llseek fcntl64 flock fsync fdatasync syncfs fstatfs fstatfs64 "
-	/* Memory, time, the end; sysinfo is qsort(3)'s */
+	/* Memory, time, exit; sysinfo is for qsort(3) */
 	"brk mremap munmap madvise futex futex_time64 getrandom sysinfo uname clock_gettime "
 	"clock_gettime64 gettimeofday poll ppoll ppoll_time64 getpid gettid geteuid geteuid32 "
 	"rt_sigprocmask rt_sigreturn sigreturn restart_syscall exit exit_group "
-	/* To give up more */
+	/* To restrict itself further */
 	"landlock_create_ruleset landlock_add_rule landlock_restrict_self";
 
-/* Not with the standard streams */
+/* Not on the standard streams */
 static const struct confine_call by_file[] = {
 	{ .name = "pread64" },
 	{ .name = "pwrite64" },
@@ -42,12 +42,12 @@ static const struct confine_call by_file[] = {
 	{ .name = "fchmod" },
 	{ .name = "fchown" },
 	{ .name = "fchown32" },
-	/* What it comes in */
+	/* On the socket that a file is received in */
 	{ "recvmsg", { { 0 }, { 3, CONFINE_FD, INFLIGHT_PEEK } } },
 	{ "recvmsg", { { 0 }, { 3, CONFINE_FD, INFLIGHT_TAKE } } },
 };
 
-/* What it goes in, never the journal's socket, which would send to any address */
+/* On the socket that a file is sent in; never on the journal's, which would send to any address */
 static const struct confine_call sending[] = {
 	{ "sendmsg", { { 0 }, { 3, CONFINE_FD, MSG_NOSIGNAL } } },
 };
@@ -58,20 +58,20 @@ static const struct confine_call bound[] = {
 	{ "utimensat_time64", { { 2, ~(uint64_t)0, 0 } } },
 	{ "recvmsg", { { 1, CONFINE_FD, CHANNEL_FD } } },
 	{ "sendmsg", { { 1, CONFINE_FD, CHANNEL_FD } } },
-	/* Of this type nothing can be sent but to its other end */
+	/* A socket of this type can send only to its peer */
 	{ "socketpair",
 	  { { 1, CONFINE_FD, AF_UNIX },
 	    { 2, CONFINE_FD, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK } } },
 	{ "write", { { 1, CONFINE_FD, STDERR_FILENO } } },
 	{ "writev", { { 1, CONFINE_FD, STDERR_FILENO } } }, /* libc, before it aborts */
-	/* ... where it is a socket: without a wait, and to its peer alone */
+	/* ... if it is a socket: non-blocking, and only to its peer */
 	{ "sendto",
 	  { { 1, CONFINE_FD, STDERR_FILENO },
 	    { 4, CONFINE_FD, MSG_DONTWAIT | MSG_NOSIGNAL },
 	    { 5, ~UINT64_C(0), 0 } } },
 	{ "send",
 	  { { 1, CONFINE_FD, STDERR_FILENO }, { 4, CONFINE_FD, MSG_DONTWAIT | MSG_NOSIGNAL } } },
-	/* ... and the journal, so that what a line is about is in its fields */
+	/* ... and the journal, for lines with their subject in fields */
 	{ "sendto",
 	  { { 1, CONFINE_FD, LOG_JOURNAL_FD },
 	    { 4, CONFINE_FD, MSG_DONTWAIT | MSG_NOSIGNAL },
@@ -84,7 +84,7 @@ static const struct confine_call bound[] = {
 	{ "fcntl", { { 2, CONFINE_FD, F_SETFL } } },
 	{ "fcntl", { { 2, CONFINE_FD, F_GETFD } } },
 	{ "fcntl", { { 2, CONFINE_FD, F_SETFD } } },
-	/* Memory that is no file's, and not to be executed */
+	/* Anonymous memory, never executable */
 	{ "mmap", { { 3, NOT_EXEC, 0 }, { 4, MAP_ANONYMOUS, MAP_ANONYMOUS } } },
 	{ "mmap2", { { 3, NOT_EXEC, 0 }, { 4, MAP_ANONYMOUS, MAP_ANONYMOUS } } },
 	{ "mprotect", { { 3, NOT_EXEC, 0 } } },

@@ -1,13 +1,13 @@
-/* What the archive process may do: files beneath directories, its channel. */
+/* Confines the archive process to files beneath its directories and to its channel. */
 #ifndef ARCHIVE_SANDBOX_H
 #define ARCHIVE_SANDBOX_H
 
-/* No capability, not dumpable, no network, no program, no process: the list of system calls.
- * Returns 0 or -errno. */
+/* No capabilities, not dumpable, no network, no execve, no new process: applies the list of system
+ * calls. Returns 0 or -errno. */
 int archive_sandbox(void);
 
-/* When all directories (descriptors) are open: nothing beyond regular files in them, if there is
- * Landlock. */
+/* Called when all directories (descriptors) are open: restricts access to regular files in them, if
+ * Landlock is available. */
 void archive_sandbox_beneath(const int *directories, unsigned count);
 
 #endif

@@ -1,4 +1,4 @@
-/* One file after the other. */
+/* Removes one file at a time. */
 #include "shortage.h"
 #include "inventory.h"
 
@@ -16,7 +16,8 @@ static const char *refusal(const struct directory *dir, int error)
 	return directory_inodes_out(dir) ? "the file system has no inode left" : "the disk is full";
 }
 
-/* A reader or a snapshot may have it still: some more than was wanted, and no more. */
+/* A reader or a snapshot may keep the space in use: a few files more than wanted are removed, then
+ * no more. */
 static void yield_count(struct directory *dir, const struct inventory_file *file, uint64_t wanted)
 {
 	if (dir->yielded >= wanted && ++dir->in_vain == SHORTAGE_FILES)

@@ -1,4 +1,4 @@
-/* By format/name.h. */
+/* Parses names by format/name.h. */
 #include "subject.h"
 
 #include "../format/name.h"

@@ -1,12 +1,12 @@
-/* Lines about a file: what they are about is read from its name. */
+/* Log lines about a file: their capture and worker are parsed from its name. */
 #ifndef SUBJECT_H
 #define SUBJECT_H
 
 #include "../base/log.h"
 #include "../base/sizes.h"
 
-/* What a line about the file is about, as its name says; where that is no name of ours, nothing in
- * particular. `capture` has CAPTURE_NAME_BYTES; it and `text` are borrowed by what is returned. */
+/* The subject of log lines about the file, parsed from its name; without capture and worker if the
+ * name is not ours. `capture` has CAPTURE_NAME_BYTES; the result borrows it and `text`. */
 struct log_subject subject_of(const char *text, char *capture);
 
 #define file_log(name, level, ...)                                                                 \

@@ -1,4 +1,4 @@
-/* One file's life. */
+/* Takes one file through its life. */
 #include "trial.h"
 #include "beneath.h"
 #include "file.h"
@@ -15,14 +15,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Whether an error says that the file system cannot, rather than that it cannot just now. */
+/* Whether an error means that the file system does not support an operation, not that it fails just
+ * now. */
 static bool for_good(int rc)
 {
 	return rc == -EINVAL || rc == -ENOSYS || rc == -EOPNOTSUPP || rc == -EPERM ||
 	       rc == -ENOLCK || rc == -EXDEV || rc == -EBADMSG;
 }
 
-/* Repair takes a lock for the proof that a file is written. */
+/* Repair relies on locks as the proof that a file is being written. */
 static int lock_try(const struct directory *dir, const char *name)
 {
 	int fd = beneath_open(dir->fd, name, O_RDWR, 0), rc = 0;
@@ -94,7 +95,7 @@ void trial_run(struct directory *dir, struct message_result *result)
 			unlinkat(dir->fd, name, 0);
 		close(fd);
 	} else if (rc == -EPERM) {
-		return; /* the file's group, perhaps: said when the first one is made */
+		return; /* perhaps the file's group: reported when the first file is made */
 	}
 	if (rc < 0 && !for_good(rc))
 		return;
