@@ -1,4 +1,4 @@
-/* The schema: every key is a row. Used by config.c alone, and by the tests. */
+/* The schema: every key is a row. Used only by the config files here and by the tests. */
 #ifndef CONFIG_SCHEMA_H
 #define CONFIG_SCHEMA_H
 

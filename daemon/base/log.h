@@ -1,8 +1,7 @@
 /* Logging to stderr: `<N>text` as sd-daemon(3) has it, plain on a terminal, structured when stderr
- * is the journal. Nothing else uses the journal, and the logger is the only mutable global. Logging
- * does not block: a line for which a pipe, a terminal or the journal has no space is lost, and the
- * next line that can be written is preceded by the number of those lost. A regular file is written
- * to as its file system allows. */
+ * is the journal. Nothing else uses the journal. Logging does not block: a line for which a pipe, a
+ * terminal or the journal has no space is lost, and the next line that can be written is preceded
+ * by the number of those lost. A regular file is written to as its file system allows. */
 #ifndef LOG_H
 #define LOG_H
 
