@@ -162,8 +162,8 @@ int afcap_fanout_get(const struct afcap *handle, struct afcap_fanout *fanout);
 /* Replaces the program of the group that the socket is in, for all members at once: the
  * instructions of mode CBPF, or the eBPF program `program_fd` of mode EBPF; the other NULL or -1.
  * Its return value modulo the number of members is the member [fanout_demux_bpf()]. Offsets count
- * from the network layer for incoming packets, from the link layer for outgoing ones [the file's
- * head: "On receive"]: use SKF_NET_OFF, SKF_LL_OFF. Returns 0, -EINVAL (not in a group of that
+ * from the network layer for incoming packets, from the link layer for outgoing ones [comment
+ * "On receive"]: use SKF_NET_OFF, SKF_LL_OFF. Returns 0, -EINVAL (not in a group of that
  * mode, or no such program), -EPERM (filter locked) [fanout_set_data()]. */
 int afcap_fanout_program(int socket, const struct sock_fprog *program, int program_fd);
 

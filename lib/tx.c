@@ -134,7 +134,7 @@ static uint32_t slot_count(const struct afcap *h)
 	return afcap_geometry_frames(&h->tx.geometry) * h->tx.geometry.blocks;
 }
 
-/* The status last: the kernel reads the rest as soon as it sees it. */
+/* The status last: the kernel reads the other fields as soon as it sees it. */
 static void slot_queue(const struct afcap *h, uint32_t index, uint32_t length)
 {
 	struct tpacket_hdr *v1 = frame_at(&h->tx, index);

@@ -22,8 +22,8 @@
 static int epoll_add(struct afcap *h, int fd)
 {
 	/* Edge-triggered: the kernel's POLLIN checks only the block before the active one, so that
-	 * a held block would make a level-triggered wait spin. afcap_wait() looks at the ring
-	 * itself first. */
+	 * a held block would make a level-triggered wait spin. afcap_wait() checks the ring itself
+	 * first. */
 	struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.fd = fd };
 
 	return epoll_ctl(h->epoll, EPOLL_CTL_ADD, fd, &event);
