@@ -234,6 +234,19 @@ START_TEST(rnd_reaches_all)
 }
 END_TEST
 
+/* Packets that are in rings. */
+static uint64_t group_taken(void)
+{
+	struct afcap_stats s;
+	uint64_t total = 0;
+
+	for (unsigned i = 0; i < MEMBERS; i++) {
+		ck_assert_int_eq(afcap_stats(members[i], &s), 0);
+		total += s.packets - s.drops;
+	}
+	return total;
+}
+
 START_TEST(rollover_goes_on_to_the_next_when_one_is_full)
 {
 	struct afcap_rollover_stats stats;
@@ -245,14 +258,7 @@ START_TEST(rollover_goes_on_to_the_next_when_one_is_full)
 	group_open();
 	for (unsigned i = 0; i < 1200; i++) /* one member takes less than 700 */
 		flow_send(0, false, 0);
-	for (unsigned i = 0; i < MEMBERS; i++) {
-		struct afcap_stats s;
-
-		ck_assert_int_eq(afcap_stats(members[i], &s), 0);
-		total += s.packets - s.drops;
-	}
-	ck_assert_uint_gt(total, 800);
-	total = 0;
+	LAB_SOON(group_taken() > 800); /* the kernel may hand over the rest on another CPU */
 	for (unsigned i = 0; i < MEMBERS; i++) {
 		ck_assert_int_eq(afcap_rollover_stats(afcap_fd(members[i]), &stats), 0);
 		total += stats.all;
