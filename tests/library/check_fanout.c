@@ -255,6 +255,8 @@ START_TEST(rollover_goes_on_to_the_next_when_one_is_full)
 	group = lab_group(_i ? AFCAP_FANOUT_HASH : AFCAP_FANOUT_ROLLOVER,
 			  _i ? AFCAP_FANOUT_FLAG_ROLLOVER : 0);
 	options.ring.blocks = 2;
+	options.ring.block_timeout_ms =
+		60000; /* full blocks alone are handed over: a slow kernel sends for seconds */
 	group_open();
 	for (unsigned i = 0; i < 1200; i++) /* one member takes less than 700 */
 		flow_send(0, false, 0);

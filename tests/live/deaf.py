@@ -90,8 +90,10 @@ wake_r, wake_w = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 signal.set_wakeup_fd(wake_w)
 out = open(os.path.join(where, "read"), "wb", buffering=0)
 sources = [reader] + ([journal.fileno()] if journal else [])
+ended = 0
 while True:
-    ended, status = os.waitpid(pid, os.WNOHANG)
+    if not ended:
+        ended, status = os.waitpid(pid, os.WNOHANG)
     ready = select.select([wake_r] + (sources if reading else []), [], [], 0 if ended else 5)[0]
     for fd in ready:
         if fd == wake_r:
