@@ -53,7 +53,12 @@ static uint32_t direct_align(int fd)
 
 uint32_t file_align(int fd, bool direct)
 {
-	return direct ? direct_align(fd) : 4;
+	uint32_t page = (uint32_t)sysconf(_SC_PAGESIZE), align;
+
+	if (!direct)
+		return 4;
+	align = direct_align(fd);
+	return align > page ? align : page;
 }
 
 /* Returns the descriptor or -errno. */

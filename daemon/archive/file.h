@@ -9,7 +9,10 @@
 
 #define FILE_OWNER_MODE 0600 /* until it is finished: the next instance may repair it */
 
-/* Alignment of the offsets and lengths of writes, in bytes. */
+/* Alignment of the offsets and lengths of writes, in bytes. With O_DIRECT at least a page, for the
+ * programs that follow the file: i_size grows before the kernel drops what the page cache has of
+ * the range (fs/iomap/direct-io.c, iomap_dio_complete()), so who reads the page in which the file
+ * ended meanwhile sees zeros behind the old end. */
 uint32_t file_align(int fd, bool direct);
 
 /* Creates a hidden, locked file with its header. Returns its descriptor, owned by the caller, or -1

@@ -16,9 +16,10 @@
 
 #include "../base/message.h"
 
-/* Alignment of O_DIRECT in bytes, powers of two; the minimum means no O_DIRECT */
+/* Alignment of O_DIRECT in bytes, powers of two; the minimum means no O_DIRECT, the maximum is the
+ * largest page of a 64-bit Linux. */
 #define WRITER_ALIGN_MIN 4u
-#define WRITER_ALIGN_MAX 4096u
+#define WRITER_ALIGN_MAX 65536u
 
 enum writer_mode { WRITER_UNKNOWN, WRITER_PLAIN, WRITER_DIRECT };
 

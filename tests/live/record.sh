@@ -228,7 +228,8 @@ t_direct_and_file_mode() {
 # meanwhile to the file's end
 t_a_follower_reads_what_the_file_has_in_the_end() {
 	local n=0 round file
-	daemon_start -i va -w "$OUT" -j 1 -o write_delay=30ms -o block_timeout=50ms
+	daemon_start -i va -w "$OUT" -j 1 -o write_delay=0 -o block_timeout=50ms \
+		-o layout=compact -o block_size=64K -o ring_size=32M
 	more() { # COUNT [OPTION]...
 		in_lab "$FRAMES" send vb "$1" first=$n "${@:2}"
 		n=$((n + $1))
@@ -237,7 +238,8 @@ t_a_follower_reads_what_the_file_has_in_the_end() {
 	more 1
 	wait_for 5 partial_is_there
 	file=$(find "$OUT" -name 'va-*.partial')
-	tail -c +1 -f -s 0.02 --pid="$DAEMON" "$file" >"$DIR/followed" &
+	follow "$file" >"$DIR/followed" &
+	local follower=$!
 	tail -c +1 -f -s 0.02 --pid="$DAEMON" "$file" | tcpdump -nr - >"$DIR/by-tcpdump" 2>"$DIR/tcpdump.err" &
 	local tcpdump=$!
 	tail -c +1 -f -s 0.02 --pid="$DAEMON" "$file" | tshark -nr - >"$DIR/by-tshark" 2>"$DIR/tshark.err" &
@@ -250,14 +252,27 @@ t_a_follower_reads_what_the_file_has_in_the_end() {
 		kill -KILL "$(worker_pid 0)"
 		wait_for 10 counter_is restarts $round
 	done
+	more 30000 size=60-1514 rate=100000
 	more 5 size=60
 	daemon_stop
 	wait $tcpdump || fail "tcpdump: $(cat "$DIR/tcpdump.err")"
 	wait $tshark || fail "tshark: $(cat "$DIR/tshark.err")"
-	wait_for 5 cmp "$DIR/followed" "$(files)"
+	wait $follower
+	cmp "$DIR/followed" "$(files)" || fail "what was followed is not what is in the file"
 	equal "packets that tcpdump saw" "$(wc -l <"$DIR/by-tcpdump")" $n
 	equal "packets that tshark saw" "$(wc -l <"$DIR/by-tshark")" $n
 	equal written "$(account written)" $n
+}
+# As tail does, but without a pause: reads of the file's last page fall into the writes of the next bytes
+follow() {
+	python3 - "$DAEMON" "$1" <<-'P'
+		import os, sys
+		file, alive = os.open(sys.argv[2], os.O_RDONLY), True
+		while alive:
+		    alive = os.path.exists("/proc/" + sys.argv[1])
+		    while data := os.read(file, 65536):
+		        sys.stdout.buffer.write(data)
+	P
 }
 partial_is_there() { find "$OUT" -name 'va-*.partial' | grep -q .; }
 

@@ -90,6 +90,17 @@ START_TEST(a_new_file_is_a_hidden_locked_head)
 }
 END_TEST
 
+START_TEST(direct_writes_are_whole_pages)
+{
+	int fd = opened();
+
+	ck_assert_uint_eq(file_align(fd, false), 4);
+	ck_assert_uint_ge(file_align(fd, true), (uint32_t)sysconf(_SC_PAGESIZE));
+	ck_assert_uint_eq(file_align(fd, true) & (file_align(fd, true) - 1), 0);
+	close(fd);
+}
+END_TEST
+
 START_TEST(a_finished_file_has_its_chunks_its_statistics_and_its_name)
 {
 	int fd = written();
@@ -449,6 +460,7 @@ Suite *suite_file(void)
 	tcase_add_checked_fixture(t, place_setup, place_teardown);
 	tcase_add_test(t, a_share_is_one_of_bytes_and_of_inodes);
 	tcase_add_test(t, a_new_file_is_a_hidden_locked_head);
+	tcase_add_test(t, direct_writes_are_whole_pages);
 	tcase_add_loop_test(t, a_finished_file_has_its_chunks_its_statistics_and_its_name, 0, 2);
 	tcase_add_test(t, a_file_with_a_failed_write_ends_as_suspect);
 	tcase_add_test(t, a_finished_file_never_takes_the_place_of_another);

@@ -151,8 +151,8 @@ END_TEST
 
 START_TEST(a_pad_ends_at_the_alignment_and_is_a_block)
 {
-	static const uint32_t aligns[] = { 4, 16, 512, 4096 };
-	static const uint8_t zeros[8192];
+	static const uint32_t aligns[] = { 4, 16, 4096, 65536 };
+	static const uint8_t zeros[65536 + 16];
 	uint32_t align = aligns[_i];
 
 	for (uint64_t end = UINT64_C(1) << 33; end < (UINT64_C(1) << 33) + 2 * align; end += 4) {

@@ -74,7 +74,7 @@ static void go(void)
 
 START_TEST(a_file_is_taken_where_there_is_a_place_for_it)
 {
-	static const uint32_t wrong[] = { 0, 2, 6, 8192 };
+	static const uint32_t wrong[] = { 0, 2, 6, 131072 };
 	struct message_file file = { .serial = 0, .align = 4 };
 
 	ck_assert(!ringthread_ready(thread));

@@ -17,7 +17,7 @@
 #define FILE_MOST   (32u << 20)
 #define ROUNDS	    200
 
-static const uint32_t aligns[] = { 4, 512, 4096 };
+static const uint32_t aligns[] = { 4, 4096, 65536 };
 
 static const struct message_worker what = {
 	.worker = 1, .block_bytes = BLOCK_BYTES, .snaplen = 262144, .file_bytes = 1u << 30
