@@ -187,6 +187,8 @@ void capture_step(struct capture *capture)
 	} else if (capture->state == CAPTURE_LEAVING && slots_are(capture, SLOT_IDLE)) {
 		capture_enter(capture, CAPTURE_WAITING);
 		event_del(capture->deadline);
+		if (!capture->placed) /* its directory was refused since, perhaps */
+			capture->retry_ns = clock_mono_ns();
 	}
 	room_look(capture);
 	capture_advance(capture);

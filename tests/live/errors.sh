@@ -281,6 +281,38 @@ t_a_directory_that_went_is_waited_for() {
 	daemon_stop
 	OUT=$DIR/goes frames_check 100 || fail "frames differ"
 }
+# While it records; then its interface goes, and comes again
+t_a_directory_that_went_while_it_recorded_is_waited_for() {
+	mkdir "$DIR/goes"
+	again_there
+	daemon_begin -i later0 -w "$DIR/goes" -j 1 -o on_missing=wait -o block_timeout=50ms
+	wait_for 10 ready_is 200
+	in_lab "$FRAMES" send later1 100
+	wait_for 5 counter_is written 100
+	rm -r "$DIR/goes"
+	ip -n "$NS" link set later0 down
+	ip -n "$NS" link set later0 name other0
+	ip -n "$NS" link set other0 up
+	wait_for 10 grep -q "interface later0 is called other0 now" "$DIR/err"
+	wait_for 10 grep -q "directory $DIR/goes: No such file" "$DIR/err"
+	ip -n "$NS" link del other0
+	wait_for 10 is_waiting
+	mkdir "$DIR/goes"
+	again_there
+	wait_for 10 ready_is 200
+	in_lab "$FRAMES" send later1 100
+	wait_for 10 counter_at_least received 200
+	wait_for 10 test -n "$(find "$DIR/goes" -name '*.spare' -o -name '*.partial')"
+	kill "$DAEMON"
+	wait "$DAEMON"
+	OUT=$DIR/goes frames_check 100 first=0 || fail "frames differ"
+}
+again_there() {
+	ip -n "$NS" link add later0 type veth peer name later1
+	ip -n "$NS" link set later1 up
+	ip -n "$NS" link set later0 up
+}
+is_waiting() { [ "$(ctl --json status | jq -r '.captures[0].state')" = down ]; }
 # For as long as several tries take
 stays_503() {
 	for _ in $(seq 30); do
