@@ -11,6 +11,9 @@ static const struct {
 } texts[] = {
 	{ EAFNOSUPPORT, "Address family not supported by protocol (the kernel, or "
 			"RestrictAddressFamilies= of the unit, does not allow such sockets)" },
+	{ EBADF,
+	  "Bad file descriptor (its directory is not open: where it was removed, make it again, "
+	  "owned by the user who runs afcapd)" },
 	{ EDQUOT, "Disk quota exceeded (of the user who runs afcapd or its group: quota(1))" },
 	{ EFBIG, "File too large (for this file system, or for LimitFSIZE=: take a smaller "
 		 "file_size)" },

@@ -283,6 +283,7 @@ t_a_directory_that_went_is_waited_for() {
 }
 # While it records; then its interface goes, and comes again
 t_a_directory_that_went_while_it_recorded_is_waited_for() {
+	local rc=0
 	mkdir "$DIR/goes"
 	again_there
 	daemon_begin -i later0 -w "$DIR/goes" -j 1 -o on_missing=wait -o block_timeout=50ms
@@ -302,10 +303,13 @@ t_a_directory_that_went_while_it_recorded_is_waited_for() {
 	wait_for 10 ready_is 200
 	in_lab "$FRAMES" send later1 100
 	wait_for 10 counter_at_least received 200
-	wait_for 10 test -n "$(find "$DIR/goes" -name '*.spare' -o -name '*.partial')"
+	wait_for 10 counter_is files_lost 1
 	kill "$DAEMON"
-	wait "$DAEMON"
-	OUT=$DIR/goes frames_check 100 first=0 || fail "frames differ"
+	wait "$DAEMON" || rc=$?
+	equal "exit code" $rc 1 # the file that went with its directory
+	contains account "$(cat "$DIR/out")" "200 received, 100 written, 100 discarded"
+	! grep -q "Bad file descriptor$\|Bad file descriptor;" "$DIR/err" || fail "a bare errno"
+	OUT=$DIR/goes frames_check 100 || fail "frames differ"
 }
 again_there() {
 	ip -n "$NS" link add later0 type veth peer name later1

@@ -151,7 +151,7 @@ END_TEST
 
 START_TEST(a_pad_ends_at_the_alignment_and_is_a_block)
 {
-	static const uint32_t aligns[] = { 4, 16, 4096, 65536 };
+	static const uint32_t aligns[] = { 4, 16, 512, 4096, 65536 };
 	static const uint8_t zeros[65536 + 16];
 	uint32_t align = aligns[_i];
 
@@ -403,7 +403,7 @@ Suite *suite_pcapng(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, packets_come_out_as_they_went_in);
 	tcase_add_test(t, the_chunk_header_says_what_is_in_it);
-	tcase_add_loop_test(t, a_pad_ends_at_the_alignment_and_is_a_block, 0, 4);
+	tcase_add_loop_test(t, a_pad_ends_at_the_alignment_and_is_a_block, 0, 5);
 	tcase_add_loop_test(t, a_stripped_tag_is_put_back, 0, sizeof(tags) / sizeof(*tags));
 	tcase_add_test(t, a_tag_stays_away_when_told_so_or_where_it_does_not_fit);
 	tcase_add_test(t, a_loss_is_told_by_the_first_packet_behind_it);
