@@ -1,393 +1,33 @@
-/* Serves the supervisor's requests in order, each with one answer. */
+/* Receives the supervisor's requests in order and sends one answer for each. */
 #include "archive.h"
-#include "file.h"
-#include "openfiles.h"
-#include "retention.h"
-#include "integrity.h"
-#include "orphan.h"
-#include "partial.h"
-#include "reopen.h"
-#include "repair.h"
+#include "request.h"
 #include "sandbox.h"
-#include "shortage.h"
-#include "trial.h"
 
 #include "../base/channel.h"
 #include "../base/child.h"
-#include "../base/clock.h"
-#include "../base/config.h"
 #include "../base/failure.h"
 #include "../base/inflight.h"
 #include "../base/log.h"
 #include "../base/trace.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
-#define REPAIR_FIRST_NS UINT64_C(30000000000)
-#define REPAIR_AGAIN_NS UINT64_C(60000000000)
-
-static struct directory directories[CAPTURES_MAX];
+struct process {
+	struct message request, answer; /* in progress */
+	struct archive archive;
+};
 
 static void channel_wait(short events)
 {
 	struct pollfd p = { CHANNEL_FD, events, 0 };
 
 	poll(&p, 1, -1);
-}
-
-/* Records a protocol violation by the supervisor in `result`. */
-static int violation(const struct message *request, const char *how, struct message_result *result)
-{
-	result->error = EBADMSG;
-	if (*how)
-		snprintf(result->text, sizeof(result->text), "protocol violation: %s %s",
-			 message_name(request->type), how);
-	return -1;
-}
-
-/* Beyond these fields no message decides how files are named or where they are. */
-static const char *capture_fault(const struct directory *dir, const struct message *request)
-{
-	const struct message_capture *c = &request->capture;
-
-	(void)dir;
-	if (!memchr(c->name, '\0', sizeof(c->name)) ||
-	    !memchr(c->interface, '\0', sizeof(c->interface)) ||
-	    !memchr(c->device, '\0', sizeof(c->device)) ||
-	    !memchr(c->filter, '\0', sizeof(c->filter)) ||
-	    !memchr(c->directory, '\0', sizeof(c->directory)))
-		return "with a text that does not end";
-	return config_name_valid(c->name) ? NULL : "with a name that no capture can have";
-}
-
-static const char *worker_fault(const struct directory *dir, const struct message *request)
-{
-	(void)dir;
-	return request->archive.worker < WORKERS_MAX ? NULL : "for a worker that there cannot be";
-}
-
-/* The file of a request has a name that was made here. The name is empty if the request was sent
- * before the answer to its opening, which failed, was received: that failure is logged already. */
-static const char *name_fault(const struct directory *dir, const struct message *request)
-{
-	const struct message_archive *r = &request->archive;
-	struct name name;
-
-	if (!*r->name)
-		return "";
-	if (memchr(r->name, '\0', sizeof(r->name)) &&
-	    name_parse(&name, r->name, dir->capture.name) &&
-	    (name.kind == NAME_PARTIAL || name.kind == NAME_SPARE) && name.worker == r->worker)
-		return NULL;
-	return "for a name that was not made here";
-}
-
-/* Once all directories are open, nothing outside them needs to be opened. */
-static void beneath_confine(void)
-{
-	static bool done;
-	int fds[CAPTURES_MAX];
-	unsigned open = 0;
-
-	for (unsigned i = 0; i < CAPTURES_MAX; i++)
-		if (*directories[i].capture.name && directories[i].fd >= 0)
-			fds[open++] = directories[i].fd;
-	for (unsigned i = 0; i < CAPTURES_MAX; i++)
-		if (*directories[i].capture.name && directories[i].fd >= 0 &&
-		    directories[i].capture.together != open)
-			return;
-	if (!done && open)
-		archive_sandbox_beneath(fds, open);
-	done |= open > 0;
-}
-
-/* No file can be made in a directory that was removed, and this process may be confined to the
- * directories that it has open: the supervisor asks the next process, which opens the path. */
-static bool directory_is_gone(const struct directory *dir, struct message_result *result)
-{
-	if (!directory_removed(dir))
-		return false;
-	result->error = ESTALE;
-	result->again = 1;
-	return true;
-}
-
-/* Keeps what was tried and logged of a capture that is announced again. */
-static void logged_inherit(struct directory *dir, const struct directory *before)
-{
-	dir->tried = before->tried;
-	dir->moved = before->moved;
-	dir->plain_logged = before->plain_logged;
-	dir->repair_logged = before->repair_logged;
-	dir->scan_logged = before->scan_logged;
-	dir->remove_logged = before->remove_logged;
-}
-
-/* If announcing a capture again fails, it stays as it was. The directory is the one that was opened
- * first, by this process or a previous one: `fd`, -1 for none. Returns a duplicate of it for the
- * next process, or -1. */
-static int capture_serve(struct directory *dir, const struct message *request, int fd,
-			 struct message_result *result)
-{
-	const struct message_capture *capture = &request->capture;
-	struct directory next = {
-		.capture = *capture, .fd = -1, .tried = fd >= 0, .opened_ns = clock_mono_ns()
-	};
-	int rc = 0;
-
-	if (fd >= 0)
-		rc = directory_adopt(&next, fd);
-	else
-		directory_open(&next, result);
-	if (rc) {
-		result->error = -rc;
-		snprintf(result->text, sizeof(result->text), "directory %s: %s", capture->directory,
-			 failure_text(-rc));
-	} else if (directory_is_gone(&next, result)) {
-		directory_close(&next);
-		return -1;
-	}
-	if (*dir->capture.name) {
-		if (result->error)
-			return -1;
-		logged_inherit(&next, dir);
-		directory_close(dir);
-	}
-	*dir = next;
-	beneath_confine();
-	return next.fd < 0 ? -1 : fcntl(next.fd, F_DUPFD_CLOEXEC, 0);
-}
-
-static int file_try(struct directory *dir, const struct message_archive *request,
-		    struct message_result *result)
-{
-	if (!dir->tried)
-		trial_run(dir, result);
-	return result->error ? -1 : file_open(dir, request, result);
-}
-
-/* Space is freed before the file is made. Files left by a dead daemon take space, too, and can be
- * removed once they are repaired. If the reserve cannot be met, the file is made all the same, one
- * page: the supervisor decides. */
-static int open_serve(struct directory *dir, const struct message *request, int unused,
-		      struct message_result *result)
-{
-	int fd;
-
-	(void)unused;
-	if (dir->fd < 0) { /* missing when it was announced; it may exist by now */
-		directory_open(dir, result);
-		if (result->error)
-			return -1;
-		beneath_confine();
-	} else if (directory_is_gone(dir, result)) {
-		return -1;
-	}
-	while (!retention_enforce(dir, 1, result) && repair_step(dir, result))
-		;
-	directory_path_check(dir);
-	fd = file_try(dir, &request->archive, result);
-	for (unsigned i = 0;
-	     fd < 0 && i < SHORTAGE_FILES && shortage_yield(dir, 0, result->error, result); i++) {
-		result->error = 0;
-		fd = file_try(dir, &request->archive, result);
-	}
-	if (fd >= 0)
-		shortage_end(dir);
-	result->no_inode = result->error == ENOSPC && directory_inodes_out(dir);
-	return fd;
-}
-
-static int reopen_serve(struct directory *dir, const struct message *request, int unused,
-			struct message_result *result)
-{
-	(void)unused;
-	if (dir->fd < 0)
-		directory_open(dir, result);
-	return result->error ? -1 : file_reopen(dir, &request->archive, result);
-}
-
-/* The space that the file may need is preallocated when it comes into use: spare files, which may
- * wait for days, take none. */
-static int name_serve(struct directory *dir, const struct message *request, int fd,
-		      struct message_result *result)
-{
-	for (unsigned i = 0; i < SHORTAGE_FILES; i++) {
-		result->error = 0;
-		result->later = 0;
-		partial_name(dir, &request->archive, fd, result);
-		if (!shortage_yield(dir, 0, result->error, result))
-			break;
-	}
-	for (unsigned i = 0; !result->error && !result->lost && i < SHORTAGE_FILES; i++)
-		if (!shortage_yield(dir, dir->capture.file_bytes, file_preallocate(dir, fd),
-				    result))
-			break;
-	return -1;
-}
-
-/* Whether a file has its final name: after that only the sync of its directory can be refused. */
-static bool named_finally(const struct directory *dir, const char *text)
-{
-	struct name name;
-
-	return name_parse(&name, text, dir->capture.name) &&
-	       (name.kind == NAME_FINISHED || name.kind == NAME_SUSPECT);
-}
-
-/* Frees space for the final name. Once it has that name, the file may be the oldest itself, and
- * must not be removed for its own sake. */
-static int finish_serve(struct directory *dir, const struct message *request, int fd,
-			struct message_result *result)
-{
-	for (unsigned i = 0; i < SHORTAGE_FILES; i++) {
-		result->error = 0;
-		result->later = 0;
-		partial_finish(dir, &request->archive, fd, result);
-		if (named_finally(dir, result->name) ||
-		    !shortage_yield(dir, 0, result->error, result))
-			break;
-	}
-	return -1;
-}
-
-static int discard_serve(struct directory *dir, const struct message *request, int unused,
-			 struct message_result *result)
-{
-	(void)unused;
-	file_discard(dir, &request->archive, result);
-	return -1;
-}
-
-static int sync_serve(struct directory *dir, const struct message *request, int fd,
-		      struct message_result *result)
-{
-	file_sync(dir, &request->archive, fd, result);
-	return -1;
-}
-
-static int look_serve(struct directory *dir, const struct message *request, int fd,
-		      struct message_result *result)
-{
-	integrity_check(dir, &request->archive, fd, result);
-	return -1;
-}
-
-/* Workers of a dead daemon may keep its files locked for some more seconds. */
-static bool repair_due(const struct directory *dir, uint64_t now)
-{
-	return !dir->repaired_ns || now - dir->opened_ns < REPAIR_FIRST_NS ||
-	       now - dir->repaired_ns >= REPAIR_AGAIN_NS;
-}
-
-/* Called twice a second, so does only what is due. */
-static int keep_serve(struct directory *dir, const struct message *request, int unused,
-		      struct message_result *result)
-{
-	uint64_t now = clock_mono_ns();
-
-	(void)unused;
-	if (dir->fd < 0) {
-		result->error = ENOENT;
-		return -1;
-	}
-	if (retention_due(dir, result))
-		retention_enforce(dir, 0, result);
-	shortage_note(dir, (int)request->archive.file.error, result);
-	if (repair_due(dir, now) && !repair_step(dir, result) &&
-	    !orphan_step(dir, directories, now))
-		dir->repaired_ns = now;
-	if (now - dir->opened_ns >= REPAIR_FIRST_NS) /* another daemon, alive, has it */
-		result->held = 0;
-	return -1;
-}
-
-/* What this process knows of the capture of a request. */
-enum phase {
-	PHASE_UNKNOWN = 1 << 0,	  /* nothing */
-	PHASE_ANNOUNCED = 1 << 1, /* CAPTURE was received */
-};
-
-/* What happens to the file that is made here or comes with the request. */
-enum use { USE_NONE, USE_BEGINS, USE_ENDS };
-
-/* `fault` returns what is wrong with a message of that type, "" if it need not be logged, NULL:
- * nothing. `serve` fills in the answer and returns a descriptor to be sent along (closed after
- * that), or -1. Types that are not listed are no requests; message_answer() has the type of the
- * answer. */
-static const struct request {
-	unsigned phases; /* in which it is accepted */
-	const char *(*fault)(const struct directory *dir, const struct message *request);
-	int (*serve)(struct directory *dir, const struct message *request, int fd,
-		     struct message_result *result);
-	enum use use;
-} requests[MESSAGE_TYPES] = {
-	[MESSAGE_CAPTURE] = { PHASE_UNKNOWN | PHASE_ANNOUNCED, capture_fault, capture_serve,
-			      USE_NONE },
-	[MESSAGE_OPEN] = { PHASE_ANNOUNCED, worker_fault, open_serve, USE_BEGINS },
-	[MESSAGE_REOPEN] = { PHASE_ANNOUNCED, worker_fault, reopen_serve, USE_BEGINS },
-	[MESSAGE_KEEP] = { PHASE_ANNOUNCED, worker_fault, keep_serve, USE_NONE },
-	[MESSAGE_NAME] = { PHASE_ANNOUNCED, name_fault, name_serve, USE_BEGINS },
-	[MESSAGE_FINISH] = { PHASE_ANNOUNCED, name_fault, finish_serve, USE_ENDS },
-	[MESSAGE_DISCARD] = { PHASE_ANNOUNCED, name_fault, discard_serve, USE_ENDS },
-	[MESSAGE_SYNC] = { PHASE_ANNOUNCED, name_fault, sync_serve, USE_BEGINS },
-	[MESSAGE_LOOK] = { PHASE_ANNOUNCED, name_fault, look_serve, USE_BEGINS },
-};
-
-/* Addresses the answer. Returns the directory of the request, NULL: the number is out of range. */
-static struct directory *answer_begin(const struct message *request, struct message_result *result)
-{
-	if (request->type == MESSAGE_CAPTURE) {
-		result->capture = request->capture.capture;
-	} else {
-		result->capture = request->archive.capture;
-		result->worker = request->archive.worker;
-		result->serial = request->archive.file.serial;
-	}
-	return result->capture < CAPTURES_MAX ? &directories[result->capture] : NULL;
-}
-
-/* As `serve`. */
-static int request_serve(const struct message *request, int fd, struct message_result *result)
-{
-	const struct request *row = &requests[request->type];
-	struct directory *dir = answer_begin(request, result);
-	unsigned phase = dir && *dir->capture.name ? PHASE_ANNOUNCED : PHASE_UNKNOWN;
-	const char *fault;
-
-	if (!dir)
-		return violation(request, "for a capture that there cannot be", result);
-	if (!(row->phases & phase))
-		return violation(request, "for a capture that was not announced", result);
-	fault = row->fault(dir, request);
-	if (fault)
-		return violation(request, fault, result);
-	if (request->type != MESSAGE_CAPTURE)
-		dir->clock = request->archive.clock;
-	return row->serve(dir, request, fd, result);
-}
-
-/* Whether no more requests for its file will come. */
-static bool file_ended(enum use use, const struct message_result *result)
-{
-	return use == USE_ENDS && !(result->error && result->later);
-}
-
-/* A file that was made here or came with a request is in use until its end. */
-static void openfiles_note(enum use use, int fd, int made, const struct message_result *result)
-{
-	if (use == USE_BEGINS && made >= 0)
-		openfiles_add(made);
-	else if (use == USE_BEGINS && fd >= 0)
-		openfiles_add(fd);
-	else if (fd >= 0 && file_ended(use, result))
-		openfiles_remove(fd);
 }
 
 static bool answer_send(struct message *answer, int fd)
@@ -418,26 +58,26 @@ static int made_wrap(int made, struct message_result *result)
 }
 
 /* Returns false if the answer cannot be sent. */
-static bool request_answer(const struct message *request, int passed)
+static bool request_answer(struct process *process, int passed)
 {
-	static struct message answer;
+	const struct message *request = &process->request;
+	struct message *answer = &process->answer;
+	struct message_result *result = &answer->result;
 	int fd = passed < 0 ? -1 : inflight_get(passed), made;
-	enum use use = requests[request->type].use;
 	bool sent;
 
 	if (fd < 0)
 		fd = -1;
-	memset(&answer, 0, sizeof(answer));
-	answer.type = message_answer(request->type);
-	made = request_serve(request, fd, &answer.result);
-	openfiles_note(use, fd, made, &answer.result);
-	made = made_wrap(made, &answer.result);
-	sent = answer_send(&answer, made);
+	memset(answer, 0, sizeof(*answer));
+	answer->type = message_answer(request->type);
+	made = request_serve(&process->archive, request, fd, result);
+	made = made_wrap(made, result);
+	sent = answer_send(answer, made);
 	if (made >= 0)
 		close(made);
 	if (fd >= 0)
 		close(fd);
-	if (sent && passed >= 0 && file_ended(use, &answer.result))
+	if (sent && passed >= 0 && request_ends_file(request, result))
 		inflight_drop(passed);
 	if (passed >= 0)
 		close(passed);
@@ -456,7 +96,7 @@ static int request_recv(struct message *request, int *fd)
 	} while (rc == -EAGAIN);
 	if (rc < 0)
 		log_error("%s", channel_failure(text, request, CHANNEL_SUPERVISOR, rc));
-	if (rc != 1 || requests[request->type].serve)
+	if (rc != 1 || request_known(request->type))
 		return rc;
 	log_error("protocol violation: %s is no request to the archive process",
 		  message_name(request->type));
@@ -465,21 +105,35 @@ static int request_recv(struct message *request, int *fd)
 	return -EPROTO;
 }
 
+/* Zeros, in whole pages, which take memory only when they are used. NULL with errno. */
+static struct process *process_new(void)
+{
+	struct process *process = mmap(NULL, sizeof(*process), PROT_READ | PROT_WRITE,
+				       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return process == MAP_FAILED ? NULL : process;
+}
+
 int archive_main(void)
 {
-	static struct message request;
+	struct process *process;
 	int fd, rc;
 
 	child_init();
 	log_open(log_level(), "archive");
 	trace_begin();
+	process = process_new();
+	if (!process) {
+		log_error("memory for requests: %s", failure_text(errno));
+		return EXIT_FAILURE;
+	}
 	rc = archive_sandbox();
 	if (rc) {
 		log_error("confining the process: %s", failure_text(-rc));
 		return EXIT_FAILURE;
 	}
 	do
-		rc = request_recv(&request, &fd);
-	while (rc == 1 && request_answer(&request, fd));
+		rc = request_recv(&process->request, &fd);
+	while (rc == 1 && request_answer(process, fd));
 	return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

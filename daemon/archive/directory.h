@@ -9,8 +9,11 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 
+struct common;
+
 /* The directory of one capture. */
 struct directory {
+	struct common *common; /* of all directories of this process; borrowed */
 	struct message_capture capture;
 	int fd;		   /* -1: none */
 	uid_t user;	   /* owner of our files: this process's user, as the file system maps it */

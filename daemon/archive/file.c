@@ -1,6 +1,7 @@
 /* Files in a capture's directory, accessed only by its descriptor and by names made here. */
 #include "file.h"
 #include "beneath.h"
+#include "common.h"
 #include "subject.h"
 
 #include "../base/clock.h"
@@ -176,7 +177,7 @@ static int file_make(struct directory *dir, const struct message_archive *reques
 
 const uint8_t *file_header(const struct directory *dir, uint32_t worker)
 {
-	static _Alignas(FILE_HEADER_BYTES) uint8_t head[FILE_HEADER_BYTES];
+	uint8_t *head = dir->common->head;
 	const struct message_capture *c = &dir->capture;
 	struct utsname uts = { 0 };
 	char os[sizeof(uts.sysname) + sizeof(uts.release) + 2];

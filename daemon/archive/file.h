@@ -44,8 +44,8 @@ void file_discard(struct directory *dir, const struct message_archive *request,
 void file_sync(const struct directory *dir, const struct message_archive *request, int fd,
 	       struct message_result *result);
 
-/* The first page of a worker's files: FILE_HEADER_BYTES, aligned for O_DIRECT. Borrowed until the
- * next call. */
+/* The first page of a worker's files: FILE_HEADER_BYTES, aligned for O_DIRECT. In dir->common:
+ * borrowed until the next call. */
 const uint8_t *file_header(const struct directory *dir, uint32_t worker);
 
 /* Creates a hidden file for plain writes under a unique name, which is stored in `name`. Returns

@@ -7,24 +7,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SEEN_MAX      256u
 #define SEEN_STALE_NS UINT64_C(300000000000) /* files are checked once a minute: it is gone */
 
-static struct seen {
-	dev_t device;
-	ino_t inode;
-	off_t size;
-	uint64_t since_ns; /* monotonic: since when it has this size; 0: unused */
-	uint64_t looked_ns;
-} seen[SEEN_MAX];
-
 /* The file's entry, or a new one; NULL: all entries are of files that are still being checked. */
-static struct seen *seen_of(const struct stat *st, uint64_t now_ns)
+static struct foreign_file *seen_of(struct foreign *seen, const struct stat *st, uint64_t now_ns)
 {
-	struct seen *oldest = &seen[0];
+	struct foreign_file *oldest = &seen->files[0];
 
-	for (unsigned i = 0; i < SEEN_MAX; i++) {
-		struct seen *s = &seen[i];
+	for (unsigned i = 0; i < FOREIGN_SEEN_MAX; i++) {
+		struct foreign_file *s = &seen->files[i];
 
 		if (s->since_ns && s->device == st->st_dev && s->inode == st->st_ino)
 			return s;
@@ -33,13 +24,13 @@ static struct seen *seen_of(const struct stat *st, uint64_t now_ns)
 	}
 	if (oldest->since_ns && now_ns - oldest->looked_ns < SEEN_STALE_NS)
 		return NULL;
-	*oldest = (struct seen){ st->st_dev, st->st_ino, -1, 0, 0 };
+	*oldest = (struct foreign_file){ st->st_dev, st->st_ino, -1, 0, 0 };
 	return oldest;
 }
 
-static bool unchanged(const struct stat *st, uint64_t now_ns, uint64_t for_ns)
+static bool unchanged(struct foreign *seen, const struct stat *st, uint64_t now_ns, uint64_t for_ns)
 {
-	struct seen *s = seen_of(st, now_ns);
+	struct foreign_file *s = seen_of(seen, st, now_ns);
 
 	if (!s)
 		return false;
@@ -65,24 +56,24 @@ static bool made_elsewhere(const struct directory *dir, int fd)
 	       memcmp(machine, dir->capture.machine, ID_BYTES) != 0;
 }
 
-bool foreign_busy(const struct directory *dir, int fd, uint64_t now_ns)
+bool foreign_busy(struct foreign *seen, const struct directory *dir, int fd, uint64_t now_ns)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) || (!directory_shared(dir) && !made_elsewhere(dir, fd)))
 		return false;
-	return !unchanged(&st, now_ns,
+	return !unchanged(seen, &st, now_ns,
 			  st.st_size > FILE_HEADER_BYTES ? FOREIGN_QUIET_NS : FOREIGN_SPARE_NS);
 }
 
-bool foreign_left(const struct stat *file, uint64_t now_ns)
+bool foreign_left(struct foreign *seen, const struct stat *file, uint64_t now_ns)
 {
-	return unchanged(file, now_ns, FOREIGN_LEFT_NS);
+	return unchanged(seen, file, now_ns, FOREIGN_LEFT_NS);
 }
 
-void foreign_forget(const struct stat *file)
+void foreign_forget(struct foreign *seen, const struct stat *file)
 {
-	for (unsigned i = 0; i < SEEN_MAX; i++)
-		if (seen[i].device == file->st_dev && seen[i].inode == file->st_ino)
-			seen[i] = (struct seen){ 0 };
+	for (unsigned i = 0; i < FOREIGN_SEEN_MAX; i++)
+		if (seen->files[i].device == file->st_dev && seen->files[i].inode == file->st_ino)
+			seen->files[i] = (struct foreign_file){ 0 };
 }

@@ -1,5 +1,6 @@
 /* Checks open files and reads them back. */
 #include "integrity.h"
+#include "common.h"
 
 #include "../format/chunk.h"
 #include "../format/header.h"
@@ -11,10 +12,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define BUFFER_BYTES (1u << 20)
-
-static _Alignas(FILE_HEADER_BYTES) uint8_t buffer[BUFFER_BYTES];
 
 const char *integrity_fault(const struct directory *dir, const char *name, int fd, uint64_t end)
 {
@@ -45,13 +42,13 @@ void integrity_check(const struct directory *dir, const struct message_archive *
 	snprintf(result->text, sizeof(result->text), "%s", what ? what : "");
 }
 
-static int chunks_read(int fd, uint64_t size, struct walk *chunks)
+static int chunks_read(const struct directory *dir, int fd, uint64_t size, struct walk *chunks)
 {
 	const struct walk_source source = { .read = file_read,
 					    .context = &fd,
 					    .size = size,
-					    .buffer = buffer,
-					    .buffer_bytes = sizeof(buffer) };
+					    .buffer = dir->common->buffer,
+					    .buffer_bytes = sizeof(dir->common->buffer) };
 
 	*chunks = (struct walk){ 0 };
 	return walk_chunks(&source, chunks);
@@ -79,10 +76,11 @@ static bool has_hole(int fd, uint64_t end)
 }
 
 /* Walks the whole file and counts the packets that are still there. */
-static int walk_back(int fd, uint64_t size, const struct ledger_file *record, uint64_t *kept)
+static int walk_back(const struct directory *dir, int fd, uint64_t size,
+		     const struct ledger_file *record, uint64_t *kept)
 {
 	struct walk chunks;
-	int rc = chunks_read(fd, record->end < size ? record->end : size, &chunks);
+	int rc = chunks_read(dir, fd, record->end < size ? record->end : size, &chunks);
 
 	if (rc)
 		return -rc;
@@ -90,7 +88,8 @@ static int walk_back(int fd, uint64_t size, const struct ledger_file *record, ui
 	return size < record->end || chunks.end != record->end ? EBADMSG : 0;
 }
 
-int integrity_verify(int fd, const struct ledger_file *record, uint64_t *kept)
+int integrity_verify(const struct directory *dir, int fd, const struct ledger_file *record,
+		     uint64_t *kept)
 {
 	struct walk chunks;
 	struct stat st;
@@ -104,11 +103,11 @@ int integrity_verify(int fd, const struct ledger_file *record, uint64_t *kept)
 	if (rc)
 		return -rc;
 	if ((uint64_t)st.st_size < record->end || has_hole(fd, record->end))
-		return walk_back(fd, (uint64_t)st.st_size, record, kept);
+		return walk_back(dir, fd, (uint64_t)st.st_size, record, kept);
 	if (record->end <= FILE_HEADER_BYTES)
 		return 0; /* no packets, only counted losses */
 	end = first_end(fd, record->end);
-	rc = chunks_read(fd, end, &chunks);
+	rc = chunks_read(dir, fd, end, &chunks);
 	if (rc)
 		return -rc;
 	return chunks.count && chunks.end == end ? 0 : EBADMSG; /* zeros end the walk early */

@@ -16,6 +16,7 @@ void integrity_check(const struct directory *dir, const struct message_archive *
 /* Reads back the header and the first chunk, or the whole file if it has a hole or is too short.
  * Returns 0, EBADMSG if written data are missing, with the number of packets before them in *kept,
  * or errno of reading. */
-int integrity_verify(int fd, const struct ledger_file *record, uint64_t *kept);
+int integrity_verify(const struct directory *dir, int fd, const struct ledger_file *record,
+		     uint64_t *kept);
 
 #endif

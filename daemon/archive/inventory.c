@@ -1,8 +1,8 @@
 /* Reads directories. */
 #include "inventory.h"
 #include "beneath.h"
+#include "common.h"
 #include "file.h"
-#include "openfiles.h"
 #include "subject.h"
 
 #include "../base/failure.h"
@@ -31,7 +31,7 @@ static bool is_held(const struct directory *dir, const char *name, const struct 
 {
 	int fd;
 
-	if (openfiles_has(st))
+	if (openfiles_has(&dir->common->open, st))
 		return true;
 	fd = file_lock(dir, name, O_RDONLY);
 	if (fd >= 0)

@@ -5,52 +5,45 @@
 
 #define LIST_FIRST 64u
 
-static struct openfile {
-	dev_t device;
-	ino_t inode;
-} * list;
-
-static size_t count, room;
-
-static struct openfile *find(const struct stat *file)
+static struct openfile *find(const struct openfiles *open, const struct stat *file)
 {
-	for (size_t i = 0; i < count; i++)
-		if (list[i].device == file->st_dev && list[i].inode == file->st_ino)
-			return &list[i];
+	for (size_t i = 0; i < open->count; i++)
+		if (open->list[i].device == file->st_dev && open->list[i].inode == file->st_ino)
+			return &open->list[i];
 	return NULL;
 }
 
-void openfiles_add(int fd)
+void openfiles_add(struct openfiles *open, int fd)
 {
 	struct stat st;
 
-	if (fstat(fd, &st) || find(&st))
+	if (fstat(fd, &st) || find(open, &st))
 		return;
-	if (count == room) {
-		size_t more = room ? 2 * room : LIST_FIRST;
-		struct openfile *larger = reallocarray(list, more, sizeof(*list));
+	if (open->count == open->room) {
+		size_t room = open->room ? 2 * open->room : LIST_FIRST;
+		struct openfile *larger = reallocarray(open->list, room, sizeof(*larger));
 
 		if (!larger)
 			return; /* its lock shows it, too */
-		list = larger;
-		room = more;
+		open->list = larger;
+		open->room = room;
 	}
-	list[count++] = (struct openfile){ st.st_dev, st.st_ino };
+	open->list[open->count++] = (struct openfile){ st.st_dev, st.st_ino };
 }
 
-void openfiles_remove(int fd)
+void openfiles_remove(struct openfiles *open, int fd)
 {
 	struct openfile *found;
 	struct stat st;
 
 	if (fstat(fd, &st))
 		return;
-	found = find(&st);
+	found = find(open, &st);
 	if (found)
-		*found = list[--count];
+		*found = open->list[--open->count];
 }
 
-bool openfiles_has(const struct stat *file)
+bool openfiles_has(const struct openfiles *open, const struct stat *file)
 {
-	return find(file) != NULL;
+	return find(open, file) != NULL;
 }

@@ -4,15 +4,25 @@
 #define OPENFILES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/stat.h>
 
-/* Marks the open file as in use, until openfiles_remove(). Idempotent. */
-void openfiles_add(int fd);
+/* Zeros: no files. Owned by the process for as long as it runs. */
+struct openfiles {
+	struct openfile {
+		dev_t device;
+		ino_t inode;
+	} * list;
+	size_t count, room;
+};
 
-void openfiles_remove(int fd);
+/* Marks the open file as in use, until openfiles_remove(). Idempotent. */
+void openfiles_add(struct openfiles *open, int fd);
+
+void openfiles_remove(struct openfiles *open, int fd);
 
 /* False: unknown; another process may use the file, or it was in use before this process
  * started. */
-bool openfiles_has(const struct stat *file);
+bool openfiles_has(const struct openfiles *open, const struct stat *file);
 
 #endif

@@ -2,7 +2,7 @@
  * are. */
 #include "orphan.h"
 #include "beneath.h"
-#include "foreign.h"
+#include "common.h"
 #include "repair.h"
 
 #include "../base/sizes.h"
@@ -50,6 +50,7 @@ static bool is_made_here(int fd, const struct orphan *orphan)
  * logged. */
 static bool is_left(const struct directory *dir, struct orphan *orphan, uint64_t now_ns)
 {
+	struct foreign *seen = &dir->common->seen;
 	bool left;
 	int fd;
 
@@ -58,18 +59,18 @@ static bool is_left(const struct directory *dir, struct orphan *orphan, uint64_t
 		return false;
 	fd = file_lock(dir, orphan->text, O_RDONLY);
 	if (fd == -EWOULDBLOCK)
-		foreign_forget(&orphan->st);
+		foreign_forget(seen, &orphan->st);
 	if (fd < 0)
 		return false;
-	left = is_made_here(fd, orphan) && !foreign_busy(dir, fd, now_ns) &&
-	       foreign_left(&orphan->st, now_ns);
+	left = is_made_here(fd, orphan) && !foreign_busy(seen, dir, fd, now_ns) &&
+	       foreign_left(seen, &orphan->st, now_ns);
 	close(fd);
 	return left;
 }
 
 bool orphan_step(struct directory *dir, const struct directory *directories, uint64_t now_ns)
 {
-	static struct directory other; /* as the orphan's capture would have it */
+	struct directory other; /* as the orphan's capture would have it */
 	struct message_result ignored = { 0 };
 	DIR *list = all_known(dir, directories) ? beneath_list(dir->fd) : NULL;
 	struct dirent *entry;
@@ -89,7 +90,7 @@ bool orphan_step(struct directory *dir, const struct directory *directories, uin
 		other.newest_ns = 0;
 		if (repair_leftover(&other, entry->d_name, orphan.name, &ignored) <= 0)
 			continue;
-		foreign_forget(&orphan.st);
+		foreign_forget(&dir->common->seen, &orphan.st);
 		done = true;
 		repaired |= orphan.name.kind == NAME_PARTIAL;
 	}

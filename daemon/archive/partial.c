@@ -1,5 +1,6 @@
 /* Names and finishes files in use. */
 #include "partial.h"
+#include "common.h"
 #include "integrity.h"
 #include "inventory.h"
 #include "subject.h"
@@ -15,8 +16,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define BUFFER_BYTES (1u << 20)
 
 /* The current name of an open file: `text`, which is replaced if the file has another one, as a
  * repeated request finds it renamed already. Returns 0, -ENOENT if the file has no name of ours, or
@@ -89,7 +88,7 @@ static int finished_bytes(const struct directory *dir, const struct message_arch
 			  int fd, uint64_t *kept)
 {
 	const struct message_capture *c = &dir->capture;
-	int error = integrity_verify(fd, &request->file, kept);
+	int error = integrity_verify(dir, fd, &request->file, kept);
 
 	if (!error)
 		error = file_seal(fd, request->name, &request->file, c->sync);
@@ -169,13 +168,14 @@ static void finish_lost(const struct directory *dir, const struct message_archiv
 		file_seal(fd, request->name, &request->file, false);
 }
 
-static int chunks_copy(int from, int to, uint64_t end)
+static int chunks_copy(const struct directory *dir, int from, int to, uint64_t end)
 {
-	static uint8_t buffer[BUFFER_BYTES];
+	uint8_t *buffer = dir->common->buffer;
 	uint64_t at = FILE_HEADER_BYTES;
 
 	while (at < end) {
-		size_t most = end - at < sizeof(buffer) ? (size_t)(end - at) : sizeof(buffer);
+		size_t most =
+			end - at < COMMON_BUFFER_BYTES ? (size_t)(end - at) : COMMON_BUFFER_BYTES;
 		ssize_t n = file_read(&from, buffer, most, at);
 
 		if (n <= 0)
@@ -202,7 +202,7 @@ static int partial_copy(struct directory *dir, struct message_archive *request, 
 	to = file_make_other(dir, request, request->name);
 	if (to < 0)
 		return to;
-	rc = chunks_copy(fd, to, request->file.end);
+	rc = chunks_copy(dir, fd, to, request->file.end);
 	if (rc == 0) {
 		file_log(gone, LOG_WARNING,
 			 "the spare file %s %s before it had its name: %" PRIu64

@@ -1,9 +1,8 @@
 /* Repairs files. Files that are found are not trusted: neither their contents nor their type. */
 #include "repair.h"
 #include "beneath.h"
-#include "foreign.h"
+#include "common.h"
 #include "inventory.h"
-#include "openfiles.h"
 #include "subject.h"
 
 #include "../base/clock.h"
@@ -18,41 +17,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BUFFER_BYTES (1u << 20)
-#define GIVEN_UP_MAX 256u
-
-/* A file that could not be repaired, as it was then: its change time is another once it was
- * changed. */
-struct given_up {
-	dev_t device;
-	ino_t inode;
-	struct timespec changed;
-};
-
-static struct given_up given_up[GIVEN_UP_MAX];
-static unsigned given_up_count;
-
-static bool is_given_up(const struct stat *st)
-{
-	for (unsigned i = 0; i < given_up_count; i++) {
-		const struct given_up *g = &given_up[i];
-
-		if (g->device == st->st_dev && g->inode == st->st_ino &&
-		    g->changed.tv_sec == st->st_ctim.tv_sec &&
-		    g->changed.tv_nsec == st->st_ctim.tv_nsec)
-			return true;
-	}
-	return false;
-}
-
 /* If the table is full, the file is tried again and not logged. */
 static void give_up(const struct directory *dir, const char *name, const char *why)
 {
 	struct stat st;
 
-	if (given_up_count == GIVEN_UP_MAX || fstatat(dir->fd, name, &st, AT_SYMLINK_NOFOLLOW))
+	if (fstatat(dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) ||
+	    !givenup_add(&dir->common->given_up, &st))
 		return;
-	given_up[given_up_count++] = (struct given_up){ st.st_dev, st.st_ino, st.st_ctim };
 	file_log(name, LOG_WARNING, "%s in %s cannot be repaired, and is left as it is: %s", name,
 		 dir->capture.directory, why);
 }
@@ -71,12 +43,12 @@ static struct ledger_file record_of(const struct walk *chunks)
 	return record;
 }
 
-int repair_file(int fd, const char *name, struct walk *chunks)
+int repair_file(const struct directory *dir, int fd, const char *name, struct walk *chunks)
 {
-	static uint8_t buffer[BUFFER_BYTES];
-	struct walk_source source = {
-		.read = file_read, .context = &fd, .buffer = buffer, .buffer_bytes = sizeof(buffer)
-	};
+	struct walk_source source = { .read = file_read,
+				      .context = &fd,
+				      .buffer = dir->common->buffer,
+				      .buffer_bytes = sizeof(dir->common->buffer) };
 	struct ledger_file record;
 	struct stat st;
 	int rc;
@@ -100,19 +72,20 @@ int repair_file(int fd, const char *name, struct walk *chunks)
 
 /* Whether nothing is lost with a file that has no complete chunk: its first write was interrupted,
  * or it has only zeros. */
-static bool nothing_in_it(int fd, uint64_t size, const struct walk *chunks)
+static bool nothing_in_it(const struct directory *dir, int fd, uint64_t size,
+			  const struct walk *chunks)
 {
-	static uint8_t buffer[BUFFER_BYTES];
+	uint8_t *buffer = dir->common->buffer;
 
 	if (chunks->cut_short)
 		return true;
-	for (uint64_t at = FILE_HEADER_BYTES; at < size; at += sizeof(buffer)) {
-		ssize_t n = file_read(&fd, buffer, sizeof(buffer), at);
+	for (uint64_t at = FILE_HEADER_BYTES; at < size; at += COMMON_BUFFER_BYTES) {
+		ssize_t n = file_read(&fd, buffer, COMMON_BUFFER_BYTES, at);
 
 		for (ssize_t i = 0; i < n; i++)
 			if (buffer[i])
 				return false;
-		if (n < (ssize_t)sizeof(buffer))
+		if (n < (ssize_t)COMMON_BUFFER_BYTES)
 			return n >= 0;
 	}
 	return true;
@@ -143,8 +116,8 @@ static int leftover_repair(struct directory *dir, int fd, const char *text, stru
 
 	if (fstat(fd, &st))
 		return -errno;
-	rc = repair_file(fd, text, &chunks);
-	if (rc == REPAIR_EMPTY && nothing_in_it(fd, (uint64_t)st.st_size, &chunks)) {
+	rc = repair_file(dir, fd, text, &chunks);
+	if (rc == REPAIR_EMPTY && nothing_in_it(dir, fd, (uint64_t)st.st_size, &chunks)) {
 		if (unlinkat(dir->fd, text, 0))
 			return -errno;
 		if (name.kind == NAME_PARTIAL)
@@ -226,8 +199,8 @@ static int leftover_treat(struct directory *dir, const char *text, struct name n
 	struct stat st;
 	int fd, rc;
 
-	if (fstatat(dir->fd, text, &st, AT_SYMLINK_NOFOLLOW) || is_given_up(&st) ||
-	    openfiles_has(&st))
+	if (fstatat(dir->fd, text, &st, AT_SYMLINK_NOFOLLOW) ||
+	    givenup_has(&dir->common->given_up, &st) || openfiles_has(&dir->common->open, &st))
 		return 0;
 	fd = leftover_lock(dir, text);
 	if (fd == -EWOULDBLOCK)
@@ -236,7 +209,7 @@ static int leftover_treat(struct directory *dir, const char *text, struct name n
 		return 0;
 	if (fd < 0)
 		return fd;
-	if (foreign_busy(dir, fd, clock_mono_ns())) {
+	if (foreign_busy(&dir->common->seen, dir, fd, clock_mono_ns())) {
 		close(fd);
 		return 0;
 	}

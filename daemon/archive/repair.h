@@ -17,7 +17,7 @@ enum repair_outcome {
 /* Repairs an open file (O_RDWR, not being written) and syncs it. `name` is for the log. Returns an
  * enum repair_outcome with *chunks filled in, -EBADMSG if the header is not one that afcapd writes,
  * or another -errno. */
-int repair_file(int fd, const char *name, struct walk *chunks);
+int repair_file(const struct directory *dir, int fd, const char *name, struct walk *chunks);
 
 /* Repairs a file that was found if no process has it locked: adds to result->repaired, or removes
  * it if it has no packet. A file that cannot be repaired is logged once and left alone until it

@@ -19,6 +19,7 @@
 #define BEGIN UINT64_C(5000000000)
 
 static struct recording file;
+static struct foreign seen;
 
 /* A file with packets, or a head alone, of the machine whose id is all of this byte. */
 static int left_by(const char *name, uint8_t machine, bool packets)
@@ -38,6 +39,7 @@ static int left_by(const char *name, uint8_t machine, bool packets)
 
 static void setup(void)
 {
+	memset(&seen, 0, sizeof(seen));
 	place_setup();
 	memset(place.capture.machine, 7, sizeof(place.capture.machine));
 }
@@ -62,11 +64,11 @@ START_TEST(what_this_machine_left_is_not_waited_for)
 	static const uint8_t ids[] = { 7, 0 }; /* its own, and one that was not known */
 	int fd = left_by(LEFT, ids[_i], true);
 
-	ck_assert(!foreign_busy(&place, fd, BEGIN));
+	ck_assert(!foreign_busy(&seen, &place, fd, BEGIN));
 	close(fd);
 	memset(place.capture.machine, 0, sizeof(place.capture.machine));
 	fd = left_by(LEFT, 8, true); /* this one is not known */
-	ck_assert(!foreign_busy(&place, fd, BEGIN));
+	ck_assert(!foreign_busy(&seen, &place, fd, BEGIN));
 	close(fd);
 }
 END_TEST
@@ -75,12 +77,12 @@ START_TEST(what_another_machine_left_is_repaired_when_it_has_not_grown_for_long)
 {
 	int fd = left_by(LEFT, 8, true);
 
-	ck_assert(foreign_busy(&place, fd, BEGIN));
-	ck_assert(foreign_busy(&place, fd, BEGIN + FOREIGN_QUIET_NS - 1));
+	ck_assert(foreign_busy(&seen, &place, fd, BEGIN));
+	ck_assert(foreign_busy(&seen, &place, fd, BEGIN + FOREIGN_QUIET_NS - 1));
 	ck_assert_int_eq(ftruncate(fd, (off_t)file.size + 100), 0); /* it grows */
-	ck_assert(foreign_busy(&place, fd, BEGIN + FOREIGN_QUIET_NS));
-	ck_assert(foreign_busy(&place, fd, BEGIN + 2 * FOREIGN_QUIET_NS - 1));
-	ck_assert(!foreign_busy(&place, fd, BEGIN + 2 * FOREIGN_QUIET_NS));
+	ck_assert(foreign_busy(&seen, &place, fd, BEGIN + FOREIGN_QUIET_NS));
+	ck_assert(foreign_busy(&seen, &place, fd, BEGIN + 2 * FOREIGN_QUIET_NS - 1));
+	ck_assert(!foreign_busy(&seen, &place, fd, BEGIN + 2 * FOREIGN_QUIET_NS));
 	close(fd);
 }
 END_TEST
@@ -90,9 +92,9 @@ START_TEST(a_spare_of_another_machine_stays_for_a_day)
 {
 	int fd = left_by(SPARE, 8, false);
 
-	ck_assert(foreign_busy(&place, fd, BEGIN));
-	ck_assert(foreign_busy(&place, fd, BEGIN + FOREIGN_QUIET_NS));
-	ck_assert(!foreign_busy(&place, fd, BEGIN + FOREIGN_SPARE_NS));
+	ck_assert(foreign_busy(&seen, &place, fd, BEGIN));
+	ck_assert(foreign_busy(&seen, &place, fd, BEGIN + FOREIGN_QUIET_NS));
+	ck_assert(!foreign_busy(&seen, &place, fd, BEGIN + FOREIGN_SPARE_NS));
 	close(fd);
 }
 END_TEST
@@ -108,12 +110,12 @@ START_TEST(however_many_files_are_looked_at_each_has_its_time)
 		for (unsigned i = 0; i < 700; i++) {
 			const struct stat st = { .st_dev = 1, .st_ino = 100 + i, .st_size = 5000 };
 
-			if (left[i] || !foreign_left(&st, now + i))
+			if (left[i] || !foreign_left(&seen, &st, now + i))
 				continue;
 			ck_assert_uint_ge(round, 1);
 			left[i] = true;
 			count++;
-			foreign_forget(&st);
+			foreign_forget(&seen, &st);
 		}
 	ck_assert_uint_eq(count, 700);
 }
@@ -126,12 +128,12 @@ START_TEST(files_that_are_not_there_any_more_take_no_place)
 
 	for (unsigned i = 0; i < 700; i++) {
 		st.st_ino = 100 + i;
-		ck_assert(!foreign_left(&st, BEGIN));
+		ck_assert(!foreign_left(&seen, &st, BEGIN));
 	}
 	st.st_ino = 99;
-	ck_assert(!foreign_left(&st, BEGIN + 10 * FOREIGN_LEFT_NS));
-	ck_assert(!foreign_left(&st, BEGIN + 11 * FOREIGN_LEFT_NS - 1));
-	ck_assert(foreign_left(&st, BEGIN + 11 * FOREIGN_LEFT_NS));
+	ck_assert(!foreign_left(&seen, &st, BEGIN + 10 * FOREIGN_LEFT_NS));
+	ck_assert(!foreign_left(&seen, &st, BEGIN + 11 * FOREIGN_LEFT_NS - 1));
+	ck_assert(foreign_left(&seen, &st, BEGIN + 11 * FOREIGN_LEFT_NS));
 }
 END_TEST
 

@@ -4,7 +4,7 @@
 #include "suites.h"
 
 #include "../../daemon/archive/foreign.h"
-#include "../../daemon/archive/openfiles.h"
+#include "../../daemon/archive/common.h"
 #include "../../daemon/archive/orphan.h"
 #include "../../daemon/archive/retention.h"
 #include "../../daemon/base/config.h"
@@ -176,12 +176,12 @@ START_TEST(what_is_held_or_in_use_is_left_alone)
 	made_by(SPARE, "gone-1", 3, false);
 	fd = lock_of(PARTIAL);
 	used = openat(place.fd, SPARE, O_RDONLY | O_CLOEXEC);
-	openfiles_add(used);
+	openfiles_add(&place.common->open, used);
 	ck_assert(!stepped_until(BEGIN + 5 * LEFT));
 	ck_assert_int_eq(place_size(PARTIAL), (int64_t)file.size);
 	ck_assert_int_eq(place_size(SPARE), FILE_HEADER_BYTES);
 	ck_assert_uint_eq(place_count(), 2);
-	openfiles_remove(used);
+	openfiles_remove(&place.common->open, used);
 	close(used);
 	close(fd);
 }

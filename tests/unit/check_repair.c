@@ -186,12 +186,12 @@ START_TEST(an_open_file_of_any_name_can_be_repaired)
 	recording_build(&file, 20, 42, true);
 	place_file("x", file.bytes, file.chunks[9].end + 50);
 	fd = openat(place.fd, "x", O_RDWR | O_CLOEXEC);
-	ck_assert_int_eq(repair_file(fd, "x", &chunks), REPAIR_CUT);
+	ck_assert_int_eq(repair_file(&place, fd, "x", &chunks), REPAIR_CUT);
 	ck_assert_uint_eq(chunks.count, 10);
 	ck_assert(recording_read(repaired, place_read("x", repaired, sizeof(repaired)), &found));
-	ck_assert_int_eq(repair_file(fd, "x", &chunks), REPAIR_FINISHED);
+	ck_assert_int_eq(repair_file(&place, fd, "x", &chunks), REPAIR_FINISHED);
 	ck_assert_int_eq(ftruncate(fd, FILE_HEADER_BYTES), 0);
-	ck_assert_int_eq(repair_file(fd, "x", &chunks), REPAIR_EMPTY);
+	ck_assert_int_eq(repair_file(&place, fd, "x", &chunks), REPAIR_EMPTY);
 	ck_assert_int_eq(place_size("x"), FILE_HEADER_BYTES);
 	close(fd);
 }
@@ -218,12 +218,12 @@ START_TEST(a_chunk_need_not_fit_into_memory)
 		write_at(fd, at, (uint32_t[]){ 6, total, 0, 0, 0, data, data }, 7);
 		write_at(fd, at + total - 4, &total, 1);
 	}
-	ck_assert_int_eq(repair_file(fd, "x", &chunks), REPAIR_CUT);
+	ck_assert_int_eq(repair_file(&place, fd, "x", &chunks), REPAIR_CUT);
 	ck_assert_uint_eq(chunks.count, 2);
 	ck_assert_uint_eq(chunks.end, file.size + length);
 	ck_assert_uint_eq(chunks.packets, file.chunks[0].packets + 6);
 	ck_assert_int_eq(ftruncate(fd, (off_t)(file.size + length - 1)), 0);
-	ck_assert_int_eq(repair_file(fd, "x", &chunks), REPAIR_CUT);
+	ck_assert_int_eq(repair_file(&place, fd, "x", &chunks), REPAIR_CUT);
 	ck_assert_uint_eq(chunks.end, file.size);
 	close(fd);
 }

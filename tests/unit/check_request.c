@@ -1,4 +1,4 @@
-/* daemon/archive/archive.c: which message is a request, and when. */
+/* daemon/archive/request.c: which message is a request, and when. */
 #include "place.h"
 #include "suites.h"
 

@@ -32,6 +32,7 @@ int main(void)
 	srunner_add_suite(runner, suite_walk());
 	srunner_add_suite(runner, suite_repair());
 	srunner_add_suite(runner, suite_file());
+	srunner_add_suite(runner, suite_openfiles());
 	srunner_add_suite(runner, suite_archive());
 	srunner_add_suite(runner, suite_checkpoint());
 	srunner_add_suite(runner, suite_fdstore());

@@ -2,6 +2,7 @@
 #include "place.h"
 #include "suites.h"
 
+#include "../../daemon/archive/common.h"
 #include "../../daemon/base/log.h"
 
 #include <dirent.h>
@@ -18,6 +19,7 @@
 
 struct directory place;
 
+static struct common common;
 static int log_file;
 
 void place_setup(void)
@@ -31,7 +33,9 @@ void place_setup(void)
 	snprintf(size, sizeof(size), "size=%u", PLACE_BYTES);
 	ck_assert_int_eq(mount("none", PLACE_DIRECTORY, "tmpfs", 0, size), 0);
 	log_open(LOG_EMERG, "");
-	place = (struct directory){ .capture = { .link_type = 1,
+	memset(&common, 0, sizeof(common));
+	place = (struct directory){ .common = &common,
+				    .capture = { .link_type = 1,
 						 .file_mode = 0640,
 						 .workers = 2,
 						 .sync = 1,

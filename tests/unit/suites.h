@@ -28,6 +28,7 @@ Suite *suite_age(void);
 Suite *suite_walk(void);
 Suite *suite_repair(void);
 Suite *suite_file(void);
+Suite *suite_openfiles(void);
 Suite *suite_archive(void);
 Suite *suite_checkpoint(void);
 Suite *suite_fdstore(void);
