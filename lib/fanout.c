@@ -50,15 +50,6 @@ AFCAP_PUBLIC void afcap_fanout_init(struct afcap_fanout *fanout, size_t size)
 	sized_init(fanout, size, &defaults, sizeof(defaults));
 }
 
-/* Copies the fields that the caller's struct has; its size is unchanged. */
-static void fanout_write(struct afcap_fanout *to, const struct afcap_fanout *from)
-{
-	size_t size = to->size;
-
-	memcpy(to, from, size < sizeof(*from) ? size : sizeof(*from));
-	to->size = size;
-}
-
 /* Rules for the program that a mode needs. */
 static int program_check(const struct afcap_fanout *f, struct afcap_error *error)
 {
@@ -184,7 +175,7 @@ int fanout_join(int fd, struct afcap_fanout *fanout, struct afcap_error *error)
 		rc = afcap_fanout_program(fd, f.program, f.program_fd);
 	if (rc)
 		return error_set(error, -rc, "fanout program of group %u: %s", f.id, strerror(-rc));
-	fanout_write(fanout, &f);
+	sized_write(fanout, &f, sizeof(f));
 	return 0;
 }
 
@@ -212,7 +203,7 @@ AFCAP_PUBLIC int afcap_fanout_get(const struct afcap *handle, struct afcap_fanou
 	f.mode = (enum afcap_fanout_mode)(value >> 16 & 0xff);
 	f.flags = (uint16_t)(value >> 16 & 0xff00);
 	f.has_program = f.mode >= AFCAP_FANOUT_CBPF;
-	fanout_write(fanout, &f);
+	sized_write(fanout, &f, sizeof(f));
 	return 0;
 }
 

@@ -102,14 +102,17 @@ uint32_t geometry_frame(const struct afcap_geometry *geometry);
 /* interface.c: the index of the interface that has this name, or this alternative one; -errno */
 int interface_index(const char *name);
 
-/* options.c: structs that begin with their size, as the kernel's copy_struct_from_user() has it
+/* sized.c: structs that begin with their size, as the kernel's copy_struct_from_user() has it
  * (include/linux/uaccess.h), except that fields which a smaller caller does not have are not
  * zeroed: they keep their value in `to`, the default. sized_read() returns 0; -EINVAL: never
  * initialised; -E2BIG: a field is set that is not known here. */
 void sized_init(void *to, size_t size, const void *from, size_t bytes);
 int sized_read(void *to, size_t bytes, const void *from, const char *what,
 	       struct afcap_error *error);
-/* Reads a caller's options into this version's size; checks them */
+/* The other way: copies the fields that the caller's struct has; its size is unchanged */
+void sized_write(void *to, const void *from, size_t bytes);
+
+/* options.c: reads a caller's options into this version's size; checks them */
 int options_read(struct afcap_options *to, const struct afcap_options *from,
 		 struct afcap_error *error);
 int options_check(const struct afcap_options *options, struct afcap_error *error);
@@ -134,16 +137,13 @@ void wait_free(struct afcap *handle);
 void wait_link_begin(struct afcap *handle);
 void wait_link_error(struct afcap *handle);
 void handle_signal(struct afcap *handle); /* wakes the waiting thread, to look again */
-/* The time of now_ns() at which a timeout ends: 0: at once, negative: never. Waits until then. */
+/* The time of now_ns() at which a timeout ends: 0: at once, negative: never. Waits until then for
+ * what the kernel has filled: nothing may be being read. */
 int64_t deadline_of(int64_t timeout_ns);
 int wait_until(struct afcap *handle, int64_t deadline_ns);
 
 /* The result of a wait or a read that signals end; AFCAP_READY: there are none */
 int signals_take(struct afcap *handle);
-
-/* read.c: releases what afcap_read() has finished with; returns whether its block has packets
- * left */
-bool read_settle(struct afcap *handle);
 
 /* block.c, frame.c: whether the next one is available */
 bool block_ready(const struct afcap *handle);

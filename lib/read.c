@@ -1,4 +1,5 @@
-/* Reading one packet at a time, whatever the ring's version. */
+/* Reading one packet at a time, whatever the ring's version; and waiting, which first releases what
+ * was read. */
 #include "vlan.h"
 
 #include <errno.h>
@@ -50,7 +51,8 @@ static bool read_frame(struct afcap *h)
 	}
 }
 
-bool read_settle(struct afcap *h)
+/* Releases what afcap_read() has finished with. Returns whether its block has packets left. */
+static bool read_settle(struct afcap *h)
 {
 	if (!h->reading)
 		return false;
@@ -98,6 +100,17 @@ static int read_next(struct afcap *h, int64_t timeout_ns)
 	if (h->packet.capture_length < h->packet.length)
 		count_add(&h->counts.truncated, 1);
 	return AFCAP_READY;
+}
+
+/* A signal precedes packets, as in wait_until(); nothing but a read makes read_settle() true again.
+ */
+AFCAP_PUBLIC int afcap_wait(struct afcap *h, int64_t timeout_ns)
+{
+	int rc = signals_take(h);
+
+	if (rc != AFCAP_READY || read_settle(h))
+		return rc;
+	return wait_until(h, deadline_of(timeout_ns));
 }
 
 AFCAP_PUBLIC int afcap_read(struct afcap *h, const struct afcap_packet **packet, int64_t timeout_ns)

@@ -215,7 +215,7 @@ static int wait_look(struct afcap *h)
 
 	if (rc != AFCAP_READY)
 		return rc;
-	if (read_settle(h) || ring_ready(h))
+	if (ring_ready(h))
 		return AFCAP_READY;
 	return link_look(h);
 }
@@ -248,11 +248,6 @@ int wait_until(struct afcap *h, int64_t deadline)
 			break;
 	}
 	return rc;
-}
-
-AFCAP_PUBLIC int afcap_wait(struct afcap *h, int64_t timeout_ns)
-{
-	return wait_until(h, deadline_of(timeout_ns));
 }
 
 void handle_signal(struct afcap *h)
