@@ -159,16 +159,15 @@ struct directory_room directory_room_of(const struct message_capture *c, const s
 {
 	/* Some in-memory file systems do not count; others create inodes on demand. */
 	bool counted = fs->f_files && fs->f_favail <= fs->f_files;
+	int64_t reserve = c->config.disk_reserve;
+	uint64_t percent = reserve < 0 ? (uint64_t)-reserve : 0;
 
 	return (struct directory_room){
 		.available = fs->f_blocks ? (uint64_t)fs->f_bavail * fs->f_frsize : UINT64_MAX,
-		.reserve = c->disk_reserve ? c->disk_reserve
-					   : (uint64_t)fs->f_blocks * fs->f_frsize / 100 *
-						     c->disk_reserve_percent,
+		.reserve = reserve > 0 ? (uint64_t)reserve
+				       : (uint64_t)fs->f_blocks * fs->f_frsize / 100 * percent,
 		.inodes = counted ? fs->f_favail : UINT64_MAX,
-		.inode_reserve = !counted || c->disk_reserve
-					 ? 0
-					 : (uint64_t)fs->f_files / 100 * c->disk_reserve_percent,
+		.inode_reserve = counted ? (uint64_t)fs->f_files / 100 * percent : 0,
 	};
 }
 

@@ -123,8 +123,9 @@ int file_permit(const struct directory *dir, int fd)
 {
 	const struct message_capture *c = &dir->capture;
 
-	return group_set(fd, c->file_group) || mode_set(fd, c->file_mode | FILE_OWNER_MODE) ? -errno
-											    : 0;
+	return group_set(fd, c->file_group) || mode_set(fd, c->config.file_mode | FILE_OWNER_MODE)
+		       ? -errno
+		       : 0;
 }
 
 /* Creates and locks a file and writes the header. Returns the descriptor or -errno. */
@@ -151,7 +152,7 @@ static int file_begin(const struct directory *dir, const char *name, const uint8
 /* Advice on the error, for the message. */
 static const char *begin_advice(const struct directory *dir, int error)
 {
-	if (error == EINVAL && dir->capture.direct == DIRECT_YES)
+	if (error == EINVAL && dir->capture.config.direct == DIRECT_YES)
 		return " (direct = yes, but this file system has no O_DIRECT)";
 	if (error == EPERM && dir->capture.file_group >= 0)
 		return " (file_group: the user who runs afcapd must be a member of the group)";
@@ -238,12 +239,12 @@ int file_open(struct directory *dir, const struct message_archive *request,
 	      struct message_result *result)
 {
 	const uint8_t *head = file_header(dir, request->worker);
-	bool direct = dir->capture.direct != DIRECT_NO;
+	bool direct = dir->capture.config.direct != DIRECT_NO;
 	struct stat st;
 	int fd;
 
 	fd = file_make(dir, request, head, direct, result->name);
-	if (fd == -EINVAL && dir->capture.direct == DIRECT_AUTO) {
+	if (fd == -EINVAL && dir->capture.config.direct == DIRECT_AUTO) {
 		direct = false;
 		fd = file_make(dir, request, head, false, result->name);
 		if (fd >= 0 && !dir->plain_logged++)

@@ -91,10 +91,10 @@ static int finished_bytes(const struct directory *dir, const struct message_arch
 	int error = integrity_verify(dir, fd, &request->file, kept);
 
 	if (!error)
-		error = file_seal(fd, request->name, &request->file, c->sync);
+		error = file_seal(fd, request->name, &request->file, c->config.sync);
 	if (!error)
 		error = (int)request->file.error;
-	if (!error && ~c->file_mode & FILE_OWNER_MODE && fchmod(fd, c->file_mode))
+	if (!error && ~c->config.file_mode & FILE_OWNER_MODE && fchmod(fd, c->config.file_mode))
 		error = errno;
 	if (error == EBADMSG)
 		file_trim(fd);
@@ -132,7 +132,7 @@ static void finish_named(struct directory *dir, const struct message_archive *re
 		name.kind = error ? NAME_SUSPECT : NAME_FINISHED;
 		rc = final_name(dir, request, fd, name, result->name);
 	}
-	if (rc == 0 && dir->capture.sync && fsync(dir->fd))
+	if (rc == 0 && dir->capture.config.sync && fsync(dir->fd))
 		rc = -errno;
 	result->spoiled = error;
 	if (rc) {

@@ -18,9 +18,9 @@ static int named_open(const struct directory *dir, const char *text, struct name
 		return -EEXIST;
 	if (name.kind == NAME_SUSPECT)
 		return -ESTALE;
-	*direct = dir->capture.direct != DIRECT_NO;
+	*direct = dir->capture.config.direct != DIRECT_NO;
 	fd = file_lock(dir, text, O_RDWR | (*direct ? O_DIRECT : 0));
-	if (fd == -EINVAL && dir->capture.direct == DIRECT_AUTO) {
+	if (fd == -EINVAL && dir->capture.config.direct == DIRECT_AUTO) {
 		*direct = false;
 		fd = file_lock(dir, text, O_RDWR);
 	}

@@ -31,7 +31,7 @@ static uint64_t larger(uint64_t a, uint64_t b)
 static bool too_old(const struct retention *r, const struct inventory_file *file)
 {
 	const struct clock_now *clock = &r->list.dir->clock;
-	uint64_t age = r->list.dir->capture.max_age_ns, now = clock->real_ns;
+	uint64_t age = r->list.dir->capture.config.max_age_ns, now = clock->real_ns;
 	uint64_t made = file->name.time_us * 1000;
 
 	if (made < CLOCK_OLDEST_NS)
@@ -48,7 +48,7 @@ static bool too_old(const struct retention *r, const struct inventory_file *file
 static bool clock_vouched(const struct retention *r)
 {
 	const struct clock_now *clock = &r->list.dir->clock;
-	uint64_t age = r->list.dir->capture.max_age_ns, stand = clock_must_stand(age);
+	uint64_t age = r->list.dir->capture.config.max_age_ns, stand = clock_must_stand(age);
 	uint64_t start = clock->real_ns - clock->stood_ns;
 	bool shortly = false, before = false;
 
@@ -81,7 +81,7 @@ static const char *reason(const struct retention *r)
 {
 	const struct message_capture *c = &r->list.dir->capture;
 
-	if (c->disk_budget && r->list.bytes > c->disk_budget)
+	if (c->config.disk_budget && r->list.bytes > c->config.disk_budget)
 		return budget_exceeded;
 	if (r->disk.available < r->disk.reserve + r->list.growth)
 		return reserve_short;
@@ -145,7 +145,7 @@ static void one_remove(struct retention *r, struct inventory_file *file, const c
 
 static void files_remove(struct retention *r, struct message_result *result)
 {
-	uint64_t age = r->list.dir->capture.max_age_ns;
+	uint64_t age = r->list.dir->capture.config.max_age_ns;
 	const char *why;
 	bool by_age = age && (clock_stood(&r->list.dir->clock, age) || clock_vouched(r));
 
@@ -187,19 +187,19 @@ bool retention_enforce(struct directory *dir, unsigned ahead, struct message_res
 	result->full = !result->no_inode || r.disk.inodes < r.disk.inode_reserve;
 	result->available = directory_room(dir, &now) ? UINT64_MAX : now.available;
 	dir->kept_ns = clock_mono_ns();
-	dir->over_budget = c->disk_budget && r.list.bytes > c->disk_budget;
+	dir->over_budget = c->config.disk_budget && r.list.bytes > c->config.disk_budget;
 	return !dir->over_budget;
 }
 
 bool retention_due(const struct directory *dir, struct message_result *result)
 {
 	uint64_t passed = clock_mono_ns() - dir->kept_ns;
-	uint64_t again = dir->capture.max_age_ns / 10;
+	uint64_t again = dir->capture.config.max_age_ns / 10;
 	struct directory_room room;
 
 	if (again < AGAIN_LEAST_NS)
 		again = AGAIN_LEAST_NS;
-	if (!dir->capture.max_age_ns || again > AGAIN_MOST_NS)
+	if (!dir->capture.config.max_age_ns || again > AGAIN_MOST_NS)
 		again = AGAIN_MOST_NS;
 	if (!dir->kept_ns || dir->over_budget || passed >= again || directory_room(dir, &room) ||
 	    room.available < room.reserve + growth_most(&room) || room.inodes < room.inode_reserve)

@@ -57,7 +57,7 @@ static int name_try(const struct directory *dir, int fd, char *name)
 
 static int sync_try(const struct directory *dir, int fd)
 {
-	if (!dir->capture.sync)
+	if (!dir->capture.config.sync)
 		return 0;
 	return fsync(fd) || fsync(dir->fd) ? -errno : 0;
 }

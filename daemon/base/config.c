@@ -460,6 +460,6 @@ void config_print(const struct config *config, FILE *out)
 
 		fprintf(out, "\n[capture %s]\n", c->name);
 		section_print(&config_capture_section, c,
-			      c->fanout_flags_auto ? "fanout_flags" : NULL, out);
+			      c->group.fanout_flags_auto ? "fanout_flags" : NULL, out);
 	}
 }

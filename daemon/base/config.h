@@ -2,7 +2,7 @@
 #ifndef CONFIG_H
 #define CONFIG_H
 
-#include "message.h"
+#include "config_parts.h"
 #include "sizes.h"
 
 #include <stdbool.h>
@@ -10,11 +10,9 @@
 #include <stdio.h>
 
 #define CONFIG_FLAGS_AUTO  0x80000000u /* not a flag: they are chosen later */
-#define CONFIG_AUTO	   (-1)
-#define CONFIG_SYNC_NONE   (-1)
-#define CONFIG_SYNC_FILE   (-2)
 #define CONFIG_ERROR_BYTES 2048
 #define CONFIG_KEYS_MAX	   32
+#define CPUS_BYTES	   4096
 
 enum on_missing { ON_MISSING_FAIL, ON_MISSING_WAIT };
 
@@ -30,35 +28,18 @@ struct config_daemon {
 struct config_capture {
 	char name[CAPTURE_NAME_BYTES];
 	unsigned line; /* of its section */
-	char interface[INTERFACE_BYTES];
-	int64_t workers; /* CONFIG_AUTO or 1-64 */
-	char cpus[4096];
-	int fanout; /* enum afcap_fanout_mode */
-	uint32_t fanout_flags;
-	bool fanout_flags_auto; /* decided by the kind of interface */
-	int64_t fanout_id;	/* CONFIG_AUTO or 0-65535 */
-	int cooked; /* with interface = any: LINKTYPE_LINUX_SLL2 or LINKTYPE_LINUX_SLL */
-	char filter[FILTER_BYTES];
-	int64_t snaplen;
-	int promiscuous;
-	int vlan_keep;
-	int64_t ring_size, block_size;			   /* bytes */
-	int64_t block_timeout, write_delay, drain_timeout; /* ns */
-	int64_t worker_timeout;				   /* ns */
-	int on_missing;					   /* enum on_missing */
-	int output;					   /* enum output */
-	char directory[PATH_BYTES];
-	int layout;	       /* enum layout */
-	int direct;	       /* enum direct */
-	int64_t file_size;     /* bytes */
-	int64_t file_duration; /* ns, 0: never */
-	int64_t file_mode;
-	char file_group[ACCOUNT_BYTES];
-	int64_t disk_budget;  /* bytes, 0: no limit */
-	int64_t max_age;      /* ns, 0: never */
-	int64_t disk_reserve; /* bytes; negative: percent of the file system */
-	int64_t sync;	      /* CONFIG_SYNC_NONE, CONFIG_SYNC_FILE, or every so many ns */
 	unsigned lines[CONFIG_KEYS_MAX];
+	/* The supervisor's own */
+	int on_missing; /* enum on_missing */
+	uint64_t drain_timeout_ns;
+	/* What the supervisor translates for others */
+	char filter[FILTER_BYTES];	/* into a program; the archive writes it into files */
+	char cpus[CPUS_BYTES];		/* into each worker's CPU */
+	char file_group[ACCOUNT_BYTES]; /* into its number, for the archive */
+	/* What others are told, as it stands here */
+	struct archive_config archive;
+	struct worker_config worker;
+	struct group_config group;
 };
 
 struct config {

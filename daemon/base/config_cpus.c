@@ -50,8 +50,8 @@ unsigned config_workers(const struct config_capture *capture)
 {
 	int cpus[WORKERS_AUTO_MAX], n;
 
-	if (capture->workers != CONFIG_AUTO)
-		return (unsigned)capture->workers;
+	if (capture->group.workers != CONFIG_AUTO)
+		return (unsigned)capture->group.workers;
 	n = cpus_allowed(cpus, WORKERS_AUTO_MAX);
 	return n > 0 ? (unsigned)n : 1;
 }

@@ -54,16 +54,16 @@ static int ring_rules(const struct config *config, const struct config_capture *
 	long page = sysconf(_SC_PAGESIZE);
 	char least[CONFIG_SIZE_BYTES];
 
-	if (c->block_size % page)
+	if (c->group.block_bytes % page)
 		return rule_broken(error, config, c, "block_size",
 				   "must be a multiple of the page size, %ld", page);
-	if (c->ring_size < c->block_size)
+	if (c->group.ring_bytes < c->group.block_bytes)
 		return rule_broken(error, config, c, "ring_size",
 				   "must be at least one block (block_size = %s)",
-				   config_size_text(c->block_size, least));
-	if (c->block_timeout % MS)
+				   config_size_text(c->group.block_bytes, least));
+	if (c->group.block_timeout_ns % MS)
 		return rule_broken(error, config, c, "block_timeout", "must be whole milliseconds");
-	if (c->drain_timeout <= c->block_timeout)
+	if (c->drain_timeout_ns <= c->group.block_timeout_ns)
 		return rule_broken(error, config, c, "drain_timeout",
 				   "must be longer than block_timeout");
 	return 0;
@@ -75,21 +75,22 @@ static int file_rules(const struct config *config, const struct config_capture *
 	unsigned workers = config_workers(c);
 	char least[CONFIG_SIZE_BYTES];
 
-	if (c->output != OUTPUT_PCAPNG)
+	if (c->group.output != OUTPUT_PCAPNG)
 		return 0;
-	if (c->file_size < 4 * c->block_size)
+	if (c->worker.file_bytes < 4 * c->group.block_bytes)
 		return rule_broken(error, config, c, "file_size", "must be at least %s (4 blocks)",
-				   config_size_text(4 * c->block_size, least));
-	if (c->disk_budget && c->disk_budget / 2 / workers < c->file_size)
+				   config_size_text(4 * c->group.block_bytes, least));
+	if (c->archive.disk_budget && c->archive.disk_budget / 2 / workers < c->worker.file_bytes)
 		return rule_broken(error, config, c, "disk_budget",
 				   "must be at least %s (2 x %u workers x file_size): each worker "
 				   "writes one file and has the next one ready",
-				   config_size_text(2 * (int64_t)workers * c->file_size, least),
+				   config_size_text(2 * workers * c->worker.file_bytes, least),
 				   workers);
 	/* Files rotate on multiples of it since midnight UTC, or since 1970 if it is days */
-	if (c->file_duration &&
-	    (c->file_duration < 1000 * MS ||
-	     (c->file_duration < DAY ? DAY % c->file_duration : c->file_duration % DAY)))
+	if (c->worker.file_duration_ns &&
+	    (c->worker.file_duration_ns < 1000 * MS ||
+	     (c->worker.file_duration_ns < DAY ? DAY % c->worker.file_duration_ns
+					       : c->worker.file_duration_ns % DAY)))
 		return rule_broken(error, config, c, "file_duration",
 				   "must be whole days, or divide a day, and be at least 1s");
 	return 0;
@@ -100,12 +101,13 @@ static int capture_finish(const struct config *config, struct config_capture *c,
 {
 	int rc;
 
-	if (!*c->interface)
-		strcpy(c->interface, c->name); /* a name is shorter */
+	if (!*c->group.interface)
+		strcpy(c->group.interface, c->name); /* a name is shorter */
 	if (strcmp(c->cpus, "none") && strcmp(c->cpus, "auto") && !config_cpus_valid(c->cpus))
 		return rule_broken(error, config, c, "cpus",
 				   "must be none, auto, or a list like 0-3,8");
-	if (c->fanout == PACKET_FANOUT_ROLLOVER && c->fanout_flags & PACKET_FANOUT_FLAG_ROLLOVER)
+	if (c->group.fanout == PACKET_FANOUT_ROLLOVER &&
+	    c->group.fanout_flags & PACKET_FANOUT_FLAG_ROLLOVER)
 		return rule_broken(error, config, c, "fanout_flags",
 				   "not together with fanout = rollover");
 	rc = ring_rules(config, c, error);
@@ -116,10 +118,11 @@ static int capture_finish(const struct config *config, struct config_capture *c,
  * captured once. An interface named lo is taken for it until its kind is known. */
 static void loopback_finish(struct config_capture *c)
 {
-	if (c->fanout_flags != CONFIG_FLAGS_AUTO)
+	if (c->group.fanout_flags != CONFIG_FLAGS_AUTO)
 		return;
-	c->fanout_flags_auto = true;
-	c->fanout_flags = strcmp(c->interface, INTERFACE_LOOPBACK) == 0 ? IGNORE_OUTGOING : 0;
+	c->group.fanout_flags_auto = 1;
+	c->group.fanout_flags =
+		strcmp(c->group.interface, INTERFACE_LOOPBACK) == 0 ? IGNORE_OUTGOING : 0;
 }
 
 /* off, unix:PATH, IPV4:PORT or [IPV6]:PORT */
@@ -153,7 +156,8 @@ static int groups_rules(const struct config *config, const struct config_capture
 			struct config_error *error)
 {
 	for (const struct config_capture *other = config->capture; other < c; other++)
-		if (c->fanout_id != CONFIG_AUTO && other->fanout_id == c->fanout_id)
+		if (c->group.fanout_id != CONFIG_AUTO &&
+		    other->group.fanout_id == c->group.fanout_id)
 			return rule_broken(error, config, c, "fanout_id",
 					   "must be another one than that of capture %s: each "
 					   "needs a group for itself (auto: one that is free)",

@@ -4,19 +4,21 @@
 
 #include "config.h"
 
+#include <stddef.h>
+
 struct config_word {
 	const char *word;
-	int value;
+	int32_t value;
 };
 
 enum config_type {
-	CONFIG_STRING,	 /* char[max + 1] */
-	CONFIG_NUMBER,	 /* int64_t; like the next three also one of words, if there are any */
-	CONFIG_SIZE,	 /* int64_t bytes, K M G T */
-	CONFIG_SHARE,	 /* the same, or percent: their negative number */
-	CONFIG_DURATION, /* int64_t ns, us ms s m h d */
-	CONFIG_MODE,	 /* int64_t, octal */
-	CONFIG_CHOICE,	 /* int, one of words */
+	CONFIG_STRING,	 /* char[max + 1], zero behind its end */
+	CONFIG_NUMBER,	 /* 64 bits; like the next three also one of words, if there are any */
+	CONFIG_SIZE,	 /* 64 bits, bytes, K M G T */
+	CONFIG_SHARE,	 /* int64_t, the same, or percent: their negative number */
+	CONFIG_DURATION, /* 64 bits, ns, us ms s m h d */
+	CONFIG_MODE,	 /* 64 bits, octal */
+	CONFIG_CHOICE,	 /* int32_t, one of words */
 	CONFIG_FLAGS,	 /* uint32_t, any of words; "none" */
 };
 
@@ -26,7 +28,7 @@ struct config_key {
 	size_t offset;
 	const char *initial;
 	int64_t min, max;
-	const struct config_word *words; /* ended by a NULL word; a number's are negative */
+	const struct config_word *words; /* ended by a NULL word; a number's are below min */
 };
 
 struct config_section {

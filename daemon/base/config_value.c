@@ -239,7 +239,8 @@ static int string_parse(const struct config_key *key, char *at, const char *valu
 			return -EINVAL;
 		}
 	}
-	memcpy(at, value, n + 1);
+	memset(at, 0, (size_t)key->max + 1);
+	memcpy(at, value, n);
 	return 0;
 }
 
@@ -279,7 +280,7 @@ static void flags_print(const struct config_key *key, uint32_t flags, FILE *out)
 		}
 }
 
-static void choice_print(const struct config_key *key, int value, FILE *out)
+static void choice_print(const struct config_key *key, int32_t value, FILE *out)
 {
 	for (const struct config_word *w = key->words; w->word; w++)
 		if (w->value == value) {
@@ -327,7 +328,7 @@ void config_value_print(const struct config_key *key, const void *base, FILE *ou
 	const char *at = (const char *)base + key->offset;
 	int64_t number;
 	uint32_t flags;
-	int choice;
+	int32_t choice;
 
 	switch (key->type) {
 	case CONFIG_STRING:

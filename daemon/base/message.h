@@ -4,6 +4,7 @@
 #define MESSAGE_H
 
 #include "clock.h"
+#include "config_parts.h"
 #include "counters.h"
 #include "ledger.h"
 #include "sizes.h"
@@ -64,29 +65,18 @@ enum message_type {
 	MESSAGE_TYPES,
 };
 
-enum output { OUTPUT_PCAPNG, OUTPUT_NONE };
-enum layout { LAYOUT_AUTO, LAYOUT_INPLACE, LAYOUT_COMPACT };
-enum direct { DIRECT_AUTO, DIRECT_YES, DIRECT_NO };
-
 struct message_worker {
-	char capture[CAPTURE_NAME_BYTES];
-	char interface[INTERFACE_BYTES];
+	struct worker_config config;
+	struct group_config group; /* as it is in effect: plan_group() of supervisor/plan.h */
 	uint32_t worker;
-	uint32_t block_bytes, blocks, block_timeout_ms;
-	uint32_t snaplen;
-	uint32_t output; /* enum output */
+	uint32_t blocks; /* of its ring */
 	uint32_t link_type;
-	uint32_t promiscuous, vlan_keep;
 	uint32_t resume;     /* the ring is at RING_FD: continue where the ledger says */
 	int32_t cpu;	     /* to run on; -1: any */
-	uint32_t layout;     /* enum layout */
 	uint32_t ifindex;    /* of the interface; 0: all */
 	uint64_t generation; /* of the ring */
 	uint64_t quarantine; /* sequence of a block that must not be read; 0: none */
-	uint64_t timeout_ns; /* how long the ring thread may be busy with one block */
-	uint64_t write_delay_ns;
-	uint64_t file_bytes;	   /* rotate when a chunk would make it larger */
-	uint64_t file_duration_ns; /* rotate on multiples of the wall clock; 0: never */
+	char capture[CAPTURE_NAME_BYTES];
 };
 
 struct message_suspend {
@@ -120,17 +110,13 @@ struct message_failed {
 
 struct message_capture {
 	uint32_t capture; /* its number */
-	uint32_t link_type, direct, file_mode;
-	uint32_t workers;
-	uint32_t sync;		       /* at the end of a file */
-	uint64_t file_bytes;	       /* maximum size of a file */
-	uint64_t disk_budget;	       /* bytes, 0: no limit */
-	uint64_t max_age_ns;	       /* 0: never */
-	uint64_t disk_reserve;	       /* bytes */
-	uint32_t disk_reserve_percent; /* used where disk_reserve is 0 */
-	uint32_t together;	       /* captures that record into files */
-	int64_t file_group;	       /* its number; -1: not changed */
-	uint64_t token;		       /* of this instance: its hidden names are unique */
+	uint32_t link_type;
+	struct archive_config config;
+	uint64_t file_bytes; /* maximum size of a file */
+	uint64_t token;	     /* of this instance: its hidden names are unique */
+	int64_t file_group;  /* its number; -1: not changed */
+	uint32_t together;   /* captures that record into files */
+	uint32_t unused;
 	uint8_t machine[ID_BYTES], boot[ID_BYTES]; /* ids, for file headers; zeros: not known */
 	char name[CAPTURE_NAME_BYTES];
 	char interface[INTERFACE_BYTES]; /* as it is configured */

@@ -32,7 +32,7 @@ static bool line_print(const struct counters *c, enum output output, FILE *out)
 
 static bool account_print(const struct capture *capture, FILE *out)
 {
-	enum output output = (enum output)capture->config->output;
+	enum output output = (enum output)capture->config->group.output;
 	struct counters counters;
 	bool balanced;
 

@@ -325,7 +325,8 @@ void archive_client_announce(struct archive_client *c, const struct message_capt
 
 void archive_client_request(struct archive_client *c, struct archive_request *r)
 {
-	archive_queue_add(&c->queue, r, c->announced[r->target.capture].message.disk_budget != 0);
+	archive_queue_add(&c->queue, r,
+			  c->announced[r->target.capture].message.config.disk_budget != 0);
 	head_send(c);
 }
 

@@ -28,7 +28,7 @@ static uint32_t with_files(const struct capture *capture)
 	for (unsigned i = 0; i < capture->source->captures; i++) {
 		const struct capture *c = supervisor_capture(capture->supervisor, i);
 
-		n += capture->source->capture[i].output == OUTPUT_PCAPNG &&
+		n += capture->source->capture[i].group.output == OUTPUT_PCAPNG &&
 		     (c == capture || c->placed ||
 		      (!c->failed && (!c->former || c->resume || c->told)));
 	}
@@ -41,31 +41,24 @@ void capture_tell(struct capture *capture)
 	struct message_capture m = {
 		.capture = capture->index,
 		.link_type = capture->plan.link_type,
-		.direct = (uint32_t)c->direct,
-		.file_mode = (uint32_t)c->file_mode,
-		.workers = capture->workers,
-		.sync = c->sync != CONFIG_SYNC_NONE,
-		.file_bytes = (uint64_t)c->file_size,
-		.disk_budget = (uint64_t)c->disk_budget,
-		.max_age_ns = (uint64_t)c->max_age,
-		.disk_reserve = c->disk_reserve > 0 ? (uint64_t)c->disk_reserve : 0,
-		.disk_reserve_percent = c->disk_reserve < 0 ? (uint32_t)-c->disk_reserve : 0,
+		.config = c->archive,
+		.file_bytes = c->worker.file_bytes,
 		.file_group = capture->file_group,
 		/* one more while it is to be told of another directory */
 		.together = with_files(capture) + (capture->earlier != NULL),
 		.token = capture->token,
 	};
 
-	if (c->output != OUTPUT_PCAPNG) {
+	if (c->group.output != OUTPUT_PCAPNG) {
 		capture->placed = true;
 		return;
 	}
 	identity_get(m.machine, m.boot);
 	memcpy(m.name, c->name, sizeof(m.name));
-	memcpy(m.interface, c->interface, sizeof(m.interface));
+	memcpy(m.interface, c->group.interface, sizeof(m.interface));
 	memcpy(m.device, capture->device, sizeof(m.device));
 	memcpy(m.filter, c->filter, sizeof(m.filter));
-	memcpy(m.directory, c->directory, sizeof(m.directory));
+	memcpy(m.directory, c->group.directory, sizeof(m.directory));
 	capture->told = true;
 	archive_client_announce(files_client(capture->files), &m, &capture->slots[0]);
 }
@@ -81,7 +74,7 @@ void capture_keep(struct capture *capture)
 		if (capture->slots[i].state != SLOT_ENDED)
 			refused = capture->slots[i].refused;
 	capture->keep_again = capture->keeping && refused;
-	if (capture->keeping || capture->config->output != OUTPUT_PCAPNG)
+	if (capture->keeping || capture->config->group.output != OUTPUT_PCAPNG)
 		return;
 	capture->keeping = files_retain(capture->files, &target, refused);
 }
@@ -175,7 +168,7 @@ int capture_init(struct capture *capture, const struct capture_context *context,
 void capture_tick(struct capture *capture)
 {
 	uint64_t now = clock_mono_ns();
-	int64_t sync = capture->config->sync;
+	int64_t sync = capture->config->archive.sync;
 
 	if (!capture->saved) /* it could not be made */
 		return;
@@ -260,7 +253,7 @@ void capture_cared(struct capture *capture, const struct message_result *result,
 		capture_log(capture, LOG_WARNING,
 			    "%s: disk_reserve cannot be kept%s, and there is no file left to "
 			    "remove: packets are discarded until there is room",
-			    capture->config->directory, result->no_inode ? " of inodes" : "");
+			    capture->config->group.directory, result->no_inode ? " of inodes" : "");
 	else if (capture->full && !result->full)
 		capture_log(capture, LOG_NOTICE, "there is room again: packets are written");
 	capture->full = result->full;

@@ -36,8 +36,8 @@ static int filter_error(const struct capture *capture, struct capture_error *err
 
 	if (rc == -ENETDOWN)
 		return capture_error(error, EXIT_FAILURE,
-				     "interface %s is down (ip link set %s up)", c->interface,
-				     c->interface);
+				     "interface %s is down (ip link set %s up)", c->group.interface,
+				     c->group.interface);
 	return capture_error(error, exit_code_of(capture, rc), "%s: filter = %.200s: %s",
 			     config_where(capture->source, c, "filter", where, sizeof(where)),
 			     c->filter, words);

@@ -32,7 +32,7 @@ int capture_group(const struct config *config, const struct config_capture *c, i
 	int rc;
 
 	*number = -1;
-	if (!*c->file_group || c->output != OUTPUT_PCAPNG)
+	if (!*c->file_group || c->group.output != OUTPUT_PCAPNG)
 		return 0;
 	errno = 0;
 	group = getgrnam(c->file_group);
@@ -63,8 +63,8 @@ int capture_check(const struct config *config, const struct config_capture *c, b
 				     config_where(config, c, "ring_size", where, sizeof(where)),
 				     why.text);
 	if (filters && *c->filter)
-		rc = filter_check(plan_filter_for(c, c->interface), c->filter, plan.snaplen, words,
-				  sizeof(words));
+		rc = filter_check(plan_filter_for(c, c->group.interface), c->filter, plan.snaplen,
+				  words, sizeof(words));
 	if (rc)
 		return capture_error(error, EX_CONFIG, "%s: filter = %.200s: %s",
 				     config_where(config, c, "filter", where, sizeof(where)),
@@ -79,9 +79,9 @@ int capture_directory(const struct config *config, const struct config_capture *
 	struct stat st;
 	int rc = 0;
 
-	if (c->output != OUTPUT_PCAPNG)
+	if (c->group.output != OUTPUT_PCAPNG)
 		return 0;
-	if (stat(c->directory, &st))
+	if (stat(c->group.directory, &st))
 		rc = errno == ENOENT || errno == ENOTDIR ? errno
 							 : 0; /* more is told when it is opened */
 	else if (!S_ISDIR(st.st_mode))
@@ -90,26 +90,26 @@ int capture_directory(const struct config *config, const struct config_capture *
 		return capture_error(
 			error, EX_CONFIG,
 			"%s: directory %s: %s (make it first, owned by the user who runs afcapd)",
-			config_where(config, c, "directory", where, sizeof(where)), c->directory,
-			failure_text(rc));
+			config_where(config, c, "directory", where, sizeof(where)),
+			c->group.directory, failure_text(rc));
 	return 0;
 }
 
 void capture_missing(const struct config_capture *c, const struct links *links, char *text,
 		     size_t size)
 {
-	size_t n = strcspn(c->interface, ":");
+	size_t n = strcspn(c->group.interface, ":");
 	char device[INTERFACE_BYTES];
 	struct link link;
 
-	snprintf(device, sizeof(device), "%.*s", (int)n, c->interface);
-	if (c->interface[n] && links_by_name(links, device, &link))
+	snprintf(device, sizeof(device), "%.*s", (int)n, c->group.interface);
+	if (c->group.interface[n] && links_by_name(links, device, &link))
 		snprintf(text, size,
 			 "%s (which names an address of %s, not an interface: interface = %s "
 			 "records it)",
-			 c->interface, device, device);
+			 c->group.interface, device, device);
 	else
-		snprintf(text, size, "%s", c->interface);
+		snprintf(text, size, "%s", c->group.interface);
 }
 
 int capture_interface(const struct config *config, const struct config_capture *c,
@@ -119,7 +119,7 @@ int capture_interface(const struct config *config, const struct config_capture *
 	struct link link;
 
 	if (plan_any(c) || c->on_missing != ON_MISSING_FAIL ||
-	    links_by_name(links, c->interface, &link))
+	    links_by_name(links, c->group.interface, &link))
 		return 0;
 	capture_missing(c, links, text, sizeof(text));
 	return capture_error(error, EX_CONFIG,
@@ -137,5 +137,5 @@ int capture_link_type(const struct config_capture *c, const struct link *link, u
 			     "capture %s: interface %s has link type %u: only Ethernet, loopback "
 			     "and raw IP interfaces can be recorded, and all at once (interface = "
 			     "any)",
-			     c->name, c->interface, link->type);
+			     c->name, c->group.interface, link->type);
 }

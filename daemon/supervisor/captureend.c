@@ -112,7 +112,7 @@ static void slots_end(struct capture *capture)
 /* Nothing comes in any more. */
 static void capture_shut(struct capture *capture, enum capture_state state)
 {
-	uint64_t us = (uint64_t)capture->config->drain_timeout / 1000;
+	uint64_t us = capture->config->drain_timeout_ns / 1000;
 
 	capture_enter(capture, state);
 	if (capture->deadline)

@@ -24,13 +24,13 @@ static void group_begin(struct capture *capture)
 	const struct config_capture *c = capture->config;
 
 	capture->group =
-		(struct message_group){ .mode = (uint32_t)c->fanout,
+		(struct message_group){ .mode = (uint32_t)c->group.fanout,
 					.flags = plan_fanout_flags(c, capture->link_id != 0,
 								   capture->hardware) };
-	if (c->fanout_id == CONFIG_AUTO)
+	if (c->group.fanout_id == CONFIG_AUTO)
 		capture->group.flags |= AFCAP_FANOUT_FLAG_UNIQUEID;
 	else
-		capture->group.id = (uint32_t)c->fanout_id;
+		capture->group.id = (uint32_t)c->group.fanout_id;
 	capture->group_known = false;
 	capture->sockets_asked = capture->joins_asked = 0;
 }
@@ -127,17 +127,17 @@ static bool link_ready(struct capture *capture, struct link *link)
 	const struct config_capture *c = capture->config;
 	char text[REASON_BYTES - 32];
 
-	if (c->fanout_id != CONFIG_AUTO &&
-	    supervisor_group_held(capture->supervisor, c->fanout_id)) {
+	if (c->group.fanout_id != CONFIG_AUTO &&
+	    supervisor_group_held(capture->supervisor, c->group.fanout_id)) {
 		capture_reason(capture, "the rings of a section that is not configured any more "
 					"are in its fanout group");
 		return false;
 	}
 	if (plan_any(c))
 		return true;
-	if (links_by_name(capture->links, c->interface, link)) {
+	if (links_by_name(capture->links, c->group.interface, link)) {
 		if (!link->up)
-			capture_reason(capture, "interface %s is down", c->interface);
+			capture_reason(capture, "interface %s is down", c->group.interface);
 		return link->up;
 	}
 	capture_missing(c, capture->links, text, sizeof(text));
@@ -190,7 +190,8 @@ int capture_start(struct capture *capture, struct capture_error *error)
 	capture->added = !capture->initial;
 	if (link_ready(capture, &link))
 		return capture_begin(capture, plan_any(capture->config) ? NULL : &link, error);
-	if (!links_by_name(capture->links, capture->config->interface, &link) && !capture->left &&
+	if (!links_by_name(capture->links, capture->config->group.interface, &link) &&
+	    !capture->left &&
 	    capture_interface(capture->source, capture->config, capture->links, error))
 		return -1;
 	capture_log(capture, LOG_NOTICE, "%s: waiting for it", capture->reason);
@@ -266,9 +267,9 @@ static void capture_arm(struct capture *capture)
 	capture_log(capture, LOG_INFO,
 		    "recording %s with %u worker%s, fanout %s, group %u, rings of %u blocks of %u "
 		    "bytes",
-		    c->interface, capture->workers, capture->workers == 1 ? "" : "s",
-		    afcap_fanout_mode_name((enum afcap_fanout_mode)c->fanout), capture->group.id,
-		    capture->plan.ring.blocks, capture->plan.ring.block_bytes);
+		    c->group.interface, capture->workers, capture->workers == 1 ? "" : "s",
+		    afcap_fanout_mode_name((enum afcap_fanout_mode)c->group.fanout),
+		    capture->group.id, capture->plan.ring.blocks, capture->plan.ring.block_bytes);
 	gap_log(capture);
 	capture_link(capture); /* which may have gone down meanwhile */
 }
@@ -368,7 +369,7 @@ static void link_name(struct capture *capture, const struct link *link)
 	bool other = strcmp(link->name, capture->device) != 0, named;
 	struct link holder;
 
-	named = links_by_name(capture->links, c->interface, &holder) && holder.id == link->id;
+	named = links_by_name(capture->links, c->group.interface, &holder) && holder.id == link->id;
 	if (other)
 		capture_log(capture, LOG_NOTICE,
 			    "interface %s is called %s now; it is recorded as before",
@@ -376,7 +377,7 @@ static void link_name(struct capture *capture, const struct link *link)
 	else if (!named && !capture->renamed)
 		capture_log(capture, LOG_NOTICE,
 			    "interface %s is not called %s any more; it is recorded as before",
-			    link->name, c->interface);
+			    link->name, c->group.interface);
 	capture->renamed = !named;
 	if (!other)
 		return;

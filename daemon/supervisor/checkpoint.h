@@ -18,7 +18,7 @@
 #ifndef CHECKPOINT_H
 #define CHECKPOINT_H
 
-#include "../base/config.h"
+#include "../base/message.h"
 
 /* Of a slot: in use, the spare one, and those that have ended but the archive has not finished. */
 #define CHECKPOINT_FILES 8

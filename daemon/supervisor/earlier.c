@@ -70,11 +70,13 @@ static int slots_resize(struct capture *capture, unsigned workers)
 bool earlier_adopt(struct capture *capture)
 {
 	const struct config_capture *now = capture->wanted, *then = capture->config;
-	unsigned workers = now->workers == CONFIG_AUTO ? capture->workers : (unsigned)now->workers;
+	unsigned workers =
+		now->group.workers == CONFIG_AUTO ? capture->workers : (unsigned)now->group.workers;
 	int rc;
 
-	if ((workers != capture->workers || strcmp(now->directory, then->directory) != 0 ||
-	     now->output != then->output) &&
+	if ((workers != capture->workers ||
+	     strcmp(now->group.directory, then->group.directory) != 0 ||
+	     now->group.output != then->group.output) &&
 	    !files_done(capture->files, capture->index))
 		return false;
 	if (!fdstore_settled(capture->store)) { /* the store's copy of a ring is memory, and a

@@ -62,7 +62,7 @@ bool former_group_held(const struct capture *formers, unsigned count, struct fds
 {
 	for (unsigned i = 0; i < count; i++)
 		if (formers[i].state != CAPTURE_STOPPED &&
-		    formers[i].config->fanout_id == fanout_id)
+		    formers[i].config->group.fanout_id == fanout_id)
 			return true;
 	return count && !fdstore_settled(store);
 }

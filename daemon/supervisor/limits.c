@@ -220,8 +220,8 @@ uint64_t limits_file_bytes(uint64_t bytes)
 int limits_file_size(const struct config *config, const struct config_capture *c,
 		     struct capture_error *error)
 {
-	uint64_t most = file_most(), size = (uint64_t)c->file_size,
-		 least = c->output == OUTPUT_PCAPNG ? FILE_BLOCKS * (uint64_t)c->block_size : 0;
+	uint64_t most = file_most(), size = c->worker.file_bytes,
+		 least = c->group.output == OUTPUT_PCAPNG ? FILE_BLOCKS * c->group.block_bytes : 0;
 	char where[256];
 
 	if (least < sizeof(struct checkpoint))
@@ -234,7 +234,7 @@ int limits_file_size(const struct config *config, const struct config_capture *c
 				     "(LimitFSIZE=, ulimit -f), or take a smaller block_size",
 				     where, (most + TAIL_BYTES) >> 10,
 				     (least + TAIL_BYTES + 1023) >> 10);
-	if (most < size && c->output == OUTPUT_PCAPNG)
+	if (most < size && c->group.output == OUTPUT_PCAPNG)
 		log_about(LOG_WARNING, &(struct log_subject){ c->name, -1, NULL },
 			  "files end at %" PRIu64 " KiB, below file_size: those of this process "
 			  "may be no larger (LimitFSIZE=, ulimit -f)",

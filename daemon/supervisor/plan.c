@@ -9,44 +9,46 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MS UINT64_C(1000000) /* ns */
 #define SNAPLEN_SPARE                                                                              \
 	160 /* in a block, beside a packet: descriptor, slot header, address, alignment */
 
 bool plan_any(const struct config_capture *config)
 {
-	return strcmp(config->interface, INTERFACE_ANY) == 0;
+	return strcmp(config->group.interface, INTERFACE_ANY) == 0;
 }
 
 const char *plan_filter_for(const struct config_capture *config, const char *device)
 {
 	if (!plan_any(config))
 		return device;
-	return config->cooked == LINKTYPE_LINUX_SLL ? FILTER_ANY_SLL : INTERFACE_ANY;
+	return config->group.cooked == LINKTYPE_LINUX_SLL ? FILTER_ANY_SLL : INTERFACE_ANY;
 }
 
 static uint32_t snaplen_of(const struct config_capture *config)
 {
-	int64_t most = config->block_size - SNAPLEN_SPARE;
+	uint64_t most = config->group.block_bytes - SNAPLEN_SPARE;
 
 	if (plan_any(config) && most > PACKET_BYTES_MAX - COOKED_HEAD_BYTES)
 		most = PACKET_BYTES_MAX - COOKED_HEAD_BYTES;
-	return (uint32_t)(config->snaplen < most ? config->snaplen : most);
+	return (uint32_t)(config->group.snaplen < most ? config->group.snaplen : most);
 }
 
 int plan_make(const struct config_capture *config, struct plan *plan, struct afcap_error *error)
 {
 	plan->snaplen = snaplen_of(config);
-	plan->ring = (struct afcap_geometry){ .version = AFCAP_TPACKET_V3,
-					      .block_bytes = (uint32_t)config->block_size,
-					      .block_timeout_ms =
-						      (uint32_t)(config->block_timeout / 1000000) };
-	return afcap_geometry_solve(&plan->ring, (uint64_t)config->ring_size, plan->snaplen, error);
+	plan->ring =
+		(struct afcap_geometry){ .version = AFCAP_TPACKET_V3,
+					 .block_bytes = (uint32_t)config->group.block_bytes,
+					 .block_timeout_ms =
+						 (uint32_t)(config->group.block_timeout_ns / MS) };
+	return afcap_geometry_solve(&plan->ring, config->group.ring_bytes, plan->snaplen, error);
 }
 
 int plan_link_type(const struct config_capture *config, uint32_t hardware, uint32_t *link_type)
 {
 	if (plan_any(config)) {
-		*link_type = (uint32_t)config->cooked;
+		*link_type = (uint32_t)config->group.cooked;
 		return 0;
 	}
 	switch (hardware) {
@@ -71,45 +73,53 @@ bool plan_link_type_known(const struct config_capture *config, uint32_t link_typ
 
 uint32_t plan_link_type_like(const struct config_capture *config, uint32_t link_type)
 {
-	return plan_any(config) && IS_COOKED(link_type) ? (uint32_t)config->cooked : link_type;
+	return plan_any(config) && IS_COOKED(link_type) ? (uint32_t)config->group.cooked
+							: link_type;
 }
 
 uint32_t plan_fanout_flags(const struct config_capture *config, bool bound, uint32_t hardware)
 {
-	if (!config->fanout_flags_auto || !bound)
-		return config->fanout_flags;
+	if (!config->group.fanout_flags_auto || !bound)
+		return config->group.fanout_flags;
 	return hardware == ARPHRD_LOOPBACK
-		       ? config->fanout_flags | AFCAP_FANOUT_FLAG_IGNORE_OUTGOING
-		       : config->fanout_flags & ~(uint32_t)AFCAP_FANOUT_FLAG_IGNORE_OUTGOING;
+		       ? config->group.fanout_flags | AFCAP_FANOUT_FLAG_IGNORE_OUTGOING
+		       : config->group.fanout_flags & ~(uint32_t)AFCAP_FANOUT_FLAG_IGNORE_OUTGOING;
+}
+
+struct group_config plan_group(const struct config_capture *config, const struct plan *plan,
+			       unsigned workers)
+{
+	struct group_config group = config->group;
+
+	group.workers = workers;
+	group.block_bytes = plan->ring.block_bytes;
+	group.ring_bytes = group.block_bytes * plan->ring.blocks;
+	group.block_timeout_ns = plan->ring.block_timeout_ms * MS;
+	group.snaplen = plan->snaplen;
+	group.fanout_flags_auto = 0;
+	if (!plan_any(config))
+		group.cooked = 0;
+	return group;
 }
 
 void plan_worker(const struct config_capture *config, const struct plan *plan, unsigned workers,
 		 unsigned index, struct message_worker *worker)
 {
 	*worker = (struct message_worker){
+		.config = config->worker,
+		.group = plan_group(config, plan, workers),
 		.worker = index,
-		.block_bytes = plan->ring.block_bytes,
 		.blocks = plan->ring.blocks,
-		.block_timeout_ms = plan->ring.block_timeout_ms,
-		.snaplen = plan->snaplen,
-		.output = (uint32_t)config->output,
 		.link_type = plan->link_type,
-		.promiscuous = (uint32_t)config->promiscuous,
-		.vlan_keep = (uint32_t)config->vlan_keep,
 		.cpu = config_cpu(config, workers, index),
-		.layout = (uint32_t)config->layout,
-		.write_delay_ns = (uint64_t)config->write_delay,
-		.file_bytes = (uint64_t)config->file_size,
-		.file_duration_ns = (uint64_t)config->file_duration,
-		.timeout_ns = (uint64_t)config->worker_timeout,
 	};
 	memcpy(worker->capture, config->name, sizeof(worker->capture));
-	memcpy(worker->interface, config->interface, sizeof(worker->interface));
 }
 
 struct checkpoint_shape plan_shape(const struct config_capture *config, const struct plan *plan,
 				   unsigned workers)
 {
+	const struct group_config group = plan_group(config, plan, workers);
 	struct checkpoint_shape shape;
 
 	memset(&shape, 0, sizeof(shape)); /* it is compared as bytes */
@@ -117,16 +127,16 @@ struct checkpoint_shape plan_shape(const struct config_capture *config, const st
 	shape.block_bytes = plan->ring.block_bytes;
 	shape.blocks = plan->ring.blocks;
 	shape.block_timeout_ms = plan->ring.block_timeout_ms;
-	shape.snaplen = plan->snaplen;
+	shape.snaplen = (uint32_t)group.snaplen;
 	shape.link_type = plan->link_type;
-	shape.output = (uint32_t)config->output;
-	shape.vlan_keep = (uint32_t)config->vlan_keep;
-	shape.promiscuous = (uint32_t)config->promiscuous;
-	shape.fanout_mode = (uint32_t)config->fanout;
-	shape.fanout_flags = config->fanout_flags;
-	shape.fanout_id = (int32_t)config->fanout_id;
-	snprintf(shape.interface, sizeof(shape.interface), "%s", config->interface);
-	snprintf(shape.directory, sizeof(shape.directory), "%s", config->directory);
+	shape.output = (uint32_t)group.output;
+	shape.vlan_keep = (uint32_t)group.vlan_keep;
+	shape.promiscuous = (uint32_t)group.promiscuous;
+	shape.fanout_mode = (uint32_t)group.fanout;
+	shape.fanout_flags = group.fanout_flags;
+	shape.fanout_id = (int32_t)group.fanout_id;
+	snprintf(shape.interface, sizeof(shape.interface), "%s", group.interface);
+	snprintf(shape.directory, sizeof(shape.directory), "%s", group.directory);
 	return shape;
 }
 
@@ -187,21 +197,24 @@ bool plan_shape_valid(const struct checkpoint_shape *shape)
 
 void plan_configure(struct config_capture *config, const struct checkpoint_shape *shape)
 {
-	config->workers = shape->workers;
-	config->block_size = shape->block_bytes;
-	config->ring_size = (int64_t)shape->block_bytes * shape->blocks;
-	config->block_timeout = (int64_t)shape->block_timeout_ms * 1000000;
-	config->snaplen = shape->snaplen;
-	config->output = (int)shape->output;
-	config->vlan_keep = (int)shape->vlan_keep;
-	config->promiscuous = (int)shape->promiscuous;
-	config->fanout = (int)shape->fanout_mode;
-	config->fanout_flags = shape->fanout_flags;
-	config->fanout_id = shape->fanout_id;
+	struct group_config *group = &config->group;
+
+	group->workers = shape->workers;
+	group->block_bytes = shape->block_bytes;
+	group->ring_bytes = (uint64_t)shape->block_bytes * shape->blocks;
+	group->block_timeout_ns = (uint64_t)shape->block_timeout_ms * MS;
+	group->snaplen = shape->snaplen;
+	group->output = (int32_t)shape->output;
+	group->vlan_keep = (int32_t)shape->vlan_keep;
+	group->promiscuous = (int32_t)shape->promiscuous;
+	group->fanout = (int32_t)shape->fanout_mode;
+	group->fanout_flags = shape->fanout_flags;
+	group->fanout_id = shape->fanout_id;
 	if (IS_COOKED(shape->link_type))
-		config->cooked = (int)shape->link_type;
-	memcpy(config->interface, shape->interface, sizeof(config->interface));
-	memcpy(config->directory, shape->directory, sizeof(config->directory));
+		group->cooked = (int32_t)shape->link_type;
+	memcpy(group->interface, shape->interface, sizeof(group->interface));
+	memcpy(group->directory, shape->directory, sizeof(group->directory));
 	/* Today's limits may be meant for another directory. */
-	config->disk_budget = config->max_age = config->disk_reserve = 0;
+	config->archive.disk_budget = config->archive.max_age_ns = 0;
+	config->archive.disk_reserve = 0;
 }

@@ -12,6 +12,7 @@
 #include "checkpoint.h"
 
 #include "../base/config.h"
+#include "../base/message.h"
 #include "../../lib/afcap.h"
 
 #include <stdbool.h>
@@ -48,6 +49,12 @@ uint32_t plan_link_type_like(const struct config_capture *config, uint32_t link_
 /* The fanout flags as configured, or as the kind of the device decides, whose name may be any;
  * `bound`: it is known. */
 uint32_t plan_fanout_flags(const struct config_capture *config, bool bound, uint32_t hardware);
+
+/* The group's configuration as it is in effect, but for what the device decides (fanout flags, link
+ * type): what the plan limits and the number of `workers` are in place of what is written, and what
+ * has no effect is zero. */
+struct group_config plan_group(const struct config_capture *config, const struct plan *plan,
+			       unsigned workers);
 
 /* Fills in what of a worker's description the configuration decides; the rest is zero. `workers`:
  * how many there are, which says what CPU worker number `index` is for. */

@@ -56,7 +56,7 @@ static const char *left_open(const struct capture *capture, unsigned worker, str
 		.blocks = capture->plan.ring.blocks,
 		.serial_most = UINT64_MAX,
 		.taken = true,
-		.writes = capture->config->output == OUTPUT_PCAPNG,
+		.writes = capture->config->group.output == OUTPUT_PCAPNG,
 		.reported = &none,
 	};
 	struct fdstore_key key = key_of(capture, FDSTORE_LEDGER, worker, 0);
@@ -115,7 +115,8 @@ static bool unread_sum(const struct capture *capture, struct left *list, unsigne
  * nothing of that. */
 static unsigned workers_of(const struct config_capture *config, const struct checkpoint *saved)
 {
-	return config->workers == CONFIG_AUTO ? saved->shape.workers : (unsigned)config->workers;
+	return config->group.workers == CONFIG_AUTO ? saved->shape.workers
+						    : (unsigned)config->group.workers;
 }
 
 /* The capture is what the record says it was. Returns NULL, or why it cannot be. */
@@ -287,7 +288,7 @@ static const char *device_problem(const struct capture *capture, struct link *li
 
 	if (getsockname(capture->resume[0].ring_fd, (struct sockaddr *)&address, &length) ||
 	    !links_by_index(capture->links, address.sll_ifindex, link) ||
-	    (links_by_name(capture->links, capture->config->interface, &named) &&
+	    (links_by_name(capture->links, capture->config->group.interface, &named) &&
 	     named.id != link->id))
 		return "its interface went while there was no daemon";
 	if (capture_link_type(capture->config, link, &type, &ignored) ||

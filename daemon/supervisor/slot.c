@@ -127,7 +127,7 @@ void slot_keep_ring(const struct slot *slot)
 
 bool slot_writes(const struct slot *slot)
 {
-	return slot->capture->config->output == OUTPUT_PCAPNG;
+	return slot->capture->config->group.output == OUTPUT_PCAPNG;
 }
 
 void slot_resume(struct slot *slot, int ring_fd)
@@ -300,7 +300,7 @@ static void worker_describe(const struct slot *slot, struct message_worker *m)
 	plan_worker(c->config, &c->plan, c->workers, slot->index, m);
 	m->resume = slot->ring_fd >= 0;
 	m->ifindex = (uint32_t)c->ifindex;
-	m->file_bytes = limits_file_bytes(m->file_bytes);
+	m->config.file_bytes = limits_file_bytes(m->config.file_bytes);
 	m->generation = slot->generation;
 	m->quarantine = slot->quarantine;
 }

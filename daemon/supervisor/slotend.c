@@ -224,7 +224,7 @@ bool slot_reaped(struct slot *slot, pid_t pid, int status)
 
 static void slot_watch(struct slot *slot, uint64_t now)
 {
-	uint64_t limit = (uint64_t)slot->capture->config->worker_timeout, silent;
+	uint64_t limit = slot->capture->config->worker.timeout_ns, silent;
 
 	if (slot->progress < PROGRESS_JOINED)
 		limit *= STARTING_MORE;

@@ -27,7 +27,7 @@ int slotfiles_init(struct slot *slot)
 {
 	uint64_t serial = ledger_totals(slot->ledger).current.serial;
 
-	if (slot->capture->config->output != OUTPUT_PCAPNG)
+	if (slot->capture->config->group.output != OUTPUT_PCAPNG)
 		return 0;
 	slot->current = file_open(slot, serial);
 	slot->spare = file_open(slot, serial + 1);
@@ -131,7 +131,7 @@ void slotfiles_resume(struct slot *slot)
 	struct ledger_totals totals = ledger_totals(slot->ledger);
 	uint64_t serial = totals.current.serial;
 
-	if (slot->capture->config->output != OUTPUT_PCAPNG) {
+	if (slot->capture->config->group.output != OUTPUT_PCAPNG) {
 		slot_go_on(slot);
 		return;
 	}

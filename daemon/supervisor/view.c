@@ -111,10 +111,10 @@ void view_capture(const struct supervisor *supervisor, unsigned capture, struct 
 
 	*view = (struct capture_view){
 		.name = c->config->name,
-		.interface = c->config->interface,
+		.interface = c->config->group.interface,
 		.device = c->link_id ? c->device : NULL,
 		.state = capture_state_name(c),
-		.fanout = afcap_fanout_mode_name((enum afcap_fanout_mode)c->config->fanout),
+		.fanout = afcap_fanout_mode_name((enum afcap_fanout_mode)c->config->group.fanout),
 		.fanout_known = c->group_known,
 		.fanout_id = c->group.id,
 		.workers = c->workers,

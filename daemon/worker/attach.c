@@ -32,10 +32,12 @@ bool attach_reserve(void)
 
 static struct afcap_geometry attach_geometry(const struct attach *a)
 {
-	return (struct afcap_geometry){ .version = AFCAP_TPACKET_V3,
-					.block_bytes = a->what->block_bytes,
-					.blocks = a->what->blocks,
-					.block_timeout_ms = a->what->block_timeout_ms };
+	return (struct afcap_geometry){
+		.version = AFCAP_TPACKET_V3,
+		.block_bytes = (uint32_t)a->what->group.block_bytes,
+		.blocks = a->what->blocks,
+		.block_timeout_ms = (uint32_t)(a->what->group.block_timeout_ns / 1000000)
+	};
 }
 
 static bool attach_thread(struct attach *a)
@@ -135,7 +137,7 @@ void attach_make(struct attach *a)
 	options.ifindex = (int)a->what->ifindex; /* names can be moved to another interface */
 	options.socket = a->socket;
 	options.ring = attach_geometry(a);
-	options.promiscuous = a->what->promiscuous && !cooked; /* applies to one interface */
+	options.promiscuous = a->what->group.promiscuous && !cooked; /* applies to one interface */
 	options.ring.reserve_bytes = RESERVE_BYTES;
 	options.paused = true;
 	rc = afcap_open(&a->ring, &options, &error);

@@ -34,7 +34,7 @@ static bool drained(struct drain *d)
 		d->quiet_since = now;
 		d->quiet_packets = kernel.packets;
 	}
-	return now - d->quiet_since >= a->what->block_timeout_ms * UINT64_C(1000000);
+	return now - d->quiet_since >= a->what->group.block_timeout_ns;
 }
 
 static void drain_cb(evutil_socket_t fd, short what, void *arg)
@@ -83,17 +83,17 @@ void drain_resume(struct drain *d)
 void drain_orphaned(struct drain *d)
 {
 	const struct attach *a = d->attach;
-	uint32_t timeout_ms = a->what->block_timeout_ms;
+	uint64_t timeout_ns = a->what->group.block_timeout_ns;
 	struct ledger_kernel kernel;
 
-	alarm((unsigned)(ORPHAN_NS / 1000000000) + timeout_ms / 1000 + ORPHAN_MORE_SECONDS);
+	alarm((unsigned)((ORPHAN_NS + timeout_ns) / 1000000000) + ORPHAN_MORE_SECONDS);
 	log_warning("the supervisor is gone: writing what the ring holds, then ending");
 	if (ringthread_running(a->thread)) {
 		ledger_take(a->ledger, afcap_stats_take, afcap_fd(a->ring));
 		kernel = ledger_kernel(a->ledger);
 		d->orphan_target = kernel.packets - kernel.drops;
 	}
-	d->orphan_deadline = clock_mono_ns() + ORPHAN_NS + timeout_ms * UINT64_C(1000000);
+	d->orphan_deadline = clock_mono_ns() + ORPHAN_NS + timeout_ns;
 	d->wanted = false;
 	drain_begin(d);
 }

@@ -77,7 +77,7 @@ static void ring_thread_watch(struct report *r)
 	if (!in_hand || in_hand != r->stuck_in) {
 		r->stuck_in = in_hand;
 		r->stuck_since = now;
-	} else if (now - r->stuck_since > a->what->timeout_ns) {
+	} else if (now - r->stuck_since > a->what->config.timeout_ns) {
 		log_error("block %llu of the ring takes for ever", (unsigned long long)in_hand);
 		abort();
 	}

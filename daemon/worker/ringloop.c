@@ -18,7 +18,7 @@
 
 static bool writes(const struct ringloop *loop)
 {
-	return loop->what->output == OUTPUT_PCAPNG;
+	return loop->what->group.output == OUTPUT_PCAPNG;
 }
 
 int ringloop_init(struct ringloop *loop, struct afcap *ring, struct ledger *ledger,
@@ -28,12 +28,12 @@ int ringloop_init(struct ringloop *loop, struct afcap *ring, struct ledger *ledg
 		.ring = ring, .ledger = ledger, .what = what, .crossing = crossing
 	};
 	loop->totals = ledger_totals(ledger);
-	loop->flush_bytes = what->block_bytes / 2;
+	loop->flush_bytes = what->group.block_bytes / 2;
 	loop->held_max = what->blocks / 2 ? what->blocks / 2 : 1;
 	loop->held = calloc(loop->held_max, sizeof(*loop->held));
 	/* A chunk below flush_bytes takes one more block. */
 	if (!loop->held || writer_init(&loop->writer, what, ledger, crossing,
-				       what->block_bytes + loop->flush_bytes)) {
+				       what->group.block_bytes + loop->flush_bytes)) {
 		free(loop->held);
 		return -ENOMEM;
 	}
@@ -113,8 +113,8 @@ static struct pcapng_context context_of(const struct ringloop *loop)
 	struct ledger_kernel k = ledger_kernel(loop->ledger);
 
 	return (struct pcapng_context){ .worker = loop->what->worker,
-					.snaplen = loop->what->snaplen,
-					.vlan_keep = loop->what->vlan_keep,
+					.snaplen = loop->what->group.snaplen,
+					.vlan_keep = loop->what->group.vlan_keep,
 					.cooked = IS_COOKED(loop->what->link_type)
 							  ? loop->what->link_type
 							  : 0,
@@ -129,10 +129,10 @@ static bool inplace_wanted(const struct ringloop *loop, const struct afcap_block
 {
 	if (loop->what->link_type != LINKTYPE_ETHERNET || !block->packets)
 		return false;
-	if (loop->what->layout != LAYOUT_AUTO)
-		return loop->what->layout == LAYOUT_INPLACE;
+	if (loop->what->config.layout != LAYOUT_AUTO)
+		return loop->what->config.layout == LAYOUT_INPLACE;
 	return block->bytes / block->packets >= INPLACE_MEAN &&
-	       block->bytes >= loop->what->block_bytes / 2;
+	       block->bytes >= loop->what->group.block_bytes / 2;
 }
 
 /* Converts the block in place, writes, commits and releases it. False: it must be copied. */
@@ -148,7 +148,7 @@ static bool block_inplace(struct ringloop *loop, const struct afcap_block *block
 	held_flush(loop);
 	context = context_of(loop);
 	in_hand(loop, block->sequence);
-	made = pcapng_inplace(&chunk, block, loop->what->block_bytes, &context);
+	made = pcapng_inplace(&chunk, block, loop->what->group.block_bytes, &context);
 	in_hand(loop, 0);
 	if (!made)
 		return false;
@@ -284,7 +284,7 @@ static int64_t least(int64_t a, int64_t b)
 static int64_t wait_time(struct ringloop *loop)
 {
 	int64_t most = IDLE_WAIT_NS;
-	uint64_t now, due = loop->held_since + loop->what->write_delay_ns;
+	uint64_t now, due = loop->held_since + loop->what->config.write_delay_ns;
 
 	if (writes(loop) && !loop->statistics_asked)
 		most = least(most, writer_due(&loop->writer, &loop->totals));

@@ -66,7 +66,7 @@ int ringthread_file(struct ringthread *t, const struct message_file *file, int f
 
 bool ringthread_ready(const struct ringthread *t)
 {
-	return t->loop.what->output != OUTPUT_PCAPNG || t->loop.writer.current.fd >= 0 ||
+	return t->loop.what->group.output != OUTPUT_PCAPNG || t->loop.writer.current.fd >= 0 ||
 	       atomic_load(&t->crossing.suspended);
 }
 

@@ -120,8 +120,7 @@ static void on_worker(struct worker *w, struct message *message, int unused)
 {
 	(void)unused;
 	w->what = message->worker;
-	w->what.capture[sizeof(w->what.capture) - 1] =
-		w->what.interface[sizeof(w->what.interface) - 1] = '\0';
+	w->what.capture[sizeof(w->what.capture) - 1] = '\0';
 	snprintf(w->who, sizeof(w->who), "%s/%u", w->what.capture, w->what.worker);
 	log_open(log_level(), w->who);
 	worker_pin(w);

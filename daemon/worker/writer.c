@@ -286,7 +286,7 @@ static void chunk_append(struct writer *w, struct ledger_totals *t,
 		if (t->current.end > LEDGER_FILE_BEGIN &&
 		    !atomic_load_explicit(&w->crossing->no_space, memory_order_relaxed) &&
 		    t->current.end + chunk->used + 2 * (w->current.align + CHUNK_PAD_MIN) >
-			    w->what->file_bytes)
+			    w->what->config.file_bytes)
 			file_next(w, t);
 		do {
 			error = (int)t->current.error;
@@ -336,7 +336,7 @@ void writer_quarantine(struct writer *w, struct ledger_totals *t, const struct a
 						.freezes = k.freezes,
 						.now_ns = clock_real_ns() };
 
-	pcapng_quarantine(chunk, block, w->what->block_bytes, &context);
+	pcapng_quarantine(chunk, block, w->what->group.block_bytes, &context);
 	chunk_append(w, t, chunk);
 	chunk_count(t, chunk);
 	chunk_begin(w);
@@ -354,7 +354,7 @@ void writer_inplace(struct writer *w, struct ledger_totals *t, const struct pcap
  * use, or when this worker first saw it. */
 static int64_t time_left(struct writer *w, const struct ledger_totals *t)
 {
-	uint64_t period = w->what->file_duration_ns, since = t->current.since_ns;
+	uint64_t period = w->what->config.file_duration_ns, since = t->current.since_ns;
 	uint64_t real = clock_real_ns(), boot = clock_boot_ns();
 
 	if (w->due_after != t->current.serial + 1) {
@@ -376,7 +376,7 @@ int64_t writer_due(struct writer *w, const struct ledger_totals *t)
 		return 0;
 	/* The next file could not be written to either: it would have no packets, only counted
 	 * losses. */
-	if (!w->what->file_duration_ns ||
+	if (!w->what->config.file_duration_ns ||
 	    atomic_load_explicit(&w->crossing->suspended, memory_order_relaxed) ||
 	    atomic_load_explicit(&w->crossing->no_space, memory_order_relaxed))
 		return INT64_MAX;

@@ -56,7 +56,7 @@ static void counters_check(const struct counters *now, const struct counters *be
 	if (counters_fell(now, before) || now->drops > now->packets ||
 	    now->received > now->packets - now->drops || now->restarts || now->files_opened)
 		abort();
-	if (config.output == OUTPUT_PCAPNG &&
+	if (config.group.output == OUTPUT_PCAPNG &&
 	    (now->written > now->received ||
 	     counters_discarded(now) != now->received - now->written))
 		abort();
@@ -159,7 +159,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	if (bytes < 1 || channel_pair(ends))
 		return 0;
 	before = fd_lowest();
-	config.output = data[0] & 1 ? OUTPUT_NONE : OUTPUT_PCAPNG;
+	config.group.output = data[0] & 1 ? OUTPUT_NONE : OUTPUT_PCAPNG;
 	slot.current = data[0] & 2 ? NULL : &current;
 	slot.spare = data[0] & 4 ? NULL : &spare;
 	for (unsigned i = 0; i < PACKETS_MOST && bytes - at >= 3; i++)

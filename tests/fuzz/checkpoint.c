@@ -36,7 +36,7 @@ struct input {
 };
 
 static struct config_capture config = {
-	.name = "a.1", .workers = 1, .interface = "eth0", .directory = "/d"
+	.name = "a.1", .group = { .workers = 1, .interface = "eth0", .directory = "/d" }
 };
 
 static bool input_cut(struct input *in, const uint8_t *data, size_t bytes)
@@ -149,8 +149,8 @@ static void gone_on_with(struct capture *capture, int ring_fd)
 
 	if (!l || !s || !s->since_ns || !memchr(s->gap_why, '\0', sizeof(s->gap_why)) ||
 	    !plan_shape_valid(&s->shape) || !checkpoint_valid(s) || capture->workers != 1 ||
-	    strcmp(s->shape.interface, capture->config->interface) != 0 || s->shape.workers != 1 ||
-	    s->shape.blocks != capture->plan.ring.blocks ||
+	    strcmp(s->shape.interface, capture->config->group.interface) != 0 ||
+	    s->shape.workers != 1 || s->shape.blocks != capture->plan.ring.blocks ||
 	    (s->shape.link_type != 1 && s->shape.link_type != 101 && s->shape.link_type != 276))
 		abort();
 	t = ledger_totals(l);
@@ -191,7 +191,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	if (notify_new(&notify) || fdstore_new(&store, notify))
 		abort();
 	capture.store = store;
-	config.output = in.options & COUNT_ONLY ? OUTPUT_NONE : OUTPUT_PCAPNG;
+	config.group.output = in.options & COUNT_ONLY ? OUTPUT_NONE : OUTPUT_PCAPNG;
 	capture.plan.ring = (struct afcap_geometry){ .version = AFCAP_TPACKET_V3,
 						     .block_bytes = 4096,
 						     .blocks = 8,

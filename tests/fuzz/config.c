@@ -70,6 +70,15 @@ static void same(const struct config_section *section, const void *a, const void
 	}
 }
 
+/* As bytes, which is how a change is found. */
+static void parts_same(const struct config_capture *a, const struct config_capture *b)
+{
+	if (memcmp(&a->archive, &b->archive, sizeof(a->archive)) != 0 ||
+	    memcmp(&a->worker, &b->worker, sizeof(a->worker)) != 0 ||
+	    memcmp(&a->group, &b->group, sizeof(a->group)) != 0)
+		abort();
+}
+
 static void printed_is_the_same(void)
 {
 	char *text = NULL;
@@ -90,6 +99,7 @@ static void printed_is_the_same(void)
 		if (strcmp(config.capture[i].name, again.capture[i].name) != 0)
 			abort();
 		same(&config_capture_section, &config.capture[i], &again.capture[i]);
+		parts_same(&config.capture[i], &again.capture[i]);
 	}
 }
 
@@ -99,7 +109,7 @@ static void capture_use(const struct config_capture *c)
 	struct capture_error why;
 	char where[64];
 
-	if (workers < 1 || workers > WORKERS_MAX || c->workers < CONFIG_AUTO)
+	if (workers < 1 || workers > WORKERS_MAX || c->group.workers < CONFIG_AUTO)
 		abort();
 	for (unsigned i = 0; i < workers; i++) {
 		int cpu = config_cpu(c, workers, i);

@@ -59,10 +59,10 @@ START_TEST(files_older_than_max_age_go)
 	place_file(aged(NAME_PARTIAL, 1, 2 * hour), NULL, 10);
 	ck_assert(enforce(0));
 	ck_assert_uint_eq(result.removed, 0); /* 0: never */
-	place.capture.max_age_ns = UINT64_MAX;
+	place.capture.config.max_age_ns = UINT64_MAX;
 	ck_assert(enforce(0));
 	ck_assert_uint_eq(result.removed, 0);
-	place.capture.max_age_ns = HOUR;
+	place.capture.config.max_age_ns = HOUR;
 	ck_assert(enforce(0));
 	ck_assert_uint_eq(result.removed, 2);
 	ck_assert_int_eq(place_size(aged(NAME_FINISHED, 1, hour - s)), 10);
@@ -74,7 +74,7 @@ START_TEST(nothing_goes_by_a_clock_that_has_not_stood)
 {
 	place_log();
 	place_file(aged(NAME_FINISHED, 0, 400 * (int64_t)DAY), NULL, 10);
-	place.capture.max_age_ns = HOUR;
+	place.capture.config.max_age_ns = HOUR;
 	ck_assert(enforce(0)); /* not known */
 	place.clock = (struct clock_now){ .real_ns = TODAY, .stood_ns = 6 * 60 * S - 1 };
 	ck_assert(enforce(0));
@@ -94,7 +94,7 @@ START_TEST(files_vouch_for_the_clock_at_a_start)
 	const char *recent;
 
 	place.clock = (struct clock_now){ .real_ns = TODAY, .stood_ns = S };
-	place.capture.max_age_ns = 7 * DAY;
+	place.capture.config.max_age_ns = 7 * DAY;
 	place_file(aged(NAME_FINISHED, 0, 8 * day), NULL, 10);
 	recent = aged(NAME_FINISHED, 1, (int64_t)HOUR / 2);
 	place_file(recent, NULL, 10);
@@ -134,7 +134,7 @@ START_TEST(what_a_step_made_old_stays)
 	place_file(aged(NAME_FINISHED, 0, 406 * day), NULL, 10); /* 6 days old */
 	place_file(aged(NAME_FINISHED, 1, 408 * day), NULL, 10); /* 8 days old */
 	place_file(aged(NAME_FINISHED, 2, (int64_t)HOUR), NULL, 10);
-	place.capture.max_age_ns = 7 * DAY;
+	place.capture.config.max_age_ns = 7 * DAY;
 	ck_assert(enforce(0));
 	ck_assert_uint_eq(result.removed, 1);
 	ck_assert_int_eq(place_size(aged(NAME_FINISHED, 1, 408 * day)), -1);
@@ -149,7 +149,7 @@ START_TEST(names_that_no_clock_gave_do_not_count_as_old)
 	const char *future = aged(NAME_FINISHED, 3, -400 * (int64_t)DAY);
 
 	place.clock = (struct clock_now){ .real_ns = TODAY, .stood_ns = HOUR };
-	place.capture.max_age_ns = DAY;
+	place.capture.config.max_age_ns = DAY;
 	place_file(named(NAME_FINISHED, 0, 0), NULL, 10);
 	place_file(named(NAME_FINISHED, 1, START_US), NULL, 10);
 	place_file(named(NAME_FINISHED, 2, CLOCK_OLDEST_NS / 1000 - 1), NULL, 10);
@@ -175,7 +175,7 @@ START_TEST(what_was_finished_first_goes_first)
 		place_finished(named(NAME_FINISHED, i, START_US + names[i]), PLACE_FINISHED + i);
 	}
 	for (unsigned left = 5; left > 0; left--) {
-		place.capture.disk_budget = left * 1000;
+		place.capture.config.disk_budget = left * 1000;
 		ck_assert(enforce(0));
 		ck_assert_uint_eq(result.removed, 1);
 		for (unsigned i = 0; i < 6; i++)

@@ -281,7 +281,7 @@ START_TEST(room_is_made_before_a_file_is)
 	recording_build(&file, 5, 1, false);
 	place_file(OLD_PARTIAL, file.bytes, file.size);
 	place_file(FINISHED, NULL, 1000);
-	place.capture.disk_budget = FILE_BYTES + 100;
+	place.capture.config.disk_budget = FILE_BYTES + 100;
 	capture_tell();
 	fd = file_asked();
 	ck_assert_uint_eq(answer.result.removed, 2);
@@ -312,7 +312,7 @@ START_TEST(a_file_in_use_is_preallocated_unless_the_reserve_is_touched)
 	ck_assert_int_ge(bytes_on_disk(fd), (int64_t)FILE_BYTES);
 	close(fd);
 	place_clear();
-	place.capture.disk_reserve = PLACE_BYTES + 1;
+	place.capture.config.disk_reserve = PLACE_BYTES + 1;
 	capture_tell();
 	place_file(OLD_FINISHED, NULL, 1000);
 	fd = file_asked();

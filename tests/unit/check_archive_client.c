@@ -143,7 +143,9 @@ static void announce(uint32_t capture, const char *directory, uint64_t budget)
 {
 	static struct message_capture m;
 
-	m = (struct message_capture){ .capture = capture, .name = "a", .disk_budget = budget };
+	m = (struct message_capture){ .capture = capture,
+				      .name = "a",
+				      .config.disk_budget = budget };
 	strcpy(m.directory, directory);
 	archive_client_announce(client, &m, &owner);
 }

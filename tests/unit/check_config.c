@@ -58,11 +58,11 @@ START_TEST(a_section_without_keys_has_the_defaults)
 	ck_assert_int_eq(read_text("[capture eth0]\n"), 0);
 	ck_assert_uint_eq(config.captures, 1);
 	ck_assert_str_eq(config.capture[0].name, "eth0");
-	ck_assert_str_eq(config.capture[0].interface, "eth0");
-	ck_assert_int_eq(config.capture[0].ring_size, 64 << 20);
-	ck_assert_int_eq(config.capture[0].block_timeout, 64000000);
-	ck_assert_int_eq(config.capture[0].file_mode, 0640);
-	ck_assert_int_eq(config.capture[0].workers, CONFIG_AUTO);
+	ck_assert_str_eq(config.capture[0].group.interface, "eth0");
+	ck_assert_int_eq(config.capture[0].group.ring_bytes, 64 << 20);
+	ck_assert_int_eq(config.capture[0].group.block_timeout_ns, 64000000);
+	ck_assert_int_eq(config.capture[0].archive.file_mode, 0640);
+	ck_assert_int_eq(config.capture[0].group.workers, CONFIG_AUTO);
 	ck_assert_str_eq(config.daemon.metrics, "127.0.0.1:9748");
 }
 END_TEST
@@ -79,15 +79,15 @@ START_TEST(units_words_flags_and_comments)
 			  "vlan = strip\noutput = none\ndirect = no\ncpus = 0-3,8\n"),
 		0);
 	ck_assert_int_eq(config.daemon.log_level, 7);
-	ck_assert_str_eq(config.capture[0].interface, "eth9");
-	ck_assert_int_eq(config.capture[0].ring_size, INT64_C(2) << 30);
-	ck_assert_int_eq(config.capture[0].block_timeout, 1000000000);
-	ck_assert_uint_eq(config.capture[0].fanout_flags, 0x9000);
-	ck_assert_int_eq(config.capture[0].fanout_id, 0);
-	ck_assert_int_eq(config.capture[0].file_mode, 0600);
-	ck_assert_int_eq(config.capture[0].promiscuous, 0);
-	ck_assert_int_eq(config.capture[0].vlan_keep, 0);
-	ck_assert_int_eq(config.capture[0].output, OUTPUT_NONE);
+	ck_assert_str_eq(config.capture[0].group.interface, "eth9");
+	ck_assert_int_eq(config.capture[0].group.ring_bytes, INT64_C(2) << 30);
+	ck_assert_int_eq(config.capture[0].group.block_timeout_ns, 1000000000);
+	ck_assert_uint_eq(config.capture[0].group.fanout_flags, 0x9000);
+	ck_assert_int_eq(config.capture[0].group.fanout_id, 0);
+	ck_assert_int_eq(config.capture[0].archive.file_mode, 0600);
+	ck_assert_int_eq(config.capture[0].group.promiscuous, 0);
+	ck_assert_int_eq(config.capture[0].group.vlan_keep, 0);
+	ck_assert_int_eq(config.capture[0].group.output, OUTPUT_NONE);
 }
 END_TEST
 
@@ -187,7 +187,7 @@ START_TEST(a_byte_order_mark_hides_no_section)
 	ck_assert_int_eq(read_text("\xef\xbb\xbf[capture x]\nworkers = 3\n[capture y]\n"), 0);
 	ck_assert_uint_eq(config.captures, 2);
 	ck_assert_str_eq(config.capture[0].name, "x");
-	ck_assert_int_eq(config.capture[0].workers, 3);
+	ck_assert_int_eq(config.capture[0].group.workers, 3);
 	config_init(&config);
 	ck_assert_int_ne(read_text("[capture x]\n\xef\xbb\xbf[capture y]\n"),
 			 0); /* elsewhere it is none */
@@ -247,9 +247,9 @@ START_TEST(a_long_line_is_one_line)
 		ck_assert_msg(strstr(error.text, ":6: unknown key bogus"), "%s", error.text);
 		strcat(filter, " or udp[0]:2=1;2");
 		ck_assert_str_eq(config.capture[0].filter, filter);
-		ck_assert_msg(strstr(config.capture[0].directory, ";#x") &&
-				      !strchr(config.capture[0].directory, ' '),
-			      "%s", config.capture[0].directory);
+		ck_assert_msg(strstr(config.capture[0].group.directory, ";#x") &&
+				      !strchr(config.capture[0].group.directory, ' '),
+			      "%s", config.capture[0].group.directory);
 		config_where(&config, &config.capture[0], "filter", where, sizeof(where));
 		ck_assert_msg(strstr(where, ":4"), "%s", where);
 	}
@@ -292,8 +292,8 @@ START_TEST(values_of_the_longest_are_taken_and_printed)
 	config_init(&config);
 	ck_assert_msg(read_text(printed) == 0, "%s", error.text);
 	ck_assert_uint_eq(strlen(config.capture[0].filter), 16384);
-	ck_assert_uint_eq(strlen(config.capture[0].directory), 1023);
-	ck_assert_uint_eq(strlen(config.capture[0].interface), 127);
+	ck_assert_uint_eq(strlen(config.capture[0].group.directory), 1023);
+	ck_assert_uint_eq(strlen(config.capture[0].group.interface), 127);
 	ck_assert_uint_eq(strlen(config.daemon.user), 256);
 	free(printed);
 }
@@ -370,8 +370,8 @@ START_TEST(the_command_line_takes_precedence)
 	ck_assert_int_eq(config_override(&config, "workers=5", &error), 0);
 	ck_assert_int_eq(config_override(&config, "x.snaplen=96", &error), 0);
 	ck_assert_int_eq(config_override(&config, "daemon.metrics=off", &error), 0);
-	ck_assert_int_eq(config.capture[0].workers, 5);
-	ck_assert_int_eq(config.capture[0].snaplen, 96);
+	ck_assert_int_eq(config.capture[0].group.workers, 5);
+	ck_assert_int_eq(config.capture[0].group.snaplen, 96);
 	ck_assert_str_eq(config.daemon.metrics, "off");
 	ck_assert_int_ne(config_override(&config, "y.workers=1", &error), 0);
 	ck_assert_str_eq(error.text,
@@ -396,12 +396,45 @@ START_TEST(the_loopback_is_taken_once_unless_told_otherwise)
 {
 	ck_assert_int_eq(
 		read_text("[capture lo]\n[capture two]\ninterface = lo\nfanout_flags = none\n"), 0);
-	ck_assert_uint_eq(config.capture[0].fanout_flags, 0x4000);
-	ck_assert_uint_eq(config.capture[1].fanout_flags, 0);
+	ck_assert_uint_eq(config.capture[0].group.fanout_flags, 0x4000);
+	ck_assert_uint_eq(config.capture[1].group.fanout_flags, 0);
 }
 END_TEST
 
 /* What `-n` prints is used as a configuration: by another name of the loopback, too */
+static void values_set(const char *section, const char *const *values)
+{
+	for (char text[64]; *values; values++) {
+		snprintf(text, sizeof(text), "%s.%s", section, *values);
+		ck_assert_int_eq(config_override(&config, text, &error), 0);
+	}
+}
+
+/* Its parts are compared as bytes. */
+START_TEST(a_value_that_another_replaces_leaves_nothing_behind)
+{
+	static const char *const first[] = {
+		"interface=a-long-name", "directory=/var/lib/a/long", "filter=udp port 53 or tcp",
+		"cpus=0,1,2,3,4,5,6",	 "file_group=afcap-admin",    NULL
+	};
+	static const char *const second[] = { "interface=a", "directory=/d",   "filter=tcp",
+					      "cpus=none",   "file_group=adm", NULL };
+	struct config_capture *x = &config.capture[0], *y = &config.capture[1];
+
+	ck_assert_int_eq(read_text("[capture x]\n[capture y]\n"), 0);
+	values_set("x", first);
+	values_set("x", second);
+	values_set("y", second);
+	ck_assert_str_eq(x->filter, "tcp");
+	ck_assert_mem_eq(x->filter, y->filter, sizeof(x->filter));
+	ck_assert_mem_eq(x->cpus, y->cpus, sizeof(x->cpus));
+	ck_assert_mem_eq(x->file_group, y->file_group, sizeof(x->file_group));
+	ck_assert_mem_eq(&x->archive, &y->archive, sizeof(x->archive));
+	ck_assert_mem_eq(&x->worker, &y->worker, sizeof(x->worker));
+	ck_assert_mem_eq(&x->group, &y->group, sizeof(x->group));
+}
+END_TEST
+
 START_TEST(what_the_interface_decides_is_left_to_it)
 {
 	char *printed;
@@ -412,9 +445,9 @@ START_TEST(what_the_interface_decides_is_left_to_it)
 	printed = print(&config);
 	config_init(&config);
 	ck_assert_msg(read_text(printed) == 0, "%s", error.text);
-	ck_assert(config.capture[0].fanout_flags_auto);
-	ck_assert(config.capture[1].fanout_flags_auto);
-	ck_assert(!config.capture[2].fanout_flags_auto);
+	ck_assert(config.capture[0].group.fanout_flags_auto);
+	ck_assert(config.capture[1].group.fanout_flags_auto);
+	ck_assert(!config.capture[2].group.fanout_flags_auto);
 	ck_assert_ptr_nonnull(strstr(printed, "\nfanout_flags = auto\n"));
 	ck_assert_ptr_nonnull(strstr(printed, "\nfanout_flags = none\n"));
 	free(printed);
@@ -455,6 +488,7 @@ Suite *suite_config(void)
 	tcase_add_test(t, so_many_captures_and_not_one_more);
 	tcase_add_test(t, a_file_that_is_not_there_is_told);
 	tcase_add_test(t, what_is_printed_parses_back_to_itself);
+	tcase_add_test(t, a_value_that_another_replaces_leaves_nothing_behind);
 	tcase_add_test(t, what_the_interface_decides_is_left_to_it);
 	tcase_add_test(t, the_documented_file_is_the_defaults);
 	tcase_add_test(t, the_command_line_takes_precedence);

@@ -114,7 +114,7 @@ START_TEST(a_finished_file_has_its_chunks_its_statistics_and_its_name)
 	int fd = written();
 	struct recording_found found;
 
-	place.capture.sync = (uint32_t)_i; /* whether or not */
+	place.capture.config.sync = _i ? CONFIG_SYNC_FILE : CONFIG_SYNC_NONE;
 	partial_finish(&place, &request, fd, &result);
 	ck_assert_msg(result.error == 0, "%s", result.text);
 	ck_assert_str_eq(result.name, FINISHED);
@@ -207,13 +207,13 @@ START_TEST(no_room_is_taken_ahead_from_the_reserve)
 	place.capture.file_bytes = 20 * MIB;
 	ck_assert_int_eq(directory_room(&place, &room), 0);
 	ck_assert_uint_eq(room.reserve, 0);
-	place.capture.disk_reserve = room.available - 20 * MIB + 1;
+	place.capture.config.disk_reserve = room.available - 20 * MIB + 1;
 	file_preallocate(&place, fd);
 	ck_assert_uint_lt(taken(fd), MIB);
-	place.capture.disk_reserve--;
+	place.capture.config.disk_reserve--;
 	file_preallocate(&place, fd);
 	ck_assert_uint_ge(taken(fd), 20 * MIB);
-	place.capture.disk_reserve = 0;
+	place.capture.config.disk_reserve = 0;
 	place.capture.file_bytes = 10000 * MIB; /* more than there is */
 	file_preallocate(&place, fd);
 	ck_assert_int_eq(place_size(SPARE), FILE_HEADER_BYTES);
@@ -437,18 +437,18 @@ START_TEST(a_share_is_one_of_bytes_and_of_inodes)
 			      .f_bavail = 600,
 			      .f_files = 2000,
 			      .f_favail = 300 };
-	struct message_capture c = { .disk_reserve_percent = 20 };
+	struct message_capture c = { .config.disk_reserve = -20 };
 	struct directory_room room = directory_room_of(&c, &fs);
 
 	ck_assert_uint_eq(room.available, 600 * 4096);
 	ck_assert_uint_eq(room.reserve, 1000 * 4096 / 100 * 20);
 	ck_assert_uint_eq(room.inodes, 300);
 	ck_assert_uint_eq(room.inode_reserve, 400);
-	c.disk_reserve = 5; /* bytes */
+	c.config.disk_reserve = 5; /* bytes */
 	room = directory_room_of(&c, &fs);
 	ck_assert_uint_eq(room.reserve, 5);
 	ck_assert_uint_eq(room.inode_reserve, 0);
-	c.disk_reserve = 0;
+	c.config.disk_reserve = -20;
 	fs.f_files = fs.f_favail = 0; /* no number of them, as on btrfs */
 	room = directory_room_of(&c, &fs);
 	ck_assert_uint_eq(room.inodes, UINT64_MAX);

@@ -301,9 +301,9 @@ START_TEST(budgets_of_captures_neither_count_nor_remove_them)
 
 	made_by(PARTIAL, "gone-1", 3, true);
 	place_file("eth0-" STAMP "-w0.pcapng", file.bytes, file.size);
-	place.capture.disk_budget = file.size + FILE_HEADER_BYTES;
+	place.capture.config.disk_budget = file.size + FILE_HEADER_BYTES;
 	place.capture.file_bytes = FILE_HEADER_BYTES;
-	place.capture.max_age_ns = 1;
+	place.capture.config.max_age_ns = 1;
 	for (unsigned i = 0; i < 3; i++) {
 		ck_assert(retention_enforce(&place, 0, &result));
 		ck_assert_uint_eq(result.removed, 0);

@@ -61,7 +61,7 @@ START_TEST(a_ring_has_the_blocks_that_its_size_has)
 	ck_assert_uint_eq(plan.ring.block_timeout_ms, 20);
 	ck_assert_int_eq(afcap_geometry_check(&plan.ring, NULL), 0);
 	plan.link_type = 7;
-	c->ring_size = 1000;
+	c->group.ring_bytes = 1000;
 	ck_assert_int_eq(plan_make(c, &plan, &error), -EINVAL);
 	ck_assert_uint_gt(strlen(error.text), 0);
 	ck_assert_uint_eq(plan.link_type, 7);
@@ -123,7 +123,7 @@ START_TEST(fanout_flags_are_the_configured_ones_or_the_devices)
 	configure("fanout_flags=auto");
 	ck_assert(plan_fanout_flags(c, true, ARPHRD_LOOPBACK) & ignore);
 	ck_assert(!(plan_fanout_flags(c, true, ARPHRD_ETHER) & ignore));
-	ck_assert_uint_eq(plan_fanout_flags(c, false, ARPHRD_LOOPBACK), c->fanout_flags);
+	ck_assert_uint_eq(plan_fanout_flags(c, false, ARPHRD_LOOPBACK), c->group.fanout_flags);
 	configure("fanout_flags=defrag");
 	ck_assert_uint_eq(plan_fanout_flags(c, true, ARPHRD_LOOPBACK), AFCAP_FANOUT_FLAG_DEFRAG);
 }
@@ -138,21 +138,23 @@ START_TEST(a_worker_gets_what_is_configured)
 	plan.link_type = LINKTYPE_RAW;
 	plan_worker(c, &plan, 2, 1, &w);
 	ck_assert_str_eq(w.capture, "a");
-	ck_assert_str_eq(w.interface, "eth0");
+	ck_assert_str_eq(w.group.interface, "eth0");
+	ck_assert_int_eq(w.group.workers, 2);
 	ck_assert_uint_eq(w.worker, 1);
 	ck_assert_int_eq(w.cpu, 5);
-	ck_assert_uint_eq(w.block_bytes, plan.ring.block_bytes);
+	ck_assert_uint_eq(w.group.block_bytes, plan.ring.block_bytes);
 	ck_assert_uint_eq(w.blocks, plan.ring.blocks);
-	ck_assert_uint_eq(w.block_timeout_ms, plan.ring.block_timeout_ms);
-	ck_assert_uint_eq(w.snaplen, plan.snaplen);
+	ck_assert_uint_eq(w.group.ring_bytes, 64 << 20);
+	ck_assert_uint_eq(w.group.block_timeout_ns, plan.ring.block_timeout_ms * 1000000);
+	ck_assert_uint_eq(w.group.snaplen, 262144 - 160);
 	ck_assert_uint_eq(w.link_type, LINKTYPE_RAW);
-	ck_assert_uint_eq(w.output, OUTPUT_PCAPNG);
-	ck_assert_uint_eq(w.layout, LAYOUT_COMPACT);
-	ck_assert_uint_eq(w.file_bytes, 4 << 20);
-	ck_assert_uint_eq(w.file_duration_ns, UINT64_C(60000000000));
-	ck_assert_uint_eq(w.write_delay_ns, UINT64_C(2000000000));
-	ck_assert_uint_eq(w.timeout_ns, UINT64_C(5000000000));
-	ck_assert_uint_eq(w.promiscuous + w.vlan_keep, 0);
+	ck_assert_uint_eq(w.group.output, OUTPUT_PCAPNG);
+	ck_assert_uint_eq(w.config.layout, LAYOUT_COMPACT);
+	ck_assert_uint_eq(w.config.file_bytes, 4 << 20);
+	ck_assert_uint_eq(w.config.file_duration_ns, UINT64_C(60000000000));
+	ck_assert_uint_eq(w.config.write_delay_ns, UINT64_C(2000000000));
+	ck_assert_uint_eq(w.config.timeout_ns, UINT64_C(5000000000));
+	ck_assert_uint_eq(w.group.promiscuous + w.group.vlan_keep, 0);
 	ck_assert_uint_eq(w.resume + w.ifindex + w.generation + w.quarantine, 0);
 }
 END_TEST
@@ -162,7 +164,7 @@ static struct checkpoint_shape shape_of(const char *settings)
 	configure(settings);
 	plan.link_type =
 		plan_link_type_like(c, plan_any(c) ? LINKTYPE_LINUX_SLL2 : LINKTYPE_ETHERNET);
-	return plan_shape(c, &plan, (unsigned)c->workers);
+	return plan_shape(c, &plan, (unsigned)c->group.workers);
 }
 
 /* What a ring cannot become by another configuration, by the keys that a user knows; and what it
@@ -231,9 +233,10 @@ START_TEST(a_configuration_made_of_a_shape_has_that_shape)
 	plan_configure(c, &shape);
 	ck_assert_int_eq(plan_make(c, &plan, NULL), 0);
 	plan.link_type = plan_link_type_like(c, shape.link_type);
-	again = plan_shape(c, &plan, (unsigned)c->workers);
+	again = plan_shape(c, &plan, (unsigned)c->group.workers);
 	ck_assert_mem_eq(&again, &shape, sizeof(shape));
-	ck_assert_int_eq(c->disk_budget + c->max_age + c->disk_reserve, 0);
+	ck_assert_int_eq(c->archive.disk_budget + c->archive.max_age_ns + c->archive.disk_reserve,
+			 0);
 }
 END_TEST
 

@@ -60,14 +60,14 @@ START_TEST(the_oldest_go_until_the_budget_is_kept)
 	for (unsigned i = 0; i < 10; i++)
 		place_file(named(i % 3 ? NAME_FINISHED : NAME_SUSPECT, i % 2, START_US + i), NULL,
 			   1000);
-	place.capture.disk_budget = 10000;
+	place.capture.config.disk_budget = 10000;
 	ck_assert(enforce(0)); /* to the byte */
 	ck_assert_uint_eq(result.removed, 0);
-	place.capture.disk_budget = 9999;
+	place.capture.config.disk_budget = 9999;
 	ck_assert(enforce(0));
 	ck_assert_uint_eq(result.removed, 1);
 	ck_assert(!there(NAME_SUSPECT, 0, START_US));
-	place.capture.disk_budget = 5500;
+	place.capture.config.disk_budget = 5500;
 	ck_assert(enforce(0));
 	ck_assert_uint_eq(result.removed, 4);
 	for (unsigned i = 0; i < 10; i++)
@@ -89,7 +89,7 @@ START_TEST(the_oldest_go_whichever_version_named_them)
 		place_file(text[i], NULL, 1000);
 	}
 	for (unsigned left = 9; left > 0; left--) {
-		place.capture.disk_budget = 1000 * left;
+		place.capture.config.disk_budget = 1000 * left;
 		ck_assert(enforce(0));
 		ck_assert_uint_eq(result.removed, 1);
 		for (unsigned i = 0; i < 10; i++)
@@ -106,19 +106,19 @@ START_TEST(what_is_written_counts_as_what_it_may_grow_to)
 
 	for (unsigned i = 0; i < 4; i++)
 		place_file(named(NAME_FINISHED, 0, START_US + i), NULL, 1000);
-	place.capture.disk_budget = 1000000 + 1000000 + 1500000 + 4000;
+	place.capture.config.disk_budget = 1000000 + 1000000 + 1500000 + 4000;
 	ck_assert(enforce(0));
 	ck_assert_uint_eq(result.removed, 0);
-	place.capture.disk_budget--;
+	place.capture.config.disk_budget--;
 	ck_assert(enforce(0));
 	ck_assert_uint_eq(result.removed, 1);
-	place.capture.disk_budget += 1000000 - 1000;
+	place.capture.config.disk_budget += 1000000 - 1000;
 	ck_assert(enforce(1)); /* one more about to be made */
 	ck_assert_uint_eq(result.removed, 1);
 	ck_assert(!enforce(2));
 	ck_assert_uint_eq(result.removed, 2);
 	ck_assert_uint_eq(place_count(), 3); /* those in use stay whatever the budget is */
-	place.capture.disk_budget = 1;
+	place.capture.config.disk_budget = 1;
 	ck_assert(!enforce(0));
 	ck_assert_uint_eq(place_count(), 3);
 	close(partial);
@@ -137,7 +137,7 @@ START_TEST(a_hole_drives_nobody_out)
 		place_file(named(NAME_FINISHED, 1, START_US + i), NULL, 1000);
 	ck_assert_int_eq(ftruncate(partial, INT64_C(1) << 34), 0);
 	ck_assert_int_eq(ftruncate(finished, INT64_C(1) << 34), 0);
-	place.capture.disk_budget =
+	place.capture.config.disk_budget =
 		2 * 1000000 + 2 * 1000000 + 4000; /* two files' sizes, no more */
 	ck_assert(enforce(0));
 	ck_assert_uint_eq(result.removed, 0);
@@ -153,7 +153,7 @@ START_TEST(what_a_dead_daemon_left_counts_as_what_it_takes)
 
 	place_file(partial, NULL, 40960);
 	place_file(named(NAME_FINISHED, 0, START_US + 1), NULL, 1000);
-	place.capture.disk_budget = 41960;
+	place.capture.config.disk_budget = 41960;
 	ck_assert(enforce(0));
 	ck_assert_uint_eq(result.removed, 0);
 	fd = openat(place.fd, partial, O_RDWR | O_CLOEXEC);
@@ -177,14 +177,14 @@ START_TEST(the_oldest_go_until_the_reserve_is_available)
 {
 	for (unsigned i = 0; i < 8; i++)
 		place_file(named(NAME_FINISHED, 0, START_US + i), NULL, 4 * MIB);
-	place.capture.disk_reserve = available();
+	place.capture.config.disk_reserve = available();
 	ck_assert(enforce(0));
 	ck_assert_uint_eq(result.removed, 0);
 	ck_assert_uint_eq(result.available, available());
-	place.capture.disk_reserve++;
+	place.capture.config.disk_reserve++;
 	ck_assert(enforce(0));
 	ck_assert_uint_eq(result.removed, 1);
-	place.capture.disk_reserve += 8 * MIB;
+	place.capture.config.disk_reserve += 8 * MIB;
 	enforce(0);
 	ck_assert_uint_eq(result.removed, 2);
 	ck_assert_uint_eq(result.full, 0);
@@ -207,7 +207,7 @@ END_TEST
 START_TEST(what_the_next_file_may_take_is_kept_free_within_bounds)
 {
 	place_file(named(NAME_FINISHED, 0, START_US), NULL, 4 * MIB);
-	place.capture.disk_reserve = available() - 4 * MIB;
+	place.capture.config.disk_reserve = available() - 4 * MIB;
 	place.capture.file_bytes = 8 * MIB;
 	enforce(0);
 	ck_assert_uint_eq(result.removed, 0);
@@ -216,14 +216,14 @@ START_TEST(what_the_next_file_may_take_is_kept_free_within_bounds)
 	ck_assert_uint_eq(result.full, 0);
 	place_file(named(NAME_FINISHED, 0, START_US), NULL, 4 * MIB);
 	place.capture.file_bytes = 1024 * MIB;
-	place.capture.disk_reserve = available() / 2;
+	place.capture.config.disk_reserve = available() / 2;
 	enforce(2);
 	ck_assert_uint_eq(result.removed, 0);
-	place.capture.disk_reserve += 2;
+	place.capture.config.disk_reserve += 2;
 	enforce(2);
 	ck_assert_uint_eq(result.removed, 1);
 	place_file(named(NAME_FINISHED, 0, START_US), NULL, 4 * MIB);
-	place.capture.disk_reserve = 0;
+	place.capture.config.disk_reserve = 0;
 	enforce(2);
 	ck_assert_uint_eq(result.removed, 0);
 }
@@ -231,7 +231,7 @@ END_TEST
 
 START_TEST(the_reserve_may_be_a_share_of_the_file_system)
 {
-	place.capture.disk_reserve_percent = 50;
+	place.capture.config.disk_reserve = -50;
 	place_file("foreign", NULL, 126 * MIB);
 	place_file(named(NAME_FINISHED, 0, START_US), NULL, MIB);
 	enforce(0);
@@ -243,7 +243,7 @@ START_TEST(the_reserve_may_be_a_share_of_the_file_system)
 	place_file("more", NULL, 3 * MIB);
 	enforce(0);
 	ck_assert_uint_eq(result.full, 1);
-	place.capture.disk_reserve = MIB; /* bytes go before the share */
+	place.capture.config.disk_reserve = MIB; /* or bytes */
 	enforce(0);
 	ck_assert_uint_eq(result.full, 0);
 }
@@ -257,7 +257,7 @@ START_TEST(a_removed_file_that_is_being_read_counts_as_removed)
 	for (unsigned i = 0; i < 4; i++)
 		place_file(named(NAME_FINISHED, 0, START_US + i), NULL, 4 * MIB);
 	reader = openat(place.fd, named(NAME_FINISHED, 0, START_US), O_RDONLY | O_CLOEXEC);
-	place.capture.disk_reserve = available() + 1;
+	place.capture.config.disk_reserve = available() + 1;
 	enforce(0);
 	ck_assert_uint_eq(result.removed, 1);
 	close(reader);
@@ -284,9 +284,9 @@ START_TEST(foreign_files_are_never_touched)
 	ck_assert_int_eq(mkfifoat(place.fd, named(NAME_FINISHED, 2, START_US), 0600), 0);
 	ck_assert_int_eq(mkfifoat(place.fd, named(NAME_PARTIAL, 2, START_US), 0600), 0);
 	place_file(named(NAME_FINISHED, 3, START_US), NULL, 5000); /* ours */
-	place.capture.disk_budget = 1;
-	place.capture.disk_reserve = UINT64_MAX;
-	place.capture.max_age_ns = 1;
+	place.capture.config.disk_budget = 1;
+	place.capture.config.disk_reserve = INT64_MAX;
+	place.capture.config.max_age_ns = 1;
 	enforce(1);
 	ck_assert_uint_eq(result.removed, 1);
 	ck_assert_uint_eq(result.full, 1);
@@ -298,7 +298,7 @@ START_TEST(of_the_same_age_the_first_worker_goes_first)
 {
 	for (unsigned i = 0; i < 12; i++)
 		place_file(named(NAME_FINISHED, 11 - i, START_US), NULL, 1000);
-	place.capture.disk_budget = 9000;
+	place.capture.config.disk_budget = 9000;
 	enforce(0);
 	ck_assert_uint_eq(result.removed, 3);
 	for (unsigned i = 0; i < 12; i++)
@@ -316,14 +316,14 @@ START_TEST(what_cannot_be_removed_is_told_once_and_skipped)
 		place_file(named(NAME_FINISHED, 0, START_US + i), NULL, 1000);
 	snprintf(path, sizeof(path), PLACE_DIRECTORY "/%s", named(NAME_FINISHED, 0, START_US));
 	ck_assert_int_eq(mount(path, path, NULL, MS_BIND, NULL), 0);
-	place.capture.disk_budget = 2000;
+	place.capture.config.disk_budget = 2000;
 	for (unsigned i = 0; i < 3; i++)
 		ck_assert(enforce(0));
 	ck_assert(there(NAME_FINISHED, 0, START_US));
 	ck_assert(!there(NAME_FINISHED, 0, START_US + 2));
 	ck_assert(there(NAME_FINISHED, 0, START_US + 3));
 	ck_assert_uint_eq(place_logged("eth0/0: removed"), 2);
-	place.capture.disk_budget = 1;
+	place.capture.config.disk_budget = 1;
 	for (unsigned i = 0; i < 3; i++)
 		ck_assert(!enforce(0));
 	ck_assert_uint_eq(place_logged("Device or resource busy"), 1);
@@ -339,7 +339,7 @@ START_TEST(files_may_vanish_at_any_moment)
 	int status;
 
 	place_log();
-	place.capture.disk_budget = 1;
+	place.capture.config.disk_budget = 1;
 	for (unsigned round = 0; round < 20; round++) {
 		for (unsigned i = 0; i < 300; i++)
 			place_file(named(NAME_FINISHED, 0, START_US + i), "x", 1);
@@ -375,7 +375,7 @@ START_TEST(the_youngest_that_fit_stay)
 		}
 		while (first > 0 && kept + sizes[first - 1] <= budget)
 			kept += sizes[--first];
-		place.capture.disk_budget = budget;
+		place.capture.config.disk_budget = budget;
 		ck_assert(enforce(0));
 		ck_assert_uint_eq(result.removed, first);
 		ck_assert_uint_eq(place_count(), n - first);
@@ -402,12 +402,12 @@ START_TEST(files_of_other_users_neither_count_nor_go)
 	}
 	place.user = 99;
 	place.owner = 4321;
-	place.capture.disk_budget =
+	place.capture.config.disk_budget =
 		2 * 1000 + 2 * 4096; /* what is no file yet counts by its pages */
 	ck_assert(enforce(0));
 	ck_assert_uint_eq(result.removed, 0);
-	place.capture.disk_budget = 1;
-	place.capture.max_age_ns = 1;
+	place.capture.config.disk_budget = 1;
+	place.capture.config.max_age_ns = 1;
 	enforce(0);
 	ck_assert_uint_eq(result.removed, 2);
 	ck_assert(there(NAME_FINISHED, 0, START_US));

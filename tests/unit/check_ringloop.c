@@ -27,12 +27,12 @@ static void setup(void)
 	failing = (struct handring_failing){ 0 };
 	crossing = (struct crossing){ .notify = -1 };
 	what = (struct message_worker){ .worker = 2,
-					.block_bytes = HANDRING_BLOCK_BYTES,
+					.group.block_bytes = HANDRING_BLOCK_BYTES,
 					.blocks = HANDRING_BLOCKS,
-					.snaplen = 262144,
+					.group.snaplen = 262144,
 					.link_type = LINKTYPE_ETHERNET,
-					.write_delay_ns = 1000000000,
-					.file_bytes = 1u << 30 };
+					.config.write_delay_ns = 1000000000,
+					.config.file_bytes = 1u << 30 };
 	ledger = ledger_map(ledger_create());
 	ck_assert_ptr_nonnull(ledger);
 	fds[0] = handring_file();
@@ -94,7 +94,7 @@ START_TEST(what_is_in_the_ring_is_written_committed_and_released)
 {
 	struct ledger_totals t;
 
-	what.layout = (uint32_t)_i;
+	what.config.layout = _i;
 	begin();
 	put(2, 40, 1400);
 	handring_put(&ring, 5, 60, true);
@@ -133,7 +133,7 @@ START_TEST(the_layout_follows_the_packets_unless_it_is_given)
 		{ LAYOUT_INPLACE, 101, 1400, false }, /* packets begin elsewhere in their slots */
 	};
 
-	what.layout = cases[_i].layout;
+	what.config.layout = cases[_i].layout;
 	what.link_type = cases[_i].link_type;
 	begin();
 	put(1, 40, cases[_i].captured);
@@ -146,7 +146,7 @@ END_TEST
 
 START_TEST(small_blocks_share_a_write_up_to_half_a_block_or_half_the_ring)
 {
-	what.layout = LAYOUT_COMPACT;
+	what.config.layout = LAYOUT_COMPACT;
 	begin();
 	put(8, 1, 60); /* half the ring at most is held */
 	run();
@@ -166,7 +166,7 @@ START_TEST(without_files_packets_are_counted)
 {
 	struct ledger_totals t;
 
-	what.output = OUTPUT_NONE;
+	what.group.output = OUTPUT_NONE;
 	ck_assert_int_eq(ringloop_init(&loop, &ring.handle, ledger, &what, &crossing), 0);
 	put(3, 7, 100);
 	run();
@@ -186,7 +186,7 @@ START_TEST(a_block_in_quarantine_is_abandoned_and_those_around_it_are_not)
 {
 	struct ledger_totals t;
 
-	what.output = _i ? OUTPUT_NONE : OUTPUT_PCAPNG;
+	what.group.output = _i ? OUTPUT_NONE : OUTPUT_PCAPNG;
 	what.quarantine = 2;
 	begin();
 	put(3, 4, 60);

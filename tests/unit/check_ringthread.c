@@ -24,12 +24,12 @@ static void setup(void)
 {
 	handring_open(&ring);
 	failing = (struct handring_failing){ 0 };
-	what = (struct message_worker){ .block_bytes = HANDRING_BLOCK_BYTES,
+	what = (struct message_worker){ .group.block_bytes = HANDRING_BLOCK_BYTES,
 					.blocks = HANDRING_BLOCKS,
-					.snaplen = 262144,
+					.group.snaplen = 262144,
 					.link_type = LINKTYPE_ETHERNET,
-					.write_delay_ns = DELAY_NS,
-					.file_bytes = 1u << 30 };
+					.config.write_delay_ns = DELAY_NS,
+					.config.file_bytes = 1u << 30 };
 	ledger = ledger_map(ledger_create());
 	ck_assert_ptr_nonnull(ledger);
 	events = eventfd(0, EFD_NONBLOCK);
@@ -93,9 +93,9 @@ END_TEST
 
 START_TEST(where_nothing_is_written_no_file_is_waited_for)
 {
-	what.output = OUTPUT_NONE;
+	what.group.output = OUTPUT_NONE;
 	ck_assert(ringthread_ready(thread));
-	what.output = OUTPUT_PCAPNG;
+	what.group.output = OUTPUT_PCAPNG;
 	ck_assert(!ringthread_ready(thread));
 	ringthread_suspend(thread, true);
 	ck_assert(ringthread_ready(thread));
@@ -117,7 +117,7 @@ END_TEST
 
 START_TEST(while_draining_nothing_is_held)
 {
-	what.write_delay_ns = WAIT_NS * 100;
+	what.config.write_delay_ns = WAIT_NS * 100;
 	ck_assert_int_eq(give(0), 0);
 	go();
 	handring_put(&ring, 4, 60, true);
@@ -130,7 +130,7 @@ END_TEST
 
 START_TEST(what_is_held_is_written_at_the_end)
 {
-	what.write_delay_ns = WAIT_NS * 100;
+	what.config.write_delay_ns = WAIT_NS * 100;
 	ck_assert_int_eq(give(0), 0);
 	go();
 	handring_put(&ring, 3, 60, true);
@@ -148,7 +148,7 @@ START_TEST(the_next_file_is_taken_into_use_when_the_statistics_are_there)
 {
 	uint64_t times;
 
-	what.write_delay_ns = 1000000;
+	what.config.write_delay_ns = 1000000;
 	ck_assert_int_eq(give(0), 0);
 	go();
 	handring_put(&ring, 3, 60, true);
@@ -171,7 +171,7 @@ END_TEST
 
 START_TEST(a_first_file_may_come_late)
 {
-	what.write_delay_ns = 1000000;
+	what.config.write_delay_ns = 1000000;
 	ringthread_suspend(thread, true);
 	go();
 	handring_put(&ring, 3, 60, true);
@@ -192,7 +192,7 @@ START_TEST(news_come_once_and_states_for_as_long_as_they_last)
 {
 	struct ringthread_news news;
 
-	what.write_delay_ns = 1000000;
+	what.config.write_delay_ns = 1000000;
 	ck_assert_int_eq(give(0), 0);
 	ringthread_news(thread, &news);
 	ck_assert_int_eq(news.link | news.error | news.fatal | news.refused | news.no_space, 0);

@@ -103,17 +103,17 @@ static void say(uint32_t type)
 
 	if (type == MESSAGE_WORKER)
 		message.worker = (struct message_worker){ .capture = "eth0",
-							  .interface = "lo",
-							  .block_bytes = 65536,
+							  .group.interface = "lo",
+							  .group.block_bytes = 65536,
 							  .blocks = 4,
-							  .block_timeout_ms = 10,
-							  .snaplen = 128,
+							  .group.block_timeout_ns = 10000000,
+							  .group.snaplen = 128,
 							  .link_type = 1,
 							  .cpu = -1,
 							  .ifindex = 1,
-							  .timeout_ns = 10000000000,
-							  .write_delay_ns = 1000000,
-							  .file_bytes = 1 << 20 };
+							  .config.timeout_ns = 10000000000,
+							  .config.write_delay_ns = 1000000,
+							  .config.file_bytes = 1 << 20 };
 	if (type == MESSAGE_JOIN)
 		message.group.id = 1;
 	if (type == MESSAGE_FILE) {

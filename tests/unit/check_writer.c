@@ -19,9 +19,10 @@
 
 static const uint32_t aligns[] = { 4, 4096, 65536 };
 
-static const struct message_worker what = {
-	.worker = 1, .block_bytes = BLOCK_BYTES, .snaplen = 262144, .file_bytes = 1u << 30
-};
+static const struct message_worker what = { .worker = 1,
+					    .group.block_bytes = BLOCK_BYTES,
+					    .group.snaplen = 262144,
+					    .config.file_bytes = 1u << 30 };
 static const struct pcapng_context context = { .worker = 1, .snaplen = 262144 };
 
 static struct writer writer;

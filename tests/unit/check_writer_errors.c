@@ -12,9 +12,10 @@
 
 static const uint32_t aligns[] = { 4, 512, 4096 };
 
-static const struct message_worker what = {
-	.worker = 1, .block_bytes = HANDRING_BLOCK_BYTES, .snaplen = 262144, .file_bytes = 1u << 30
-};
+static const struct message_worker what = { .worker = 1,
+					    .group.block_bytes = HANDRING_BLOCK_BYTES,
+					    .group.snaplen = 262144,
+					    .config.file_bytes = 1u << 30 };
 
 static struct writer writer;
 static struct crossing crossing;
@@ -102,13 +103,13 @@ START_TEST(a_file_that_would_grow_too_large_is_followed_by_the_next)
 {
 	struct message_worker small = what;
 
-	small.file_bytes = LEDGER_FILE_BEGIN + 20000;
+	small.config.file_bytes = LEDGER_FILE_BEGIN + 20000;
 	begin_plain();
 	writer.what = &small;
 	compact(10, 1000);
 	compact(10, 1000); /* there is no other: it goes on in this one */
 	ck_assert_uint_eq(totals.current.serial, 0);
-	ck_assert_uint_gt(size_of(fd), small.file_bytes);
+	ck_assert_uint_gt(size_of(fd), small.config.file_bytes);
 	next_give();
 	compact(10, 1000);
 	ck_assert_uint_eq(totals.current.serial, 1);
@@ -314,9 +315,9 @@ START_TEST(a_file_is_due_by_its_duration_or_when_asked_and_if_there_is_a_next)
 	ck_assert(!atomic_load(&crossing.rotate));
 	compact(3, 60);
 	ck_assert_int_eq(writer_due(&writer, &totals), INT64_MAX); /* never */
-	timed.file_duration_ns = UINT64_C(3600) * 1000000000;
+	timed.config.file_duration_ns = UINT64_C(3600) * 1000000000;
 	ck_assert_int_gt(writer_due(&writer, &totals), 0);
-	ck_assert_int_le(writer_due(&writer, &totals), (int64_t)timed.file_duration_ns);
+	ck_assert_int_le(writer_due(&writer, &totals), (int64_t)timed.config.file_duration_ns);
 	atomic_store(&crossing.suspended, true);
 	ck_assert_int_eq(writer_due(&writer, &totals), INT64_MAX);
 	atomic_store(&crossing.suspended, false);

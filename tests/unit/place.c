@@ -36,9 +36,8 @@ void place_setup(void)
 	memset(&common, 0, sizeof(common));
 	place = (struct directory){ .common = &common,
 				    .capture = { .link_type = 1,
-						 .file_mode = 0640,
-						 .workers = 2,
-						 .sync = 1,
+						 .config = { .file_mode = 0640,
+							     .sync = CONFIG_SYNC_FILE },
 						 .file_group = -1,
 						 .file_bytes = 1000000,
 						 .token = 0xabcdef,
