@@ -13,6 +13,8 @@
 #define SNAPLEN_SPARE                                                                              \
 	160 /* in a block, beside a packet: descriptor, slot header, address, alignment */
 
+#define ROWS(table) (sizeof(table) / sizeof(*(table)))
+
 bool plan_any(const struct config_capture *config)
 {
 	return strcmp(config->group.interface, INTERFACE_ANY) == 0;
@@ -160,17 +162,73 @@ static const struct {
 #undef FIELD
 };
 
-void plan_differences(const struct checkpoint_shape *now, const struct checkpoint_shape *then,
+/* What rings that have one shape would have to be. */
+static struct checkpoint_shape shape_wanted(const struct checkpoint_shape *then,
+					    const struct config_capture *now)
+{
+	struct plan plan = { 0 };
+
+	plan_make(now, &plan, NULL);
+	plan.link_type = plan_link_type_like(now, then->link_type);
+	return plan_shape(now, &plan,
+			  now->group.workers == CONFIG_AUTO ? then->workers
+							    : (unsigned)now->group.workers);
+}
+
+bool plan_resumable(const struct checkpoint_shape *then, const struct config_capture *now)
+{
+	const struct checkpoint_shape wanted = shape_wanted(then, now);
+
+	return memcmp(&wanted, then, sizeof(wanted)) == 0;
+}
+
+void plan_differences(const struct checkpoint_shape *then, const struct config_capture *now,
 		      char *text, size_t size)
 {
+	const struct checkpoint_shape wanted = shape_wanted(then, now);
 	size_t n = 0;
 
 	*text = '\0';
-	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields) && n < size; i++)
-		if (memcmp((const char *)now + fields[i].offset,
+	for (size_t i = 0; i < ROWS(fields) && n < size; i++)
+		if (memcmp((const char *)&wanted + fields[i].offset,
 			   (const char *)then + fields[i].offset, fields[i].bytes) != 0)
 			n += (size_t)snprintf(text + n, size - n, "%s%s", n ? ", " : "",
 					      fields[i].key);
+}
+
+/* What of a configuration is compared as bytes, but for the group's, of which not all is in effect.
+ * What is in none of them costs nothing. */
+static const struct {
+	size_t offset, bytes;
+	enum plan_change cost;
+} parts[] = {
+#define PART(name, cost)                                                                           \
+	{                                                                                          \
+		offsetof(struct config_capture, name), sizeof(((struct config_capture *)0)->name), \
+			cost                                                                       \
+	}
+	PART(archive, PLAN_ANNOUNCE), PART(file_group, PLAN_ANNOUNCE), PART(worker, PLAN_ROTATE),
+	PART(cpus, PLAN_ROTATE),      PART(filter, PLAN_FILTER),
+#undef PART
+};
+
+enum plan_change plan_change(const struct config_capture *then, const struct config_capture *now)
+{
+	/* Of a device's link type a configuration knows nothing */
+	struct plan plan = { .link_type = plan_any(then) ? (uint32_t)then->group.cooked : 0 };
+	enum plan_change cost = PLAN_NOTHING;
+	struct checkpoint_shape shape;
+
+	plan_make(then, &plan, NULL);
+	shape = plan_shape(then, &plan, (unsigned)then->group.workers);
+	if (!plan_resumable(&shape, now))
+		return PLAN_RING;
+	for (size_t i = 0; i < ROWS(parts); i++)
+		if (parts[i].cost > cost &&
+		    memcmp((const char *)then + parts[i].offset,
+			   (const char *)now + parts[i].offset, parts[i].bytes) != 0)
+			cost = parts[i].cost;
+	return cost;
 }
 
 struct plan plan_of_shape(const struct checkpoint_shape *shape)

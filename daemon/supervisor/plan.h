@@ -61,14 +61,34 @@ struct group_config plan_group(const struct config_capture *config, const struct
 void plan_worker(const struct config_capture *config, const struct plan *plan, unsigned workers,
 		 unsigned index, struct message_worker *worker);
 
+/* ---- what a change costs ---- */
+
+/* Each with all that the ones before it cost: several changes together cost the most of them. */
+enum plan_change {
+	PLAN_NOTHING,  /* what changed is read where it is used */
+	PLAN_ANNOUNCE, /* the archive is told again; no file ends */
+	PLAN_ROTATE,   /* the workers are told again; the files in use end, new ones begin */
+	PLAN_FILTER, /* every ring gets another filter: a file has the packets of one filter, which
+			its header names */
+	PLAN_RING,   /* new rings: the group is drained and begins again */
+};
+
+/* What it costs to go from one configuration of a capture to another one; both are finished
+ * (config_finish()). `then` has the number of workers that there are: "auto" is decided once, and
+ * stays what it is if `now` has it. */
+enum plan_change plan_change(const struct config_capture *then, const struct config_capture *now);
+
+/* Whether it costs no new rings: the same answer where only a record of the rings is left. */
+bool plan_resumable(const struct checkpoint_shape *then, const struct config_capture *now);
+
+/* Fills in the keys for which it does, for "its configuration has changed (...)"; "": for none. */
+void plan_differences(const struct checkpoint_shape *then, const struct config_capture *now,
+		      char *text, size_t size);
+
 /* ---- what must stay the same for a ring to be continued with ---- */
 
 struct checkpoint_shape plan_shape(const struct config_capture *config, const struct plan *plan,
 				   unsigned workers);
-
-/* Fills in the keys that are different, for "its configuration has changed (...)"; "": none is. */
-void plan_differences(const struct checkpoint_shape *now, const struct checkpoint_shape *then,
-		      char *text, size_t size);
 
 /* Whether a record can be believed so far that a plan and a configuration are made of it. */
 bool plan_shape_valid(const struct checkpoint_shape *shape);

@@ -111,32 +111,16 @@ static bool unread_sum(const struct capture *capture, struct left *list, unsigne
 	return known;
 }
 
-/* `auto` was decided when the capture began: the CPUs that this process may use by now change
- * nothing of that. */
-static unsigned workers_of(const struct config_capture *config, const struct checkpoint *saved)
-{
-	return config->group.workers == CONFIG_AUTO ? saved->shape.workers
-						    : (unsigned)config->group.workers;
-}
-
 /* The capture is what the record says it was. Returns NULL, or why it cannot be. */
 static const char *shape_take(struct capture *capture, const struct checkpoint *saved)
 {
-	struct checkpoint_shape now;
-
 	if (!saved->since_ns)
 		return NOTHING_YET;
 	if (!plan_shape_valid(&saved->shape) || !checkpoint_valid(saved))
 		return "its record is damaged";
-	capture->workers = workers_of(capture->config, saved);
-	now = plan_shape(capture->config, &capture->plan, capture->workers);
-	/* Of the device, which is looked at later */
-	now.link_type = plan_link_type_like(capture->config, saved->shape.link_type);
-	if (memcmp(&now, &saved->shape, sizeof(now)) != 0) {
-		if (earlier_make(capture, &saved->shape))
-			return "no memory";
-		capture->workers = saved->shape.workers;
-	}
+	capture->workers = saved->shape.workers;
+	if (!plan_resumable(&saved->shape, capture->config) && earlier_make(capture, &saved->shape))
+		return "no memory";
 	if (!plan_link_type_known(capture->config, saved->shape.link_type))
 		return "its link type is none that is recorded";
 	return NULL;
@@ -394,16 +378,9 @@ static void resume_rest(struct capture *capture)
 /* Its rings are those of an earlier configuration. */
 static void resume_changed(struct capture *capture)
 {
-	const struct config_capture *wanted = capture->wanted;
-	const struct checkpoint *saved = capture->saved;
-	struct checkpoint_shape shape;
-	struct plan now;
 	char keys[96], why[REASON_BYTES];
 
-	plan_make(wanted, &now, NULL);
-	now.link_type = plan_link_type_like(wanted, capture->plan.link_type);
-	shape = plan_shape(wanted, &now, workers_of(wanted, saved));
-	plan_differences(&shape, &saved->shape, keys, sizeof(keys));
+	plan_differences(&capture->saved->shape, capture->wanted, keys, sizeof(keys));
 	snprintf(why, sizeof(why), "its configuration has changed (%s)", keys);
 	capture_leave(capture, false, why);
 }

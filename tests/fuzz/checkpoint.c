@@ -36,7 +36,14 @@ struct input {
 };
 
 static struct config_capture config = {
-	.name = "a.1", .group = { .workers = 1, .interface = "eth0", .directory = "/d" }
+	.name = "a.1",
+	.group = { .interface = "eth0",
+		   .directory = "/d",
+		   .workers = 1,
+		   .ring_bytes = 8 * 4096,
+		   .block_bytes = 4096,
+		   .block_timeout_ns = 64000000,
+		   .snaplen = 2000 },
 };
 
 static bool input_cut(struct input *in, const uint8_t *data, size_t bytes)
@@ -192,11 +199,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		abort();
 	capture.store = store;
 	config.group.output = in.options & COUNT_ONLY ? OUTPUT_NONE : OUTPUT_PCAPNG;
-	capture.plan.ring = (struct afcap_geometry){ .version = AFCAP_TPACKET_V3,
-						     .block_bytes = 4096,
-						     .blocks = 8,
-						     .block_timeout_ms = 64 };
-	capture.plan.snaplen = 2000;
+	if (plan_make(&config, &capture.plan, NULL))
+		abort();
 	capture.plan.link_type = 1;
 	shape = plan_shape(&config, &capture.plan, 1);
 	name_check(&in, store);

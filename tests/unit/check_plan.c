@@ -2,32 +2,53 @@
  * change under a ring. */
 #include "suites.h"
 
+#include "../../daemon/base/config_schema.h"
 #include "../../daemon/base/linktype.h"
 #include "../../daemon/supervisor/filter.h"
 #include "../../daemon/supervisor/plan.h"
 
 #include <errno.h>
 #include <net/if_arp.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct config config;
 static struct config_capture *c;
 static struct plan plan;
 
+static void set(const char *setting)
+{
+	struct config_error error;
+
+	ck_assert_msg(config_override(&config, setting, &error) == 0, "%s", error.text);
+}
+
 /* "KEY=VALUE KEY=VALUE ..." on top of the defaults, interface eth0, two workers. */
-static void configure(const char *settings)
+static void begin(const char *settings)
 {
 	struct config_error error;
 	char copy[256], *next;
 
 	config_init(&config);
 	c = config_add(&config, "a", 1, "test", &error);
-	ck_assert_int_eq(config_override(&config, "a.interface=eth0", &error), 0);
-	ck_assert_int_eq(config_override(&config, "a.workers=2", &error), 0);
+	set("interface=eth0");
+	set("workers=2");
 	snprintf(copy, sizeof(copy), "%s", settings);
 	for (char *one = strtok_r(copy, " ", &next); one; one = strtok_r(NULL, " ", &next))
-		ck_assert_msg(config_override(&config, one, &error) == 0, "%s", error.text);
+		set(one);
+}
+
+static void finish(void)
+{
+	struct config_error error;
+
 	ck_assert_msg(config_finish(&config, &error) == 0, "%s", error.text);
+}
+
+static void configure(const char *settings)
+{
+	begin(settings);
+	finish();
 	memset(&plan, 0, sizeof(plan));
 	ck_assert_int_eq(plan_make(c, &plan, NULL), 0);
 }
@@ -199,24 +220,167 @@ static const struct {
 
 START_TEST(what_a_ring_cannot_become_is_told_by_its_keys)
 {
-	struct checkpoint_shape before = shape_of(changes[_i].before),
-				after = shape_of(changes[_i].after);
+	struct checkpoint_shape before = shape_of(changes[_i].before);
 	char keys[96];
 
-	plan_differences(&after, &before, keys, sizeof(keys));
+	configure(changes[_i].after);
+	plan_differences(&before, c, keys, sizeof(keys));
 	ck_assert_str_eq(keys, changes[_i].keys);
-	ck_assert_int_eq(memcmp(&before, &after, sizeof(before)) == 0, !*keys);
+	ck_assert_int_eq(plan_resumable(&before, c), !*keys);
 }
 END_TEST
 
 START_TEST(keys_are_cut_where_there_is_no_more_space)
 {
-	struct checkpoint_shape before = shape_of(""),
-				after = shape_of("workers=3 interface=eth1 directory=/x");
+	struct checkpoint_shape before = shape_of("");
 	char keys[12];
 
-	plan_differences(&after, &before, keys, sizeof(keys));
+	configure("workers=3 interface=eth1 directory=/x");
+	plan_differences(&before, c, keys, sizeof(keys));
 	ck_assert_str_eq(keys, "workers, in");
+}
+END_TEST
+
+/* What a change of each key costs: a key has at least one row, with another value than the one that
+ * `before` gives it. */
+static const struct {
+	const char *key, *value;
+	enum plan_change cost;
+	const char *before;
+} costs[] = {
+	{ "interface", "eth1", PLAN_RING, "" },
+	{ "cooked", "sll", PLAN_NOTHING, "" },
+	{ "cooked", "sll", PLAN_RING, "interface=any" },
+	{ "workers", "3", PLAN_RING, "" },
+	{ "workers", "auto", PLAN_NOTHING, "" }, /* stays at two */
+	{ "on_missing", "wait", PLAN_NOTHING, "" },
+	{ "worker_timeout", "9s", PLAN_ROTATE, "" },
+	{ "drain_timeout", "9s", PLAN_NOTHING, "" },
+	{ "cpus", "0,1", PLAN_ROTATE, "" },
+	{ "fanout", "cpu", PLAN_RING, "" },
+	{ "fanout_flags", "defrag", PLAN_RING, "" },
+	{ "fanout_flags", "none", PLAN_NOTHING, "" }, /* as the device has them */
+	{ "fanout_id", "7", PLAN_RING, "" },
+	{ "filter", "udp", PLAN_FILTER, "" },
+	{ "filter", "udp", PLAN_FILTER, "filter=udp[8]=1" },
+	{ "snaplen", "128", PLAN_RING, "" },
+	{ "snaplen", "200000", PLAN_NOTHING, "block_size=64K" }, /* no block has so many */
+	{ "promiscuous", "no", PLAN_RING, "" },
+	{ "vlan", "strip", PLAN_RING, "" },
+	{ "ring_size", "32M", PLAN_RING, "" },
+	{ "ring_size", "66000K", PLAN_NOTHING, "" }, /* as many whole blocks */
+	{ "block_size", "2M", PLAN_RING, "" },
+	{ "block_timeout", "10ms", PLAN_RING, "" },
+	{ "write_delay", "2s", PLAN_ROTATE, "" },
+	{ "output", "none", PLAN_RING, "" },
+	{ "directory", "/x", PLAN_RING, "" },
+	{ "layout", "compact", PLAN_ROTATE, "" },
+	{ "direct", "no", PLAN_ANNOUNCE, "" },
+	{ "file_size", "2G", PLAN_ROTATE, "" },
+	{ "file_duration", "60s", PLAN_ROTATE, "" },
+	{ "file_mode", "0600", PLAN_ANNOUNCE, "" },
+	{ "file_group", "wheel", PLAN_ANNOUNCE, "" },
+	{ "disk_budget", "8G", PLAN_ANNOUNCE, "" },
+	{ "max_age", "7d", PLAN_ANNOUNCE, "" },
+	{ "disk_reserve", "1G", PLAN_ANNOUNCE, "" },
+	{ "sync", "none", PLAN_ANNOUNCE, "" },
+};
+#define COSTS (sizeof(costs) / sizeof(*costs))
+
+static char *printed(void)
+{
+	char *text = NULL;
+	size_t bytes;
+	FILE *out = open_memstream(&text, &bytes);
+
+	config_print(&config, out);
+	fclose(out);
+	return text;
+}
+
+static void change(unsigned row)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%s=%s", costs[row].key, costs[row].value);
+	set(text);
+}
+
+START_TEST(a_change_costs_what_its_key_says)
+{
+	struct config_capture then;
+	char *before, *after;
+
+	configure(costs[_i].before);
+	then = *c;
+	before = printed();
+	ck_assert_int_eq(plan_change(&then, c), PLAN_NOTHING);
+	begin(costs[_i].before);
+	change((unsigned)_i);
+	finish();
+	after = printed();
+	ck_assert_msg(strcmp(before, after) != 0, "%s: no change", costs[_i].key);
+	ck_assert_msg(plan_change(&then, c) == costs[_i].cost, "%s = %s costs %d", costs[_i].key,
+		      costs[_i].value, plan_change(&then, c));
+	if (c->group.workers != CONFIG_AUTO)
+		ck_assert_int_eq(plan_change(c, &then), costs[_i].cost);
+	free(before);
+	free(after);
+}
+END_TEST
+
+static bool priced(const char *key)
+{
+	for (unsigned i = 0; i < COSTS; i++)
+		if (strcmp(costs[i].key, key) == 0)
+			return true;
+	return false;
+}
+
+START_TEST(each_key_says_what_its_change_costs)
+{
+	for (unsigned i = 0; i < config_capture_section.count; i++)
+		ck_assert_msg(priced(config_capture_section.keys[i].name),
+			      "%s: what a change costs is not said",
+			      config_capture_section.keys[i].name);
+}
+END_TEST
+
+START_TEST(changes_together_cost_the_most_of_them)
+{
+	struct config_capture then, unfinished;
+
+	begin("");
+	unfinished = *c;
+	finish();
+	then = *c;
+	for (unsigned i = 0; i < COSTS; i++)
+		for (unsigned k = 0; k < COSTS; k++) {
+			enum plan_change most =
+				costs[i].cost > costs[k].cost ? costs[i].cost : costs[k].cost;
+
+			if (*costs[i].before || *costs[k].before ||
+			    strcmp(costs[i].key, costs[k].key) == 0)
+				continue;
+			*c = unfinished;
+			change(i);
+			change(k);
+			finish();
+			ck_assert_msg(plan_change(&then, c) == most, "%s and %s cost %d",
+				      costs[i].key, costs[k].key, plan_change(&then, c));
+		}
+}
+END_TEST
+
+/* A restart that has a record of the rings alone decides as the configurations would. */
+START_TEST(a_record_says_the_same_of_the_rings)
+{
+	struct checkpoint_shape shape = shape_of(costs[_i].before);
+
+	begin(costs[_i].before);
+	change((unsigned)_i);
+	finish();
+	ck_assert_int_eq(plan_resumable(&shape, c), costs[_i].cost != PLAN_RING);
 }
 END_TEST
 
@@ -286,6 +450,10 @@ Suite *suite_plan(void)
 	tcase_add_test(t, a_worker_gets_what_is_configured);
 	tcase_add_loop_test(t, what_a_ring_cannot_become_is_told_by_its_keys, 0, ROWS(changes));
 	tcase_add_test(t, keys_are_cut_where_there_is_no_more_space);
+	tcase_add_loop_test(t, a_change_costs_what_its_key_says, 0, (int)COSTS);
+	tcase_add_test(t, each_key_says_what_its_change_costs);
+	tcase_add_test(t, changes_together_cost_the_most_of_them);
+	tcase_add_loop_test(t, a_record_says_the_same_of_the_rings, 0, (int)COSTS);
 	tcase_add_loop_test(t, a_configuration_made_of_a_shape_has_that_shape, 0, ROWS(changes));
 	tcase_add_test(t, a_shape_that_cannot_be_is_seen);
 	suite_add_tcase(s, t);
