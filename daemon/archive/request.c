@@ -12,7 +12,7 @@
 #include "trial.h"
 
 #include "../base/clock.h"
-#include "../base/config.h"
+#include "../base/capture_name.h"
 #include "../base/failure.h"
 
 #include <errno.h>
@@ -54,7 +54,7 @@ static const char *capture_fault(const struct directory *dir, const struct messa
 	    !memchr(c->filter, '\0', sizeof(c->filter)) ||
 	    !memchr(c->directory, '\0', sizeof(c->directory)))
 		return "with a text that does not end";
-	return config_name_valid(c->name) ? NULL : "with a name that no capture can have";
+	return capture_name_valid(c->name) ? NULL : "with a name that no capture can have";
 }
 
 static const char *worker_fault(const struct directory *dir, const struct message *request)

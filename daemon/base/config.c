@@ -1,6 +1,7 @@
 /* Reads files and command lines into a struct config. inih splits lines longer than its buffer,
  * cuts long names silently, and does not report a section without keys: the reader here checks each
  * line first, and passes a long one to inih in pieces that it takes for continuation lines. */
+#include "capture_name.h"
 #include "config_schema.h"
 #include "failure.h"
 
@@ -62,14 +63,6 @@ void config_init(struct config *config)
 	section_defaults(&config_daemon_section, &config->daemon);
 }
 
-bool config_name_valid(const char *name)
-{
-	size_t n =
-		strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
-
-	return n > 0 && n < CAPTURE_NAME_BYTES && !name[n] && *name != '.';
-}
-
 static struct config_capture *capture_find(struct config *config, const char *name)
 {
 	for (unsigned i = 0; i < config->captures; i++)
@@ -83,7 +76,7 @@ struct config_capture *config_add(struct config *config, const char *name, unsig
 {
 	struct config_capture *c;
 
-	if (!config_name_valid(name)) {
+	if (!capture_name_valid(name)) {
 		config_fail(error,
 			    "%s: capture name \"%s\": must be 1 to %d of [A-Za-z0-9_.-], not "
 			    "beginning with a dot",

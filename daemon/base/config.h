@@ -61,9 +61,6 @@ void config_init(struct config *config);
  * -EINVAL or -errno of opening. */
 int config_read(struct config *config, const char *name, struct config_error *error);
 
-/* Whether a capture may have this name, which is also part of its files' names. */
-bool config_name_valid(const char *name);
-
 /* Adds a capture; NULL with *error when the name is bad, known already, or one too many. `where`
  * precedes the message. */
 struct config_capture *config_add(struct config *config, const char *name, unsigned line,

@@ -1,7 +1,7 @@
 /* Formats and parses file names. */
 #include "name.h"
 
-#include "../base/config.h"
+#include "../base/capture_name.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -232,7 +232,7 @@ bool name_read(struct name *name, const char *text, char *capture)
 		return false;
 	memcpy(named, rest.text, rest.length);
 	named[rest.length] = '\0';
-	if (!config_name_valid(named))
+	if (!capture_name_valid(named))
 		return false;
 	*name = found;
 	memcpy(capture, named, sizeof(named));

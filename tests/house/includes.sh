@@ -15,7 +15,8 @@ arrows() {
 		function folder(file, p) { n = split(file, p, "/"); return p[1] == "lib" ? "lib" : n > 2 ? p[2] : "main" }
 		{
 			a = folder($1); b = folder($2); arrow = a " " b
-			if (a == b || a == "main" || arrow ~ /^((format|worker|supervisor|archive|control) base|(worker|archive|afctl) format)$/) next
+			if (a == b || a == "main" || arrow ~ /^((worker|supervisor|archive|control) base|(worker|archive|afctl) format)$/) next
+			if (arrow == "format base" && $2 !~ /\/config[^\/]*$/) next # afctl links it, and has no configuration
 			if (b == "base" && $2 == "daemon/base/counters.def" || arrow == "afctl base" && $2 == "daemon/base/counters.h") next
 			if (arrow ~ /^(worker|supervisor) lib$/ && $2 == "lib/afcap.h") next
 			if (arrow == "control supervisor" && $2 ~ /^daemon\/supervisor\/(view|command)[.]h$/) next

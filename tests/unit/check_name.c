@@ -1,6 +1,7 @@
-/* daemon/format/name.c */
+/* daemon/format/name.c, daemon/base/capture_name.c */
 #include "suites.h"
 
+#include "../../daemon/base/capture_name.h"
 #include "../../daemon/format/name.h"
 
 #include <stdlib.h>
@@ -354,6 +355,28 @@ START_TEST(a_name_that_is_read_is_the_one_that_is_made)
 }
 END_TEST
 
+static const struct {
+	const char *name;
+	bool valid;
+} captures[] = {
+	{ "a", true },
+	{ "eth0.100_x-Y", true },
+	{ "12345678901234567890123456789012", true }, /* 32 */
+	{ "123456789012345678901234567890123", false },
+	{ "", false },
+	{ ".a", false },
+	{ "a/b", false },
+	{ "a b", false },
+	{ "a\n", false },
+	{ "\xc3\xa4", false },
+};
+
+START_TEST(a_capture_has_a_name_that_a_file_may_have)
+{
+	ck_assert_int_eq(capture_name_valid(captures[_i].name), captures[_i].valid);
+}
+END_TEST
+
 Suite *suite_name(void)
 {
 	Suite *s = suite_create("name");
@@ -370,6 +393,8 @@ Suite *suite_name(void)
 	tcase_add_loop_test(t, a_name_for_any_capture_is_the_one_that_is_made, 0, n);
 	tcase_add_test(t, captures_with_similar_names_do_not_meet);
 	tcase_add_loop_test(t, a_name_that_is_read_is_the_one_that_is_made, 0, n);
+	tcase_add_loop_test(t, a_capture_has_a_name_that_a_file_may_have, 0,
+			    sizeof(captures) / sizeof(*captures));
 	suite_add_tcase(s, t);
 	return s;
 }
