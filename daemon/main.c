@@ -1,7 +1,8 @@
 /* argv, config, which role. Nothing else. */
 #include "archive/archive.h"
 #include "base/child.h"
-#include "base/config.h"
+#include "base/config_reader.h"
+#include "base/config_rules.h"
 #include "base/failure.h"
 #include "base/log.h"
 #include "base/privileges.h"

@@ -1,5 +1,5 @@
-/* The CPUs and the number of workers. */
-#include "config.h"
+/* CPU lists, and the CPUs that this process may use. */
+#include "config_cpus.h"
 
 #include <ctype.h>
 #include <errno.h>

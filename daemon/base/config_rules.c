@@ -1,5 +1,7 @@
-/* The rules between keys, and defaults that depend on other keys. */
-#include "config_schema.h"
+/* One function a kind of rule. */
+#include "config_rules.h"
+#include "config_cpus.h"
+#include "config_value.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -7,6 +9,7 @@
 #include <inttypes.h>
 #include <linux/if_packet.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
@@ -16,16 +19,6 @@
 #define IGNORE_OUTGOING	   0x4000
 #define MS		   INT64_C(1000000)
 #define DAY		   (86400000 * MS)
-
-int config_fail(struct config_error *error, const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(error->text, sizeof(error->text), format, ap);
-	va_end(ap);
-	return -EINVAL;
-}
 
 /* Reported as "FILE:LINE: KEY = VALUE: RULE". */
 __attribute__((format(printf, 5, 6))) static int

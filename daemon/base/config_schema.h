@@ -1,4 +1,5 @@
-/* The schema: every key is a row. Used only by the config files here and by the tests. */
+/* The schema: every key is a row. Used only by the config files here and by the tests. Knows the
+ * structs, not how values are written. */
 #ifndef CONFIG_SCHEMA_H
 #define CONFIG_SCHEMA_H
 
@@ -40,20 +41,5 @@ struct config_section {
 extern const struct config_section config_daemon_section, config_capture_section;
 
 const struct config_key *config_key_find(const struct config_section *section, const char *name);
-
-/* Sets one value in the struct at `base`. On -EINVAL `rule` says what the value must be. */
-int config_value_parse(const struct config_key *key, void *base, const char *value, char *rule,
-		       size_t rule_size);
-
-/* Writes the value as config_value_parse() accepts it. */
-void config_value_print(const struct config_key *key, const void *base, FILE *out);
-
-/* A size as config_value_print() writes it: "64M". Returns `text`, of CONFIG_SIZE_BYTES. */
-#define CONFIG_SIZE_BYTES 32
-const char *config_size_text(int64_t bytes, char *text);
-
-/* Stores an error message in *error and returns -EINVAL. */
-__attribute__((format(printf, 2, 3))) int config_fail(struct config_error *error,
-						      const char *format, ...);
 
 #endif

@@ -1,9 +1,10 @@
-/* Parses and prints one value. */
-#include "config_schema.h"
+/* Parses and prints, by the type of the key. */
+#include "config_value.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 

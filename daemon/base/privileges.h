@@ -2,8 +2,9 @@
 #ifndef PRIVILEGES_H
 #define PRIVILEGES_H
 
-#include "config.h"
+#include "config_error.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #define PRIVILEGES_GROUPS_MAX 256

@@ -10,6 +10,7 @@
 #include "supervisor.h"
 
 #include "../base/clock.h"
+#include "../base/config_cpus.h"
 #include "../base/failure.h"
 #include "../base/log.h"
 

@@ -6,7 +6,7 @@
 #include "plan.h"
 #include "slot.h"
 
-#include "../base/config.h"
+#include "../base/config_error.h"
 
 struct compile;
 struct fdstore;

@@ -4,6 +4,7 @@
 #include "fdstore.h"
 #include "plan.h"
 
+#include "../base/config_reader.h"
 #include "../base/log.h"
 
 #include <stdio.h>

@@ -5,6 +5,8 @@
 
 #include "../base/config.h"
 
+#include <stdbool.h>
+
 struct capture;
 struct fdstore;
 

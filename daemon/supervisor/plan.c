@@ -2,6 +2,7 @@
 #include "plan.h"
 #include "filter.h"
 
+#include "../base/config_cpus.h"
 #include "../base/linktype.h"
 
 #include <errno.h>

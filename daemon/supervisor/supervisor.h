@@ -6,6 +6,7 @@
 #include "../base/config.h"
 
 #include <event2/event.h>
+#include <stdbool.h>
 
 struct supervisor;
 

@@ -4,6 +4,9 @@
  * Input: the file up to a byte 1; then assignments, each up to the next byte 1. */
 #include "fuzz.h"
 
+#include "../../daemon/base/config_cpus.h"
+#include "../../daemon/base/config_reader.h"
+#include "../../daemon/base/config_rules.h"
 #include "../../daemon/base/config_schema.h"
 #include "../../daemon/supervisor/capture_setup.h"
 

@@ -7,6 +7,7 @@
 #include "client.h"
 #include "fuzz.h"
 
+#include "../../daemon/base/config_reader.h"
 #include "../../daemon/control/http.h"
 #include "../../daemon/supervisor/view.h"
 

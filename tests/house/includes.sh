@@ -31,7 +31,7 @@ third_parties() {
 		grep -ln "^#include <$header" -r lib daemon --include='*.[ch]' | grep -vxF "$place" |
 			sed "s|\$|: <$header is for $place alone|"
 	done <<-D
-		ini.h daemon/base/config.c
+		ini.h daemon/base/config_reader.c
 		systemd/sd-journal.h none
 		systemd/sd-daemon.h daemon/supervisor/notify.c
 		systemd/sd-id128.h daemon/supervisor/identity.c

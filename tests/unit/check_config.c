@@ -1,8 +1,9 @@
-/* daemon/base/config*.c: what is taken, what is refused and in which words, and that what is
- * printed parses back. */
+/* daemon/base/config_{reader,rules,schema,value}.c: what is taken, what is refused and in which
+ * words, and that what is printed parses back. */
 #include "suites.h"
 
-#include "../../daemon/base/config_schema.h"
+#include "../../daemon/base/config_reader.h"
+#include "../../daemon/base/config_rules.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -454,20 +455,6 @@ START_TEST(what_the_interface_decides_is_left_to_it)
 }
 END_TEST
 
-START_TEST(worker_i_runs_on_the_ith_cpu_of_the_list)
-{
-	ck_assert_int_eq(read_text("[capture x]\ncpus = 4,6-7\n"), 0);
-	ck_assert_int_eq(config_cpu(&config.capture[0], 4, 0), 4);
-	ck_assert_int_eq(config_cpu(&config.capture[0], 4, 1), 6);
-	ck_assert_int_eq(config_cpu(&config.capture[0], 4, 2), 7);
-	ck_assert_int_eq(config_cpu(&config.capture[0], 4, 3), 4);
-	strcpy(config.capture[0].cpus, "none");
-	ck_assert_int_eq(config_cpu(&config.capture[0], 4, 0), -1);
-	strcpy(config.capture[0].cpus, "auto");
-	ck_assert_int_eq(config_cpu(&config.capture[0], 1, 0), -1);
-}
-END_TEST
-
 Suite *suite_config(void)
 {
 	Suite *s = suite_create("config");
@@ -493,7 +480,6 @@ Suite *suite_config(void)
 	tcase_add_test(t, the_documented_file_is_the_defaults);
 	tcase_add_test(t, the_command_line_takes_precedence);
 	tcase_add_test(t, the_loopback_is_taken_once_unless_told_otherwise);
-	tcase_add_test(t, worker_i_runs_on_the_ith_cpu_of_the_list);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -2,6 +2,7 @@
 #include "suites.h"
 
 #include "../../daemon/base/channel.h"
+#include "../../daemon/base/config_reader.h"
 #include "../../daemon/base/confine.h"
 #include "../../daemon/base/privileges.h"
 #include "../../daemon/base/trace.h"
@@ -11,6 +12,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>

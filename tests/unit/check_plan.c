@@ -2,6 +2,8 @@
  * change under a ring. */
 #include "suites.h"
 
+#include "../../daemon/base/config_reader.h"
+#include "../../daemon/base/config_rules.h"
 #include "../../daemon/base/config_schema.h"
 #include "../../daemon/base/linktype.h"
 #include "../../daemon/supervisor/filter.h"

@@ -19,6 +19,8 @@ int main(void)
 	srunner_add_suite(runner, suite_ledger());
 	srunner_add_suite(runner, suite_channel());
 	srunner_add_suite(runner, suite_config());
+	srunner_add_suite(runner, suite_config_cpus());
+	srunner_add_suite(runner, suite_config_error());
 	srunner_add_suite(runner, suite_header());
 	srunner_add_suite(runner, suite_counters());
 	srunner_add_suite(runner, suite_filter());

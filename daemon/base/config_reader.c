@@ -1,19 +1,20 @@
-/* Reads files and command lines into a struct config. inih splits lines longer than its buffer,
- * cuts long names silently, and does not report a section without keys: the reader here checks each
- * line first, and passes a long one to inih in pieces that it takes for continuation lines. */
+/* Only this file uses inih, which splits lines longer than its buffer, cuts long names silently,
+ * and does not report a section without keys: each line is checked first, and a long one is passed
+ * to inih in pieces that it takes for continuation lines. */
+#include "config_reader.h"
 #include "capture_name.h"
-#include "config_schema.h"
+#include "config_value.h"
 #include "failure.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <ini.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define LINE_OVERRIDE	(~0u) /* in lines[]: set by -o */
 #define LINE_MOST	(FILTER_BYTES + 256)
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
@@ -259,21 +260,17 @@ static char *reading_line(char *buffer, int size, void *context)
 	return buffer;
 }
 
-/* Sets a key of the section; the error text names no file and line. */
+/* Sets a key of the section. Returns its row, or -EINVAL; *why names no file and line. */
 static int section_set(const struct config_section *section, void *base, const char *name,
-		       const char *value, char *why, size_t size)
+		       const char *value, struct config_error *why)
 {
 	const struct config_key *key = config_key_find(section, name);
 	char rule[256];
 
-	if (!key) {
-		snprintf(why, size, "unknown key %.64s in section [%s]", name, section->name);
-		return -EINVAL;
-	}
-	if (config_value_parse(key, base, value, rule, sizeof(rule))) {
-		snprintf(why, size, "%s = %.64s: %s", name, value, rule);
-		return -EINVAL;
-	}
+	if (!key)
+		return config_fail(why, "unknown key %.64s in section [%s]", name, section->name);
+	if (config_value_parse(key, base, value, rule, sizeof(rule)))
+		return config_fail(why, "%s = %.64s: %s", name, value, rule);
 	return (int)(key - section->keys);
 }
 
@@ -281,7 +278,7 @@ static int reading_value(void *context, const char *section, const char *name, c
 {
 	struct reading *r = context;
 	const struct config_key *key;
-	char why[384];
+	struct config_error why;
 	int row;
 
 	(void)section; /* r->section has it, from reading_line() */
@@ -305,9 +302,9 @@ static int reading_value(void *context, const char *section, const char *name, c
 		snprintf(r->key, sizeof(r->key), "%s", name);
 		snprintf(r->value, sizeof(r->value), "%s", value);
 	}
-	row = section_set(r->section, r->base, name, r->value, why, sizeof(why));
+	row = section_set(r->section, r->base, name, r->value, &why);
 	if (row < 0) {
-		reading_fail(r, "%s", why);
+		reading_fail(r, "%s", why.text);
 		return 0;
 	}
 	r->lines[row] = r->line;
@@ -365,7 +362,8 @@ int config_option(struct config *config, const char *where, const char *assignme
 {
 	const char *equals = strchr(assignment, '='), *dot;
 	const struct config_section *section = &config_capture_section;
-	char name[128], why[384], value[FILTER_BYTES + 256];
+	char name[128], value[FILTER_BYTES + 256];
+	struct config_error why;
 	struct config_capture *c = NULL;
 	void *base;
 	int row;
@@ -390,41 +388,11 @@ int config_option(struct config *config, const char *where, const char *assignme
 	}
 	base = c ? (void *)c : (void *)&config->daemon;
 	value_trim(equals + 1, value, sizeof(value));
-	row = section_set(section, base, dot ? dot + 1 : name, value, why, sizeof(why));
+	row = section_set(section, base, dot ? dot + 1 : name, value, &why);
 	if (row < 0)
-		return config_fail(error, "%s: %s", where, why);
-	(c ? c->lines : config->daemon.lines)[row] = LINE_OVERRIDE;
+		return config_fail(error, "%s: %s", where, why.text);
+	(c ? c->lines : config->daemon.lines)[row] = CONFIG_LINE_OPTION;
 	return 0;
-}
-
-static const char *where_print(const struct config *config, unsigned line, const char *section,
-			       const char *key, char *buffer, size_t size)
-{
-	if (line == LINE_OVERRIDE)
-		snprintf(buffer, size, "-o %s.%s", section, key);
-	else if (line)
-		snprintf(buffer, size, "%s:%u", config->source, line);
-	else
-		snprintf(buffer, size, "%s", config->source);
-	return buffer;
-}
-
-const char *config_where(const struct config *config, const struct config_capture *capture,
-			 const char *key, char *buffer, size_t size)
-{
-	const struct config_key *k = config_key_find(&config_capture_section, key);
-	unsigned line = k ? capture->lines[k - config_capture_section.keys] : 0;
-
-	return where_print(config, line ? line : capture->line, capture->name, key, buffer, size);
-}
-
-const char *config_where_daemon(const struct config *config, const char *key, char *buffer,
-				size_t size)
-{
-	const struct config_key *k = config_key_find(&config_daemon_section, key);
-
-	return where_print(config, k ? config->daemon.lines[k - config_daemon_section.keys] : 0,
-			   "daemon", key, buffer, size);
 }
 
 /* `decided`: the key whose value depends on the interface, and which is printed as auto; NULL:
