@@ -32,7 +32,7 @@ $(BUILD)/tests/mirror: tests/live/mirror.c
 
 # Another build of the daemon: its workers may die between any two steps, its ledgers are of another version
 $(BUILD)/tests/afcapd-other: $(BUILD)/afcapd
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/other CFLAGS="$(CFLAGS) -DCRASH_STEPS -DINVARIANTS -DSLOT_DEATHS=8 -DLEDGER_VERSION=99" $(BUILD)/other/afcapd
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/other CFLAGS="$(CFLAGS) -DCRASH_STEPS -DINVARIANTS -DDEATHS_LOOP=8 -DLEDGER_VERSION=99" $(BUILD)/other/afcapd
 	@mkdir -p $(@D)
 	$(Q)cp $(BUILD)/other/afcapd $@
 

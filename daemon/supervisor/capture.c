@@ -4,10 +4,8 @@
 #include "earlier.h"
 #include "fdstore.h"
 #include "identity.h"
-#include "lost.h"
 #include "resume.h"
-#include "slotfiles.h"
-#include "supervisor.h"
+#include "limits.h"
 
 #include "../base/clock.h"
 #include "../base/config_cpus.h"
@@ -20,64 +18,49 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-/* How many captures the archive is told of, and has a directory of. Not of those that there are no
- * more and of which nothing is left to go on with, nor of those that failed before. */
-static uint32_t with_files(const struct capture *capture)
+/* Not of those that there are no more and of which nothing is left to continue with, nor of those
+ * that failed before. */
+bool capture_has_files(const struct capture *capture)
 {
-	uint32_t n = 0;
+	return capture->source->capture[capture->slots.index].group.output == OUTPUT_PCAPNG &&
+	       (storage_placed(&capture->storage) ||
+		(!capture->failed && (!capture->former || capture->resume ||
+				      capture->storage.state != STORAGE_UNKNOWN)));
+}
 
-	for (unsigned i = 0; i < capture->source->captures; i++) {
-		const struct capture *c = supervisor_capture(capture->supervisor, i);
+void capture_plan(struct capture *capture)
+{
+	struct message_worker task;
 
-		n += capture->source->capture[i].group.output == OUTPUT_PCAPNG &&
-		     (c == capture || c->placed ||
-		      (!c->failed && (!c->former || c->resume || c->told)));
+	for (unsigned i = 0; i < capture->slots.count; i++) {
+		plan_worker(capture->config, &capture->plan, capture->slots.count, i, &task);
+		task.ifindex = (uint32_t)capture->ifindex;
+		task.config.file_bytes = limits_file_bytes(task.config.file_bytes);
+		capture->slots.list[i].task = task;
 	}
-	return n;
 }
 
 void capture_tell(struct capture *capture)
 {
 	const struct config_capture *c = capture->config;
 	struct message_capture m = {
-		.capture = capture->index,
+		.capture = capture->slots.index,
 		.link_type = capture->plan.link_type,
 		.config = c->archive,
 		.file_bytes = c->worker.file_bytes,
 		.file_group = capture->file_group,
 		/* one more while it is to be told of another directory */
-		.together = with_files(capture) + (capture->earlier != NULL),
-		.token = capture->token,
+		.together = capture->context->together + (capture->earlier != NULL),
+		.token = capture->context->token,
 	};
 
-	if (c->group.output != OUTPUT_PCAPNG) {
-		capture->placed = true;
-		return;
-	}
 	identity_get(m.machine, m.boot);
 	memcpy(m.name, c->name, sizeof(m.name));
 	memcpy(m.interface, c->group.interface, sizeof(m.interface));
 	memcpy(m.device, capture->device, sizeof(m.device));
 	memcpy(m.filter, c->filter, sizeof(m.filter));
 	memcpy(m.directory, c->group.directory, sizeof(m.directory));
-	capture->told = true;
-	archive_client_announce(files_client(capture->files), &m, &capture->slots[0]);
-}
-
-void capture_keep(struct capture *capture)
-{
-	const struct archive_target target = { .capture = capture->index,
-					       .owner = &capture->slots[0] };
-	int refused = 0;
-
-	/* Where nobody writes any more no file goes for what was refused */
-	for (unsigned i = 0; i < capture->workers && !refused; i++)
-		if (capture->slots[i].state != SLOT_ENDED)
-			refused = capture->slots[i].refused;
-	capture->keep_again = capture->keeping && refused;
-	if (capture->keeping || capture->config->group.output != OUTPUT_PCAPNG)
-		return;
-	capture->keeping = files_retain(capture->files, &target, refused);
+	storage_announce(&capture->storage, &m, c->group.output == OUTPUT_PCAPNG);
 }
 
 static int slots_make(struct capture *capture, bool resumed)
@@ -85,12 +68,17 @@ static int slots_make(struct capture *capture, bool resumed)
 	int result = 0;
 
 	/* As many as it may get: requests to the archive have pointers to them. */
-	capture->slots = calloc(WORKERS_MAX, sizeof(*capture->slots));
-	if (!capture->slots)
+	capture->slots.list = calloc(WORKERS_MAX, sizeof(*capture->slots.list));
+	if (!capture->slots.list)
 		return -ENOMEM;
-	for (unsigned i = 0; i < capture->workers; i++) { /* all, so that all can be freed */
+	for (unsigned i = 0; i < capture->slots.count; i++) { /* all, so that all can be freed */
 		int fd = resumed ? resume_ledger(capture, i) : -1;
-		int rc = slot_init(&capture->slots[i], capture, i, fd);
+		struct message_worker task;
+		int rc;
+
+		plan_worker(capture->config, &capture->plan, capture->slots.count, i, &task);
+		rc = slot_init(&capture->slots.list[i], &capture->slots, &capture->saved->slots[i],
+			       &task, fd);
 
 		result = result ? result : rc;
 	}
@@ -101,13 +89,13 @@ static int slots_make(struct capture *capture, bool resumed)
 static void slots_drop(struct capture *capture)
 {
 	resume_forget(capture);
-	for (unsigned i = 0; i < capture->workers && capture->slots; i++) {
-		slot_end(&capture->slots[i]);
-		slot_free(&capture->slots[i]);
+	for (unsigned i = 0; i < capture->slots.count && capture->slots.list; i++) {
+		slot_end(&capture->slots.list[i]);
+		slot_free(&capture->slots.list[i]);
 	}
-	free(capture->slots);
-	capture->slots = NULL;
-	capture->workers = 0;
+	free(capture->slots.list);
+	capture->slots.list = NULL;
+	capture->slots.count = 0;
 }
 
 /* A new record for the next daemon. */
@@ -122,7 +110,7 @@ static int checkpoint_make(struct capture *capture)
 	if (!capture->saved)
 		return -errno;
 	checkpoint_gap(capture->saved, capture->gap.since_ns, capture->gap.why);
-	fdstore_put(capture->store,
+	fdstore_put(capture->slots.store,
 		    &(struct fdstore_key){ FDSTORE_CAPTURE, capture->config->name, 0, 0 },
 		    capture->saved_fd);
 	return 0;
@@ -135,25 +123,25 @@ int capture_init(struct capture *capture, const struct capture_context *context,
 	bool resumed;
 	int rc;
 
-	*capture = (struct capture){ .supervisor = context->supervisor,
-				     .base = context->base,
-				     .token = context->token,
-				     .files = context->files,
+	*capture = (struct capture){ .context = context,
+				     .slots = { .base = context->base,
+						.files = context->files,
+						.store = context->store,
+						.storage = &capture->storage,
+						.index = index },
 				     .links = context->links,
-				     .store = context->store,
 				     .source = config,
 				     .config = c,
-				     .index = index,
 				     .initial = true,
-				     .saved_fd = -1,
-				     .available = UINT64_MAX };
+				     .saved_fd = -1 };
+	storage_init(&capture->storage, &capture->slots, &capture->gap);
 	rc = capture_events(capture);
 	if (rc == 0 && capture_group(config, c, &capture->file_group, error))
 		return -1;
 	plan_make(c, &capture->plan, NULL);
 	resumed = resume_take(capture);
-	if (!capture->workers)
-		capture->workers = config_workers(c);
+	if (!capture->slots.count)
+		capture->slots.count = config_workers(c);
 	if (rc == 0 && !resumed)
 		rc = checkpoint_make(capture);
 	if (rc == 0)
@@ -169,38 +157,29 @@ int capture_init(struct capture *capture, const struct capture_context *context,
 void capture_tick(struct capture *capture)
 {
 	uint64_t now = clock_mono_ns();
-	int64_t sync = capture->config->archive.sync;
 
 	if (!capture->saved) /* it could not be made */
 		return;
 	capture->saved->alive_ns = clock_real_ns();
-	for (unsigned i = 0; i < capture->workers; i++) {
-		slotfiles_tick(&capture->slots[i]);
-		lost_tick(&capture->slots[i]);
-		slot_tick(&capture->slots[i], now);
-	}
-	lost_reason(capture);
+	for (unsigned i = 0; i < capture->slots.count; i++)
+		slot_tick(&capture->slots.list[i], now);
+	storage_review(&capture->storage);
+	capture->slots.due = true;
 	if (capture_ending(capture))
 		return;
 	if (capture->state == CAPTURE_WAITING)
 		capture_link(capture);
 	if (capture->filter_due && capture->state == CAPTURE_RUNNING && now >= capture->retry_ns)
 		resume_filter(capture);
-	if (capture->told && !slotfiles_awaited(capture))
-		capture_keep(capture);
-	if (sync <= 0 || now < capture->sync_at_ns)
-		return;
-	capture->sync_at_ns = now + (uint64_t)sync;
-	for (unsigned i = 0; i < capture->workers; i++)
-		slotfiles_sync(&capture->slots[i]);
+	storage_tick(&capture->storage, now, capture->config->archive.sync);
 }
 
 void capture_forgive(struct capture *capture)
 {
 	uint64_t now = clock_mono_ns();
 
-	for (unsigned i = 0; i < capture->workers; i++)
-		capture->slots[i].process.heard_ns = now;
+	for (unsigned i = 0; i < capture->slots.count; i++)
+		capture->slots.list[i].worker.process.heard_ns = now;
 }
 
 static void time_move(uint64_t *ns, int64_t step_ns)
@@ -217,8 +196,8 @@ void capture_clock(struct capture *capture, int64_t step_ns)
 	time_move(&capture->saved->since_ns, step_ns);
 	gap_clock(&capture->gap, step_ns);
 	time_move(&capture->saved->gap_ns, step_ns);
-	for (unsigned i = 0; i < capture->workers; i++)
-		time_move(&capture->slots[i].process.started_real_ns, step_ns);
+	for (unsigned i = 0; i < capture->slots.count; i++)
+		time_move(&capture->slots.list[i].worker.process.started_real_ns, step_ns);
 }
 
 /* What a daemon that died without a successor has left, and since when there is more. */
@@ -230,65 +209,76 @@ static void repaired_log(struct capture *capture)
 		capture_log(capture, LOG_WARNING, "%s", text);
 }
 
-void capture_cared(struct capture *capture, const struct message_result *result, bool last)
+/* The archive has removed and repaired what it was asked for. */
+static void maintained(struct capture *capture)
 {
-	if (!result->error)
-		capture->available = result->available;
-	gap_repaired(&capture->gap, result);
-	if (!last)
-		return;
-	capture->keeping = false;
-	if (result->error)
-		return;
+	struct storage *s = &capture->storage;
+
 	if (capture_ending(capture) && !capture->former) {
 		repaired_log(capture); /* what is known by now */
 		return;
 	}
-	if (result->again || capture->keep_again)
-		capture_keep(capture);
-	if (!result->again && !result->held && !capture->former)
-		repaired_log(capture);
+	if (s->more || s->wanted)
+		storage_maintain(s);
 	if (capture->former)
 		return;
-	if (!capture->full && result->full)
+	if (!s->more && !s->held)
+		repaired_log(capture);
+	if (!storage_reserve(s))
+		return;
+	if (s->reserve)
 		capture_log(capture, LOG_WARNING,
 			    "%s: disk_reserve cannot be kept%s, and there is no file left to "
 			    "remove: packets are discarded until there is room",
-			    capture->config->group.directory, result->no_inode ? " of inodes" : "");
-	else if (capture->full && !result->full)
+			    capture->config->group.directory,
+			    s->reserve == LACKS_INODES ? " of inodes" : "");
+	else
 		capture_log(capture, LOG_NOTICE, "there is room again: packets are written");
-	capture->full = result->full;
-	capture->full_inodes = result->no_inode;
-	for (unsigned i = 0; i < capture->workers; i++)
-		slotfiles_suspend(&capture->slots[i]);
+}
+
+void capture_news(struct capture *capture)
+{
+	unsigned news = storage_news(&capture->storage);
+
+	if (news & STORAGE_OPEN)
+		capture_placed(capture);
+	if (news & STORAGE_CLOSED)
+		capture_files_failed(capture, capture->storage.error, capture->storage.text);
+	if (news & STORAGE_MAINTAINED)
+		maintained(capture);
+	storage_relieve(&capture->storage);
+	storage_spares(&capture->storage);
+	if (news)
+		storage_review(&capture->storage);
 }
 
 void capture_rotate(struct capture *capture)
 {
-	for (unsigned i = 0; i < capture->workers && !capture_ending(capture); i++)
-		slotfiles_rotate(&capture->slots[i]);
+	for (unsigned i = 0; i < capture->slots.count && !capture_ending(capture); i++)
+		output_rotate(&capture->slots.list[i].output);
+	capture->slots.due = true;
 }
 
 bool capture_rotating(const struct capture *capture)
 {
-	for (unsigned i = 0; i < capture->workers; i++)
-		if (slotfiles_rotating(&capture->slots[i]))
+	for (unsigned i = 0; i < capture->slots.count; i++)
+		if (output_rotating(&capture->slots.list[i].output))
 			return true;
 	return false;
 }
 
 bool capture_suspended(const struct capture *capture)
 {
-	for (unsigned i = 0; i < capture->workers; i++)
-		if (capture->slots[i].no_space || slotfiles_suspended(&capture->slots[i]))
+	for (unsigned i = 0; i < capture->slots.count; i++)
+		if (slot_suspended(&capture->slots.list[i]))
 			return true;
 	return false;
 }
 
 bool capture_reaped(struct capture *capture, pid_t pid, int status)
 {
-	for (unsigned i = 0; i < capture->workers; i++)
-		if (slot_reaped(&capture->slots[i], pid, status))
+	for (unsigned i = 0; i < capture->slots.count; i++)
+		if (slot_reaped(&capture->slots.list[i], pid, status))
 			return true;
 	return false;
 }
@@ -298,8 +288,8 @@ static bool worker_counters(const struct capture *capture, unsigned worker, bool
 {
 	struct tally ended;
 
-	if (worker < capture->workers) {
-		tally_counters(&capture->slots[worker].tally, exact, counters);
+	if (worker < capture->slots.count) {
+		tally_counters(&capture->slots.list[worker].tally, exact, counters);
 		return true;
 	}
 	if (worker >= WORKERS_MAX || !capture->saved || !capture->saved->slots[worker].had)
@@ -336,9 +326,9 @@ void capture_account(const struct capture *capture, struct counters *sum)
 
 void capture_free(struct capture *capture)
 {
-	for (unsigned i = 0; i < capture->workers; i++)
-		slot_free(&capture->slots[i]);
-	free(capture->slots);
+	for (unsigned i = 0; i < capture->slots.count; i++)
+		slot_free(&capture->slots.list[i]);
+	free(capture->slots.list);
 	free(capture->earlier);
 	capture_filter_free(capture);
 	checkpoint_unmap(capture->saved);

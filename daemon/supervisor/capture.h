@@ -5,6 +5,7 @@
 #include "gap.h"
 #include "plan.h"
 #include "slot.h"
+#include "storage.h"
 
 #include "../base/config_error.h"
 
@@ -32,28 +33,22 @@ struct capture_error {
 };
 
 struct capture {
-	struct supervisor *supervisor;
-	struct event_base *base;
-	uint64_t token; /* a number of this daemon's life alone: hidden files are no other's */
-	struct files *files;
-	struct fdstore *store;
+	const struct capture_context *context; /* borrowed */
+	struct slots slots;
+	struct storage storage;
 	const struct config *source; /* for places in messages */
 	const struct config_capture *config;
 	const struct config_capture *wanted; /* while its rings are those of ... */
 	struct config_capture *earlier;	     /* ... this one, which `config` is then; NULL: none */
-	unsigned index;
 	enum capture_state state;
-	bool abandoned; /* what is left is not waited for */
 	bool failed;
 	bool former;	/* its section is not configured any more: what is left of it is finished */
 	bool accounted; /* its account is printed */
 	bool initial;	/* nothing has begun yet: what goes wrong ends the daemon */
-	bool due;	/* something has changed that capture_step() is to look at */
 	struct capture_error fatal; /* what went wrong while initial; exit_code 0: nothing */
 	bool added; /* by a restart, not ready yet: what cannot be used fails it alone */
 	char reason[REASON_BYTES]; /* why it waits, is down, or failed, for readers; "": all is well
 				    */
-	char files_reason[REASON_BYTES]; /* what is wrong with its files; "": nothing */
 	struct links *links;
 	uint64_t link_id;	   /* of the device that it is bound to; 0: not bound, or to all */
 	int ifindex;		   /* likewise */
@@ -83,20 +78,9 @@ struct capture {
 	uint32_t compiling_for;
 	struct message_group group; /* as joined; id valid once group_known */
 	bool group_known;
-	unsigned sockets_asked, joins_asked; /* slots that were told so far: in slot order */
 	struct event *deadline;
 	bool handing_over;
-	bool full;			 /* disk_reserve cannot be kept: nothing is written */
-	bool full_inodes;		 /* ... of inodes */
-	bool told;			 /* the archive knows of it */
-	bool placed;			 /* ... and has its directory open, or needs none */
 	char logged[CONFIG_ERROR_BYTES]; /* why it could not begin, in full; "": nothing */
-	bool keeping;			 /* files_retain() is asked for */
-	bool keep_again;		 /* a write was refused meanwhile */
-	uint64_t available;		 /* bytes of the file system; UINT64_MAX: not known */
-	uint64_t sync_at_ns;		 /* monotonic; when files are synced next */
-	unsigned workers; /* decided once: what `auto` means is asked by nobody else */
-	struct slot *slots;
 };
 
 /* The rules that need the library and, with `filters`, libpcap (which asks the name service), but
@@ -118,14 +102,15 @@ int capture_interface(const struct config *config, const struct config_capture *
 int capture_group(const struct config *config, const struct config_capture *capture, int64_t *group,
 		  struct capture_error *error);
 
-/* What all captures share; borrowed. */
+/* What all captures share. */
 struct capture_context {
 	struct supervisor *supervisor;
 	struct event_base *base;
 	struct files *files;
 	struct links *links;
 	struct fdstore *store;
-	uint64_t token; /* a number of this daemon's life alone */
+	uint64_t token;	   /* a number of this daemon's life alone: hidden files are no other's */
+	unsigned together; /* captures with files that the archive knows or will know of */
 };
 
 /* Makes the slots, or takes over what the previous instance left of them. No process yet. Returns 0
@@ -153,7 +138,6 @@ void capture_fail(struct capture *capture, const char *why);
  * ended. */
 void capture_hand_over(struct capture *capture, bool at_once);
 bool capture_handed_over(const struct capture *capture);
-bool capture_handing_over(const struct capture *capture);
 
 /* Nothing comes in any more; the workers finish. With `abandon` what they have not written is given
  * up. */
@@ -208,25 +192,29 @@ void capture_bind(struct capture *capture, const struct link *link);
 /* Its timers. Returns 0 or -ENOMEM. */
 int capture_events(struct capture *capture);
 
-/* Tells the archive what it is; has it look after the files. */
+/* Tells the archive what it is, and its workers-to-be. */
 void capture_tell(struct capture *capture);
-void capture_keep(struct capture *capture);
+void capture_plan(struct capture *capture);
 
 /* Its filter is compiled, or cannot be (*error). */
 void capture_filtered(struct capture *capture, const struct capture_error *error);
 
-/* ---- what slots tell ---- */
+/* What goes wrong while it begins: tried again, or the end. */
+void capture_start_failed(struct capture *capture, int exit_code, const char *text);
+void capture_files_failed(struct capture *capture, int error, const char *text);
+
+/* The archive process has its directory open. */
+void capture_placed(struct capture *capture);
+
+/* Whether the archive is to be told of it, or is: it has files, or may have. */
+bool capture_has_files(const struct capture *capture);
+
+/* In each step of it: what slots and storage have noticed. */
+void capture_faults(struct capture *capture);
+void capture_news(struct capture *capture);
 
 /* Workers got further: the next in order is asked; when all read, the group is armed. */
 void capture_advance(struct capture *capture);
-void capture_start_failed(struct capture *capture, int exit_code, const char *text);
-/* The archive process has its directory open. */
-void capture_placed(struct capture *capture);
-/* `retried`: the capture goes on without that file and it is tried again. */
-void capture_files_failed(struct capture *capture, bool retried, int error, const char *text);
-/* What the archive did; `last`: it is done with what it was asked for. */
-void capture_cared(struct capture *capture, const struct message_result *result, bool last);
-bool capture_abandoned(const struct capture *capture);
 
 /* A line about the capture. */
 #define capture_log(capture, level, ...)                                                           \

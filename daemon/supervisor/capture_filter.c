@@ -82,7 +82,7 @@ static int compile(struct capture *capture, struct capture_error *error)
 	if (capture->compiling)
 		return 1;
 	capture->compiling_for = capture->plan.link_type;
-	rc = compile_begin(&capture->compiling, capture->base, &job, compiled, capture);
+	rc = compile_begin(&capture->compiling, capture->slots.base, &job, compiled, capture);
 	return rc ? filter_error(capture, error, rc, "starting a process to compile it failed") : 1;
 }
 

@@ -47,16 +47,6 @@ bool capture_ending(const struct capture *capture)
 	return capture->state == CAPTURE_STOPPING || capture->state == CAPTURE_STOPPED;
 }
 
-bool capture_abandoned(const struct capture *capture)
-{
-	return capture->abandoned;
-}
-
-bool capture_handing_over(const struct capture *capture)
-{
-	return capture->handing_over;
-}
-
 void capture_reason(struct capture *capture, const char *format, ...)
 {
 	va_list ap;
@@ -64,6 +54,15 @@ void capture_reason(struct capture *capture, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(capture->reason, sizeof(capture->reason), format, ap);
 	va_end(ap);
+}
+
+static void slots_end(struct capture *capture, bool abandon)
+{
+	for (unsigned i = 0; i < capture->slots.count; i++)
+		if (abandon)
+			slot_abandon(&capture->slots.list[i]);
+		else
+			slot_drain(&capture->slots.list[i]);
 }
 
 static void deadline_cb(evutil_socket_t fd, short what, void *arg)
@@ -79,9 +78,7 @@ static void deadline_cb(evutil_socket_t fd, short what, void *arg)
 		capture_stop(capture, true);
 		return;
 	}
-	capture->abandoned = true;
-	for (unsigned i = 0; i < capture->workers; i++)
-		slot_kill(&capture->slots[i]);
+	slots_end(capture, true);
 }
 
 static void again_cb(evutil_socket_t fd, short what, void *arg)
@@ -90,23 +87,14 @@ static void again_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	capture->due = true;
+	capture->slots.due = true;
 }
 
 int capture_events(struct capture *capture)
 {
-	capture->deadline = event_new(capture->base, -1, 0, deadline_cb, capture);
-	capture->again = event_new(capture->base, -1, 0, again_cb, capture);
+	capture->deadline = event_new(capture->slots.base, -1, 0, deadline_cb, capture);
+	capture->again = event_new(capture->slots.base, -1, 0, again_cb, capture);
 	return capture->deadline && capture->again ? 0 : -ENOMEM;
-}
-
-static void slots_end(struct capture *capture)
-{
-	for (unsigned i = 0; i < capture->workers; i++)
-		if (capture->abandoned)
-			slot_kill(&capture->slots[i]);
-		else
-			slot_drain(&capture->slots[i]);
 }
 
 /* Nothing comes in any more. */
@@ -118,9 +106,9 @@ static void capture_shut(struct capture *capture, enum capture_state state)
 	if (capture->deadline)
 		event_add(capture->deadline,
 			  &(struct timeval){ (time_t)(us / 1000000), (suseconds_t)(us % 1000000) });
-	for (unsigned i = 0; i < capture->workers; i++)
-		if (capture->slots[i].ring_fd >= 0)
-			afcap_filter_drop_all(capture->slots[i].ring_fd);
+	for (unsigned i = 0; i < capture->slots.count; i++)
+		if (capture->slots.list[i].ring.fd >= 0)
+			afcap_filter_drop_all(capture->slots.list[i].ring.fd);
 }
 
 void capture_leave(struct capture *capture, bool abandon, const char *why)
@@ -134,20 +122,26 @@ void capture_leave(struct capture *capture, bool abandon, const char *why)
 		capture_log(capture, LOG_WARNING, "%s; capture begins anew when it can", why);
 		checkpoint_gap(capture->saved, capture->gap.since_ns, capture->gap.why);
 	}
-	capture->abandoned = abandon;
 	capture->link_id = 0;
 	capture->renamed = false;
 	capture_shut(capture, CAPTURE_LEAVING);
-	slots_end(capture);
-	capture->due = true;
+	slots_end(capture, abandon);
+	capture->slots.due = true;
 }
 
-static bool slots_are(const struct capture *capture, enum slot_state state)
+/* Whether all have ended. Those of a capture that begins again are empty, then. */
+static bool slots_settled(struct capture *capture)
 {
-	for (unsigned i = 0; i < capture->workers; i++)
-		if (capture->slots[i].state != state)
-			return false;
-	return true;
+	bool all = true;
+
+	for (unsigned i = 0; i < capture->slots.count; i++) {
+		struct slot *slot = &capture->slots.list[i];
+
+		if (slot->state == SLOT_SETTLED && capture->state == CAPTURE_LEAVING)
+			slot_next(slot);
+		all &= slot->state == SLOT_SETTLED || slot->state == SLOT_EMPTY;
+	}
+	return all;
 }
 
 static void capture_stopped(struct capture *capture)
@@ -155,45 +149,35 @@ static void capture_stopped(struct capture *capture)
 	capture_enter(capture, CAPTURE_STOPPED);
 	if (capture->deadline)
 		event_del(capture->deadline);
-	for (unsigned i = 0; i < capture->workers; i++)
-		slot_end(&capture->slots[i]);
-	fdstore_drop(capture->store,
+	for (unsigned i = 0; i < capture->slots.count; i++)
+		slot_end(&capture->slots.list[i]);
+	fdstore_drop(capture->slots.store,
 		     &(struct fdstore_key){ FDSTORE_CAPTURE, capture->config->name, 0, 0 });
-	if (capture->told) /* files that are in no record, and what its last ones have made too many
-			    */
-		capture_keep(capture);
-}
-
-/* Workers whose writes were refused wait for a moment: the oldest file may go. */
-static void room_look(struct capture *capture)
-{
-	bool wanted = false;
-
-	for (unsigned i = 0; i < capture->workers; i++) {
-		wanted |= capture->slots[i].wants_room;
-		capture->slots[i].wants_room = false;
-	}
-	if (wanted)
-		capture_keep(capture);
+	if (capture->storage.state != STORAGE_UNKNOWN)
+		storage_maintain(&capture->storage); /* files that are in no record, and what its
+						      * last ones have made too many */
 }
 
 void capture_step(struct capture *capture)
 {
-	if (!capture->due)
+	if (!capture->slots.due)
 		return;
-	capture->due = false;
-	if (capture->state == CAPTURE_STOPPING && slots_are(capture, SLOT_ENDED)) {
+	capture->slots.due = false;
+	capture_faults(capture);
+	if (capture->state == CAPTURE_STOPPING && slots_settled(capture)) {
 		capture_stopped(capture);
-	} else if (capture->state == CAPTURE_LEAVING && slots_are(capture, SLOT_IDLE)) {
+	} else if (capture->state == CAPTURE_LEAVING && slots_settled(capture)) {
 		capture_enter(capture, CAPTURE_WAITING);
 		event_del(capture->deadline);
-		if (!capture->placed) /* its directory was refused since, perhaps */
+		if (!storage_placed(&capture->storage)) /* its directory was refused since, perhaps */
 			capture->retry_ns = clock_mono_ns();
 	}
-	room_look(capture);
+	capture_news(capture);
 	capture_advance(capture);
 	if (capture->state == CAPTURE_WAITING || capture_gone(capture))
 		capture_link(capture);
+	for (unsigned i = 0; i < capture->slots.count; i++)
+		slot_step(&capture->slots.list[i]);
 }
 
 void capture_stop(struct capture *capture, bool abandon)
@@ -202,14 +186,10 @@ void capture_stop(struct capture *capture, bool abandon)
 
 	if (before == CAPTURE_STOPPED)
 		return;
-	capture->abandoned |= abandon || before == CAPTURE_STARTING;
 	if (before != CAPTURE_STOPPING)
 		capture_shut(capture, CAPTURE_STOPPING);
-	for (unsigned i = 0; i < capture->workers; i++)
-		if (capture->slots[i].state == SLOT_IDLE)
-			slot_enter(&capture->slots[i], SLOT_ENDED);
-	slots_end(capture);
-	capture->due = true;
+	slots_end(capture, abandon || before == CAPTURE_STARTING);
+	capture->slots.due = true;
 }
 
 void capture_fail(struct capture *capture, const char *why)
@@ -226,22 +206,18 @@ void capture_fail(struct capture *capture, const char *why)
 void capture_hand_over(struct capture *capture, bool at_once)
 {
 	capture->handing_over = true;
-	capture->abandoned |= capture->state == CAPTURE_STARTING;
-	for (unsigned i = 0; i < capture->workers; i++) {
-		struct slot *slot = &capture->slots[i];
-
-		event_del(slot->respawn);
-		if (at_once || capture->state != CAPTURE_RUNNING)
-			slot_kill(slot);
+	for (unsigned i = 0; i < capture->slots.count; i++)
+		if (capture->state == CAPTURE_STARTING)
+			slot_abandon(&capture->slots.list[i]);
 		else
-			slot_say(slot, MESSAGE_HANDOVER);
-	}
+			slot_hand_over(&capture->slots.list[i],
+				       at_once || capture->state != CAPTURE_RUNNING);
 }
 
 bool capture_handed_over(const struct capture *capture)
 {
-	for (unsigned i = 0; i < capture->workers; i++)
-		if (capture->slots[i].process.pid > 0)
+	for (unsigned i = 0; i < capture->slots.count; i++)
+		if (capture->slots.list[i].worker.process.pid > 0)
 			return false;
 	return true;
 }

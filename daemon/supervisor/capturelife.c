@@ -4,7 +4,6 @@
 #include "earlier.h"
 #include "link.h"
 #include "resume.h"
-#include "slotfiles.h"
 #include "supervisor.h"
 
 #include "../base/clock.h"
@@ -32,13 +31,12 @@ static void group_begin(struct capture *capture)
 	else
 		capture->group.id = (uint32_t)c->group.fanout_id;
 	capture->group_known = false;
-	capture->sockets_asked = capture->joins_asked = 0;
 }
 
 static void shape_save(struct capture *capture)
 {
 	capture->saved->armed = 0;
-	capture->saved->shape = plan_shape(capture->config, &capture->plan, capture->workers);
+	capture->saved->shape = plan_shape(capture->config, &capture->plan, capture->slots.count);
 }
 
 void capture_bind(struct capture *capture, const struct link *link)
@@ -72,18 +70,16 @@ static int capture_begin(struct capture *capture, const struct link *link,
 		return 0;
 	group_begin(capture);
 	shape_save(capture);
-	for (unsigned i = 0; i < capture->workers; i++)
-		slot_enter(&capture->slots[i], SLOT_STARTING); /* and has files from now on */
-	capture->abandoned = false;
+	capture_plan(capture);
+	for (unsigned i = 0; i < capture->slots.count; i++)
+		slot_begin(&capture->slots.list[i]); /* and has files from now on */
 	capture_tell(capture);
-	for (unsigned i = 0; i < capture->workers && rc == 0; i++)
-		rc = slotfiles_init(&capture->slots[i]);
-	for (unsigned i = 0; i < capture->workers && rc == 0; i++)
-		rc = slot_spawn(&capture->slots[i]);
+	for (unsigned i = 0; i < capture->slots.count && rc == 0; i++)
+		rc = slot_start(&capture->slots.list[i]);
 	if (rc)
 		return capture_error(error, EXIT_FAILURE, "capture %s: starting workers: %s",
 				     c->name, process_failure(-rc));
-	capture_keep(capture);
+	storage_maintain(&capture->storage);
 	capture_advance(capture);
 	return 0;
 }
@@ -128,7 +124,7 @@ static bool link_ready(struct capture *capture, struct link *link)
 	char text[REASON_BYTES - 32];
 
 	if (c->group.fanout_id != CONFIG_AUTO &&
-	    supervisor_group_held(capture->supervisor, c->group.fanout_id)) {
+	    supervisor_group_held(capture->context->supervisor, c->group.fanout_id)) {
 		capture_reason(capture, "the rings of a section that is not configured any more "
 					"are in its fanout group");
 		return false;
@@ -165,7 +161,7 @@ static void begin_on(struct capture *capture)
 void capture_filtered(struct capture *capture, const struct capture_error *error)
 {
 	bool begins = (capture->state == CAPTURE_STARTING || capture->state == CAPTURE_WAITING) &&
-		      capture->slots[0].state == SLOT_IDLE;
+		      capture->slots.list[0].state == SLOT_EMPTY;
 
 	if (capture->handing_over)
 		return;
@@ -205,16 +201,16 @@ int capture_start(struct capture *capture, struct capture_error *error)
  * parallel. */
 static void capture_sequence(struct capture *capture)
 {
-	unsigned *n = &capture->sockets_asked, *j = &capture->joins_asked;
+	for (unsigned i = 0; i < capture->slots.count; i++) {
+		struct worker_process *worker = &capture->slots.list[i].worker;
+		enum worker_progress before =
+			i ? capture->slots.list[i - 1].worker.progress : PROGRESS_READY;
 
-	if (*n < capture->workers &&
-	    (*n == 0 || capture->slots[*n - 1].progress >= PROGRESS_SOCKET))
-		slot_say(&capture->slots[(*n)++], MESSAGE_SOCKET);
-	if (*j < capture->workers && capture->slots[*j].progress >= PROGRESS_RING &&
-	    (*j == 0 || capture->slots[*j - 1].progress >= PROGRESS_JOINED)) {
-		struct message message = { .type = MESSAGE_JOIN, .group = capture->group };
-
-		slot_send(&capture->slots[(*j)++], &message, -1);
+		if (worker->asked < PROGRESS_SOCKET && before >= PROGRESS_SOCKET)
+			worker_process_ask(worker, PROGRESS_SOCKET, NULL);
+		if (worker->asked < PROGRESS_JOINED && worker->progress == PROGRESS_RING &&
+		    before >= PROGRESS_JOINED)
+			worker_process_ask(worker, PROGRESS_JOINED, &capture->group);
 	}
 }
 
@@ -246,8 +242,8 @@ static void capture_arm(struct capture *capture)
 {
 	const struct config_capture *c = capture->config;
 
-	for (unsigned i = 0; i < capture->workers; i++) {
-		int rc = afcap_filter_set(capture->slots[i].ring_fd, &capture->filter);
+	for (unsigned i = 0; i < capture->slots.count; i++) {
+		int rc = afcap_filter_set(capture->slots.list[i].ring.fd, &capture->filter);
 
 		if (rc) {
 			filter_refused(capture, -rc);
@@ -267,7 +263,7 @@ static void capture_arm(struct capture *capture)
 	capture_log(capture, LOG_INFO,
 		    "recording %s with %u worker%s, fanout %s, group %u, rings of %u blocks of %u "
 		    "bytes",
-		    c->group.interface, capture->workers, capture->workers == 1 ? "" : "s",
+		    c->group.interface, capture->slots.count, capture->slots.count == 1 ? "" : "s",
 		    afcap_fanout_mode_name((enum afcap_fanout_mode)c->group.fanout),
 		    capture->group.id, capture->plan.ring.blocks, capture->plan.ring.block_bytes);
 	gap_log(capture);
@@ -279,10 +275,10 @@ static void group_take(struct capture *capture)
 {
 	struct capture_error error;
 
-	if (capture->group_known || capture->slots[0].progress < PROGRESS_JOINED)
+	if (capture->group_known || capture->slots.list[0].worker.progress < PROGRESS_JOINED)
 		return;
 	capture->group_known = true;
-	capture->group = capture->slots[0].group;
+	capture->group = capture->slots.list[0].group;
 	if (capture_incoming_only(capture) && capture_filter(capture, true, &error) < 0)
 		capture_start_failed(capture, error.exit_code, error.text);
 }
@@ -294,17 +290,14 @@ void capture_advance(struct capture *capture)
 	if (capture->state != CAPTURE_STARTING)
 		return;
 	capture_sequence(capture);
-	for (unsigned i = 0; i < capture->workers; i++)
-		if (capture->slots[i].progress != PROGRESS_READY)
+	for (unsigned i = 0; i < capture->slots.count; i++)
+		if (capture->slots.list[i].worker.progress != PROGRESS_READY)
 			return;
 	capture_arm(capture);
 }
 
 void capture_placed(struct capture *capture)
 {
-	if (capture->placed)
-		return;
-	capture->placed = true;
 	if (capture->state != CAPTURE_WAITING)
 		return;
 	capture->retry_ns = 0;
@@ -343,22 +336,34 @@ static int files_exit_code(int error)
 }
 
 /* A new section of a restart that cannot be must not keep the daemon from being ready. */
-void capture_files_failed(struct capture *capture, bool retried, int error, const char *text)
+void capture_files_failed(struct capture *capture, int error, const char *text)
 {
 	struct capture_error why;
-	int exit_code;
+	int exit_code = files_exit_code(error);
 
-	if (retried) {
-		capture_log(capture, LOG_ERR, "%s; the current file goes on", text);
-		return;
-	}
-	exit_code = files_exit_code(error);
 	if (capture->added && exit_code != EXIT_FAILURE) {
 		capture_error(&why, exit_code, "capture %s: %s", capture->config->name, text);
 		news(capture, &why); /* its files are refused next */
 		capture_fail(capture, text);
 	} else {
 		capture_start_failed(capture, exit_code, text);
+	}
+}
+
+void capture_faults(struct capture *capture)
+{
+	for (unsigned i = 0; i < capture->slots.count; i++) {
+		struct slot_fault *fault = &capture->slots.list[i].fault;
+
+		if (fault->kind == FAULT_START)
+			capture_start_failed(capture, fault->number, fault->text);
+		else if (fault->kind == FAULT_FILES)
+			capture_files_failed(capture, fault->number, fault->text);
+		else if (fault->kind == FAULT_LOOP)
+			capture_fail(capture, fault->text);
+		else if (fault->kind == FAULT_LOST && capture->state == CAPTURE_RUNNING)
+			capture_leave(capture, false, fault->text);
+		fault->kind = FAULT_NONE;
 	}
 }
 
@@ -403,8 +408,8 @@ static void link_updown(struct capture *capture, const struct link *link)
 
 bool capture_gone(const struct capture *capture)
 {
-	for (unsigned i = 0; i < capture->workers; i++)
-		if (capture->slots[i].gone)
+	for (unsigned i = 0; i < capture->slots.count; i++)
+		if (capture->slots.list[i].gone)
 			return true;
 	return false;
 }
@@ -412,7 +417,8 @@ bool capture_gone(const struct capture *capture)
 /* The directory comes before the interface: without it the capture is not ready. */
 static void directory_again(struct capture *capture)
 {
-	if (!capture->told) { /* its interface went while its first filter was compiled */
+	if (capture->storage.state ==
+	    STORAGE_UNKNOWN) { /* its interface went while its first filter was compiled */
 		capture_tell(capture);
 		return;
 	}
@@ -430,7 +436,7 @@ static void link_begin(struct capture *capture)
 
 	if (capture->earlier && !earlier_adopt(capture))
 		return;
-	if (!capture->placed) {
+	if (!storage_placed(&capture->storage)) {
 		directory_again(capture);
 		return;
 	}

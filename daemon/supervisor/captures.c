@@ -5,6 +5,8 @@
 #include "../base/config.h"
 #include "../base/log.h"
 
+#include <string.h>
+
 /* capture_start() takes `resume`. */
 static void order_make(const struct capture *captures, unsigned count, unsigned *order)
 {
@@ -47,7 +49,7 @@ static bool is_armed(const struct capture *capture)
 
 	return capture_ending(capture) ||
 	       (!capture->earlier && capture->state != CAPTURE_STARTING &&
-		(!waits || capture->placed));
+		(!waits || storage_placed(&capture->storage)));
 }
 
 bool captures_begun(const struct capture *captures, unsigned count)
@@ -90,7 +92,7 @@ bool captures_handed_over(const struct capture *captures, unsigned count)
 bool captures_due(const struct capture *captures, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
-		if (captures[i].due)
+		if (captures[i].slots.due)
 			return true;
 	return false;
 }
@@ -98,8 +100,29 @@ bool captures_due(const struct capture *captures, unsigned count)
 void captures_check(const struct capture *captures, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
-		for (unsigned k = 0; k < captures[i].workers; k++)
-			slot_check(&captures[i].slots[k]);
+		for (unsigned k = 0; k < captures[i].slots.count; k++)
+			slot_check(&captures[i].slots.list[k]);
+}
+
+unsigned captures_rotate(struct capture *captures, unsigned count, const char *name)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		if (!name || strcmp(name, captures[i].config->name) == 0) {
+			capture_rotate(&captures[i]);
+			n++;
+		}
+	return n;
+}
+
+unsigned captures_with_files(const struct capture *captures, unsigned count)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		n += capture_has_files(&captures[i]);
+	return n;
 }
 
 void captures_withdraw(struct capture *captures, unsigned count, unsigned *withdrawn)
@@ -107,9 +130,9 @@ void captures_withdraw(struct capture *captures, unsigned count, unsigned *withd
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < count; i++)
-		n += captures[i].failed && !captures[i].placed;
+		n += captures[i].failed && !storage_placed(&captures[i].storage);
 	for (unsigned i = 0; i < count && n > *withdrawn; i++)
-		if (captures[i].told && !capture_ending(&captures[i]))
+		if (captures[i].storage.state != STORAGE_UNKNOWN && !capture_ending(&captures[i]))
 			capture_tell(&captures[i]);
 	*withdrawn = n;
 }
@@ -120,9 +143,9 @@ void captures_store_check(const struct capture *captures, unsigned count, struct
 	unsigned needed = 0, missing = 0;
 
 	for (unsigned i = 0; i < count; i++) {
-		needed += 1 + 2 * captures[i].workers;
-		for (unsigned k = 0; k < captures[i].workers; k++)
-			missing += captures[i].slots[k].ring_fd < 0;
+		needed += 1 + 2 * captures[i].slots.count;
+		for (unsigned k = 0; k < captures[i].slots.count; k++)
+			missing += captures[i].slots.list[k].ring.fd < 0;
 	}
 	fdstore_check(store, base, needed, missing);
 }

@@ -28,6 +28,13 @@ bool captures_due(const struct capture *captures, unsigned count);
 /* The invariants of all their slots, in builds that check them. */
 void captures_check(const struct capture *captures, unsigned count);
 
+/* All workers of the capture with this name (NULL: of all) continue in their next files. Returns
+ * how many captures that are. */
+unsigned captures_rotate(struct capture *captures, unsigned count, const char *name);
+
+/* How many the archive is to know of before it is confined. */
+unsigned captures_with_files(const struct capture *captures, unsigned count);
+
 /* The archive process is confined when it has the directories of all captures: where more captures
  * than before (*withdrawn) failed without one, that is announced with the others. */
 void captures_withdraw(struct capture *captures, unsigned count, unsigned *withdrawn);

@@ -42,27 +42,31 @@ void earlier_forget(struct capture *capture)
 static int slots_resize(struct capture *capture, unsigned workers)
 {
 	struct checkpoint *saved = capture->saved;
-	unsigned before = capture->workers;
+	unsigned before = capture->slots.count;
+	struct message_worker task;
 	int rc = 0;
 
 	for (unsigned i = before; i < workers && rc == 0; i++) {
 		saved->slots[i].before = saved->slots[i].ended;
-		rc = slot_init(&capture->slots[i], capture, i, -1);
+		plan_worker(capture->config, &capture->plan, workers, i, &task);
+		rc = slot_init(&capture->slots.list[i], &capture->slots, &saved->slots[i], &task,
+			       -1);
 		if (rc)
-			slot_free(&capture->slots[i]);
+			slot_free(&capture->slots.list[i]);
 		else
-			capture->workers = i + 1;
+			capture->slots.count = i + 1;
 	}
 	for (unsigned i = workers; i < before; i++) {
-		tally_sum(&capture->slots[i].tally, &saved->slots[i].ended);
+		tally_sum(&capture->slots.list[i].tally, &saved->slots[i].ended);
 		saved->slots[i].had = 1;
 	}
 	__atomic_store_n(&saved->shape.workers,
-			 capture->workers < workers ? capture->workers : workers, __ATOMIC_RELEASE);
+			 capture->slots.count < workers ? capture->slots.count : workers,
+			 __ATOMIC_RELEASE);
 	for (unsigned i = workers; i < before; i++) {
-		slot_end(&capture->slots[i]);
-		slot_free(&capture->slots[i]);
-		capture->workers = workers;
+		slot_end(&capture->slots.list[i]);
+		slot_free(&capture->slots.list[i]);
+		capture->slots.count = workers;
 	}
 	return rc;
 }
@@ -70,18 +74,18 @@ static int slots_resize(struct capture *capture, unsigned workers)
 bool earlier_adopt(struct capture *capture)
 {
 	const struct config_capture *now = capture->wanted, *then = capture->config;
-	unsigned workers =
-		now->group.workers == CONFIG_AUTO ? capture->workers : (unsigned)now->group.workers;
+	unsigned workers = now->group.workers == CONFIG_AUTO ? capture->slots.count
+							     : (unsigned)now->group.workers;
 	int rc;
 
-	if ((workers != capture->workers ||
+	if ((workers != capture->slots.count ||
 	     strcmp(now->group.directory, then->group.directory) != 0 ||
 	     now->group.output != then->group.output) &&
-	    !files_done(capture->files, capture->index))
+	    !files_done(capture->slots.files, capture->slots.index))
 		return false;
-	if (!fdstore_settled(capture->store)) { /* the store's copy of a ring is memory, and a
-						 * member of the group
-						 */
+	if (!fdstore_settled(capture->slots.store)) { /* the store's copy of a ring is memory, and a
+						       * member of the group
+						       */
 		event_add(capture->again, &(struct timeval){ 0, SETTLED_US });
 		return false;
 	}
@@ -89,14 +93,15 @@ bool earlier_adopt(struct capture *capture)
 	rc = slots_resize(capture, workers);
 	if (rc)
 		capture_log(capture, LOG_ERR, "%s: it goes on with %u workers", failure_text(-rc),
-			    capture->workers);
+			    capture->slots.count);
 	earlier_forget(capture);
-	capture->saved->shape = plan_shape(capture->config, &capture->plan, capture->workers);
+	capture->saved->shape = plan_shape(capture->config, &capture->plan, capture->slots.count);
 	if (limits_memory(capture, 1, true)) {
 		capture_fail(capture, "there is not enough memory for its rings");
 		return false;
 	}
-	capture->placed = false;
+	capture_plan(capture);
+	storage_forget(&capture->storage);
 	capture_tell(capture);
 	return true;
 }

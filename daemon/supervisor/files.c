@@ -29,7 +29,7 @@ static void on_announced(struct files *f, const struct archive_request *r,
 			 const struct message_result *result, int fd)
 {
 	if (result->error && r->target.owner) {
-		f->events->failed(r->target.owner, NULL, result->error, result->text);
+		f->events->failed(r->target.owner, NULL, result);
 	} else if (result->error) {
 		answer_log(f, r, result);
 	} else {
@@ -50,11 +50,11 @@ static void on_opened(struct files *f, const struct archive_request *r,
 		file->align = result->align;
 		file->device = result->device;
 		file->inode = result->inode;
-		if (!file->ending)
+		if (file->state != FILE_ENDING)
 			f->events->opened(r->target.owner, file);
-	} else if (!file->ending) { /* else it is not wanted any more: that is no error */
-		file->failed = true;
-		f->events->failed(r->target.owner, file, result->error, result->text);
+	} else if (file->state != FILE_ENDING) { /* else nobody needs it: that is no error */
+		output_file_enter(file, FILE_MISSING);
+		f->events->failed(r->target.owner, file, result);
 	}
 }
 
@@ -63,7 +63,7 @@ static void on_named(struct files *f, const struct archive_request *r,
 {
 	struct output_file *file = r->file;
 
-	file->naming = false;
+	file->pending &= ~FILE_NAMING;
 	if (result->error && result->error != file->name_error)
 		log_error("%s; tried again", result->text);
 	else if (!result->error && file->name_error)
@@ -105,9 +105,19 @@ static bool on_finished(struct files *f, struct archive_request *r,
 static void on_looked(struct files *f, const struct archive_request *r,
 		      const struct message_result *result)
 {
-	r->file->looking = false;
+	r->file->pending &= ~FILE_LOOKING;
 	if (result->lost)
 		f->events->astray(r->target.owner, r->file, result->text);
+}
+
+static void on_synced(struct files *f, const struct archive_request *r,
+		      const struct message_result *result)
+{
+	r->file->pending &= ~FILE_SYNCING;
+	if (!result->error)
+		return;
+	r->file->spoiled = result->error; /* what is on the disk of it is not known any more */
+	f->events->spoiled(r->target.owner, r->file);
 }
 
 /* The answer to `r`, which is not in the queue any more. `fd` is taken over. True: `r` is in a
@@ -130,7 +140,7 @@ static bool answer_take(struct files *f, struct archive_request *r,
 	else
 		answer_log(f, r, result);
 	if (r->type == MESSAGE_SYNC)
-		f->events->synced(r->target.owner, r->file, result->error);
+		on_synced(f, r, result);
 	else if (r->type == MESSAGE_LOOK)
 		on_looked(f, r, result);
 	else if (r->type == MESSAGE_DISCARD)
@@ -180,10 +190,10 @@ static bool request_add(struct files *f, uint32_t type, const struct archive_tar
 static void request_missing(struct output_file *file, uint32_t type)
 {
 	if (type == MESSAGE_OPEN || type == MESSAGE_REOPEN)
-		file->failed = true;
+		output_file_enter(file, FILE_MISSING);
 	if (type == MESSAGE_NAME)
 		file->name_error = ENOMEM;
-	file->naming = file->looking = file->syncing = false;
+	file->pending = 0;
 }
 
 static void file_request(struct files *f, uint32_t type, struct output_file *file,
@@ -210,7 +220,6 @@ struct output_file *files_reopen(struct files *f, const struct archive_target *t
 
 	if (!file)
 		return NULL;
-	file->reopen = true;
 	file->device = device;
 	file->inode = inode;
 	files_retry(f, file);
@@ -221,37 +230,39 @@ void files_retry(struct files *f, struct output_file *file)
 {
 	const struct ledger_file record = { .serial = file->serial };
 
-	file->failed = false;
-	file_request(f, file->reopen ? MESSAGE_REOPEN : MESSAGE_OPEN, file, &record);
+	output_file_enter(file, output_file_sought(file) ? FILE_SOUGHT : FILE_ASKED);
+	file_request(f, file->state == FILE_SOUGHT ? MESSAGE_REOPEN : MESSAGE_OPEN, file, &record);
 }
 
 void files_name(struct files *f, struct output_file *file, const struct ledger_file *record)
 {
-	file->named = file->naming = true;
+	if (!output_file_used(file))
+		output_file_enter(file, FILE_USED);
+	file->pending |= FILE_NAMING;
 	file_request(f, MESSAGE_NAME, file, record);
 }
 
 void files_look(struct files *f, struct output_file *file, const struct ledger_file *record)
 {
-	file->looking = true;
+	file->pending |= FILE_LOOKING;
 	file_request(f, MESSAGE_LOOK, file, record);
 }
 
 void files_finish(struct files *f, struct output_file *file, const struct ledger_file *record)
 {
-	file->ending = true;
+	output_file_enter(file, FILE_ENDING);
 	file_request(f, MESSAGE_FINISH, file, record);
 }
 
 void files_discard(struct files *f, struct output_file *file)
 {
-	file->ending = true;
+	output_file_enter(file, FILE_ENDING);
 	file_request(f, MESSAGE_DISCARD, file, NULL);
 }
 
 void files_sync(struct files *f, struct output_file *file)
 {
-	file->syncing = true;
+	file->pending |= FILE_SYNCING;
 	file_request(f, MESSAGE_SYNC, file, NULL);
 }
 

@@ -11,8 +11,9 @@ struct files;
 
 /* What answers lead to. `owner` is the target's. */
 struct files_events {
-	void (*placed)(void *owner);			       /* the capture's directory is open */
-	void (*opened)(void *owner, struct output_file *file); /* file->fd is there */
+	void (*placed)(void *owner); /* the capture's directory is open */
+	/* file->fd is there; its state is still what was asked for, and is the callee's to set. */
+	void (*opened)(void *owner, struct output_file *file);
 	/* `spoiled`: by a write or sync before that, which is counted already. `result` is NULL
 	 * where it is delayed, as files_delayed() says; another call follows when it is
 	 * done. */
@@ -20,13 +21,14 @@ struct files_events {
 			 const struct message_result *result);
 	/* Another program removed, moved or changed it: `what` it did. */
 	void (*astray)(void *owner, struct output_file *file, const char *what);
-	void (*synced)(void *owner, struct output_file *file, int error);
+	/* A sync has failed: it is to end, as a suspect. */
+	void (*spoiled)(void *owner, struct output_file *file);
 	/* What the archive removed and repaired, and the space there is; `last`:
 	 * files_retain() is done. */
 	void (*retained)(void *owner, const struct message_result *result, bool last);
-	/* The directory cannot be used, or a file cannot be made (file->failed). `error` is an
-	 * errno. */
-	void (*failed)(void *owner, struct output_file *file, int error, const char *text);
+	/* The directory cannot be used (`file` is NULL), or the file cannot be made or found, which
+	 * is MISSING: result->error, result->text. */
+	void (*failed)(void *owner, struct output_file *file, const struct message_result *result);
 };
 
 /* Starts the archive process. Returns 0 or -errno. */

@@ -128,7 +128,8 @@ static uint64_t rings_bytes(const struct capture *captures, unsigned count)
 
 	for (unsigned i = 0; i < count; i++)
 		if (!captures[i].resume) /* those are there already */
-			sum += afcap_geometry_memory(&captures[i].plan.ring) * captures[i].workers;
+			sum += afcap_geometry_memory(&captures[i].plan.ring) *
+			       captures[i].slots.count;
 	return sum;
 }
 
@@ -142,7 +143,7 @@ static uint64_t workers_bytes(const struct capture *captures, unsigned count)
 		uint64_t staging = (uint64_t)captures[i].plan.ring.block_bytes * 3 / 2;
 
 		staging = (staging + HUGE_BYTES - 1) / HUGE_BYTES * HUGE_BYTES;
-		sum += (staging + PROCESS_BYTES) * captures[i].workers;
+		sum += (staging + PROCESS_BYTES) * captures[i].slots.count;
 	}
 	return sum;
 }
@@ -152,7 +153,7 @@ static void captures_tell(const struct capture *captures, unsigned count)
 	for (unsigned i = 0; i < count; i++)
 		log_error("capture %s: %u workers, each a ring_size of %" PRIu64
 			  " MiB in memory, a block_size of %" PRIu64 " KiB",
-			  captures[i].config->name, captures[i].workers,
+			  captures[i].config->name, captures[i].slots.count,
 			  MIB(afcap_geometry_memory(&captures[i].plan.ring)),
 			  (uint64_t)captures[i].plan.ring.block_bytes >> 10);
 }

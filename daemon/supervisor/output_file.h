@@ -1,5 +1,18 @@
 /* An output file as the supervisor knows it: a descriptor that is passed on and never written to,
- * and what was asked of the archive process about it. */
+ * and what was asked of the archive process about it.
+ *
+ *   SOUGHT <-> MISSING <-> ASKED     SOUGHT: it is the previous instance's, found by its inode
+ *     |  \                   |
+ *     |   +----> READY <-----+       there is a descriptor
+ *     v            v
+ *    USED <--------+                 a worker writes to it; it has its name, or gets it
+ *     v
+ *   ASTRAY                           another program removed, moved or changed it
+ *
+ *   each -> ENDING                   the archive finishes or discards it
+ *
+ * Invariant: fd < 0 while it is SOUGHT, ASKED or MISSING, and fd >= 0 from READY on, except that
+ * one which is ENDING may never have been made. */
 #ifndef OUTPUT_FILE_H
 #define OUTPUT_FILE_H
 
@@ -16,29 +29,48 @@ struct archive_target {
 	void *owner; /* borrowed until the answer; NULL: no answer is wanted */
 };
 
+enum output_file_state {
+	FILE_NEW, /* nothing is asked for */
+	FILE_SOUGHT,
+	FILE_ASKED,
+	FILE_MISSING, /* could not be made or found: files_retry() */
+	FILE_READY,
+	FILE_USED,
+	FILE_ASTRAY,
+	FILE_ENDING,
+};
+
+/* Requests about a file in use, each at most once at a time. */
+#define FILE_SYNCING 1u
+#define FILE_LOOKING 2u
+#define FILE_NAMING  4u
+
 struct output_file {
 	struct archive_target target;
 	uint64_t serial;
-	int fd; /* a socket in which it is in flight; -1: not made yet */
+	enum output_file_state state;
+	unsigned pending; /* FILE_SYNCING | ... */
+	int fd;		  /* a socket in which it is in flight; -1: not made yet */
 	uint32_t align;
 	char name[FILE_NAME_BYTES];
-	bool named;   /* in use: the request to name it is made */
-	bool offered; /* the slot's worker has it */
-	bool failed;  /* could not be made: files_retry() */
-	bool syncing;
-	bool ending;		/* the client's again: what finishes or discards it is queued */
-	bool reopen;		/* it is the previous instance's: found again by the next two */
-	uint64_t device, inode; /* once it is made */
-	int spoiled;		/* errno of a failed sync: it ends as a suspect; 0: none */
-	bool looking;		/* files_look() is asked for */
-	bool naming;		/* files_name() is asked for */
-	int name_error;		/* errno of its naming, which is tried again; 0: none */
-	bool astray;		/* another program removed, moved or changed it */
+	uint64_t device, inode;	     /* once it is made, and before that where it is sought; 0 */
+	int spoiled;		     /* errno of a failed sync: it ends as a suspect; 0: none */
+	int name_error;		     /* errno of its naming, which is tried again; 0: none */
 	struct archive_request *end; /* what will finish or discard it; NULL: asked for */
 };
 
 /* Not made yet, with the request that will end it. NULL without memory. */
 struct output_file *output_file_new(const struct archive_target *target, uint64_t serial);
+
+/* The next state, which is logged at debug level. One that cannot follow on the present one is not
+ * entered, which is logged as an error. */
+void output_file_enter(struct output_file *file, enum output_file_state state);
+
+/* Whether it is the previous instance's and not found yet. NULL: no. */
+bool output_file_sought(const struct output_file *file);
+
+/* Whether a worker writes to it. NULL: no. */
+bool output_file_used(const struct output_file *file);
 
 /* Whether it has the name that users see: hidden files, and no others, begin with a dot. */
 bool output_file_visible(const struct output_file *file);

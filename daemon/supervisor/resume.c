@@ -4,7 +4,6 @@
 #include "earlier.h"
 #include "fdstore.h"
 #include "link.h"
-#include "slotfiles.h"
 #include "supervisor.h"
 #include "unread.h"
 
@@ -62,7 +61,7 @@ static const char *left_open(const struct capture *capture, unsigned worker, str
 	struct fdstore_key key = key_of(capture, FDSTORE_LEDGER, worker, 0);
 
 	*l = (struct left){ .ring_fd = -1 };
-	l->ledger_fd = fdstore_take(capture->store, &key);
+	l->ledger_fd = fdstore_take(capture->slots.store, &key);
 	if (l->ledger_fd < 0)
 		return "a worker's ledger is missing";
 	l->ledger = ledger_map(l->ledger_fd);
@@ -70,7 +69,7 @@ static const char *left_open(const struct capture *capture, unsigned worker, str
 		return errno == EPROTO ? another_version : failure_text(errno);
 	bounds.generation = ledger_totals(l->ledger).generation;
 	key = key_of(capture, FDSTORE_RING, worker, bounds.generation);
-	l->ring_fd = fdstore_take(capture->store,
+	l->ring_fd = fdstore_take(capture->slots.store,
 				  &key); /* -1: it was closed, its interface being away */
 	if (l->ring_fd >= 0)
 		ledger_take(l->ledger, afcap_stats_take, l->ring_fd);
@@ -104,7 +103,8 @@ static bool unread_sum(const struct capture *capture, struct left *list, unsigne
 
 	for (unsigned i = 0; i < count; i++)
 		known &= left_unread(&list[i], ring, packets);
-	while ((fd = fdstore_take_ring(capture->store, capture->config->name, FDSTORE_ANY)) >= 0) {
+	while ((fd = fdstore_take_ring(capture->slots.store, capture->config->name, FDSTORE_ANY)) >=
+	       0) {
 		known &= unread_count(fd, ring[0], ring[1], packets);
 		close(fd);
 	}
@@ -118,7 +118,7 @@ static const char *shape_take(struct capture *capture, const struct checkpoint *
 		return NOTHING_YET;
 	if (!plan_shape_valid(&saved->shape) || !checkpoint_valid(saved))
 		return "its record is damaged";
-	capture->workers = saved->shape.workers;
+	capture->slots.count = saved->shape.workers;
 	if (!plan_resumable(&saved->shape, capture->config) && earlier_make(capture, &saved->shape))
 		return "no memory";
 	if (!plan_link_type_known(capture->config, saved->shape.link_type))
@@ -134,7 +134,8 @@ static void left_give_up(struct capture *capture, unsigned worker, struct left *
 	bool known;
 
 	if (l->ring_fd < 0) /* the ledger says which it is */
-		l->ring_fd = fdstore_take_ring(capture->store, capture->config->name, (int)worker);
+		l->ring_fd =
+			fdstore_take_ring(capture->slots.store, capture->config->name, (int)worker);
 	known = l->ring_fd < 0 ||
 		unread_count(l->ring_fd, shape->blocks, shape->block_bytes, &unread);
 	log_about(LOG_ERR, &(struct log_subject){ capture->config->name, (int)worker, NULL },
@@ -143,7 +144,7 @@ static void left_give_up(struct capture *capture, unsigned worker, struct left *
 		  l->problem == another_version ? "its head is overwritten" : l->problem, unread,
 		  known ? "" : " or more");
 	left_close(l);
-	fdstore_discard_worker(capture->store, capture->config->name, worker);
+	fdstore_discard_worker(capture->slots.store, capture->config->name, worker);
 	checkpoint_reset(&capture->saved->slots[worker]);
 	*l = (struct left){ .ledger_fd = -1, .ring_fd = -1 };
 	capture->given_up_ns = clock_real_ns();
@@ -177,7 +178,7 @@ static void resume_refuse(struct capture *capture, struct left *list, unsigned c
 
 	for (unsigned i = 0; i < count; i++)
 		left_close(&list[i]);
-	fdstore_discard(capture->store, capture->config->name);
+	fdstore_discard(capture->slots.store, capture->config->name);
 	capture->left = true;
 	if (strcmp(why, NOTHING_YET) == 0) { /* what it found itself goes on */
 		gap_restore(&capture->gap, capture->saved->gap_ns, capture->saved->gap_why);
@@ -205,19 +206,19 @@ bool resume_take(struct capture *capture)
 	unsigned count = 0;
 	const char *why;
 
-	capture->saved_fd = fdstore_take(capture->store, &key);
+	capture->saved_fd = fdstore_take(capture->slots.store, &key);
 	if (capture->saved_fd < 0)
 		return false;
 	capture->saved = checkpoint_map(capture->saved_fd, &capture->gap.since_ns);
 	why = capture->saved	? shape_take(capture, capture->saved)
 	      : errno == EPROTO ? "it was of another version"
 				: failure_text(errno);
-	if (capture->workers) {
-		list = calloc(capture->workers, sizeof(*list));
+	if (capture->slots.count) {
+		list = calloc(capture->slots.count, sizeof(*list));
 		if (!list)
 			why = "no memory";
 	}
-	for (; list && count < capture->workers; count++)
+	for (; list && count < capture->slots.count; count++)
 		list[count].problem = left_open(capture, count, &list[count]);
 	if (!why)
 		why = lefts_judge(capture, list, count);
@@ -228,7 +229,7 @@ bool resume_take(struct capture *capture)
 	}
 	resume_refuse(capture, list, count, why);
 	earlier_forget(capture);
-	capture->workers = 0;
+	capture->slots.count = 0;
 	checkpoint_unmap(capture->saved);
 	close(capture->saved_fd);
 	capture->saved = NULL;
@@ -253,11 +254,11 @@ void resume_forget(struct capture *capture)
 	if (!capture->resume)
 		return;
 	capture_log(capture, LOG_ERR, "its rings are given up: what they hold is lost");
-	for (unsigned i = 0; i < capture->workers; i++)
+	for (unsigned i = 0; i < capture->slots.count; i++)
 		left_close(&capture->resume[i]);
 	free(capture->resume);
 	capture->resume = NULL;
-	fdstore_discard(capture->store, capture->config->name);
+	fdstore_discard(capture->slots.store, capture->config->name);
 }
 
 /* The device that the rings are bound to, if the capture may go on with it: it is called as
@@ -283,23 +284,17 @@ static const char *device_problem(const struct capture *capture, struct link *li
 
 static void rings_go_on(struct capture *capture)
 {
-	for (unsigned i = 0; i < capture->workers; i++) {
-		checkpoint_recover(capture->slots[i].saved);
-		slot_resume(&capture->slots[i], capture->resume[i].ring_fd);
-		tally_bound(&capture->slots[i].tally);
-		slotfiles_resume(&capture->slots[i]);
-		if (capture->resume[i].ring_fd < 0)
-			slot_next_ring(&capture->slots[i]);
-	}
+	for (unsigned i = 0; i < capture->slots.count; i++)
+		slot_resume(&capture->slots.list[i], capture->resume[i].ring_fd);
 	free(capture->resume);
 	capture->resume = NULL;
-	for (unsigned i = 0; i < capture->workers; i++)
-		slotfiles_resumed(&capture->slots[i]);
+	for (unsigned i = 0; i < capture->slots.count; i++)
+		slot_resumed(&capture->slots.list[i]);
 }
 
 static bool rings_whole(const struct capture *capture)
 {
-	for (unsigned i = 0; i < capture->workers; i++)
+	for (unsigned i = 0; i < capture->slots.count; i++)
 		if (capture->resume[i].ring_fd < 0)
 			return false;
 	return capture->saved->armed && !capture->saved->gap_ns;
@@ -313,8 +308,9 @@ static void filter_compare(struct capture *capture)
 	if (strncmp(before, capture->config->filter, sizeof(capture->saved->filter)) == 0)
 		return;
 	capture_log(capture, LOG_NOTICE, "another filter than before: the next files begin");
-	for (unsigned i = 0; i < capture->workers; i++)
-		slotfiles_rotate(&capture->slots[i]);
+	for (unsigned i = 0; i < capture->slots.count; i++)
+		output_rotate(&capture->slots.list[i].output);
+	capture->slots.due = true;
 	memcpy(before, capture->config->filter, sizeof(capture->saved->filter));
 }
 
@@ -336,9 +332,9 @@ void resume_filter(struct capture *capture)
 
 	if (rc > 0) /* resume_filtered() goes on */
 		return;
-	for (unsigned i = 0; i < capture->workers && rc == 0 && set == 0; i++)
-		if (capture->slots[i].ring_fd >= 0)
-			set = afcap_filter_set(capture->slots[i].ring_fd, &capture->filter);
+	for (unsigned i = 0; i < capture->slots.count && rc == 0 && set == 0; i++)
+		if (capture->slots.list[i].ring.fd >= 0)
+			set = afcap_filter_set(capture->slots.list[i].ring.fd, &capture->filter);
 	if (rc || set) {
 		filter_late(capture, rc ? error.text : failure_text(-set));
 		return;
@@ -404,6 +400,7 @@ void resume_start(struct capture *capture)
 		problem = device_problem(capture, &link);
 	if (whole && ours && !problem)
 		capture_bind(capture, plan_any(capture->config) ? NULL : &link);
+	capture_plan(capture);
 	capture_tell(capture);
 	rings_go_on(capture);
 	capture_log(capture, LOG_NOTICE, "%s the rings of a daemon that was last there at %s",

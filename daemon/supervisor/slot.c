@@ -1,38 +1,32 @@
-/* Spawning and hearing a worker. */
+/* A worker's process, what it reports, its death and the next one. */
 #include "slot.h"
-#include "fdstore.h"
-#include "limits.h"
-#include "slotfiles.h"
-#include "capture.h"
+#include "inherited_files.h"
 
-#include "../base/child.h"
 #include "../base/clock.h"
-#include "../base/failure.h"
 #include "../base/invariant.h"
 #include "../base/log.h"
 #include "../../lib/afcap.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include <sys/wait.h>
 
-static const struct process_events process_events;
+#define STEADY_NS UINT64_C(1000000000) /* a worker that lived so long did not die of starting */
 
 static const char *const state_names[] = {
-	[SLOT_IDLE] = "idle",	    [SLOT_STARTING] = "starting", [SLOT_RUNNING] = "running",
-	[SLOT_WAITING] = "waiting", [SLOT_ENDED] = "ended",
+	[SLOT_EMPTY] = "empty",	  [SLOT_STARTING] = "starting", [SLOT_RUNNING] = "running",
+	[SLOT_VACANT] = "vacant", [SLOT_SETTLED] = "settled",
 };
 
 /* The bits of the states that may follow. */
 static const unsigned next_states[] = {
-	[SLOT_IDLE] = 1 << SLOT_STARTING | 1 << SLOT_WAITING | 1 << SLOT_ENDED,
-	[SLOT_STARTING] = 1 << SLOT_RUNNING | 1 << SLOT_IDLE | 1 << SLOT_ENDED,
-	[SLOT_RUNNING] = 1 << SLOT_WAITING | 1 << SLOT_IDLE | 1 << SLOT_ENDED,
-	[SLOT_WAITING] = 1 << SLOT_RUNNING | 1 << SLOT_IDLE | 1 << SLOT_ENDED,
-	[SLOT_ENDED] = 0,
+	[SLOT_EMPTY] = 1 << SLOT_STARTING | 1 << SLOT_VACANT | 1 << SLOT_SETTLED,
+	[SLOT_STARTING] = 1 << SLOT_RUNNING | 1 << SLOT_SETTLED,
+	[SLOT_RUNNING] = 1 << SLOT_VACANT | 1 << SLOT_SETTLED,
+	[SLOT_VACANT] = 1 << SLOT_RUNNING | 1 << SLOT_SETTLED,
+	[SLOT_SETTLED] = 1 << SLOT_EMPTY,
 };
 
 void slot_enter(struct slot *slot, enum slot_state state)
@@ -44,311 +38,453 @@ void slot_enter(struct slot *slot, enum slot_state state)
 	invariant(follows);
 	slot_log(slot, follows ? LOG_DEBUG : LOG_ERR, "worker %s -> %s%s", state_names[slot->state],
 		 state_names[state], follows ? "" : ": refused");
-	if (follows)
-		slot->state = state;
+	if (!follows)
+		return;
+	slot->state = state;
+	slot->slots->due = true;
 }
 
 void slot_check(const struct slot *slot)
 {
 	(void)slot;
-	invariant((slot->process.pid > 0) ==
+	invariant((slot->worker.process.pid > 0) ==
 		  (slot->state == SLOT_STARTING || slot->state == SLOT_RUNNING));
-	invariant(slot->state != SLOT_IDLE ||
-		  (slot->ring_fd < 0 && !slot->current && !slot->spare && !slot->quarantine));
-	invariant(slot->state != SLOT_WAITING || slot->ring_fd >= 0);
-	invariant(!slot->spare || !slot->spare->offered ||
-		  (slot->current && slot->current->offered));
+	invariant(slot->state != SLOT_EMPTY ||
+		  (slot->ring.fd < 0 && !slot->output.current && !slot->deaths.quarantine));
+	invariant(slot->state != SLOT_VACANT || slot->ring.fd >= 0);
 	invariant(!slot->tally.unjudged);
-}
-
-void slot_go_on(struct slot *slot)
-{
-	int rc;
-
-	if (slot->state != SLOT_WAITING || capture_handing_over(slot->capture))
-		return;
-	rc = slot_spawn(slot);
-	if (rc) {
-		slot_log(slot, LOG_ERR, "starting a worker: %s; tried again", process_failure(-rc));
-		slot->failures++;
-		event_add(slot->respawn, &(struct timeval){ 1, 0 });
-	}
-}
-
-static void respawn_cb(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	slot_go_on(arg);
-}
-
-int slot_init(struct slot *slot, struct capture *capture, unsigned index, int ledger_fd)
-{
-	*slot = (struct slot){ .capture = capture,
-			       .due = &capture->due,
-			       .index = index,
-			       .saved = &capture->saved->slots[index],
-			       .ledger_fd = ledger_fd < 0 ? ledger_create() : ledger_fd,
-			       .ring_fd = -1 };
-	tally_init(&slot->tally, slot->saved);
-	process_init(&slot->process, capture->base, &process_events, slot);
-	if (slot->ledger_fd < 0)
-		return slot->ledger_fd;
-	slot->ledger = ledger_map(slot->ledger_fd);
-	if (!slot->ledger)
-		return -errno;
-	slot->generation = ledger_totals(slot->ledger).generation;
-	if (ledger_fd < 0)
-		slot_keep_ledger(slot);
-	slot->respawn = event_new(capture->base, -1, 0, respawn_cb, slot);
-	return slot->respawn ? 0 : -ENOMEM;
-}
-
-struct archive_target slot_target(struct slot *slot)
-{
-	return (struct archive_target){ slot->capture->index, slot->index, slot };
-}
-
-void slot_keep_ledger(const struct slot *slot)
-{
-	fdstore_put(slot->capture->store,
-		    &(struct fdstore_key){ FDSTORE_LEDGER, slot->capture->config->name, slot->index,
-					   0 },
-		    slot->ledger_fd);
-}
-
-void slot_keep_ring(const struct slot *slot)
-{
-	fdstore_put(slot->capture->store,
-		    &(struct fdstore_key){ FDSTORE_RING, slot->capture->config->name, slot->index,
-					   slot->generation },
-		    slot->ring_fd);
+	output_check(&slot->output);
 }
 
 bool slot_writes(const struct slot *slot)
 {
-	return slot->capture->config->group.output == OUTPUT_PCAPNG;
+	return slot->task.group.output == OUTPUT_PCAPNG;
 }
+
+bool slot_suspended(const struct slot *slot)
+{
+	return slot->no_space || output_suspended(&slot->output);
+}
+
+enum output_lack slot_lacks(const struct slot *slot)
+{
+	return output_lacks(&slot->output, slot->no_space);
+}
+
+/* The first one counts, until its capture has looked at it. */
+__attribute__((format(printf, 4, 5))) static void
+fault_set(struct slot *slot, enum slot_fault_kind kind, int number, const char *format, ...)
+{
+	va_list ap;
+
+	slot->slots->due = true;
+	if (slot->fault.kind)
+		return;
+	slot->fault.kind = kind;
+	slot->fault.number = number;
+	va_start(ap, format);
+	vsnprintf(slot->fault.text, sizeof(slot->fault.text), format, ap);
+	va_end(ap);
+}
+
+/* ---- its worker ---- */
+
+/* A worker may be compromised: a report that cannot be true changes nothing, and the worker is
+ * replaced. */
+static bool on_report(void *owner, const struct message_report *r)
+{
+	struct slot *slot = owner;
+
+	if (slot->worker.process.silent)
+		return true;
+	if (!output_known(&slot->output, &r->current) ||
+	    !tally_take(&slot->tally, &r->counters, slot_writes(slot), clock_mono_ns())) {
+		slot_log(slot, LOG_ERR, "the worker reports what cannot be; it is replaced");
+		return false;
+	}
+	slot->gone |= r->gone != 0;
+	slot->no_space = (int)r->no_space;
+	slot->refused = r->refused ? (int)r->refused : slot->no_space;
+	slot->wants_room |= slot->refused != 0; /* it waits for a moment: the oldest file may go */
+	slot->slots->due = true;
+	output_follow(&slot->output, &r->current, &r->previous);
+	return true;
+}
+
+static void on_joined(void *owner, const struct message_group *group, int ring)
+{
+	struct slot *slot = owner;
+
+	stored_ring_put(&slot->ring, ring);
+	slot->group = *group;
+}
+
+static void on_failed(void *owner, uint32_t exit_code, const char *text)
+{
+	struct slot *slot = owner;
+
+	if (slot->state == SLOT_STARTING)
+		fault_set(slot, FAULT_START, process_exit_code(exit_code), "%s", text);
+	else
+		slot_log(slot, LOG_ERR, "%s", text);
+}
+
+static void on_ready(void *owner)
+{
+	struct slot *slot = owner;
+
+	if (slot->died_ns)
+		slot_log(slot, LOG_DEBUG, "read again %.1f ms after the worker before died",
+			 (double)(clock_mono_ns() - slot->died_ns) / 1e6);
+	slot->died_ns = 0;
+	slot_enter(slot, SLOT_RUNNING);
+}
+
+static void on_changed(void *owner)
+{
+	struct slot *slot = owner;
+
+	slot->slots->due = true;
+}
+
+static const struct worker_process_events worker_events = { on_joined, on_ready, on_report,
+							    on_failed, on_changed };
+
+/* The first process, or the next one on the same ring. Returns 0 or -errno. */
+static int slot_spawn(struct slot *slot)
+{
+	const struct worker_process_plan plan = { .ledger_fd = slot->ring.ledger_fd,
+						  .ring_fd = slot->ring.fd,
+						  .generation = slot->ring.generation,
+						  .quarantine = slot->deaths.quarantine };
+	int rc;
+
+	invariant(slot->worker.process.pid < 0 && !slot->tally.unjudged);
+	rc = worker_process_start(&slot->worker, &plan);
+	if (rc)
+		return rc;
+	slot->received_before = ledger_totals(slot->ring.ledger).received;
+	slot_enter(slot, slot->ring.fd >= 0 ? SLOT_RUNNING : SLOT_STARTING);
+	output_forget(&slot->output);
+	slot->told = SLOT_RECORD;
+	return 0;
+}
+
+/* The next one on the same ring, when it may come. */
+static void slot_continue(struct slot *slot)
+{
+	int rc;
+
+	if (slot->goal >= SLOT_HAND_OVER || event_pending(slot->respawn, EV_TIMEOUT, NULL) ||
+	    output_awaits(&slot->output))
+		return;
+	rc = slot_spawn(slot);
+	if (rc) {
+		slot_log(slot, LOG_ERR, "starting a worker: %s; tried again", process_failure(-rc));
+		slot->deaths.in_a_row++;
+		event_add(slot->respawn, &(struct timeval){ 1, 0 });
+	}
+}
+
+/* First its files, then that it is to end. */
+static void worker_tell(struct slot *slot)
+{
+	struct message message;
+	int fd;
+
+	while (worker_process_takes(&slot->worker) && output_message(&slot->output, &message, &fd))
+		worker_process_send(&slot->worker, &message, fd);
+	if (slot->told >= slot->goal || slot->goal == SLOT_ABANDON ||
+	    !worker_process_takes(&slot->worker))
+		return;
+	slot->told = slot->goal;
+	worker_process_say(&slot->worker,
+			   slot->goal == SLOT_DRAIN ? MESSAGE_DRAIN : MESSAGE_HANDOVER);
+}
+
+void slot_step(struct slot *slot)
+{
+	if (slot->state == SLOT_VACANT)
+		slot_continue(slot);
+	if (slot->state == SLOT_RUNNING || slot->state == SLOT_STARTING)
+		worker_tell(slot);
+}
+
+static void respawn_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct slot *slot = arg;
+
+	(void)fd;
+	(void)what;
+	slot->slots->due = true;
+}
+
+int slot_init(struct slot *slot, struct slots *slots, struct checkpoint_slot *saved,
+	      const struct message_worker *task, int ledger_fd)
+{
+	const struct archive_target target = { slots->index, task->worker, slot };
+	int rc;
+
+	*slot = (struct slot){
+		.slots = slots, .task = *task, .index = task->worker, .saved = saved
+	};
+	tally_init(&slot->tally, saved);
+	worker_process_init(&slot->worker, slots->base, &worker_events, slot, &slot->task);
+	rc = stored_ring_init(&slot->ring, slots->store, slot->task.capture, slot->index,
+			      ledger_fd);
+	output_init(&slot->output, slots->files, slot->task.capture, &target);
+	slot->output.tally = &slot->tally;
+	slot->output.ledger = slot->ring.ledger;
+	slot->output.saved = saved;
+	slot->respawn = event_new(slots->base, -1, 0, respawn_cb, slot);
+	return rc || slot->respawn ? rc : -ENOMEM;
+}
+
+void slot_free(struct slot *slot)
+{
+	process_close(&slot->worker.process);
+	if (slot->respawn)
+		event_free(slot->respawn);
+	output_free(&slot->output); /* handed over, or given up */
+	stored_ring_free(&slot->ring);
+}
+
+/* ---- its life ---- */
 
 void slot_resume(struct slot *slot, int ring_fd)
 {
 	struct ledger_totals totals;
 
-	slot->ring_fd = ring_fd;
-	tally_read(&slot->tally, slot->ledger, slot_writes(slot), clock_mono_ns(), &totals);
-	slot->record = totals.current;
+	checkpoint_recover(slot->saved);
 	if (ring_fd >= 0)
-		slot_enter(slot, SLOT_WAITING);
+		slot->ring.fd = ring_fd; /* it is in the store */
+	tally_read(&slot->tally, slot->ring.ledger, slot_writes(slot), clock_mono_ns(), &totals);
+	tally_bound(&slot->tally);
+	slot->output.record = totals.current;
+	if (ring_fd >= 0)
+		slot_enter(slot, SLOT_VACANT);
+	if (slot_writes(slot))
+		inherited_seek(&slot->output, ring_fd >= 0);
+	if (ring_fd < 0)
+		stored_ring_next(&slot->ring);
 }
 
-void slot_send(struct slot *slot, struct message *message, int fd)
+void slot_resumed(struct slot *slot)
 {
-	int rc = process_send(&slot->process, message, fd);
-
-	if (rc == -EAGAIN && message->type == MESSAGE_ROTATE)
-		return;		  /* it has been told so many times that it will */
-	if (rc && rc != -EPIPE) { /* gone: SIGCHLD follows */
-		slot_log(slot, LOG_ERR, "sending %s: %s", message_name(message->type),
-			 rc == -EAGAIN ? "it does not take any more" : failure_text(-rc));
-		slot_kill(slot);
-	}
+	if (slot->state == SLOT_VACANT && slot_writes(slot))
+		inherited_continue(&slot->output);
+	slot->slots->due = true;
 }
 
-void slot_say(struct slot *slot, uint32_t type)
+void slot_begin(struct slot *slot)
 {
-	struct message message = { .type = type };
-
-	slot_send(slot, &message, -1);
+	slot->goal = SLOT_RECORD;
+	slot_enter(slot, SLOT_STARTING);
 }
 
-/* A worker's bytes are nobody's truth: what cannot be is not taken over, and its maker replaced. */
-static bool on_report(struct slot *slot, const struct message *message)
+int slot_start(struct slot *slot)
 {
-	const struct message_report *r = &message->report;
+	int rc = slot_writes(slot) ? output_begin(&slot->output) : 0;
 
-	if (slot->process.silent)
-		return true;
-	if (!slotfiles_known(slot, &r->current) ||
-	    !tally_take(&slot->tally, &r->counters, slot_writes(slot), clock_mono_ns())) {
-		slot_log(slot, LOG_ERR, "the worker reports what cannot be; it is replaced");
-		return false;
-	}
-	slot->record = r->current;
-	slot->gone |= r->gone != 0;
-	slot->no_space = (int)r->no_space;
-	slot->refused = r->refused ? (int)r->refused : slot->no_space;
-	slot->wants_room |= slot->refused != 0; /* it waits for a moment: the oldest file may go */
-	*slot->due |= slot->refused || r->gone;
-	slotfiles_follow(slot, &r->current, &r->previous);
-	return true;
+	return rc ? rc : slot_spawn(slot);
 }
 
-/* A starting worker's steps come one after the other, each once, each when it was asked for. */
-static bool step_fits(const struct slot *slot, uint32_t type)
+static void totals_report(struct slot *slot)
 {
-	bool starting = slot->state == SLOT_STARTING;
+	struct ledger_totals totals;
 
-	switch (type) {
-	case MESSAGE_SOCKET_MADE:
-		return starting && slot->progress == PROGRESS_NONE &&
-		       slot->capture->sockets_asked > slot->index;
-	case MESSAGE_RING_MADE:
-		return starting && slot->progress == PROGRESS_SOCKET;
-	case MESSAGE_JOINED:
-		return starting && slot->progress == PROGRESS_RING &&
-		       slot->capture->joins_asked > slot->index;
-	case MESSAGE_READY:
-		return slot->progress == PROGRESS_JOINED;
-	default:
-		return true;
-	}
+	tally_read(&slot->tally, slot->ring.ledger, slot_writes(slot), clock_mono_ns(), &totals);
+	output_follow(&slot->output, &totals.current, &totals.previous);
 }
 
-static void on_joined(struct slot *slot, const struct message *message, int fd)
+/* No process reads this ring any more: what is in it is abandoned, its files end. What comes into
+ * it until it is closed is nobody's: nothing may. */
+static void slot_settle(struct slot *slot)
 {
-	slot->ring_fd = fd;
-	slot_keep_ring(slot);
-	slot->progress = PROGRESS_JOINED;
-	slot->group = message->group;
-	slotfiles_offer(slot);
-}
+	struct ledger_totals totals;
+	uint64_t left;
 
-static void on_failed(struct slot *slot, struct message *message)
-{
-	if (slot->has_failed) /* it said why; more of that is a flood */
+	if (slot->ring.fd >= 0)
+		afcap_filter_drop_all(slot->ring.fd);
+	if (!tally_settle(&slot->tally, slot->ring.ledger, slot->ring.fd, &totals, &left)) {
+		invariant(false); /* T2 */
 		return;
-	slot->has_failed = true;
-	message->failed.text[sizeof(message->failed.text) - 1] = '\0';
-	if (slot->state == SLOT_STARTING)
-		capture_start_failed(slot->capture, process_exit_code(message->failed.exit_code),
-				     message->failed.text);
-	else
-		slot_log(slot, LOG_ERR, "%s", message->failed.text);
-}
-
-static void on_ready(struct slot *slot)
-{
-	slot->progress = PROGRESS_READY;
-	if (slot->died_ns)
-		slot_log(slot, LOG_DEBUG, "read again %.1f ms after the worker before died",
-			 (double)(clock_mono_ns() - slot->died_ns) / 1e6);
-	slot->died_ns = 0;
-	if (slot->state == SLOT_STARTING)
-		slot_enter(slot, SLOT_RUNNING);
-}
-
-/* One that carries no descriptor. */
-static bool slot_handle(struct slot *slot, struct message *message)
-{
-	switch (message->type) {
-	case MESSAGE_REPORT:
-		return on_report(slot, message);
-	case MESSAGE_SOCKET_MADE:
-		slot->progress = PROGRESS_SOCKET;
-		return true;
-	case MESSAGE_RING_MADE:
-		slot->progress = PROGRESS_RING;
-		return true;
-	case MESSAGE_READY:
-		on_ready(slot);
-		return true;
-	case MESSAGE_FAILED:
-		on_failed(slot, message);
-		return true;
-	default:
-		return false;
 	}
+	if (left)
+		slot_log(slot, LOG_ERR, "%llu packets left in the ring are abandoned",
+			 (unsigned long long)left);
+	totals_report(slot);
+	output_end(&slot->output, &totals.current);
+	event_del(slot->respawn);
+	slot_enter(slot, SLOT_SETTLED);
 }
 
-/* `fd` comes with JOINED alone: the channel sees to that. */
-static bool on_message(void *owner, struct message *message, int fd)
+void slot_next(struct slot *slot)
 {
-	struct slot *slot = owner;
+	stored_ring_next(&slot->ring);
+	slot_enter(slot, SLOT_EMPTY);
+	slot->goal = SLOT_RECORD;
+	slot->worker.progress = PROGRESS_NONE;
+	slot->gone = slot->wants_room = false;
+	slot->refused = slot->no_space = 0;
+	deaths_forget(&slot->deaths);
+}
 
-	if (!step_fits(slot, message->type)) {
-		slot_log(slot, LOG_ERR, "the worker says %s out of turn; it is replaced",
-			 message_name(message->type));
-		if (fd >= 0)
-			close(fd);
+void slot_end(struct slot *slot)
+{
+	slot_enter(slot, SLOT_SETTLED);
+	stored_ring_end(&slot->ring);
+}
+
+static bool slot_aim(struct slot *slot, enum slot_goal goal)
+{
+	if (slot->state == SLOT_EMPTY || slot->state == SLOT_SETTLED || slot->goal >= goal)
 		return false;
-	}
-	if (message->type == MESSAGE_JOINED)
-		on_joined(slot, message, fd);
-	else if (!slot_handle(slot, message))
-		return false;
-	*slot->due |= message->type != MESSAGE_REPORT;
+	slot->goal = goal;
+	slot->slots->due = true;
+	event_del(slot->respawn);
 	return true;
 }
 
-/* Without a channel it is unusable. Where it broke the protocol that is logged. */
-static void on_closed(void *owner, int error, const char *why)
+void slot_drain(struct slot *slot)
 {
-	struct slot *slot = owner;
-
-	(void)error;
-	if (why)
-		slot_log(slot, LOG_ERR, "%s", why);
-	process_kill(&slot->process);
+	slot_aim(slot, SLOT_DRAIN);
 }
 
-static const struct process_events process_events = { CHANNEL_WORKER, on_message, on_closed };
-
-static void worker_describe(const struct slot *slot, struct message_worker *m)
+void slot_abandon(struct slot *slot)
 {
-	const struct capture *c = slot->capture;
-
-	plan_worker(c->config, &c->plan, c->workers, slot->index, m);
-	m->resume = slot->ring_fd >= 0;
-	m->ifindex = (uint32_t)c->ifindex;
-	m->config.file_bytes = limits_file_bytes(m->config.file_bytes);
-	m->generation = slot->generation;
-	m->quarantine = slot->quarantine;
+	if (!slot_aim(slot, SLOT_ABANDON))
+		return;
+	if (slot->worker.process.pid > 0)
+		process_kill(&slot->worker.process);
+	else
+		slot_settle(slot);
 }
 
-int slot_spawn(struct slot *slot)
+void slot_hand_over(struct slot *slot, bool kill)
 {
-	struct message message = { .type = MESSAGE_WORKER };
-	char what[CAPTURE_NAME_BYTES + 8];
-	const struct process_plan plan = { .role = CHILD_WORKER,
-					   .what = what,
-					   .fds = { slot->ledger_fd, slot->ring_fd },
-					   .net_raw = slot->ring_fd < 0 };
-	int rc;
-
-	snprintf(what, sizeof(what), "%s/%u", slot->capture->config->name, slot->index);
-	invariant(slot->process.pid < 0 && !slot->tally.unjudged);
-	rc = process_start(&slot->process, &plan);
-	if (rc)
-		return rc;
-	slot->has_failed = false;
-	slot->received_before = ledger_totals(slot->ledger).received;
-	slot->progress = slot->ring_fd >= 0 ? PROGRESS_JOINED : PROGRESS_NONE;
-	slot_enter(slot, slot->ring_fd >= 0 ? SLOT_RUNNING : SLOT_STARTING);
-	if (slot->process.channel < 0) /* it cannot be heard, and dies of that */
-		return 0;
-	worker_describe(slot, &message.worker);
-	slot_send(slot, &message, -1);
-	slotfiles_forget(slot);
-	slotfiles_offer(slot);
-	if (!slotfiles_left(slot) ||
-	    (slot->current && (slot->current->spoiled || slot->current->astray)))
-		slot_say(slot, MESSAGE_ROTATE);
-	if (slot->draining && slot->progress >= PROGRESS_JOINED)
-		slot_say(slot, MESSAGE_DRAIN);
-	return 0;
+	slot_aim(slot, SLOT_HAND_OVER);
+	if (kill)
+		process_kill(&slot->worker.process);
 }
 
-void slot_free(struct slot *slot)
+/* ---- its worker's death ---- */
+
+/* Who is killed from outside died of no block. */
+static void block_suspect(struct slot *slot, int status)
 {
-	process_close(&slot->process);
-	if (slot->respawn)
-		event_free(slot->respawn);
-	output_file_free(slot->current); /* handed over, or given up */
-	output_file_free(slot->spare);
-	slot->current = slot->spare = NULL;
-	ledger_unmap(slot->ledger);
-	if (slot->ledger_fd >= 0)
-		close(slot->ledger_fd);
-	if (slot->ring_fd >= 0)
-		close(slot->ring_fd);
+	bool fault = worker_process_is_fault(&slot->worker, status);
+	uint64_t sequence = fault ? slot->ring.ledger->in_hand : 0;
+
+	if (deaths_suspect(&slot->deaths, sequence))
+		slot_log(slot, LOG_ERR,
+			 "two workers died of the ring's block %llu: its packets are "
+			 "abandoned, its bytes go into the file for a report",
+			 (unsigned long long)sequence);
+}
+
+static void slot_respawn(struct slot *slot, int status)
+{
+	int number;
+	const char *how = process_death(status, &number);
+	uint64_t now = clock_mono_ns(), received = ledger_totals(slot->ring.ledger).received;
+	bool progress = now - slot->worker.process.started_ns > STEADY_NS ||
+			received != slot->received_before;
+	unsigned ms = deaths_add(&slot->deaths, now, progress);
+
+	slot->saved->restarts++;
+	slot_enter(slot, SLOT_VACANT);
+	block_suspect(slot, status);
+	if (deaths_loop(&slot->deaths, now)) {
+		fault_set(slot, FAULT_LOOP, 0, "worker %u died %u times in a row (last by %s %d)",
+			  slot->index, slot->deaths.in_a_row, how, number);
+		slot_settle(slot);
+		return;
+	}
+	slot_log(slot, LOG_WARNING, "worker %s %d; the next one goes on in %u ms",
+		 WIFSIGNALED(status) ? "killed by signal" : "ended with status", number, ms);
+	if (ms)
+		event_add(slot->respawn, &(struct timeval){ ms / 1000, ms % 1000 * 1000 });
+}
+
+/* False: the dead worker's ledger is unusable. It is made again from what was reported last; the
+ * ring is given up, and with it the group, whose other members drain. */
+static bool ledger_usable(struct slot *slot)
+{
+	const struct slot_output *o = &slot->output;
+	const struct ledger_bounds bounds = {
+		.generation = slot->ring.generation,
+		.blocks = slot->task.blocks,
+		.serial_least = o->current ? o->current->serial : 0,
+		.serial_most = o->spare ? o->spare->serial : UINT64_MAX,
+		.writes = slot_writes(slot),
+	};
+	const char *problem =
+		tally_judge(&slot->tally, slot->ring.ledger, slot->ring.fd, &bounds, &o->record);
+
+	if (problem)
+		slot_log(slot, LOG_ERR,
+			 "the ledger is of no use (%s): counting goes on from the last report, the "
+			 "ring is given up, what it holds is abandoned",
+			 problem);
+	return !problem;
+}
+
+static void worker_buried(struct slot *slot, int status)
+{
+	bool starting = slot->state == SLOT_STARTING, usable = ledger_usable(slot);
+	bool drained = slot->goal == SLOT_DRAIN && WIFEXITED(status) &&
+		       WEXITSTATUS(status) == EXIT_SUCCESS;
+	char text[128];
+
+	totals_report(slot);
+	worker_process_start_text(&slot->worker, status, text, sizeof(text));
+	if (starting && slot->goal != SLOT_ABANDON)
+		fault_set(slot, FAULT_START, EXIT_FAILURE, "%s", text);
+	else if (!usable)
+		fault_set(slot, FAULT_LOST, 0, "a worker's ledger was of no use");
+	if (starting || !usable || drained || slot->goal == SLOT_ABANDON)
+		slot_settle(slot);
+	else if (slot->goal == SLOT_HAND_OVER)
+		slot_enter(slot, SLOT_VACANT);
+	else
+		slot_respawn(slot, status);
+}
+
+bool slot_reaped(struct slot *slot, pid_t pid, int status)
+{
+	if (slot->worker.process.pid <= 0 || pid != slot->worker.process.pid)
+		return false;
+	tally_died(&slot->tally);
+	slot->died_ns = clock_mono_ns();
+	/* What it still said: a reason for its end, and a descriptor perhaps. Reports are in the
+	 * ledger. */
+	worker_process_reaped(&slot->worker, pid);
+	worker_buried(slot, status);
+	return true;
+}
+
+void slot_tick(struct slot *slot, uint64_t now_ns)
+{
+	output_tick(&slot->output, now_ns);
+	worker_process_watch(&slot->worker, now_ns);
+	if (slot->state != SLOT_VACANT)
+		return;
+	ledger_take(slot->ring.ledger, afcap_stats_take, slot->ring.fd);
+	totals_report(slot);
+}
+
+void slot_file_failed(struct slot *slot, struct output_file *file,
+		      const struct message_result *result)
+{
+	enum output_failure failure = output_failed(&slot->output, file, result);
+
+	slot->slots->due = true;
+	if (failure == OUTPUT_HANDLED)
+		return;
+	if (slot->state == SLOT_STARTING)
+		fault_set(slot, FAULT_FILES, result->error, "%s", result->text);
+	else if (failure == OUTPUT_REFUSED)
+		log_about(LOG_ERR, &(struct log_subject){ slot->task.capture, -1, NULL },
+			  "%s; the current file goes on", result->text);
 }

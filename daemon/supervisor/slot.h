@@ -1,91 +1,110 @@
 /* A slot: one worker's place in a capture. The process in it may die and be replaced; the ring, the
- * ledger and the files stay.
+ * ledger and the output files stay. It knows what its workers are told, not its capture: what
+ * happens to it are facts (progress, state, fault, gone, wants_room), which its capture looks at
+ * once in each turn of the event loop (struct slots).
  *
- *   IDLE -> STARTING -> RUNNING <-> WAITING      a ring's life; each of them may end in
- *    ^                                           IDLE (the next ring is another matter)
- *    +---- settled: its capture begins again     or ENDED (for good)
+ *            begin            READY             died
+ *   EMPTY ---------> STARTING -----> RUNNING <--------> VACANT       a ring's life
+ *     ^ \                |              |    next one    |  ^
+ *     |  \               +------+-------+----------------+  |
+ *     |   \                     v                           |
+ *     |    \------------->   SETTLED                        |        drained, given up, or ended
+ *     +------------------------+                            |
+ *     |    the capture begins again                         |
+ *     +-----------------------------------------------------+        a ring is inherited
  *
  * Invariants, at the end of each turn of the event loop (slot_check()):
  * (1) pid > 0 iff the slot is STARTING or RUNNING.
- * (2) IDLE: no ring, no files, no quarantine.
- * (3) WAITING: a ring and no pid; only the supervisor reads the ring's statistics.
- * (4) The spare file is offered only if the current one is.
+ * (2) EMPTY: no ring, no files, no quarantine.
+ * (3) VACANT: a ring and no pid; only the supervisor reads the ring's statistics.
+ * (4) The spare file is offered only if the current one is (O1 of output.h).
  * (5) The next process starts only after waitpid(2) of the one before, and after its ledger was
- *     judged. */
+ *     judged (T2 of tally.h). */
 #ifndef SLOT_H
 #define SLOT_H
 
-#include "tally.h"
-#include "files.h"
-#include "process.h"
+#include "deaths.h"
+#include "output.h"
+#include "stored_ring.h"
+#include "worker_process.h"
 
-struct capture;
+struct storage;
 
-enum slot_state {
-	SLOT_IDLE,     /* no ring: the capture waits for its interface */
-	SLOT_STARTING, /* the worker makes its ring */
-	SLOT_RUNNING,
-	SLOT_WAITING, /* the worker died; the next comes after the backoff, or with its file */
-	SLOT_ENDED,   /* drained, or given up; settled */
+struct slot;
+
+/* The slots of a capture, and what they have in common. */
+struct slots {
+	struct event_base *base; /* borrowed, as the next two are */
+	struct files *files;
+	struct fdstore *store;
+	struct storage *storage; /* what the archive answers about all; not looked into by a slot */
+	unsigned index;		 /* the capture's number */
+	bool due;		 /* one has changed: the capture is to look at it, in this turn */
+	unsigned count;
+	struct slot *list; /* owned */
 };
 
-#ifndef SLOT_DEATHS   /* another one: tests, whose workers die at random */
-#define SLOT_DEATHS 5 /* in a row without progress, within ten seconds: a crash loop */
-#endif
+enum slot_state {
+	SLOT_EMPTY,    /* no ring: the capture waits for its interface */
+	SLOT_STARTING, /* the worker makes its ring */
+	SLOT_RUNNING,
+	SLOT_VACANT, /* the worker died; the next comes after the backoff, or with its file */
+	SLOT_SETTLED,
+};
 
-/* How far a starting worker is. */
-enum slot_progress {
-	PROGRESS_NONE,
-	PROGRESS_SOCKET,
-	PROGRESS_RING,
-	PROGRESS_JOINED,
-	PROGRESS_READY
+/* What is to become of it: from the first to the last, only slot_begin() goes back. */
+enum slot_goal {
+	SLOT_RECORD,
+	SLOT_DRAIN,	/* what the ring holds is written */
+	SLOT_HAND_OVER, /* ... by a worker of the next instance */
+	SLOT_ABANDON,	/* ... is counted as abandoned */
+};
+
+enum slot_fault_kind {
+	FAULT_NONE,
+	FAULT_START, /* its worker could not start */
+	FAULT_LOOP,  /* its workers only die: it is settled */
+	FAULT_LOST,  /* its ledger was unusable: it is settled */
+	FAULT_FILES, /* its first file cannot be made */
+};
+
+struct slot_fault {
+	enum slot_fault_kind kind;
+	int number; /* START: the daemon's exit code, at its start; FILES: errno */
+	char text[MESSAGE_TEXT];
 };
 
 struct slot {
-	struct capture *capture;
-	bool *due; /* what changed here is for its capture to look at, in this turn */
+	struct slots *slots;	    /* among which it is; borrowed */
+	struct message_worker task; /* what its workers are told: of capture, ring, files */
 	unsigned index;
 	enum slot_state state;
-	enum slot_progress progress;
-	struct process process;
+	enum slot_goal goal, told; /* ... as the worker was told */
+	struct slot_fault fault;   /* the capture sets it to FAULT_NONE when it has looked at it */
+	struct worker_process worker;
 	struct event *respawn;
-	int ledger_fd;
-	struct ledger *ledger;
-	int ring_fd;		    /* a duplicate, never mapped; -1 until the worker joined */
+	struct stored_ring ring;
 	struct message_group group; /* that it joined, as the kernel has it */
-	struct output_file *current, *spare;
-	bool gone;	    /* its interface is, as the worker says */
-	bool draining;	    /* told to, or will be told as soon as it can be */
-	int refused;	    /* errno: a write was, which is tried again */
-	bool wants_room;    /* ... and its capture has not looked for any yet */
-	int no_space;	    /* errno: its last write found none, as the worker says */
-	int no_room;	    /* errno: a file could not be made for want of it */
-	bool no_inode;	    /* ... of inodes */
-	bool suspended;	    /* as the worker was told */
-	bool has_failed;    /* and said why */
-	bool given_up;	    /* its workers only die */
-	bool awaits_file;   /* its worker comes when the file that it goes on in is found */
-	int open_error;	    /* errno of making a file, told last */
-	uint64_t retry_ns;  /* monotonic: files that failed are not tried before */
-	uint64_t rotating;  /* files below this serial are waited for; 0: none */
-	unsigned finishing; /* files that the archive process has to finish */
-	uint64_t lost_ns;   /* monotonic: a file was lost last; 0: none */
-
-	struct tally tally;
-	struct ledger_file record; /* its file, as it was reported last */
 	struct checkpoint_slot *saved;
-	uint64_t generation;		 /* of its ring */
-	unsigned failures;		 /* deaths without progress between them */
-	uint64_t deaths_ns[SLOT_DEATHS]; /* monotonic: when those were */
-	uint64_t suspect;		 /* sequence of the block that the last worker died of */
-	uint64_t quarantine;		 /* ... that two died of: not looked into any more */
-	uint64_t received_before;	 /* as the process started */
-	uint64_t died_ns;		 /* monotonic: the worker before; 0: none since */
+	struct tally tally;
+	struct slot_output output;
+	struct deaths deaths;
+	bool gone;	 /* its interface is, as the worker says */
+	bool wants_room; /* a write was refused, and the capture has not looked for any yet */
+	int refused;	 /* errno: of that write, which is tried again */
+	int no_space;	 /* errno: its last write found none, as the worker says */
+	uint64_t received_before; /* as the process started */
+	uint64_t died_ns;	  /* monotonic: the worker before; 0: none since */
 };
 
-/* For whom its files are. */
-struct archive_target slot_target(struct slot *slot);
+/* Empty, with the ledger that the previous instance left, or a new one (-1), which it owns. Its
+ * capture's name and its number are in `task`; `slots` and `saved` are borrowed for its life.
+ * Returns 0 or -errno. */
+int slot_init(struct slot *slot, struct slots *slots, struct checkpoint_slot *saved,
+	      const struct message_worker *task, int ledger_fd);
+
+/* Closes and frees what the slot holds; its files must be finished. */
+void slot_free(struct slot *slot);
 
 /* The next state, which is logged at debug level. One that cannot follow on the present one is not
  * entered, which is logged as an error. */
@@ -94,63 +113,63 @@ void slot_enter(struct slot *slot, enum slot_state state);
 /* The invariants above, in builds that check them. */
 void slot_check(const struct slot *slot);
 
-/* Idle, with the ledger that a daemon before left, or a new one (-1). Returns 0 or -errno. */
-int slot_init(struct slot *slot, struct capture *capture, unsigned index, int ledger_fd);
+/* ---- what its capture decides ---- */
 
-/* Where its ring and ledger are kept while there is no daemon. */
-struct fdstore_key;
-void slot_keep_ledger(const struct slot *slot);
-void slot_keep_ring(const struct slot *slot);
-
-/* Goes on with a ring that a daemon before left: a worker comes as soon as its file is there.
- * Without one (-1) it is idle, its counters go on. */
+/* Continues with a ring of the previous instance: a worker comes as soon as its file is found. -1:
+ * there is no ring, it is empty, its counters continue. When all slots of the capture have done
+ * that: slot_resumed(). */
 void slot_resume(struct slot *slot, int ring_fd);
+void slot_resumed(struct slot *slot);
 
-/* Whether what it receives goes into files. */
-bool slot_writes(const struct slot *slot);
+/* EMPTY -> STARTING, for all slots of a capture before the first slot_start(), which asks for the
+ * files and starts a process that makes a ring. slot_start() returns 0 or -errno. */
+void slot_begin(struct slot *slot);
+int slot_start(struct slot *slot);
 
-/* Starts a process: the first, or the next one on the same ring. Returns 0 or -errno. */
-int slot_spawn(struct slot *slot);
+/* Lets the worker write what the ring holds, and end. */
+void slot_drain(struct slot *slot);
 
-/* Sends a message without a descriptor. */
-void slot_say(struct slot *slot, uint32_t type);
-void slot_send(struct slot *slot, struct message *message, int fd);
+/* Ends the process at once; what is in the ring is counted as abandoned when it has ended. */
+void slot_abandon(struct slot *slot);
+
+/* The worker commits what it has taken, and ends; with `kill` at once, what it committed stays. */
+void slot_hand_over(struct slot *slot, bool kill);
+
+/* SETTLED -> EMPTY: its ring is closed, the ledger is ready for another one. */
+void slot_next(struct slot *slot);
+
+/* EMPTY or SETTLED, for good: nothing of it is stored any more. */
+void slot_end(struct slot *slot);
+
+/* In each turn in which something has changed: the next worker comes, if it may; the worker that
+ * there is gets its files, and hears that it is to end. */
+void slot_step(struct slot *slot);
+
+/* ---- what happens to it ---- */
 
 /* To be called on SIGCHLD: true if this pid was the slot's. */
 bool slot_reaped(struct slot *slot, pid_t pid, int status);
 
-/* Its ring is closed: the ledger is ready for another one. */
-void slot_next_ring(struct slot *slot);
-
 /* Twice a second or so: a worker that is silent for too long is killed, the kernel's counters of a
- * ring without one are read. */
+ * ring without one are read, files are looked at. */
 void slot_tick(struct slot *slot, uint64_t now_ns);
 
-/* Starts the worker that was waited for. */
-void slot_go_on(struct slot *slot);
+/* A file of it could not be made; the other answers of the archive go to its output. */
+void slot_file_failed(struct slot *slot, struct output_file *file,
+		      const struct message_result *result);
 
-/* Nobody reads this ring any more: what is in it is abandoned, its files are closed. */
-void slot_settle(struct slot *slot);
+/* ---- questions ---- */
 
-/* After it is settled, for good: nothing of it is kept. */
-void slot_end(struct slot *slot);
+/* Whether what it receives goes into files. */
+bool slot_writes(const struct slot *slot);
 
-/* Lets the slot finish: its worker writes what the ring holds and ends. */
-void slot_drain(struct slot *slot);
+/* Whether packets are discarded for want of room, and what is wanting. */
+bool slot_suspended(const struct slot *slot);
+enum output_lack slot_lacks(const struct slot *slot);
 
-/* Ends the process at once; what it did not write is counted as abandoned when the slot is settled.
- */
-void slot_kill(struct slot *slot);
-
-/* Closes and frees what the slot holds; its files must be finished. */
-void slot_free(struct slot *slot);
-
-/* A line about the slot's worker, or about a file of it. */
-#define slot_log(slot, level, ...) slot_log_file(slot, NULL, level, __VA_ARGS__)
-#define slot_log_file(slot, file, level, ...)                                                      \
-	log_about(                                                                                 \
-		level,                                                                             \
-		&(struct log_subject){ (slot)->capture->config->name, (int)(slot)->index, file },  \
-		__VA_ARGS__)
+/* A line about the slot's worker. */
+#define slot_log(slot, level, ...)                                                                 \
+	log_about(level, &(struct log_subject){ (slot)->task.capture, (int)(slot)->index, NULL },  \
+		  __VA_ARGS__)
 
 #endif

@@ -116,8 +116,8 @@ void status_send(struct notify *notify, const struct supervisor *s, const char *
 
 		items[i].up = 0;
 		view_capture(s, i, &items[i].view);
-		for (unsigned w = 0; w < c->workers; w++)
-			items[i].up += c->slots[w].state == SLOT_RUNNING;
+		for (unsigned w = 0; w < c->slots.count; w++)
+			items[i].up += c->slots.list[w].state == SLOT_RUNNING;
 	}
 	status_text(text, prefix, items, supervisor_captures(s));
 	if (supervisor_captures(s))

@@ -8,7 +8,6 @@
 #include "limits.h"
 #include "link.h"
 #include "notify.h"
-#include "slotfiles.h"
 #include "status.h"
 
 #include "../base/clock.h"
@@ -42,10 +41,10 @@ struct supervisor {
 	int exit_code;
 	void (*leaving)(void *context); /* told when it begins to hand over */
 	void *leaving_context;
-	uint64_t token;
-	unsigned captures, configured; /* all; those that others see, which come first */
-	bool unbalanced;	       /* the account of one that has ended */
-	unsigned withdrawn;	       /* captures that failed without a directory, as announced */
+	struct capture_context context; /* of the captures */
+	unsigned captures, configured;	/* all; those that others see, which come first */
+	bool unbalanced;		/* the account of one that has ended */
+	unsigned withdrawn;		/* captures that failed without a directory, as announced */
 	struct capture capture[CAPTURES_MAX];
 };
 
@@ -133,25 +132,24 @@ static void former_look(struct supervisor *s, struct capture *capture)
 	s->unbalanced |= !account_put(capture, 1, true, 0);
 	capture->accounted = true;
 	for (unsigned i = 0; i < s->configured; i++) /* one may wait for its group */
-		s->capture[i].due = true;
+		s->capture[i].slots.due = true;
 }
 
 /* What the callbacks of this turn have changed leads to: none of them finds that another one has
  * acted on it. */
 static void supervisor_step(struct supervisor *s)
 {
+	s->context.together = captures_with_files(s->capture, s->captures);
 	for (unsigned i = 0; i < s->captures; i++) {
 		struct capture *capture = &s->capture[i];
 
+		capture_step(capture);
+		former_look(s, capture);
 		if (capture->fatal.exit_code)
 			supervisor_failed(s, capture->fatal.exit_code, capture->fatal.text);
 	}
 	if (s->failing && !s->abandoning && !s->handing_over)
 		supervisor_stop(s, true);
-	for (unsigned i = 0; i < s->captures; i++) {
-		capture_step(&s->capture[i]);
-		former_look(s, &s->capture[i]);
-	}
 	captures_check(s->capture, s->captures);
 	captures_withdraw(s->capture, s->captures, &s->withdrawn);
 	exhausted_look(s);
@@ -256,14 +254,7 @@ static void child_cb(evutil_socket_t signal, short what, void *arg)
 
 unsigned supervisor_rotate(struct supervisor *s, const char *capture)
 {
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < s->configured; i++)
-		if (!capture || strcmp(capture, s->capture[i].config->name) == 0) {
-			capture_rotate(&s->capture[i]);
-			n++;
-		}
-	return n;
+	return captures_rotate(s->capture, s->configured, capture);
 }
 
 void supervisor_leaving(struct supervisor *s, void (*leaving)(void *context), void *context)
@@ -368,16 +359,13 @@ static void former_start(struct supervisor *s, struct capture *capture)
  * one goes on with rings. Returns 0, or the exit code of the first that cannot be, all logged. */
 static int all_make(struct supervisor *s, bool *left)
 {
-	const struct capture_context context = {
-		s, s->base, s->files, s->links, s->store, s->token
-	};
 	struct capture_error error;
 	int rc = 0;
 
 	for (unsigned i = 0; i < s->config.captures; i++) {
 		struct capture *capture = &s->capture[s->captures++];
 
-		if (capture_init(capture, &context, &s->config, i, &error)) {
+		if (capture_init(capture, &s->context, &s->config, i, &error)) {
 			log_error("%s", error.text);
 			capture_reason(capture, "%s", error.text);
 			capture->failed = true;
@@ -405,6 +393,7 @@ static int all_start(struct supervisor *s)
 	if (rc)
 		return rc;
 	dropped = fdstore_end(s->store);
+	s->context.together = captures_with_files(s->capture, s->captures);
 	for (unsigned i = 0; i < s->captures; i++) {
 		s->capture[i].initial = !left;
 		dropped |= s->capture[i].gap.refused;
@@ -432,7 +421,10 @@ int supervisor_new(struct supervisor **out, struct event_base *base, const struc
 
 	if (!s)
 		return EXIT_FAILURE;
-	*s = (struct supervisor){ .base = base, .config = *config, .token = clock_real_ns() };
+	*s = (struct supervisor){
+		.base = base,
+		.config = *config,
+	};
 	s->configured = config->captures;
 	limits_descriptors();
 	rc = notify_new(&s->notify);
@@ -443,12 +435,18 @@ int supervisor_new(struct supervisor **out, struct event_base *base, const struc
 	if (rc == 0)
 		rc = links_new(&s->links, base, links_changed, s);
 	if (rc == 0)
-		rc = files_new(&s->files, base, &slotfiles_events);
+		rc = files_new(&s->files, base, &storage_events);
 	if (rc) {
 		log_error("starting: %s", failure_text(-rc));
 		supervisor_free(s);
 		return EXIT_FAILURE;
 	}
+	s->context = (struct capture_context){ .supervisor = s,
+					       .base = base,
+					       .files = s->files,
+					       .links = s->links,
+					       .store = s->store,
+					       .token = clock_real_ns() };
 	rc = all_start(s);
 	if (rc) {
 		s->failing = true;

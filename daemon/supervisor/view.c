@@ -2,7 +2,6 @@
 #include "view.h"
 #include "capture.h"
 #include "capture_setup.h"
-#include "slotfiles.h"
 #include "supervisor.h"
 
 #include <string.h>
@@ -43,17 +42,17 @@ static const struct {
 static const char *slot_state_name(const struct slot *slot)
 {
 	switch (slot->state) {
-	case SLOT_IDLE:
+	case SLOT_EMPTY:
 		return "waiting";
 	case SLOT_STARTING:
 		return "starting";
 	case SLOT_RUNNING:
-		return slot->draining			  ? "stopping"
-		       : slot->progress == PROGRESS_READY ? "running"
-							  : "starting";
-	case SLOT_WAITING:
+		return slot->goal != SLOT_RECORD		 ? "stopping"
+		       : slot->worker.progress == PROGRESS_READY ? "running"
+								 : "starting";
+	case SLOT_VACANT:
 		return "restarting";
-	case SLOT_ENDED:
+	case SLOT_SETTLED:
 		return "stopped";
 	}
 	return "";
@@ -61,13 +60,13 @@ static const char *slot_state_name(const struct slot *slot)
 
 static bool slot_up(const struct slot *slot)
 {
-	return slot->state == SLOT_RUNNING && slot->progress == PROGRESS_READY;
+	return slot->state == SLOT_RUNNING && slot->worker.progress == PROGRESS_READY;
 }
 
 /* The name of a file in use, once it has one: a hidden file has not. */
 static const char *file_shown(const struct output_file *file)
 {
-	return file && file->named && output_file_visible(file) ? file->name : NULL;
+	return output_file_used(file) && output_file_visible(file) ? file->name : NULL;
 }
 
 #define COUNTED ": packets are counted as discarded_no_space"
@@ -76,26 +75,26 @@ static const char *file_shown(const struct output_file *file)
 static const struct {
 	const char *suspended, *no_next;
 } lacks[] = {
-	[SLOT_LACKS_NOTHING] = { "the disk is full" COUNTED, NULL },
-	[SLOT_LACKS_SPACE] = { "the disk is full" COUNTED, "the disk is full" NO_NEXT },
-	[SLOT_LACKS_INODES] = { "the file system has no inode left" COUNTED,
-				"the file system has no inode left" NO_NEXT },
-	[SLOT_LACKS_QUOTA] = { "a quota is used up" COUNTED, "a quota is used up" NO_NEXT },
+	[LACKS_NOTHING] = { "the disk is full" COUNTED, NULL },
+	[LACKS_SPACE] = { "the disk is full" COUNTED, "the disk is full" NO_NEXT },
+	[LACKS_INODES] = { "the file system has no inode left" COUNTED,
+			   "the file system has no inode left" NO_NEXT },
+	[LACKS_QUOTA] = { "a quota is used up" COUNTED, "a quota is used up" NO_NEXT },
 };
 
 /* NULL where there is room. */
 static const char *lack_reason(const struct capture *c)
 {
-	enum slot_lack lack = SLOT_LACKS_NOTHING;
+	enum output_lack lack = LACKS_NOTHING;
 
-	if (c->full && c->full_inodes)
+	if (c->storage.reserve == LACKS_INODES)
 		return "disk_reserve cannot be kept: too few inodes are free, there is no file "
 		       "left "
 		       "to remove" COUNTED;
-	if (c->full)
+	if (c->storage.reserve)
 		return "disk_reserve cannot be kept, there is no file left to remove" COUNTED;
-	for (unsigned i = 0; i < c->workers && lack == SLOT_LACKS_NOTHING; i++)
-		lack = slotfiles_lack(&c->slots[i]);
+	for (unsigned i = 0; i < c->slots.count && lack == LACKS_NOTHING; i++)
+		lack = slot_lacks(&c->slots.list[i]);
 	return capture_suspended(c) ? lacks[lack].suspended : lacks[lack].no_next;
 }
 
@@ -117,11 +116,11 @@ void view_capture(const struct supervisor *supervisor, unsigned capture, struct 
 		.fanout = afcap_fanout_mode_name((enum afcap_fanout_mode)c->config->group.fanout),
 		.fanout_known = c->group_known,
 		.fanout_id = c->group.id,
-		.workers = c->workers,
+		.workers = c->slots.count,
 		.since_ns = c->since_real_ns,
 		.ring_bytes = (uint64_t)c->plan.ring.block_bytes * c->plan.ring.blocks,
 		.ring_blocks = c->plan.ring.blocks,
-		.disk_available = c->available,
+		.disk_available = c->storage.available,
 	};
 	for (unsigned i = 0; i < VIEW_FLAGS_MAX; i++)
 		if (flags[i].name &&
@@ -129,19 +128,19 @@ void view_capture(const struct supervisor *supervisor, unsigned capture, struct 
 			view->fanout_flags[n++] = flags[i].name;
 	if (c->state == CAPTURE_RUNNING)
 		view->reason = lack_reason(c);
-	for (unsigned i = 0; i < c->workers && c->state == CAPTURE_RUNNING; i++)
-		if (!slot_up(&c->slots[i]))
+	for (unsigned i = 0; i < c->slots.count && c->state == CAPTURE_RUNNING; i++)
+		if (!slot_up(&c->slots.list[i]))
 			view->reason = "a worker is being replaced";
 	if (*c->reason)
 		view->reason = c->reason;
-	if ((c->state == CAPTURE_WAITING || c->state == CAPTURE_RUNNING) && !c->placed &&
-	    !c->retry_ns)
+	if ((c->state == CAPTURE_WAITING || c->state == CAPTURE_RUNNING) &&
+	    !storage_placed(&c->storage) && !c->retry_ns)
 		view->reason = "its directory is not open yet";
-	if (!view->reason && *c->files_reason)
-		view->reason = c->files_reason;
+	if (!view->reason && *c->storage.reason)
+		view->reason = c->storage.reason;
 	/* What waits for its interface is; what waits for another reason, with retry_ns, is not. */
 	view->ready =
-		!c->failed && c->placed &&
+		!c->failed && storage_placed(&c->storage) &&
 		(c->state == CAPTURE_RUNNING || (c->state == CAPTURE_WAITING && !c->retry_ns));
 	view->link_up = c->state == CAPTURE_RUNNING && c->link_up;
 	view->degraded = view->reason != NULL;
@@ -151,16 +150,16 @@ void view_capture(const struct supervisor *supervisor, unsigned capture, struct 
 void view_worker(const struct supervisor *supervisor, unsigned capture, unsigned worker,
 		 struct worker_view *view)
 {
-	const struct slot *slot = &supervisor_capture(supervisor, capture)->slots[worker];
+	const struct slot *slot = &supervisor_capture(supervisor, capture)->slots.list[worker];
 
 	*view = (struct worker_view){
-		.pid = slot->process.pid,
+		.pid = slot->worker.process.pid,
 		.state = slot_state_name(slot),
 		.up = slot_up(slot),
-		.started_ns = slot->process.started_real_ns,
+		.started_ns = slot->worker.process.started_real_ns,
 		.packets_per_second = slot->tally.rate.packets,
 		.bytes_per_second = slot->tally.rate.bytes,
-		.file = file_shown(slot->current),
+		.file = file_shown(slot->output.current),
 	};
 	tally_counters(&slot->tally, false, &view->counters);
 }
@@ -183,9 +182,9 @@ const char *view_rotation_refused(const struct supervisor *supervisor, const cha
 
 		if (capture && strcmp(capture, c->config->name) != 0)
 			continue;
-		for (unsigned w = 0; w < c->workers; w++)
-			if (slotfiles_stuck(&c->slots[w]))
-				return lacks[slotfiles_lack(&c->slots[w])].no_next;
+		for (unsigned w = 0; w < c->slots.count; w++)
+			if (output_stuck(&c->slots.list[w].output))
+				return lacks[slot_lacks(&c->slots.list[w])].no_next;
 	}
 	return NULL;
 }

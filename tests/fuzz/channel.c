@@ -7,8 +7,7 @@
 #include "fuzz.h"
 
 #include "../../daemon/base/channel.h"
-#include "../../daemon/supervisor/capture.h"
-#include "../../daemon/supervisor/slotfiles.h"
+#include "../../daemon/supervisor/slot.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,9 +24,7 @@ enum { TYPE_RIGHT = 4, BYTES_RIGHT = 8 }; /* beside the number of descriptors */
 
 #define NOT_FROM 4 /* from this bit on: enum channel_end */
 
-static struct config_capture config;
-static struct capture capture = { .config = &config };
-static struct output_file current = { .serial = 6 }, spare = { .serial = 7 };
+static struct output_file used = { .serial = 6 }, spare = { .serial = 7 };
 
 static void packet_send(int channel, const uint8_t *data, size_t bytes, unsigned fds)
 {
@@ -51,27 +48,27 @@ static void packet_send(int channel, const uint8_t *data, size_t bytes, unsigned
 }
 
 /* Counters as tally_take() took them. */
-static void counters_check(const struct counters *now, const struct counters *before)
+static void counters_check(const struct counters *now, const struct counters *before, bool writes)
 {
 	if (counters_fell(now, before) || now->drops > now->packets ||
 	    now->received > now->packets - now->drops || now->restarts || now->files_opened)
 		abort();
-	if (config.group.output == OUTPUT_PCAPNG &&
-	    (now->written > now->received ||
-	     counters_discarded(now) != now->received - now->written))
+	if (writes && (now->written > now->received ||
+		       counters_discarded(now) != now->received - now->written))
 		abort();
 }
 
 static void report(struct slot *slot, const struct message_report *r)
 {
+	const struct output_file *current = slot->output.current;
 	struct counters before = slot->tally.reported;
 
-	if (slotfiles_known(slot, &r->current) && slot->current &&
-	    (r->current.end < LEDGER_FILE_BEGIN || r->current.serial < slot->current->serial ||
-	     r->current.serial > slot->current->serial + 1))
+	if (output_known(&slot->output, &r->current) && current &&
+	    (r->current.end < LEDGER_FILE_BEGIN || r->current.serial < current->serial ||
+	     r->current.serial > current->serial + 1))
 		abort();
 	if (tally_take(&slot->tally, &r->counters, slot_writes(slot), 1))
-		counters_check(&slot->tally.reported, &before);
+		counters_check(&slot->tally.reported, &before, slot_writes(slot));
 	else if (memcmp(&before, &slot->tally.reported, sizeof(before)) != 0)
 		abort();
 }
@@ -148,20 +145,16 @@ static int fd_lowest(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
 	struct checkpoint_slot saved = { 0 };
-	struct slot slot = { .capture = &capture,
-			     .due = &capture.due,
-			     .process = { .pid = -1, .channel = -1 },
-			     .saved = &saved,
-			     .tally = { .saved = &saved } };
+	struct slot slot = { .saved = &saved, .tally = { .saved = &saved } };
 	int ends[2], before;
 	size_t at = 1;
 
 	if (bytes < 1 || channel_pair(ends))
 		return 0;
 	before = fd_lowest();
-	config.group.output = data[0] & 1 ? OUTPUT_NONE : OUTPUT_PCAPNG;
-	slot.current = data[0] & 2 ? NULL : &current;
-	slot.spare = data[0] & 4 ? NULL : &spare;
+	slot.task.group.output = data[0] & 1 ? OUTPUT_NONE : OUTPUT_PCAPNG;
+	slot.output.current = data[0] & 2 ? NULL : &used;
+	slot.output.spare = data[0] & 4 ? NULL : &spare;
 	for (unsigned i = 0; i < PACKETS_MOST && bytes - at >= 3; i++)
 		at += packet(&slot, ends, data + at, bytes - at);
 	if (fd_lowest() != before)

@@ -155,7 +155,7 @@ static void gone_on_with(struct capture *capture, int ring_fd)
 	struct ledger_totals t;
 
 	if (!l || !s || !s->since_ns || !memchr(s->gap_why, '\0', sizeof(s->gap_why)) ||
-	    !plan_shape_valid(&s->shape) || !checkpoint_valid(s) || capture->workers != 1 ||
+	    !plan_shape_valid(&s->shape) || !checkpoint_valid(s) || capture->slots.count != 1 ||
 	    strcmp(s->shape.interface, capture->config->group.interface) != 0 ||
 	    s->shape.workers != 1 || s->shape.blocks != capture->plan.ring.blocks ||
 	    (s->shape.link_type != 1 && s->shape.link_type != 101 && s->shape.link_type != 276))
@@ -197,7 +197,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	log_open(-1, "");
 	if (notify_new(&notify) || fdstore_new(&store, notify))
 		abort();
-	capture.store = store;
+	capture.slots.store = store;
 	config.group.output = in.options & COUNT_ONLY ? OUTPUT_NONE : OUTPUT_PCAPNG;
 	if (plan_make(&config, &capture.plan, NULL))
 		abort();

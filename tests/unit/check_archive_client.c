@@ -45,6 +45,7 @@ static void event_opened(void *who, struct output_file *file)
 {
 	ck_assert_ptr_eq(who, &owner);
 	ck_assert_int_ge(file->fd, 0);
+	output_file_enter(file, FILE_READY);
 	seen.opened++;
 }
 
@@ -66,13 +67,13 @@ static void event_retained(void *who, const struct message_result *result, bool 
 	seen.error = result->error;
 }
 
-static void event_failed(void *who, struct output_file *file, int error, const char *text)
+static void event_failed(void *who, struct output_file *file, const struct message_result *result)
 {
 	ck_assert_ptr_eq(who, &owner);
-	ck_assert_str_eq(text, "no");
-	ck_assert(!file || file->failed);
+	ck_assert_str_eq(result->text, "no");
+	ck_assert(!file || file->state == FILE_MISSING);
 	seen.failed++;
-	seen.error = error;
+	seen.error = result->error;
 }
 
 static const struct files_events events = {
@@ -195,7 +196,7 @@ START_TEST(a_request_waits_for_the_answer_to_the_one_before)
 	files_look(files, file, &record);
 	ck_assert_uint_eq(received(), MESSAGE_SYNC);
 	ck_assert_uint_eq(received(), 0);
-	ck_assert(file->syncing && file->looking);
+	ck_assert_uint_eq(file->pending, FILE_SYNCING | FILE_LOOKING);
 	output_file_free(file);
 }
 END_TEST
@@ -348,7 +349,7 @@ START_TEST(an_answer_to_another_request_replaces_the_process)
 	ck_assert_uint_eq(received(), MESSAGE_SYNC);
 	request.archive.file.serial++;
 	answer(0, false);
-	ck_assert(file->syncing);
+	ck_assert_uint_eq(file->pending, FILE_SYNCING);
 	ck_assert_uint_eq(received(), 0); /* it hears nothing any more */
 	dies();
 	expect(MESSAGE_CAPTURE, 0, false);
@@ -423,24 +424,28 @@ END_TEST
 /* A flag that stays set would say that it is asked for already, for ever */
 START_TEST(what_there_was_no_memory_for_is_asked_for_again)
 {
-	struct output_file *file = opened(0);
+	struct output_file *file = opened(0), *missing = files_open(files, &target, 5);
 
+	expect(MESSAGE_OPEN, EIO, false);
+	ck_assert_uint_eq(missing->state, FILE_MISSING);
 	no_memory = true;
 	files_sync(files, file);
-	ck_assert(!file->syncing);
+	ck_assert_uint_eq(file->pending, 0);
 	files_look(files, file, &record);
-	ck_assert(!file->looking);
+	ck_assert_uint_eq(file->pending, 0);
 	files_name(files, file, &record);
-	ck_assert(file->named && !file->naming);
-	ck_assert_int_eq(file->name_error, ENOMEM); /* as lost_tick() looks at it */
+	ck_assert(output_file_used(file));
+	ck_assert_uint_eq(file->pending, 0);
+	ck_assert_int_eq(file->name_error, ENOMEM); /* as output_tick() looks at it */
 	ck_assert(!files_retain(files, &target, 0));
-	files_retry(files, file);
-	ck_assert(file->failed);
+	files_retry(files, missing);
+	ck_assert_uint_eq(missing->state, FILE_MISSING);
+	output_file_free(missing);
 	no_memory = false;
 	ck_assert(archive_queue_idle(queue));
 	ck_assert(files_retain(files, &target, 0));
 	files_sync(files, file);
-	ck_assert(file->syncing);
+	ck_assert_uint_eq(file->pending, FILE_SYNCING);
 	output_file_free(file);
 }
 END_TEST

@@ -1,4 +1,4 @@
-/* daemon/supervisor/slot.c, captureend.c: which state may follow on which. */
+/* daemon/supervisor/slot.c, output_file.c, captureend.c: which state may follow on which. */
 #include "suites.h"
 
 #include "../../daemon/supervisor/capture.h"
@@ -7,10 +7,18 @@ static struct config_capture config = { .name = "a" };
 
 /* Rows: from; columns: to; 1: it may follow. The diagonal is no change. */
 static const bool slots[5][5] = {
-	/* to: IDLE STARTING RUNNING WAITING ENDED */
-	[SLOT_IDLE] = { 1, 1, 0, 1, 1 },    [SLOT_STARTING] = { 1, 1, 1, 0, 1 },
-	[SLOT_RUNNING] = { 1, 0, 1, 1, 1 }, [SLOT_WAITING] = { 1, 0, 1, 1, 1 },
-	[SLOT_ENDED] = { 0, 0, 0, 0, 1 },
+	/* to: EMPTY STARTING RUNNING VACANT SETTLED */
+	[SLOT_EMPTY] = { 1, 1, 0, 1, 1 },   [SLOT_STARTING] = { 0, 1, 1, 0, 1 },
+	[SLOT_RUNNING] = { 0, 0, 1, 1, 1 }, [SLOT_VACANT] = { 0, 0, 1, 1, 1 },
+	[SLOT_SETTLED] = { 1, 0, 0, 0, 1 },
+};
+
+static const bool files[8][8] = {
+	/* to: NEW SOUGHT ASKED MISSING READY USED ASTRAY ENDING */
+	[FILE_NEW] = { 1, 1, 1, 0, 0, 0, 0, 0 },    [FILE_SOUGHT] = { 0, 1, 0, 1, 1, 1, 0, 1 },
+	[FILE_ASKED] = { 0, 0, 1, 1, 1, 0, 0, 1 },  [FILE_MISSING] = { 0, 1, 1, 1, 0, 0, 0, 1 },
+	[FILE_READY] = { 0, 0, 0, 0, 1, 1, 0, 1 },  [FILE_USED] = { 0, 0, 0, 0, 0, 1, 1, 1 },
+	[FILE_ASTRAY] = { 0, 0, 0, 0, 0, 0, 1, 1 }, [FILE_ENDING] = { 0, 0, 0, 0, 0, 0, 0, 1 },
 };
 
 static const bool captures[6][6] = {
@@ -22,14 +30,26 @@ static const bool captures[6][6] = {
 
 START_TEST(a_slot_enters_the_states_that_may_follow_and_no_other)
 {
-	struct capture capture = { .config = &config };
-
 	for (unsigned from = 0; from < 5; from++)
 		for (unsigned to = 0; to < 5; to++) {
-			struct slot slot = { .capture = &capture, .state = (enum slot_state)from };
+			struct slots all = { 0 };
+			struct slot slot = { .slots = &all, .state = (enum slot_state)from };
 
 			slot_enter(&slot, (enum slot_state)to);
 			ck_assert_uint_eq(slot.state, slots[from][to] ? to : from);
+			ck_assert_uint_eq(all.due, slots[from][to] && to != from);
+		}
+}
+END_TEST
+
+START_TEST(a_file_enters_the_states_that_may_follow_and_no_other)
+{
+	for (unsigned from = 0; from < 8; from++)
+		for (unsigned to = 0; to < 8; to++) {
+			struct output_file file = { .state = (enum output_file_state)from };
+
+			output_file_enter(&file, (enum output_file_state)to);
+			ck_assert_uint_eq(file.state, files[from][to] ? to : from);
 		}
 }
 END_TEST
@@ -53,6 +73,7 @@ Suite *suite_states(void)
 	TCase *t = tcase_create("states");
 
 	tcase_add_test(t, a_slot_enters_the_states_that_may_follow_and_no_other);
+	tcase_add_test(t, a_file_enters_the_states_that_may_follow_and_no_other);
 	tcase_add_test(t, a_capture_enters_the_states_that_may_follow_and_no_other);
 	suite_add_tcase(s, t);
 	return s;
