@@ -8,9 +8,10 @@
 #include "base/privileges.h"
 #include "control/control.h"
 #include "control/http.h"
-#include "supervisor/command.h"
 #include "supervisor/notify.h"
+#include "supervisor/preflight.h"
 #include "supervisor/sandbox.h"
+#include "supervisor/status.h"
 #include "supervisor/supervisor.h"
 #include "worker/worker.h"
 
@@ -173,13 +174,21 @@ static int config_make(struct config *config, const struct arguments *a, struct 
 	return rc ? rc : config_finish(config, error);
 }
 
-/* Where clients come in. */
+/* Where clients come in, and what they are told about. */
 struct doors {
 	struct control *control;
 	struct http *http;
+	struct supervisor *supervisor;
 };
 
-static void doors_leave(void *context)
+static void ticked(void *context)
+{
+	const struct doors *doors = context;
+
+	status_send(doors->supervisor);
+}
+
+static void leaving(void *context)
 {
 	const struct doors *doors = context;
 
@@ -202,7 +211,7 @@ static int supervise(const struct config *config, const struct privileges *privi
 		     struct event_base *base, struct control *control, struct http *http)
 {
 	struct supervisor *supervisor = NULL;
-	struct doors doors = { control, http };
+	struct doors doors = { control, http, NULL };
 	int rc = supervisor_sandbox(privileges);
 
 	if (rc == 0)
@@ -212,8 +221,11 @@ static int supervise(const struct config *config, const struct privileges *privi
 	if (rc == 0) {
 		if (http)
 			http_serve(http, supervisor);
-		supervisor_leaving(supervisor, doors_leave, &doors);
+		doors.supervisor = supervisor;
+		supervisor_hook(supervisor, &(struct supervisor_hooks){ leaving, ticked, &doors });
 		supervisor_run(supervisor);
+		if (strcmp(supervisor_phase(supervisor), "ended: ") == 0)
+			status_send(supervisor);
 		rc = supervisor_account(supervisor);
 		if (rc == EX_TEMPFAIL)
 			last_answers(base, &doors);
@@ -243,7 +255,7 @@ static int serve(const struct config *config, const struct privileges *privilege
 	struct event_base *base = loop_new();
 	struct control *control = NULL;
 	struct http *http = NULL;
-	int rc = base ? supervisor_privileged() : EXIT_FAILURE;
+	int rc = base ? preflight_privileges() : EXIT_FAILURE;
 
 	if (rc == 0)
 		rc = control_new(&control, base, config, notify_listener("control"));
@@ -308,7 +320,7 @@ static int configure(struct config *config, struct privileges *privileges,
 		return EX_CONFIG;
 	}
 	/* Rings that go on do not wait for names: their filters are compiled beside them */
-	rc = supervisor_check(config, !notify_handed(), why, sizeof(why));
+	rc = preflight_config(config, !notify_handed(), why, sizeof(why));
 	if (rc)
 		log_error("%s", why);
 	return rc ? rc : -1;
@@ -346,7 +358,7 @@ int main(int argc, char **argv)
 	if (rc < 0)
 		rc = configure(&config, &privileges, &arguments);
 	if (rc < 0 && arguments.check) {
-		supervisor_foresee(&config);
+		preflight_foresee(&config);
 		config_print(&config, stdout);
 		return fflush(stdout) || ferror(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
 	}

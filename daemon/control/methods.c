@@ -55,7 +55,7 @@ static bool run_stats(void *owner, struct varlink_call *call, json_t *parameters
 /* Captures that can continue in their next files do so, even if another one's disk is full. */
 static bool run_rotate(void *owner, struct varlink_call *call, json_t *parameters)
 {
-	if (supervisor_rotate(owner, capture_of(parameters)))
+	if (command_rotate(owner, capture_of(parameters)))
 		return false;
 	capture_unknown(call, parameters);
 	return true;

@@ -1,6 +1,7 @@
 /* What a capture is made of, and what is done with it now and then. */
 #include "capture.h"
-#include "capture_setup.h"
+#include "capture_filter.h"
+#include "preflight.h"
 #include "earlier.h"
 #include "fdstore.h"
 #include "identity.h"
@@ -136,7 +137,7 @@ int capture_init(struct capture *capture, const struct capture_context *context,
 				     .saved_fd = -1 };
 	storage_init(&capture->storage, &capture->slots, &capture->gap);
 	rc = capture_events(capture);
-	if (rc == 0 && capture_group(config, c, &capture->file_group, error))
+	if (rc == 0 && preflight_file_group(config, c, &capture->file_group, error))
 		return -1;
 	plan_make(c, &capture->plan, NULL);
 	resumed = resume_take(capture);
@@ -152,6 +153,14 @@ int capture_init(struct capture *capture, const struct capture_context *context,
 				     failure_text(-rc));
 	}
 	return 0;
+}
+
+struct limits_need capture_need(const struct capture *capture)
+{
+	return (struct limits_need){ .capture = capture->config->name,
+				     .ring = capture->plan.ring,
+				     .workers = capture->slots.count,
+				     .resumed = capture->resume != NULL };
 }
 
 void capture_tick(struct capture *capture)

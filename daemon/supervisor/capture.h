@@ -2,6 +2,7 @@
 #ifndef CAPTURE_H
 #define CAPTURE_H
 
+#include "capture_error.h"
 #include "gap.h"
 #include "plan.h"
 #include "slot.h"
@@ -12,7 +13,6 @@
 struct compile;
 struct fdstore;
 struct links;
-struct supervisor;
 
 #define CAPTURE_LINK_TYPES 2 /* Ethernet, raw IP; or cooked alone */
 
@@ -24,12 +24,6 @@ enum capture_state {
 			    written, then it begins anew */
 	CAPTURE_STOPPING,
 	CAPTURE_STOPPED, /* or failed */
-};
-
-/* Why a capture cannot be, and what afcapd exits with. */
-struct capture_error {
-	int exit_code;
-	char text[CONFIG_ERROR_BYTES];
 };
 
 struct capture {
@@ -83,28 +77,11 @@ struct capture {
 	char logged[CONFIG_ERROR_BYTES]; /* why it could not begin, in full; "": nothing */
 };
 
-/* The rules that need the library and, with `filters`, libpcap (which asks the name service), but
- * no privilege and no interface. Returns 0 or -1. */
-int capture_check(const struct config *config, const struct config_capture *capture, bool filters,
-		  struct capture_error *error);
-
-/* Whether there is a directory for its files: for -n alone, as it waits for the directory's server;
- * the archive process sees that as it opens it. Returns 0 or -1. */
-int capture_directory(const struct config *config, const struct config_capture *capture,
-		      struct capture_error *error);
-
-/* Whether it has not to wait for its interface in vain (on_missing = fail). Returns 0 or -1. */
-int capture_interface(const struct config *config, const struct config_capture *capture,
-		      const struct links *links, struct capture_error *error);
-
-/* The group of its files; -1: as files come. Asks the name service, which may take its time: at the
- * start alone. Returns 0 or -1. */
-int capture_group(const struct config *config, const struct config_capture *capture, int64_t *group,
-		  struct capture_error *error);
-
 /* What all captures share. */
 struct capture_context {
-	struct supervisor *supervisor;
+	/* Whether rings of a section that is not configured any more are in this fanout group */
+	bool (*group_held)(void *context, int64_t fanout_id);
+	void *group_context;
 	struct event_base *base;
 	struct files *files;
 	struct links *links;
@@ -165,6 +142,10 @@ bool capture_rotating(const struct capture *capture);
 /* Packets are discarded for want of room. */
 bool capture_suspended(const struct capture *capture);
 bool capture_reaped(struct capture *capture, pid_t pid, int status);
+
+/* What it needs of the machine. */
+struct limits_need;
+struct limits_need capture_need(const struct capture *capture);
 
 /* At the end, of one worker, also of one that it has no more. False: it never had so many. */
 bool capture_worker(const struct capture *capture, unsigned worker, struct counters *counters);

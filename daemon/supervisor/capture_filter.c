@@ -1,7 +1,7 @@
 /* A capture's filter: compiled once for a link type and kept, so that its names mean the same as
  * long as the daemon lives, and no capture depends on a name server that is gone by then. */
 #include "capture.h"
-#include "capture_setup.h"
+#include "capture_filter.h"
 #include "compile.h"
 #include "filter.h"
 
@@ -74,15 +74,14 @@ static void compiled(void *context, int rc, struct sock_fprog *program, const ch
 static int compile(struct capture *capture, struct capture_error *error)
 {
 	const struct config_capture *c = capture->config;
-	const struct compile_job job = { .interface = plan_filter_for(c, capture->device),
-					 .expression = c->filter,
-					 .snaplen = capture->plan.snaplen };
+	const struct filter_source source = { plan_filter_for(c, capture->device), c->filter,
+					      capture->plan.snaplen, false };
 	int rc;
 
 	if (capture->compiling)
 		return 1;
 	capture->compiling_for = capture->plan.link_type;
-	rc = compile_begin(&capture->compiling, capture->slots.base, &job, compiled, capture);
+	rc = compile_begin(&capture->compiling, capture->slots.base, &source, compiled, capture);
 	return rc ? filter_error(capture, error, rc, "starting a process to compile it failed") : 1;
 }
 
@@ -90,6 +89,8 @@ int capture_filter(struct capture *capture, bool incoming_only, struct capture_e
 {
 	const struct config_capture *c = capture->config;
 	struct capture_compiled *k = kept(capture, capture->plan.link_type);
+	const struct filter_source all = { plan_filter_for(c, capture->device), "",
+					   capture->plan.snaplen, incoming_only };
 	struct sock_fprog program;
 	char words[256];
 	int rc = 0;
@@ -97,8 +98,7 @@ int capture_filter(struct capture *capture, bool incoming_only, struct capture_e
 	if (*c->filter && k->link_type != capture->plan.link_type)
 		return compile(capture, error);
 	if (!*c->filter)
-		rc = filter_compile(&program, plan_filter_for(c, capture->device), "",
-				    capture->plan.snaplen, incoming_only, words, sizeof(words));
+		rc = filter_compile(&program, &all, words, sizeof(words));
 	else
 		rc = filter_copy(&program, &k->program, incoming_only, words, sizeof(words));
 	if (rc == 0 && !plan_any(c))

@@ -1,6 +1,5 @@
 /* A capture that leaves its interface, stops, fails, or is handed over. */
 #include "capture.h"
-#include "capture_setup.h"
 #include "fdstore.h"
 
 #include "../base/clock.h"

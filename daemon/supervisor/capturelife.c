@@ -1,10 +1,10 @@
 /* A capture that waits for its interface, begins, and follows it. */
 #include "capture.h"
-#include "capture_setup.h"
+#include "capture_filter.h"
+#include "preflight.h"
 #include "earlier.h"
 #include "link.h"
 #include "resume.h"
-#include "supervisor.h"
 
 #include "../base/clock.h"
 #include "../base/failure.h"
@@ -56,7 +56,7 @@ static int capture_begin(struct capture *capture, const struct link *link,
 			 struct capture_error *error)
 {
 	const struct config_capture *c = capture->config;
-	int rc = capture_link_type(c, link, &capture->plan.link_type, error);
+	int rc = preflight_link_type(c, link, &capture->plan.link_type, error);
 
 	if (rc == 0) {
 		capture_bind(capture, link);
@@ -124,7 +124,7 @@ static bool link_ready(struct capture *capture, struct link *link)
 	char text[REASON_BYTES - 32];
 
 	if (c->group.fanout_id != CONFIG_AUTO &&
-	    supervisor_group_held(capture->context->supervisor, c->group.fanout_id)) {
+	    capture->context->group_held(capture->context->group_context, c->group.fanout_id)) {
 		capture_reason(capture, "the rings of a section that is not configured any more "
 					"are in its fanout group");
 		return false;
@@ -136,7 +136,7 @@ static bool link_ready(struct capture *capture, struct link *link)
 			capture_reason(capture, "interface %s is down", c->group.interface);
 		return link->up;
 	}
-	capture_missing(c, capture->links, text, sizeof(text));
+	preflight_missing(c, capture->links, text, sizeof(text));
 	capture_reason(capture, "there is no interface %s", text);
 	return false;
 }
@@ -188,7 +188,7 @@ int capture_start(struct capture *capture, struct capture_error *error)
 		return capture_begin(capture, plan_any(capture->config) ? NULL : &link, error);
 	if (!links_by_name(capture->links, capture->config->group.interface, &link) &&
 	    !capture->left &&
-	    capture_interface(capture->source, capture->config, capture->links, error))
+	    preflight_interface(capture->source, capture->config, capture->links, error))
 		return -1;
 	capture_log(capture, LOG_NOTICE, "%s: waiting for it", capture->reason);
 	capture_enter(capture, CAPTURE_WAITING);
@@ -449,7 +449,7 @@ static void link_begin(struct capture *capture)
 	if (!capture_begin(capture, plan_any(capture->config) ? NULL : &link, &error))
 		return;
 	if (!plan_any(capture->config) &&
-	    capture_link_type(capture->config, &link, &type, &why)) /* it may change again */
+	    preflight_link_type(capture->config, &link, &type, &why)) /* it may change again */
 		error.exit_code = EXIT_FAILURE;
 	begin_failed(capture, &error);
 }

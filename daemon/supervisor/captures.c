@@ -1,6 +1,7 @@
 /* The order of the start; questions about all of them. */
 #include "captures.h"
 #include "fdstore.h"
+#include "limits.h"
 
 #include "../base/config.h"
 #include "../base/log.h"
@@ -18,6 +19,32 @@ static void order_make(const struct capture *captures, unsigned count, unsigned 
 	for (unsigned i = 0; i < count; i++)
 		if (!captures[i].resume)
 			order[n++] = i;
+}
+
+int captures_make(struct capture *captures, const struct capture_context *context,
+		  const struct config *config, unsigned configured, bool *left)
+{
+	struct capture_error error;
+	int rc = 0;
+
+	for (unsigned i = 0; i < config->captures; i++) {
+		struct capture *capture = &captures[i];
+
+		if (capture_init(capture, context, config, i, &error)) {
+			log_error("%s", error.text);
+			capture_reason(capture, "%s", error.text);
+			capture->failed = true;
+			rc = rc ? rc : error.exit_code;
+		}
+		capture->former = i >= configured;
+		*left |= capture->resume != NULL;
+	}
+	if (!*left)
+		return rc;
+	for (unsigned i = 0; i < config->captures; i++)
+		if (captures[i].failed)
+			capture_stop(&captures[i], true);
+	return 0;
 }
 
 int captures_start(struct capture *captures, unsigned count, bool left)
@@ -114,6 +141,15 @@ unsigned captures_rotate(struct capture *captures, unsigned count, const char *n
 			n++;
 		}
 	return n;
+}
+
+int captures_memory(const struct capture *captures, unsigned count, bool freed)
+{
+	struct limits_need needs[CAPTURES_MAX];
+
+	for (unsigned i = 0; i < count; i++)
+		needs[i] = capture_need(&captures[i]);
+	return limits_memory(needs, count, freed);
 }
 
 unsigned captures_with_files(const struct capture *captures, unsigned count)

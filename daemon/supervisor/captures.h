@@ -4,6 +4,12 @@
 
 #include "capture.h"
 
+/* Makes those of a configuration, of which `configured` come first and the others are former ones:
+ * all, also behind one that cannot be: each is looked at until the daemon ends. *left is set where
+ * one resumes rings. Returns 0, or the exit code of the first that cannot be, all logged. */
+int captures_make(struct capture *captures, const struct capture_context *context,
+		  const struct config *config, unsigned configured, bool *left);
+
 /* Starts `count` captures, those first that resume rings: the archive process opens one directory
  * after the other, and a new one may be on a server that does not answer. `left`: there are rings
  * that are resumed, which are worth more than a capture that cannot be. Returns 0, or the exit code
@@ -31,6 +37,9 @@ void captures_check(const struct capture *captures, unsigned count);
 /* All workers of the capture with this name (NULL: of all) continue in their next files. Returns
  * how many captures that are. */
 unsigned captures_rotate(struct capture *captures, unsigned count, const char *name);
+
+/* limits_memory() of all of them. */
+int captures_memory(const struct capture *captures, unsigned count, bool freed);
 
 /* How many the archive is to know of before it is confined. */
 unsigned captures_with_files(const struct capture *captures, unsigned count);

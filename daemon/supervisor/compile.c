@@ -55,13 +55,12 @@ static void child_prepare(int fd)
 	close_range(RESULT_FD + 1, ~0U, 0);
 }
 
-static _Noreturn void child_run(const struct compile_job *job)
+static _Noreturn void child_run(const struct filter_source *source)
 {
 	static struct result r;
 	struct sock_fprog program = { 0 };
 
-	r.rc = filter_compile(&program, job->interface, job->expression, job->snaplen, false,
-			      r.words, sizeof(r.words));
+	r.rc = filter_compile(&program, source, r.words, sizeof(r.words));
 	r.count = r.rc ? 0 : program.len;
 	if (r.count)
 		memcpy(r.code, program.filter, r.count * sizeof(*r.code));
@@ -127,7 +126,7 @@ static void result_cb(evutil_socket_t fd, short what, void *arg)
 		compile_finish(c, false);
 }
 
-static int child_start(const struct compile_job *job, int fd)
+static int child_start(const struct filter_source *source, int fd)
 {
 	sigset_t all, before;
 	pid_t pid;
@@ -139,13 +138,13 @@ static int child_start(const struct compile_job *job, int fd)
 	saved = errno;
 	if (pid == 0) {
 		child_prepare(fd);
-		child_run(job);
+		child_run(source);
 	}
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return pid < 0 ? -saved : 0;
 }
 
-int compile_begin(struct compile **out, struct event_base *base, const struct compile_job *job,
+int compile_begin(struct compile **out, struct event_base *base, const struct filter_source *source,
 		  compile_done *done, void *context)
 {
 	struct timeval deadline = { DEADLINE_SECONDS, 0 };
@@ -162,7 +161,7 @@ int compile_begin(struct compile **out, struct event_base *base, const struct co
 		return rc;
 	}
 	c->fd = ends[0];
-	rc = child_start(job, ends[1]);
+	rc = child_start(source, ends[1]);
 	close(ends[1]);
 	c->event = event_new(base, c->fd, EV_READ | EV_PERSIST, result_cb, c);
 	if (rc == 0 && (!c->event || event_add(c->event, &deadline)))

@@ -76,6 +76,7 @@ bool earlier_adopt(struct capture *capture)
 	const struct config_capture *now = capture->wanted, *then = capture->config;
 	unsigned workers = now->group.workers == CONFIG_AUTO ? capture->slots.count
 							     : (unsigned)now->group.workers;
+	struct limits_need need;
 	int rc;
 
 	if ((workers != capture->slots.count ||
@@ -96,7 +97,8 @@ bool earlier_adopt(struct capture *capture)
 			    capture->slots.count);
 	earlier_forget(capture);
 	capture->saved->shape = plan_shape(capture->config, &capture->plan, capture->slots.count);
-	if (limits_memory(capture, 1, true)) {
+	need = capture_need(capture);
+	if (limits_memory(&need, 1, true)) {
 		capture_fail(capture, "there is not enough memory for its rings");
 		return false;
 	}

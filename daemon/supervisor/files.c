@@ -203,10 +203,15 @@ static void file_request(struct files *f, uint32_t type, struct output_file *fil
 		request_missing(file, type);
 }
 
+static struct output_file *file_new(const struct archive_target *target, uint64_t serial)
+{
+	return output_file_new(target, serial, calloc(1, sizeof(struct archive_request)));
+}
+
 struct output_file *files_open(struct files *f, const struct archive_target *target,
 			       uint64_t serial)
 {
-	struct output_file *file = output_file_new(target, serial);
+	struct output_file *file = file_new(target, serial);
 
 	if (file)
 		files_retry(f, file);
@@ -216,7 +221,7 @@ struct output_file *files_open(struct files *f, const struct archive_target *tar
 struct output_file *files_reopen(struct files *f, const struct archive_target *target,
 				 uint64_t serial, uint64_t device, uint64_t inode)
 {
-	struct output_file *file = output_file_new(target, serial);
+	struct output_file *file = file_new(target, serial);
 
 	if (!file)
 		return NULL;

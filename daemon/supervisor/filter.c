@@ -166,14 +166,15 @@ static int compile_error(pcap_t *pcap, char *error, size_t error_size)
 }
 
 /* The expression on a handle, behind what goes in front of it. */
-static int program_make(struct sock_fprog *program, pcap_t *pcap, const char *expression,
-			struct part direction, uint32_t cooked, char *error, size_t error_size)
+static int program_make(struct sock_fprog *program, pcap_t *pcap,
+			const struct filter_source *source, char *error, size_t error_size)
 {
 	struct sock_filter before[FILTER_COOKED_BEFORE], *code;
+	uint32_t cooked = any(source->interface);
 	struct bpf_program compiled;
 	int rc;
 
-	if (pcap_compile(pcap, &compiled, expression, 1, PCAP_NETMASK_UNKNOWN))
+	if (pcap_compile(pcap, &compiled, source->expression, 1, PCAP_NETMASK_UNKNOWN))
 		return compile_error(pcap, error, error_size);
 	code = (struct sock_filter *)(void *)compiled.bf_insns;
 	rc = loop_refuse(&compiled, error, error_size);
@@ -181,7 +182,8 @@ static int program_make(struct sock_fprog *program, pcap_t *pcap, const char *ex
 		rc = filter_cooked(&(struct sock_fprog){ (unsigned short)compiled.bf_len, code },
 				   cooked, before, error, error_size);
 	if (rc >= 0) {
-		const struct part parts[] = { direction,
+		const struct part parts[] = { direction_part(source->interface,
+							     source->incoming_only),
 					      { before, (unsigned)rc },
 					      { code, compiled.bf_len } };
 
@@ -196,23 +198,24 @@ static int cooked_handle(uint32_t link_type)
 	return link_type == LINKTYPE_LINUX_SLL ? DLT_LINUX_SLL : DLT_LINUX_SLL2;
 }
 
-int filter_compile(struct sock_fprog *program, const char *interface, const char *expression,
-		   uint32_t snaplen, bool incoming_only, char *error, size_t error_size)
+int filter_compile(struct sock_fprog *program, const struct filter_source *source, char *error,
+		   size_t error_size)
 {
-	struct sock_filter all[] = { BPF_STMT(BPF_RET | BPF_K, snaplen) };
-	struct part direction = direction_part(interface, incoming_only);
-	const struct part parts[] = { direction, { NULL, 0 }, { all, 1 } };
-	uint32_t cooked = any(interface);
+	struct sock_filter all[] = { BPF_STMT(BPF_RET | BPF_K, source->snaplen) };
+	const struct part parts[] = { direction_part(source->interface, source->incoming_only),
+				      { NULL, 0 },
+				      { all, 1 } };
+	uint32_t cooked = any(source->interface);
 	pcap_t *pcap;
 	int rc;
 
-	if (!*expression)
+	if (!*source->expression)
 		return program_join(program, parts, error, error_size);
-	rc = cooked ? handle_dead(&pcap, cooked_handle(cooked), snaplen, error, error_size)
-		    : handle_open(&pcap, interface, snaplen, error, error_size);
+	rc = cooked ? handle_dead(&pcap, cooked_handle(cooked), source->snaplen, error, error_size)
+		    : handle_open(&pcap, source->interface, source->snaplen, error, error_size);
 	if (rc)
 		return rc;
-	rc = program_make(program, pcap, expression, direction, cooked, error, error_size);
+	rc = program_make(program, pcap, source, error, error_size);
 	pcap_close(pcap);
 	return rc;
 }
@@ -264,15 +267,14 @@ static int syntax_check(const char *expression, uint32_t snaplen, char *error, s
 	return rc;
 }
 
-int filter_check(const char *interface, const char *expression, uint32_t snaplen, char *error,
-		 size_t error_size)
+int filter_check(const struct filter_source *source, char *error, size_t error_size)
 {
 	struct sock_fprog program;
 	int rc;
 
-	if (!any(interface))
-		return syntax_check(expression, snaplen, error, error_size);
-	rc = filter_compile(&program, interface, expression, snaplen, false, error, error_size);
+	if (!any(source->interface))
+		return syntax_check(source->expression, source->snaplen, error, error_size);
+	rc = filter_compile(&program, source, error, error_size);
 	if (rc == 0)
 		free(program.filter);
 	return rc;

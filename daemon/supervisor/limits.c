@@ -1,6 +1,5 @@
 /* Memory, descriptors. */
 #include "limits.h"
-#include "capture_setup.h"
 
 #include "../base/clock.h"
 #include "../base/log.h"
@@ -122,46 +121,45 @@ uint64_t limits_group_room(const char *groups, const char *root)
 }
 
 /* The ring is the kernel's, and charged to no group. */
-static uint64_t rings_bytes(const struct capture *captures, unsigned count)
+static uint64_t rings_bytes(const struct limits_need *needs, unsigned count)
 {
 	uint64_t sum = 0;
 
 	for (unsigned i = 0; i < count; i++)
-		if (!captures[i].resume) /* those are there already */
-			sum += afcap_geometry_memory(&captures[i].plan.ring) *
-			       captures[i].slots.count;
+		if (!needs[i].resumed) /* those are there already */
+			sum += afcap_geometry_memory(&needs[i].ring) * needs[i].workers;
 	return sum;
 }
 
 /* What packets are copied together in, one and a half blocks in huge pages, and the rest of a
  * process. */
-static uint64_t workers_bytes(const struct capture *captures, unsigned count)
+static uint64_t workers_bytes(const struct limits_need *needs, unsigned count)
 {
 	uint64_t sum = 0;
 
 	for (unsigned i = 0; i < count; i++) {
-		uint64_t staging = (uint64_t)captures[i].plan.ring.block_bytes * 3 / 2;
+		uint64_t staging = (uint64_t)needs[i].ring.block_bytes * 3 / 2;
 
 		staging = (staging + HUGE_BYTES - 1) / HUGE_BYTES * HUGE_BYTES;
-		sum += (staging + PROCESS_BYTES) * captures[i].slots.count;
+		sum += (staging + PROCESS_BYTES) * needs[i].workers;
 	}
 	return sum;
 }
 
-static void captures_tell(const struct capture *captures, unsigned count)
+static void needs_log(const struct limits_need *needs, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
 		log_error("capture %s: %u workers, each a ring_size of %" PRIu64
 			  " MiB in memory, a block_size of %" PRIu64 " KiB",
-			  captures[i].config->name, captures[i].slots.count,
-			  MIB(afcap_geometry_memory(&captures[i].plan.ring)),
-			  (uint64_t)captures[i].plan.ring.block_bytes >> 10);
+			  needs[i].capture, needs[i].workers,
+			  MIB(afcap_geometry_memory(&needs[i].ring)),
+			  (uint64_t)needs[i].ring.block_bytes >> 10);
 }
 
 /* The kernel would try hard, and end other programs, before it says no. */
-static int available_check(const struct capture *captures, unsigned count, bool freed)
+static int available_check(const struct limits_need *needs, unsigned count, bool freed)
 {
-	uint64_t rings = rings_bytes(captures, count), own = workers_bytes(captures, count);
+	uint64_t rings = rings_bytes(needs, count), own = workers_bytes(needs, count);
 	uint64_t available = memory_available(), begin = clock_mono_ns();
 
 	while (rings + own > available && freed && clock_mono_ns() - begin < FREED_NS) {
@@ -170,7 +168,7 @@ static int available_check(const struct capture *captures, unsigned count, bool 
 	}
 	if (rings + own <= available)
 		return 0;
-	captures_tell(captures, count);
+	needs_log(needs, count);
 	log_error("the rings need %" PRIu64 " MiB and the workers' buffers %" PRIu64
 		  " MiB, but %" PRIu64 " MiB of memory are available (MemAvailable): take "
 		  "smaller rings or fewer workers",
@@ -178,15 +176,15 @@ static int available_check(const struct capture *captures, unsigned count, bool 
 	return EX_CONFIG;
 }
 
-int limits_memory(const struct capture *captures, unsigned count, bool freed)
+int limits_memory(const struct limits_need *needs, unsigned count, bool freed)
 {
-	int rc = available_check(captures, count, freed);
-	uint64_t own = workers_bytes(captures, count);
+	int rc = available_check(needs, count, freed);
+	uint64_t own = workers_bytes(needs, count);
 	uint64_t room = rc ? UINT64_MAX : limits_group_room("/proc/self/cgroup", "/sys/fs/cgroup");
 
 	if (own <= room)
 		return rc;
-	captures_tell(captures, count);
+	needs_log(needs, count);
 	log_error("the workers' buffers need %" PRIu64 " MiB beside the rings, but the memory "
 		  "limit of this control group (MemoryMax=, or the container's) leaves %" PRIu64
 		  " MiB: take smaller blocks or fewer workers, or raise the limit (rings are not "

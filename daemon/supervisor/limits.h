@@ -2,7 +2,8 @@
 #ifndef LIMITS_H
 #define LIMITS_H
 
-#include "capture.h"
+#include "capture_error.h"
+#include "plan.h"
 
 /* As many descriptors as the system allows: some five a worker, and the clients'. */
 void limits_descriptors(void);
@@ -16,10 +17,18 @@ int limits_file_size(const struct config *config, const struct config_capture *c
 /* What a file may grow to where `bytes` are wanted. */
 uint64_t limits_file_bytes(uint64_t bytes);
 
+/* What a capture needs. */
+struct limits_need {
+	const char *capture; /* its name, borrowed */
+	struct afcap_geometry ring;
+	unsigned workers;
+	bool resumed; /* its rings are there already */
+};
+
 /* Whether the rings that are to be made have room in memory, and what the workers need beside them
  * in that and in what the control group may take. `freed`: some rings were given up just now, which
  * takes the kernel a moment. Returns 0, or the exit code, the reason logged. */
-int limits_memory(const struct capture *captures, unsigned count, bool freed);
+int limits_memory(const struct limits_need *needs, unsigned count, bool freed);
 
 /* Bytes that this process's control group, and all above it, may still be charged: `groups` is
  * /proc/self/cgroup, `root` where the hierarchies are mounted. UINT64_MAX: no limit, or none to be

@@ -1,6 +1,5 @@
 /* Made, states, freed. */
 #include "output_file.h"
-#include "archive_queue.h"
 
 #include "../base/invariant.h"
 #include "../base/log.h"
@@ -40,19 +39,18 @@ void output_file_enter(struct output_file *file, enum output_file_state state)
 		file->state = state;
 }
 
-struct output_file *output_file_new(const struct archive_target *target, uint64_t serial)
+struct output_file *output_file_new(const struct archive_target *target, uint64_t serial,
+				    struct archive_request *end)
 {
-	struct output_file *file = calloc(1, sizeof(*file));
+	struct output_file *file = end ? calloc(1, sizeof(*file)) : NULL;
 
-	if (!file)
-		return NULL;
-	*file = (struct output_file){
-		.target = *target, .serial = serial, .fd = -1, .end = calloc(1, sizeof(*file->end))
-	};
-	if (file->end)
-		return file;
-	free(file);
-	return NULL;
+	if (file)
+		*file = (struct output_file){
+			.target = *target, .serial = serial, .fd = -1, .end = end
+		};
+	else
+		free(end);
+	return file;
 }
 
 bool output_file_sought(const struct output_file *file)

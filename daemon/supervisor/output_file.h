@@ -59,8 +59,10 @@ struct output_file {
 	struct archive_request *end; /* what will finish or discard it; NULL: asked for */
 };
 
-/* Not made yet, with the request that will end it. NULL without memory. */
-struct output_file *output_file_new(const struct archive_target *target, uint64_t serial);
+/* Not made yet, with the request that will end it, from malloc(3), which it owns (NULL: there was
+ * no memory). NULL without memory. */
+struct output_file *output_file_new(const struct archive_target *target, uint64_t serial,
+				    struct archive_request *end);
 
 /* The next state, which is logged at debug level. One that cannot follow on the present one is not
  * entered, which is logged as an error. */

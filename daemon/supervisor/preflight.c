@@ -1,35 +1,154 @@
-/* What can be said before anything runs. */
-#include "supervisor.h"
-#include "capture.h"
+/* What can be said of a configuration, a device, a user before anything runs. */
+#include "preflight.h"
+#include "filter.h"
 #include "limits.h"
-#include "link.h"
 
 #include "../base/failure.h"
 #include "../base/log.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-int supervisor_check(const struct config *config, bool filters, char *error, size_t size)
+int preflight_file_group(const struct config *config, const struct config_capture *c,
+			 int64_t *number, struct capture_error *error)
+{
+	struct group *group = NULL;
+	char where[256];
+	int rc;
+
+	*number = -1;
+	if (!*c->file_group || c->group.output != OUTPUT_PCAPNG)
+		return 0;
+	errno = 0;
+	group = getgrnam(c->file_group);
+	rc = errno;
+	if (group) {
+		*number = group->gr_gid;
+		return 0;
+	}
+	if (rc == 0 || rc == ENOENT || rc == ESRCH) /* getgrnam(3): any of these */
+		return capture_error(error, EX_CONFIG, "%s: file_group = %s: no such group",
+				     config_where(config, c, "file_group", where, sizeof(where)),
+				     c->file_group);
+	return capture_error(error, EXIT_FAILURE, "%s: file_group = %s: %s",
+			     config_where(config, c, "file_group", where, sizeof(where)),
+			     c->file_group, failure_text(rc));
+}
+
+int preflight_capture(const struct config *config, const struct config_capture *c, bool filters,
+		      struct capture_error *error)
+{
+	struct filter_source source = { plan_filter_for(c, c->group.interface), c->filter, 0,
+					false };
+	struct plan plan;
+	struct afcap_error why;
+	char where[256], words[256];
+	int rc = 0;
+
+	if (plan_make(c, &plan, &why))
+		return capture_error(error, EX_CONFIG, "%s: ring_size: %s",
+				     config_where(config, c, "ring_size", where, sizeof(where)),
+				     why.text);
+	source.snaplen = plan.snaplen;
+	if (filters && *c->filter)
+		rc = filter_check(&source, words, sizeof(words));
+	if (rc)
+		return capture_error(error, EX_CONFIG, "%s: filter = %.200s: %s",
+				     config_where(config, c, "filter", where, sizeof(where)),
+				     c->filter, words);
+	return 0;
+}
+
+static int directory_check(const struct config *config, const struct config_capture *c,
+			   struct capture_error *error)
+{
+	char where[256];
+	struct stat st;
+	int rc = 0;
+
+	if (c->group.output != OUTPUT_PCAPNG)
+		return 0;
+	if (stat(c->group.directory, &st))
+		rc = errno == ENOENT || errno == ENOTDIR ? errno
+							 : 0; /* more is told when it is opened */
+	else if (!S_ISDIR(st.st_mode))
+		rc = ENOTDIR;
+	if (rc)
+		return capture_error(
+			error, EX_CONFIG,
+			"%s: directory %s: %s (make it first, owned by the user who runs afcapd)",
+			config_where(config, c, "directory", where, sizeof(where)),
+			c->group.directory, failure_text(rc));
+	return 0;
+}
+
+void preflight_missing(const struct config_capture *c, const struct links *links, char *text,
+		       size_t size)
+{
+	size_t n = strcspn(c->group.interface, ":");
+	char device[INTERFACE_BYTES];
+	struct link link;
+
+	snprintf(device, sizeof(device), "%.*s", (int)n, c->group.interface);
+	if (c->group.interface[n] && links_by_name(links, device, &link))
+		snprintf(text, size,
+			 "%s (which names an address of %s, not an interface: interface = %s "
+			 "records it)",
+			 c->group.interface, device, device);
+	else
+		snprintf(text, size, "%s", c->group.interface);
+}
+
+int preflight_interface(const struct config *config, const struct config_capture *c,
+			const struct links *links, struct capture_error *error)
+{
+	char where[256], text[REASON_BYTES];
+	struct link link;
+
+	if (plan_any(c) || c->on_missing != ON_MISSING_FAIL ||
+	    links_by_name(links, c->group.interface, &link))
+		return 0;
+	preflight_missing(c, links, text, sizeof(text));
+	return capture_error(error, EX_CONFIG,
+			     "%s: no such interface: %s (ip link shows those there are; on_missing "
+			     "= wait lets it come later)",
+			     config_where(config, c, "interface", where, sizeof(where)), text);
+}
+
+int preflight_link_type(const struct config_capture *c, const struct link *link,
+			uint32_t *link_type, struct capture_error *error)
+{
+	if (plan_link_type(c, link ? link->type : 0, link_type) == 0)
+		return 0;
+	return capture_error(error, EX_CONFIG,
+			     "capture %s: interface %s has link type %u: only Ethernet, loopback "
+			     "and raw IP interfaces can be recorded, and all at once (interface = "
+			     "any)",
+			     c->name, c->group.interface, link->type);
+}
+
+int preflight_config(const struct config *config, bool filters, char *error, size_t size)
 {
 	struct capture_error why;
 	int64_t ignored;
 
 	for (unsigned i = 0; i < config->captures; i++)
-		if (capture_check(config, &config->capture[i], filters, &why) ||
+		if (preflight_capture(config, &config->capture[i], filters, &why) ||
 		    limits_file_size(config, &config->capture[i], &why) ||
-		    capture_group(config, &config->capture[i], &ignored, &why)) {
+		    preflight_file_group(config, &config->capture[i], &ignored, &why)) {
 			snprintf(error, size, "%s", why.text);
 			return why.exit_code;
 		}
 	return 0;
 }
 
-void supervisor_foresee(const struct config *config)
+void preflight_foresee(const struct config *config)
 {
 	struct capture_error why;
 	struct links *links = NULL;
@@ -39,15 +158,15 @@ void supervisor_foresee(const struct config *config)
 		log_warning("which interfaces there are is not known (rtnetlink: %s)",
 			    failure_text(-rc));
 	for (unsigned i = 0; i < config->captures; i++) {
-		if (links && capture_interface(config, &config->capture[i], links, &why))
+		if (links && preflight_interface(config, &config->capture[i], links, &why))
 			log_warning("%s", why.text);
-		if (capture_directory(config, &config->capture[i], &why))
+		if (directory_check(config, &config->capture[i], &why))
 			log_warning("%s", why.text);
 	}
 	links_free(links);
 }
 
-int supervisor_privileged(void)
+int preflight_privileges(void)
 {
 	int fd = afcap_socket(AFCAP_RAW);
 

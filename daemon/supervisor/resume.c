@@ -1,10 +1,10 @@
 /* The descriptors that systemd kept, checked. */
 #include "resume.h"
-#include "capture_setup.h"
+#include "capture_filter.h"
+#include "preflight.h"
 #include "earlier.h"
 #include "fdstore.h"
 #include "link.h"
-#include "supervisor.h"
 #include "unread.h"
 
 #include "../base/clock.h"
@@ -276,7 +276,7 @@ static const char *device_problem(const struct capture *capture, struct link *li
 	    (links_by_name(capture->links, capture->config->group.interface, &named) &&
 	     named.id != link->id))
 		return "its interface went while there was no daemon";
-	if (capture_link_type(capture->config, link, &type, &ignored) ||
+	if (preflight_link_type(capture->config, link, &type, &ignored) ||
 	    type != capture->plan.link_type)
 		return "its interface's link type changed while there was no daemon";
 	return NULL;

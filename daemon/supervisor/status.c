@@ -106,7 +106,7 @@ void status_text(char text[STATUS_BYTES], const char *prefix, struct status_item
 	}
 }
 
-void status_send(struct notify *notify, const struct supervisor *s, const char *prefix)
+void status_send(struct supervisor *s)
 {
 	static struct status_item items[CAPTURES_MAX];
 	char text[STATUS_BYTES];
@@ -119,7 +119,7 @@ void status_send(struct notify *notify, const struct supervisor *s, const char *
 		for (unsigned w = 0; w < c->slots.count; w++)
 			items[i].up += c->slots.list[w].state == SLOT_RUNNING;
 	}
-	status_text(text, prefix, items, supervisor_captures(s));
+	status_text(text, supervisor_phase(s), items, supervisor_captures(s));
 	if (supervisor_captures(s))
-		notify_status(notify, "%s", text);
+		supervisor_status(s, text);
 }

@@ -22,7 +22,6 @@ void status_text(char text[STATUS_BYTES], const char *prefix, struct status_item
 		 unsigned count);
 
 /* Sends it to the service manager. */
-struct notify;
-void status_send(struct notify *notify, const struct supervisor *supervisor, const char *prefix);
+void status_send(struct supervisor *supervisor);
 
 #endif

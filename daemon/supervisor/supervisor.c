@@ -2,13 +2,11 @@
 #include "supervisor.h"
 #include "account.h"
 #include "captures.h"
-#include "command.h"
 #include "fdstore.h"
 #include "former.h"
 #include "limits.h"
 #include "link.h"
 #include "notify.h"
-#include "status.h"
 
 #include "../base/clock.h"
 #include "../base/failure.h"
@@ -39,8 +37,7 @@ struct supervisor {
 	uint64_t stop_ns;   /* likewise: when the first signal to stop was served */
 	bool handing_over, at_once, stopping, abandoning, failing, started, ready, over;
 	int exit_code;
-	void (*leaving)(void *context); /* told when it begins to hand over */
-	void *leaving_context;
+	struct supervisor_hooks hooks;
 	struct capture_context context; /* of the captures */
 	unsigned captures, configured;	/* all; those that others see, which come first */
 	bool unbalanced;		/* the account of one that has ended */
@@ -118,8 +115,10 @@ static void exhausted_look(struct supervisor *s)
 	supervisor_stop(s, s->configured != 0);
 }
 
-bool supervisor_group_held(const struct supervisor *s, int64_t fanout_id)
+static bool group_held(void *context, int64_t fanout_id)
 {
+	const struct supervisor *s = context;
+
 	return former_group_held(&s->capture[s->configured], s->captures - s->configured, s->store,
 				 fanout_id);
 }
@@ -206,8 +205,8 @@ static void handover_cb(evutil_socket_t signal, short what, void *arg)
 	}
 	log_info("handing over: the rings go on, for the next daemon");
 	s->handing_over = true;
-	if (s->leaving)
-		s->leaving(s->leaving_context);
+	if (s->hooks.leaving)
+		s->hooks.leaving(s->hooks.context);
 	hand_over(s, false);
 }
 
@@ -257,10 +256,21 @@ unsigned supervisor_rotate(struct supervisor *s, const char *capture)
 	return captures_rotate(s->capture, s->configured, capture);
 }
 
-void supervisor_leaving(struct supervisor *s, void (*leaving)(void *context), void *context)
+void supervisor_hook(struct supervisor *s, const struct supervisor_hooks *hooks)
 {
-	s->leaving = leaving;
-	s->leaving_context = context;
+	s->hooks = *hooks;
+}
+
+const char *supervisor_phase(const struct supervisor *s)
+{
+	if (s->over && !s->handing_over)
+		return "ended: ";
+	return s->handing_over ? "handing over: " : s->stopping ? "stopping: " : "";
+}
+
+void supervisor_status(struct supervisor *s, const char *text)
+{
+	notify_status(s->notify, "%s", text);
 }
 
 static void rotate_cb(evutil_socket_t signal, short what, void *arg)
@@ -288,10 +298,8 @@ static void tick_cb(evutil_socket_t fd, short what, void *arg)
 	s->ticked_ns = now;
 	archive_client_tick(files_client(s->files));
 	archive_watch(s);
-	status_send(s->notify, s,
-		    s->handing_over ? "handing over: "
-		    : s->stopping   ? "stopping: "
-				    : "");
+	if (s->hooks.ticked)
+		s->hooks.ticked(s->hooks.context);
 }
 
 static void links_changed(void *context)
@@ -355,33 +363,6 @@ static void former_start(struct supervisor *s, struct capture *capture)
 	former_look(s, capture);
 }
 
-/* All are made, also behind one that cannot be: each is looked at until the daemon ends. `left`:
- * one goes on with rings. Returns 0, or the exit code of the first that cannot be, all logged. */
-static int all_make(struct supervisor *s, bool *left)
-{
-	struct capture_error error;
-	int rc = 0;
-
-	for (unsigned i = 0; i < s->config.captures; i++) {
-		struct capture *capture = &s->capture[s->captures++];
-
-		if (capture_init(capture, &s->context, &s->config, i, &error)) {
-			log_error("%s", error.text);
-			capture_reason(capture, "%s", error.text);
-			capture->failed = true;
-			rc = rc ? rc : error.exit_code;
-		}
-		capture->former = i >= s->configured;
-		*left |= capture->resume != NULL;
-	}
-	if (!*left)
-		return rc;
-	for (unsigned i = 0; i < s->captures; i++)
-		if (s->capture[i].failed)
-			capture_stop(&s->capture[i], true);
-	return 0;
-}
-
 /* Captures are made first and started after that: a bad one is told before a process runs. */
 static int all_start(struct supervisor *s)
 {
@@ -389,7 +370,8 @@ static int all_start(struct supervisor *s)
 	int rc;
 
 	former_add(&s->config, s->store);
-	rc = all_make(s, &left);
+	s->captures = s->config.captures;
+	rc = captures_make(s->capture, &s->context, &s->config, s->configured, &left);
 	if (rc)
 		return rc;
 	dropped = fdstore_end(s->store);
@@ -400,7 +382,7 @@ static int all_start(struct supervisor *s)
 	}
 	if (dropped)
 		notify_settle(s->notify); /* what is dropped is closed then, or nearly so */
-	rc = limits_memory(s->capture, s->configured, dropped);
+	rc = captures_memory(s->capture, s->configured, dropped);
 	for (unsigned i = 0; i < s->configured && rc && left; i++)
 		if (!s->capture[i].resume)
 			capture_fail(&s->capture[i], "there is not enough memory for its rings");
@@ -441,7 +423,8 @@ int supervisor_new(struct supervisor **out, struct event_base *base, const struc
 		supervisor_free(s);
 		return EXIT_FAILURE;
 	}
-	s->context = (struct capture_context){ .supervisor = s,
+	s->context = (struct capture_context){ .group_held = group_held,
+					       .group_context = s,
 					       .base = base,
 					       .files = s->files,
 					       .links = s->links,
@@ -462,7 +445,6 @@ int supervisor_account(struct supervisor *s)
 
 	if (s->handing_over) /* the account is the next one's, which the manager must start */
 		return EX_TEMPFAIL;
-	status_send(s->notify, s, "ended: ");
 	if (files_unfinished(s->files) && !s->failing) {
 		s->failing = true;
 		s->exit_code = EXIT_FAILURE;

@@ -10,18 +10,6 @@
 
 struct supervisor;
 
-/* All captures of a configuration by the rules that need no privilege; on failure `error` (of
- * `size`) says what is wrong and the exit code is returned, else 0. With `filters` theirs, too,
- * whose names are looked up, which may take its time. */
-int supervisor_check(const struct config *config, bool filters, char *error, size_t size);
-
-/* Warns of what a start would fail of here and now, and another time perhaps not: a directory or an
- * interface that is not there. */
-void supervisor_foresee(const struct config *config);
-
-/* Whether packet sockets can be made. Returns 0, or the exit code, the reason logged. */
-int supervisor_privileged(void);
-
 /* Starts the processes; `config` is borrowed until supervisor_free(). Returns 0, or the exit code,
  * the reason logged. */
 int supervisor_new(struct supervisor **out, struct event_base *base, const struct config *config);
@@ -40,8 +28,24 @@ void supervisor_run(struct supervisor *supervisor);
  * one. The first reason counts. */
 void supervisor_failed(struct supervisor *supervisor, int exit_code, const char *text);
 
-/* Whether rings of a section that is not configured any more are in this group. */
-bool supervisor_group_held(const struct supervisor *supervisor, int64_t fanout_id);
+/* What others have to do with it; NULL: nothing. */
+struct supervisor_hooks {
+	/* Once, when this instance begins to hand over: who comes from then on is the next one's.
+	 */
+	void (*leaving)(void *context);
+	/* Twice a second or so. */
+	void (*ticked)(void *context);
+	void *context;
+};
+void supervisor_hook(struct supervisor *supervisor, const struct supervisor_hooks *hooks);
+
+/* What the service manager is told of it, and how that begins: "stopping: " or the like. */
+void supervisor_status(struct supervisor *supervisor, const char *text);
+const char *supervisor_phase(const struct supervisor *supervisor);
+
+/* The workers of a capture (NULL: of all) continue in their next files. Returns how many captures
+ * that is. */
+unsigned supervisor_rotate(struct supervisor *supervisor, const char *capture);
 
 /* The captures, for the read-only view. */
 struct capture;

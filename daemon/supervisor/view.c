@@ -1,7 +1,6 @@
 /* Copies for readers. */
 #include "view.h"
 #include "capture.h"
-#include "capture_setup.h"
 #include "supervisor.h"
 
 #include <string.h>

@@ -8,7 +8,7 @@
 #include "../../daemon/base/config_reader.h"
 #include "../../daemon/base/config_rules.h"
 #include "../../daemon/base/config_schema.h"
-#include "../../daemon/supervisor/capture_setup.h"
+#include "../../daemon/supervisor/preflight.h"
 
 #include <sched.h>
 #include <stdlib.h>
@@ -121,7 +121,7 @@ static void capture_use(const struct config_capture *c)
 			abort();
 	}
 	config_where(&config, c, "filter", where, sizeof(where));
-	if (!*c->filter && capture_check(&config, c, true, &why) &&
+	if (!*c->filter && preflight_capture(&config, c, true, &why) &&
 	    !*why.text) /* filters: filter.c */
 		abort();
 }

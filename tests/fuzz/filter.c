@@ -269,10 +269,12 @@ static void one_kind(const char *expression, const uint8_t *packet, size_t bytes
 	if (bytes)
 		memcpy(p.bytes, packet, bytes);
 	p.length = bytes > p.head ? (uint32_t)bytes : p.head;
-	if (filter_compile(&program, kind->interface, expression, SNAPLEN, false, error,
-			   sizeof(error))) {
-		if (!*error ||
-		    !filter_check(kind->interface, expression, SNAPLEN, error, sizeof(error)))
+	if (filter_compile(&program,
+			   &(struct filter_source){ kind->interface, expression, SNAPLEN, false },
+			   error, sizeof(error))) {
+		if (!*error || !filter_check(&(struct filter_source){ kind->interface, expression,
+								      SNAPLEN, false },
+					     error, sizeof(error)))
 			abort();
 		return;
 	}
@@ -292,7 +294,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		return 0;
 	memcpy(expression, data, n);
 	expression[n] = '\0';
-	filter_check("eth0", expression, SNAPLEN, error, sizeof(error));
+	filter_check(&(struct filter_source){ "eth0", expression, SNAPLEN, false }, error,
+		     sizeof(error));
 	for (kind = kinds; kind < kinds + sizeof(kinds) / sizeof(*kinds); kind++)
 		one_kind(expression, end ? end + 1 : NULL, end ? bytes - n - 1 : 0);
 	return 0;

@@ -11,19 +11,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SOURCE(...)                                                                                \
+	&(struct filter_source)                                                                    \
+	{                                                                                          \
+		__VA_ARGS__                                                                        \
+	}
+
 static char error[256];
 
 START_TEST(syntax_is_checked_in_libpcaps_words)
 {
-	ck_assert_int_eq(filter_check("eth0", "udp port 53 and vlan 7", 1000, error, sizeof(error)),
+	ck_assert_int_eq(filter_check(SOURCE("eth0", "udp port 53 and vlan 7", 1000, false), error,
+				      sizeof(error)),
 			 0);
-	ck_assert_int_eq(filter_check("eth0", "udp prot 53", 1000, error, sizeof(error)), -EINVAL);
+	ck_assert_int_eq(
+		filter_check(SOURCE("eth0", "udp prot 53", 1000, false), error, sizeof(error)),
+		-EINVAL);
 	ck_assert_str_ne(error, "");
-	ck_assert_int_eq(filter_check("eth0", "ip6 protochain 6", 1000, error, sizeof(error)),
-			 -EINVAL);
+	ck_assert_int_eq(
+		filter_check(SOURCE("eth0", "ip6 protochain 6", 1000, false), error, sizeof(error)),
+		-EINVAL);
 	ck_assert_str_eq(error, "a loop (protochain), which the kernel does not take");
-	ck_assert_int_eq(filter_check("any", "ip6 protochain 6", 1000, error, sizeof(error)),
-			 -EINVAL);
+	ck_assert_int_eq(
+		filter_check(SOURCE("any", "ip6 protochain 6", 1000, false), error, sizeof(error)),
+		-EINVAL);
 }
 END_TEST
 
@@ -31,7 +42,8 @@ START_TEST(no_expression_lets_everything_in_up_to_the_snapshot_length)
 {
 	struct sock_fprog p;
 
-	ck_assert_int_eq(filter_compile(&p, "nowhere0", "", 777, false, error, sizeof(error)), 0);
+	ck_assert_int_eq(
+		filter_compile(&p, SOURCE("nowhere0", "", 777, false), error, sizeof(error)), 0);
 	ck_assert_uint_eq(p.len, 1);
 	ck_assert_uint_eq(p.filter[0].code, BPF_RET | BPF_K);
 	ck_assert_uint_eq(p.filter[0].k, 777);
@@ -42,12 +54,16 @@ END_TEST
 /* It depends on the surroundings, what else is wrong does not. */
 START_TEST(a_name_that_is_not_known_is_no_syntax_error)
 {
-	ck_assert_int_eq(filter_check("eth0", "host x.invalid", 1000, error, sizeof(error)),
-			 -ENOENT);
+	ck_assert_int_eq(
+		filter_check(SOURCE("eth0", "host x.invalid", 1000, false), error, sizeof(error)),
+		-ENOENT);
 	ck_assert_str_eq(error, "unknown host 'x.invalid'");
-	ck_assert_int_eq(filter_check("any", "net nosuchnet", 1000, error, sizeof(error)), -ENOENT);
-	ck_assert_int_eq(filter_check("eth0", "ip proto nosuch", 1000, error, sizeof(error)),
-			 -ENOENT);
+	ck_assert_int_eq(
+		filter_check(SOURCE("any", "net nosuchnet", 1000, false), error, sizeof(error)),
+		-ENOENT);
+	ck_assert_int_eq(
+		filter_check(SOURCE("eth0", "ip proto nosuch", 1000, false), error, sizeof(error)),
+		-ENOENT);
 }
 END_TEST
 
@@ -55,12 +71,14 @@ START_TEST(a_copy_may_refuse_outgoing_packets)
 {
 	struct sock_fprog plain, copy, incoming, made;
 
-	ck_assert_int_eq(filter_compile(&plain, "any", "udp", 777, false, error, sizeof(error)), 0);
+	ck_assert_int_eq(
+		filter_compile(&plain, SOURCE("any", "udp", 777, false), error, sizeof(error)), 0);
 	ck_assert_int_eq(filter_copy(&copy, &plain, false, error, sizeof(error)), 0);
 	ck_assert_uint_eq(copy.len, plain.len);
 	ck_assert_mem_eq(copy.filter, plain.filter, plain.len * sizeof(*plain.filter));
 	ck_assert_int_eq(filter_copy(&incoming, &plain, true, error, sizeof(error)), 0);
-	ck_assert_int_eq(filter_compile(&made, "any", "", 777, true, error, sizeof(error)), 0);
+	ck_assert_int_eq(filter_compile(&made, SOURCE("any", "", 777, true), error, sizeof(error)),
+			 0);
 	ck_assert_uint_eq(incoming.len, plain.len + 3);
 	ck_assert_mem_eq(incoming.filter, made.filter, 3 * sizeof(*made.filter));
 	ck_assert_mem_eq(incoming.filter + 3, plain.filter, plain.len * sizeof(*plain.filter));
@@ -76,7 +94,8 @@ START_TEST(outgoing_packets_are_refused_in_front)
 {
 	struct sock_fprog p;
 
-	ck_assert_int_eq(filter_compile(&p, "nowhere0", "", 777, true, error, sizeof(error)), 0);
+	ck_assert_int_eq(
+		filter_compile(&p, SOURCE("nowhere0", "", 777, true), error, sizeof(error)), 0);
 	ck_assert_uint_eq(p.len, 4);
 	ck_assert_uint_eq(p.filter[0].k, (uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE));
 	ck_assert_uint_eq(p.filter[1].k, PACKET_OUTGOING);
@@ -92,8 +111,8 @@ START_TEST(an_interface_that_is_not_there_is_told)
 {
 	struct sock_fprog p;
 
-	ck_assert_int_lt(filter_compile(&p, "nowhere0", "udp", 777, false, error, sizeof(error)),
-			 0);
+	ck_assert_int_lt(
+		filter_compile(&p, SOURCE("nowhere0", "udp", 777, false), error, sizeof(error)), 0);
 	ck_assert_ptr_nonnull(strstr(error, "nowhere0"));
 }
 END_TEST
@@ -105,7 +124,8 @@ START_TEST(of_all_interfaces_what_goes_out_of_the_loopback_is_refused)
 {
 	struct sock_fprog p;
 
-	ck_assert_int_eq(filter_compile(&p, "any", "", 777, false, error, sizeof(error)), 0);
+	ck_assert_int_eq(filter_compile(&p, SOURCE("any", "", 777, false), error, sizeof(error)),
+			 0);
 	ck_assert_uint_eq(p.len, 6);
 	ck_assert_uint_eq(p.filter[0].k, ANCILLARY(HATYPE));
 	ck_assert_uint_eq(p.filter[1].k, ARPHRD_LOOPBACK);
@@ -118,7 +138,7 @@ START_TEST(of_all_interfaces_what_goes_out_of_the_loopback_is_refused)
 	ck_assert_uint_eq(p.filter[4].k, 0);
 	ck_assert_uint_eq(p.filter[5].k, 777);
 	free(p.filter);
-	ck_assert_int_eq(filter_compile(&p, "any", "", 777, true, error, sizeof(error)), 0);
+	ck_assert_int_eq(filter_compile(&p, SOURCE("any", "", 777, true), error, sizeof(error)), 0);
 	ck_assert_uint_eq(p.len, 4);
 	free(p.filter);
 }
@@ -230,15 +250,19 @@ START_TEST(expressions_are_compiled_for_the_first_version)
 {
 	struct sock_fprog p;
 
-	ck_assert_int_eq(filter_compile(&p, FILTER_ANY_SLL,
-					"inbound and tcp port 80 and greater 90", 1000, false,
-					error, sizeof(error)),
-			 0);
+	ck_assert_int_eq(
+		filter_compile(&p,
+			       SOURCE(FILTER_ANY_SLL, "inbound and tcp port 80 and greater 90",
+				      1000, false),
+			       error, sizeof(error)),
+		0);
 	free(p.filter);
-	ck_assert_int_eq(filter_check(FILTER_ANY_SLL, "ifindex 3", 1000, error, sizeof(error)),
+	ck_assert_int_eq(filter_check(SOURCE(FILTER_ANY_SLL, "ifindex 3", 1000, false), error,
+				      sizeof(error)),
 			 -EINVAL);
-	ck_assert_int_eq(filter_compile(&p, FILTER_ANY_SLL, "", 777, false, error, sizeof(error)),
-			 0);
+	ck_assert_int_eq(
+		filter_compile(&p, SOURCE(FILTER_ANY_SLL, "", 777, false), error, sizeof(error)),
+		0);
 	ck_assert_uint_gt(p.len, 1); /* the loopback's packets once */
 	free(p.filter);
 }
@@ -276,16 +300,23 @@ START_TEST(expressions_for_all_interfaces_are_checked_as_they_will_be_used)
 	struct sock_fprog p;
 
 	for (unsigned i = 0; i < sizeof(good) / sizeof(*good); i++) {
-		ck_assert_int_eq(filter_check("any", good[i], 1000, error, sizeof(error)), 0);
 		ck_assert_int_eq(
-			filter_compile(&p, "any", good[i], 1000, false, error, sizeof(error)), 0);
+			filter_check(SOURCE("any", good[i], 1000, false), error, sizeof(error)), 0);
+		ck_assert_int_eq(filter_compile(&p, SOURCE("any", good[i], 1000, false), error,
+						sizeof(error)),
+				 0);
 		free(p.filter);
 	}
-	ck_assert_int_eq(filter_check("any", "udp prot 53", 1000, error, sizeof(error)), -EINVAL);
-	ck_assert_int_eq(filter_check("any", "link[1] = 8", 1000, error, sizeof(error)), -EINVAL);
+	ck_assert_int_eq(
+		filter_check(SOURCE("any", "udp prot 53", 1000, false), error, sizeof(error)),
+		-EINVAL);
+	ck_assert_int_eq(
+		filter_check(SOURCE("any", "link[1] = 8", 1000, false), error, sizeof(error)),
+		-EINVAL);
 	ck_assert_str_eq(error, "byte 1 of the link-layer header cannot be filtered on with "
 				"interface = any");
-	ck_assert_int_eq(filter_check("eth0", "link[1] = 8", 1000, error, sizeof(error)), 0);
+	ck_assert_int_eq(
+		filter_check(SOURCE("eth0", "link[1] = 8", 1000, false), error, sizeof(error)), 0);
 }
 END_TEST
 

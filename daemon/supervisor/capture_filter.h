@@ -1,0 +1,16 @@
+/* A capture's filter, compiled and kept. */
+#ifndef CAPTURE_FILTER_H
+#define CAPTURE_FILTER_H
+
+#include "capture.h"
+
+/* Whether outgoing packets are left to the filter: the kernel does not know the flag for that. The
+ * group is known. */
+bool capture_incoming_only(const struct capture *capture);
+
+/* The filter for the interface as it is now, into capture->filter. Returns 0, -1, or 1 where it has
+ * to be compiled first, which capture_filtered() hears of. */
+int capture_filter(struct capture *capture, bool incoming_only, struct capture_error *error);
+void capture_filter_free(struct capture *capture);
+
+#endif
