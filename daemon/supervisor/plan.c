@@ -183,6 +183,11 @@ bool plan_resumable(const struct checkpoint_shape *then, const struct config_cap
 	return memcmp(&wanted, then, sizeof(wanted)) == 0;
 }
 
+bool plan_packets_missed(const struct config_capture *now, uint32_t hardware, uint32_t flags)
+{
+	return flags & ~plan_fanout_flags(now, true, hardware) & AFCAP_FANOUT_FLAG_IGNORE_OUTGOING;
+}
+
 void plan_differences(const struct checkpoint_shape *then, const struct config_capture *now,
 		      char *text, size_t size)
 {

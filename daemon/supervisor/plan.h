@@ -81,6 +81,11 @@ enum plan_change plan_change(const struct config_capture *then, const struct con
 /* Whether it costs no new rings: the same answer where only a record of the rings is left. */
 bool plan_resumable(const struct checkpoint_shape *then, const struct config_capture *now);
 
+/* Whether a group that has `flags` leaves out packets that are to be recorded from a device of this
+ * hardware type: outgoing ones, of a loopback device that is called otherwise, whose flags were
+ * left to it and are configured now. (What a group lets in too many, the filter can leave out.) */
+bool plan_packets_missed(const struct config_capture *now, uint32_t hardware, uint32_t flags);
+
 /* Fills in the keys for which it does, for "its configuration has changed (...)"; "": for none. */
 void plan_differences(const struct checkpoint_shape *then, const struct config_capture *now,
 		      char *text, size_t size);

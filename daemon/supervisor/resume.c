@@ -279,6 +279,8 @@ static const char *device_problem(const struct capture *capture, struct link *li
 	if (preflight_link_type(capture->config, link, &type, &ignored) ||
 	    type != capture->plan.link_type)
 		return "its interface's link type changed while there was no daemon";
+	if (plan_packets_missed(capture->config, link->type, capture->saved->group.flags))
+		return "its configuration has changed (fanout_flags)";
 	return NULL;
 }
 

@@ -289,6 +289,24 @@ static const struct {
 };
 #define COSTS (sizeof(costs) / sizeof(*costs))
 
+/* The record of the rings does not say whose choice the flags were. */
+START_TEST(a_loopback_by_another_name_gets_its_outgoing_packets_when_that_is_configured)
+{
+	const uint32_t ignore = AFCAP_FANOUT_FLAG_IGNORE_OUTGOING;
+	struct checkpoint_shape shape = shape_of("interface=loop0 fanout_flags=auto");
+
+	configure("interface=loop0 fanout_flags=auto");
+	ck_assert(!plan_packets_missed(c, ARPHRD_LOOPBACK, ignore));
+	ck_assert(plan_packets_missed(c, ARPHRD_ETHER, ignore));
+	configure("interface=loop0 fanout_flags=ignore_outgoing");
+	ck_assert(!plan_packets_missed(c, ARPHRD_LOOPBACK, ignore));
+	configure("interface=loop0 fanout_flags=none");
+	ck_assert(plan_resumable(&shape, c));
+	ck_assert(plan_packets_missed(c, ARPHRD_LOOPBACK, ignore));
+	ck_assert(!plan_packets_missed(c, ARPHRD_LOOPBACK, AFCAP_FANOUT_FLAG_DEFRAG));
+}
+END_TEST
+
 static char *printed(void)
 {
 	char *text = NULL;
@@ -453,6 +471,8 @@ Suite *suite_plan(void)
 	tcase_add_loop_test(t, what_a_ring_cannot_become_is_told_by_its_keys, 0, ROWS(changes));
 	tcase_add_test(t, keys_are_cut_where_there_is_no_more_space);
 	tcase_add_loop_test(t, a_change_costs_what_its_key_says, 0, (int)COSTS);
+	tcase_add_test(
+		t, a_loopback_by_another_name_gets_its_outgoing_packets_when_that_is_configured);
 	tcase_add_test(t, each_key_says_what_its_change_costs);
 	tcase_add_test(t, changes_together_cost_the_most_of_them);
 	tcase_add_loop_test(t, a_record_says_the_same_of_the_rings, 0, (int)COSTS);
