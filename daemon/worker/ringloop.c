@@ -241,10 +241,14 @@ static bool statistics_fresh(struct ringloop *loop)
 static bool file_rotate(struct ringloop *loop)
 {
 	struct ledger_totals t;
+	int64_t due;
 
 	writer_look(&loop->writer, &loop->totals);
-	if (writer_due(&loop->writer, &loop->totals) != 0) {
+	due = writer_due(&loop->writer, &loop->totals);
+	if (due != 0) {
 		loop->statistics_asked = false;
+		if (writer_late(&loop->writer, &loop->totals, due))
+			held_flush(loop);
 		return false;
 	}
 	if (!statistics_fresh(loop))

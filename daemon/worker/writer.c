@@ -18,6 +18,7 @@
 #define ROOM_TRIES    40
 #define ROOM_AGAIN_NS UINT64_C(10000000000) /* after one second without space */
 #define ROOM_REST_NS  25000000
+#define LATE_NS	      UINT64_C(1000000000) /* a packet takes so long, beyond what is configured */
 #define HUGE_BYTES    ((size_t)2 << 20)
 
 /* In huge pages, if available: the disk gets writes in fewer and larger pieces. NULL: out of
@@ -272,6 +273,53 @@ static int room_await(struct writer *w, struct ledger_totals *t, const struct pc
 	return error;
 }
 
+/* How long after the end of a period a packet of that period may still come: the block that was
+ * being filled is handed over by its timeout. */
+static uint64_t grace_ns(const struct writer *w)
+{
+	return w->what->group.block_timeout_ns + LATE_NS;
+}
+
+/* Whether the file's first packet was written soon after its time: its clock is this process's. */
+static bool clocks_agree(const struct writer *w, const struct ledger_file *file)
+{
+	return file->first_ns <= file->since_ns &&
+	       file->since_ns - file->first_ns < grace_ns(w) + w->what->config.write_delay_ns;
+}
+
+/* The file's period is that of its first packet, as its name tells; if the clocks differ, that of
+ * its first use. */
+static uint64_t period_of(const struct writer *w, const struct ledger_file *file)
+{
+	return clocks_agree(w, file) ? file->first_ns : file->since_ns;
+}
+
+/* Until `late_ns` after the end of the file's period. Setting the clock neither ends a file nor
+ * keeps it open: its deadline was fixed when it came into use, or when this worker first saw it. */
+static int64_t time_left(struct writer *w, const struct ledger_totals *t, uint64_t late_ns)
+{
+	uint64_t period = w->what->config.file_duration_ns, since = period_of(w, &t->current);
+	uint64_t real = clock_real_ns(), boot = clock_boot_ns();
+
+	if (w->due_after != t->current.serial + 1) {
+		w->due_after = t->current.serial + 1;
+		w->due_ns = clock_due(period, since, real, boot);
+	}
+	return clock_left(period, since, real - late_ns, w->due_ns + late_ns, boot);
+}
+
+/* Whether the chunk's first packet is from after the end of the file's period, which is over. What
+ * was received before that, and is written only now, belongs to this file. */
+static bool period_over(struct writer *w, const struct ledger_totals *t,
+			const struct pcapng_chunk *chunk)
+{
+	uint64_t period = w->what->config.file_duration_ns;
+
+	return period && t->current.since_ns &&
+	       chunk->first_ns / period > period_of(w, &t->current) / period &&
+	       time_left(w, t, 0) == 0;
+}
+
 /* Appends a chunk. If the disk is full, the chunk is discarded, and the file is complete up to the
  * previous chunk. If the file is spoiled or may not grow, the chunk goes into the spare file, if
  * there is one. */
@@ -285,8 +333,9 @@ static void chunk_append(struct writer *w, struct ledger_totals *t,
 	    !atomic_load_explicit(&w->crossing->suspended, memory_order_relaxed)) {
 		if (t->current.end > LEDGER_FILE_BEGIN &&
 		    !atomic_load_explicit(&w->crossing->no_space, memory_order_relaxed) &&
-		    t->current.end + chunk->used + 2 * (w->current.align + CHUNK_PAD_MIN) >
-			    w->what->config.file_bytes)
+		    (t->current.end + chunk->used + 2 * (w->current.align + CHUNK_PAD_MIN) >
+			     w->what->config.file_bytes ||
+		     period_over(w, t, chunk)))
 			file_next(w, t);
 		do {
 			error = (int)t->current.error;
@@ -350,20 +399,6 @@ void writer_inplace(struct writer *w, struct ledger_totals *t, const struct pcap
 	chunk_begin(w);
 }
 
-/* Setting the clock neither ends a file nor keeps it open: its deadline was fixed when it came into
- * use, or when this worker first saw it. */
-static int64_t time_left(struct writer *w, const struct ledger_totals *t)
-{
-	uint64_t period = w->what->config.file_duration_ns, since = t->current.since_ns;
-	uint64_t real = clock_real_ns(), boot = clock_boot_ns();
-
-	if (w->due_after != t->current.serial + 1) {
-		w->due_after = t->current.serial + 1;
-		w->due_ns = clock_due(period, since, real, boot);
-	}
-	return clock_left(period, since, real, w->due_ns, boot);
-}
-
 int64_t writer_due(struct writer *w, const struct ledger_totals *t)
 {
 	if (!atomic_load_explicit(&w->crossing->spare_ready, memory_order_acquire))
@@ -380,7 +415,12 @@ int64_t writer_due(struct writer *w, const struct ledger_totals *t)
 	    atomic_load_explicit(&w->crossing->suspended, memory_order_relaxed) ||
 	    atomic_load_explicit(&w->crossing->no_space, memory_order_relaxed))
 		return INT64_MAX;
-	return time_left(w, t);
+	return time_left(w, t, clocks_agree(w, &t->current) ? grace_ns(w) : 0);
+}
+
+bool writer_late(const struct writer *w, const struct ledger_totals *t, int64_t due_ns)
+{
+	return clocks_agree(w, &t->current) && due_ns <= (int64_t)grace_ns(w);
 }
 
 bool writer_rotate(struct writer *w, struct ledger_totals *t)

@@ -67,8 +67,17 @@ void writer_inplace(struct writer *writer, struct ledger_totals *totals,
 		    const struct pcapng_chunk *chunk);
 
 /* Nanoseconds until the current file must be replaced by the spare file; 0: now, by duration,
- * request or error; INT64_MAX: no time to wait for. */
+ * request or error; INT64_MAX: no time to wait for.
+ *
+ * A period of file_duration is that of the packets: once it is over, the first chunk that begins
+ * with a packet from after its end goes to the next file, and earlier ones that are late to this
+ * one. It is due when no such chunk has come for block_timeout and a second; at once if the packets
+ * have another clock. */
 int64_t writer_due(struct writer *writer, const struct ledger_totals *totals);
+
+/* Whether, by writer_due(), the period is over and late packets are waited for: the chunk under
+ * construction must be written before a block is added to it. */
+bool writer_late(const struct writer *writer, const struct ledger_totals *totals, int64_t due_ns);
 
 /* Called in each iteration of the ring loop: takes a first file that arrives late, and drops a
  * rotation request if nothing was written yet. */

@@ -14,6 +14,7 @@ int main(void)
 	srunner_add_suite(runner, suite_writer());
 	srunner_add_suite(runner, suite_writer_errors());
 	srunner_add_suite(runner, suite_ringloop());
+	srunner_add_suite(runner, suite_period());
 	srunner_add_suite(runner, suite_ringthread());
 	srunner_add_suite(runner, suite_worker());
 	srunner_add_suite(runner, suite_ledger());
