@@ -322,13 +322,21 @@ int file_rename_new(int directory, const char *from, const char *to)
 	return renameat(directory, from, directory, to) ? -errno : 0;
 }
 
-static bool name_taken(const struct directory *dir, struct name name, enum name_kind kind)
+/* Whether another file than `from` has the name, of any kind: as two packets have the same time, or
+ * the clock was set back. */
+static bool name_taken(const struct directory *dir, struct name name, const char *from)
 {
+	static const enum name_kind kinds[] = { NAME_FINISHED, NAME_SUSPECT, NAME_PARTIAL };
 	char text[FILE_NAME_BYTES];
 
-	name.kind = kind;
-	name_make(text, dir->capture.name, &name);
-	return faccessat(dir->fd, text, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	for (unsigned i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		name.kind = kinds[i];
+		name_make(text, dir->capture.name, &name);
+		if (strcmp(text, from) != 0 &&
+		    faccessat(dir->fd, text, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			return true;
+	}
+	return false;
 }
 
 int file_rename(const struct directory *dir, int fd, const char *from, struct name as, char *to)
@@ -341,8 +349,8 @@ int file_rename(const struct directory *dir, int fd, const char *from, struct na
 	if (!directory_has(dir, from, &st)) /* or another file was put in its place */
 		return -ENOENT;
 	for (int i = 0; i < NAME_TRIES && rc == -EEXIST; i++, as.time_us++) {
-		if (name_taken(dir, as, NAME_FINISHED) || name_taken(dir, as, NAME_SUSPECT))
-			continue; /* the clock was set back */
+		if (name_taken(dir, as, from))
+			continue;
 		name_make(to, dir->capture.name, &as);
 		rc = file_rename_new(dir->fd, from, to);
 	}

@@ -41,12 +41,19 @@ static const char *lost_how(const struct directory *dir, const char *name, int f
 	return what ? what : "was removed";
 }
 
+/* The time in the file's name: of its first packet, by the packet's clock. A file that has none, as
+ * its first write failed or only losses are counted in it, is named by its first use. */
+static uint64_t named_us(const struct ledger_file *file)
+{
+	return (file->first_ns ? file->first_ns : file->since_ns) / 1000;
+}
+
 void partial_name(struct directory *dir, const struct message_archive *request, int fd,
 		  struct message_result *result)
 {
 	struct name now, name = { .kind = NAME_PARTIAL,
 				  .worker = request->worker,
-				  .time_us = request->file.since_ns / 1000 };
+				  .time_us = named_us(&request->file) };
 	char from[FILE_NAME_BYTES];
 	int rc;
 
@@ -127,7 +134,7 @@ static void finish_named(struct directory *dir, const struct message_archive *re
 	}
 	snprintf(result->name, sizeof(result->name), "%s", request->name);
 	if (name.kind == NAME_SPARE)
-		name.time_us = request->file.since_ns / 1000;
+		name.time_us = named_us(&request->file);
 	if (name.kind == NAME_PARTIAL || name.kind == NAME_SPARE) {
 		name.kind = error ? NAME_SUSPECT : NAME_FINISHED;
 		rc = final_name(dir, request, fd, name, result->name);

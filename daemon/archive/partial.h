@@ -5,7 +5,8 @@
 
 #include "file.h"
 
-/* Gives a hidden file in use its name, "NAME-TIME-wW.pcapng.partial". Idempotent. If another
+/* Gives a hidden file in use its name, "NAME-TIME-wW.pcapng.partial", with the time of its first
+ * packet; if that is taken, the next free microsecond. Idempotent. If another
  * program took its hidden name away, fills in result->lost and text. */
 void partial_name(struct directory *dir, const struct message_archive *request, int fd,
 		  struct message_result *result);

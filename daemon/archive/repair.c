@@ -135,8 +135,8 @@ static int leftover_repair(struct directory *dir, int fd, const char *text, stru
 	cut = suspect || rc == REPAIR_FINISHED ? 0 : (uint64_t)st.st_size - chunks.end;
 	if (suspect || rc == REPAIR_FINISHED)
 		file_trim(fd);
-	if (name.kind == NAME_SPARE) /* its packets were written before it was named */
-		name.time_us = (suspect ? clock_real_ns() : chunks.first_ns) / 1000;
+	if (name.kind == NAME_SPARE) /* written to before it was named: the same name */
+		name.time_us = (chunks.count ? chunks.first_ns : clock_real_ns()) / 1000;
 	name.kind = suspect ? NAME_SUSPECT : NAME_FINISHED;
 	inventory_stamp(dir, fd);
 	rc = file_rename(dir, fd, text, name, finished);

@@ -25,20 +25,21 @@ static uint64_t larger(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-/* The age counts from the time in the name, converted to the clock of today. A time before afcapd
- * existed is of a clock that was not set: the file is never too old. For a time
- * in the future, which is of such a clock as well, the time of finishing counts. */
+/* The age counts from the time in the name, of the first packet, converted to the clock of today. A
+ * time before afcapd existed, or in the future, is of a clock that was not set, or of a packet with
+ * another clock than this system's: then the time of finishing counts. If that is before afcapd
+ * existed, too, the file is never too old. */
 static bool too_old(const struct retention *r, const struct inventory_file *file)
 {
 	const struct clock_now *clock = &r->list.dir->clock;
 	uint64_t age = r->list.dir->capture.config.max_age_ns, now = clock->real_ns;
 	uint64_t made = file->name.time_us * 1000;
 
+	if (made < CLOCK_OLDEST_NS || clock_today(clock, made) > now)
+		made = file->finished_ns;
 	if (made < CLOCK_OLDEST_NS)
 		return false;
 	made = clock_today(clock, made);
-	if (made > now)
-		made = clock_today(clock, file->finished_ns);
 	return made < now && now - made > age;
 }
 

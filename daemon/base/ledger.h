@@ -32,7 +32,7 @@ struct ledger_mark {
 struct ledger_file {
 	uint64_t serial;   /* 0, 1, ... in the slot's life */
 	uint64_t since_ns; /* realtime of its first use; 0: not used yet */
-	uint64_t first_ns; /* time of its first packet */
+	uint64_t first_ns; /* time of its first packet, as the packet has it; 0: it has none */
 	uint64_t until_ns; /* realtime of its last commit */
 	uint64_t end;	   /* file offset */
 	uint64_t error;	   /* errno of a write that spoiled it; 0: none */

@@ -129,8 +129,8 @@ struct message_archive {
 	uint32_t capture, worker;
 	uint64_t device, inode;	    /* REOPEN */
 	struct clock_now clock;	    /* as the supervisor sees it */
-	struct ledger_file file;    /* OPEN: serial; NAME: and since_ns; LOOK: and end; FINISH: all;
-				       KEEP: error of a write that found no space */
+	struct ledger_file file;    /* OPEN: serial; NAME: and since_ns, first_ns; LOOK: and end;
+				       FINISH: all;    KEEP: error of a write that found no space */
 	char name[FILE_NAME_BYTES]; /* as the archive named it last; not in OPEN */
 };
 

@@ -25,7 +25,7 @@ enum name_kind { NAME_FINISHED, NAME_SUSPECT, NAME_PARTIAL, NAME_SPARE };
 struct name {
 	enum name_kind kind;
 	uint32_t worker;
-	uint64_t time_us;  /* of the first use, since 1970, UTC; 0 for a spare file */
+	uint64_t time_us;  /* of the first packet, since 1970, UTC; 0 for a spare file */
 	bool worker_first; /* version 0.1.0's order; never a spare file */
 };
 

@@ -48,7 +48,7 @@ struct output_file *files_reopen(struct files *files, const struct archive_targe
 /* Tries again to make a file that failed. */
 void files_retry(struct files *files, struct output_file *file);
 
-/* The file came into use at record->since_ns: it gets its name. */
+/* The file came into use: it gets its name, by record->first_ns. */
 void files_name(struct files *files, struct output_file *file, const struct ledger_file *record);
 
 /* Whether it is still what was written so far. */

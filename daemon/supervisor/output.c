@@ -86,24 +86,12 @@ static void file_count(struct slot_output *o, const struct output_file *file)
 	o->saved->files_opened++;
 }
 
-/* What is of tomorrow would be kept for ever. */
-static void file_name(struct slot_output *o, struct output_file *file,
-		      const struct ledger_file *record)
-{
-	struct ledger_file named = *record;
-	uint64_t now = clock_real_ns();
-
-	if (named.since_ns > now)
-		named.since_ns = now;
-	files_name(o->files, file, &named);
-}
-
 /* A file came into use: it gets its name, once. */
 static void file_used(struct slot_output *o, const struct ledger_file *record)
 {
 	if (o->current->state != FILE_READY || !record->since_ns)
 		return;
-	file_name(o, o->current, record);
+	files_name(o->files, o->current, record);
 	file_count(o, o->current);
 }
 
@@ -237,7 +225,7 @@ static void file_look(struct slot_output *o, struct output_file *file)
 	if (!output_file_used(file) || o->record.serial != file->serial)
 		return;
 	if (file->name_error && !(file->pending & FILE_NAMING))
-		file_name(o, file, &o->record);
+		files_name(o->files, file, &o->record);
 	if (!(file->pending & FILE_LOOKING) && file->state == FILE_USED)
 		files_look(o->files, file, &o->record);
 }

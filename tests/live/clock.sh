@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
 # A clock that is set, either way, for a while or for good: nothing is destroyed for that, nothing runs wild.
+# The daemon's clock alone is moved: packets, by which files are named, and modification times have the kernel's. Where a name is to be
+# of the clock that was set, the test makes the file.
 . "$(dirname "$0")/lib.sh"
 
 FAST="-o block_timeout=50ms -o write_delay=20ms -o ring_size=16M -o block_size=64K"
@@ -51,6 +53,23 @@ until_gone() {
 	done
 	fail "$1 is still there: $(cat "$DIR/err")"
 }
+# A new archive process reads the directory when it begins, and removes what is too old, then the spare file
+look_again() {
+	local archive witness=$OUT/.va-w9-1-1.spare
+	archive=$(archive_pid)
+	kill -KILL "$archive"
+	another() { [ -n "$(archive_pid)" ] && [ "$(archive_pid)" != "$archive" ]; }
+	wait_for 5 another
+	: >"$witness"
+	looked() { [ ! -e "$witness" ]; }
+	wait_for 5 looked
+}
+gone() { [ ! -e "$1" ] || fail "$1 is still there: $(cat "$DIR/err")"; }
+# A finished file that began now, by the daemon's clock
+file_by_clock() {
+	MADE=$OUT/va-$(date -u -d "@$(date +%s.%N -d "$((CLOCK_SET + CLOCK_PASSED)) seconds")" +%Y%m%dT%H%M%S.%6NZ)-w0.pcapng
+	: >"$MADE"
+}
 old_name() { echo "$OUT/va-$(date -u -d "@$(($(date +%s) + $1))" +%Y%m%dT%H%M%S).000000Z-w0.pcapng"; }
 
 # How often it was said that the clock was set by 400 days: two clocks are read one after the other, so to a second
@@ -62,18 +81,23 @@ t_a_clock_that_is_wrong_for_a_while_removes_nothing() {
 	first=$MADE
 	clock_set $((400 * DAY))
 	equal "times it is said" "$(steps forward)" 1
-	file_make
+	file_by_clock
 	second=$MADE
 	since() { ctl --json status | jq -re '.captures[0].since, .captures[0].workers[0].since'; }
 	equal "the year since when" "$(since | cut -c1-4 | sort -u)" "$(date -u -d '400 days' +%Y)"
 	clock_set -$((400 * DAY))
 	equal "times it is said" "$(steps back)" 1
 	file_make
+	third=$MADE
+	look_again
 	there "$first"
 	there "$second"
 	# They are as old as each other
 	clock_pass $((2 * DAY))
-	until_gone "$first"
+	look_again
+	gone "$first"
+	gone "$second"
+	gone "$third"
 	wait_for 5 removed 3
 	equal "files removed" "$(counter files_removed)" 3
 	equal "for their age" "$(grep -c 'it is older than max_age' "$DIR/err")" 3
@@ -120,28 +144,40 @@ t_a_clock_that_is_set_for_good_makes_no_file_old() {
 	old=$(old_name -$((2 * DAY)))
 	: >"$old"
 	clock_set $((400 * DAY))
-	file_make
+	file_by_clock
+	look_again
 	there "$old" # not by one look
 	clock_pass 7200
-	until_gone "$old"
+	look_again
+	gone "$old"
 	there "$first"
+	there "$MADE"
+	wait_for 5 removed 1
 	equal "files removed" "$(counter files_removed)" 1
 	clock_pass $DAY
-	until_gone "$first"
+	look_again
+	gone "$first"
 	daemon_stop
 }
 
 # A board without a clock of its own
 t_a_clock_that_is_set_after_the_start() {
 	clock_start $((1000 - $(date +%s))) -o max_age=1d
-	file_make
+	file_by_clock
 	first=$MADE
+	touch -d @1000 "$first"
 	contains "the name" "$first" "va-19700101T0"
-	clock_set $(($(date +%s) - 1000))
-	file_make
+	file_by_clock # finished when the clock was right
 	second=$MADE
+	clock_set $(($(date +%s) - 1000))
+	file_by_clock
+	third=$MADE
+	look_again
+	there "$second"
 	clock_pass $((30 * DAY))
-	until_gone "$second"
+	look_again
+	gone "$second"
+	gone "$third"
 	there "$first"
 	daemon_stop
 }
@@ -164,7 +200,7 @@ t_the_budget_goes_by_what_was_made_first() {
 	equal "files" "$(account files)" 18
 }
 
-# Names may come again: no file is written over, none is refused
+# Files whose names, of packets, have another order than the clock: no file is written over, none is refused
 t_a_clock_that_is_set_back_writes_over_nothing() {
 	local n
 	clock_start 0

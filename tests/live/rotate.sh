@@ -50,6 +50,8 @@ for path in sys.argv[1:]:
             times.append(high << 32 | low)
         at += length
     begin = calendar.timegm(time.strptime(re.search("[0-9]{8}T[0-9]{6}", path)[0], "%Y%m%dT%H%M%S")) * SECOND
+    us = int(re.search("[.]([0-9]{6})Z", path)[1])
+    assert times[0] // 1000 * 1000 == begin + us * 1000, (path, "not named by its first packet", times[0])
     assert last <= times[0], (path, "earlier than the file before", last - times[0])
     assert times[-1] < begin + SECOND + SLACK, (path, "later than its period", times[-1] - begin)
     last = times[-1]

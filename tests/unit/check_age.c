@@ -162,6 +162,11 @@ START_TEST(names_that_no_clock_gave_do_not_count_as_old)
 	ck_assert_uint_eq(result.removed, 1);
 	ck_assert_uint_eq(place_count(), 3);
 	ck_assert_int_eq(place_size(future), -1);
+	place_finished(named(NAME_FINISHED, 0, 0), TODAY - DAY + S); /* its packets' clock alone */
+	place_finished(named(NAME_FINISHED, 1, START_US), TODAY - DAY - S);
+	ck_assert(enforce(0));
+	ck_assert_uint_eq(result.removed, 1);
+	ck_assert_int_eq(place_size(named(NAME_FINISHED, 1, START_US)), -1);
 }
 END_TEST
 

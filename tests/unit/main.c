@@ -35,6 +35,7 @@ int main(void)
 	srunner_add_suite(runner, suite_walk());
 	srunner_add_suite(runner, suite_repair());
 	srunner_add_suite(runner, suite_file());
+	srunner_add_suite(runner, suite_naming());
 	srunner_add_suite(runner, suite_openfiles());
 	srunner_add_suite(runner, suite_archive());
 	srunner_add_suite(runner, suite_checkpoint());

@@ -31,6 +31,7 @@ Suite *suite_age(void);
 Suite *suite_walk(void);
 Suite *suite_repair(void);
 Suite *suite_file(void);
+Suite *suite_naming(void);
 Suite *suite_openfiles(void);
 Suite *suite_archive(void);
 Suite *suite_checkpoint(void);
