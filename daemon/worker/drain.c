@@ -26,10 +26,8 @@ static bool drained(struct drain *d)
 	kernel = ledger_kernel(a->ledger);
 	if (d->orphan_deadline)
 		return totals.received >= d->orphan_target || now > d->orphan_deadline;
-	if (kernel.packets - kernel.drops != totals.received) {
-		d->quiet_since = 0;
-		return false;
-	}
+	if (kernel.packets - kernel.drops != totals.received)
+		return false; /* more packets than when it was quiet */
 	if (!d->quiet_since || kernel.packets != d->quiet_packets) {
 		d->quiet_since = now;
 		d->quiet_packets = kernel.packets;

@@ -1,5 +1,6 @@
 /* daemon/supervisor/tally.c: what is believed of a worker and of its ledger, what readers see while
  * files are lost; archive_queue.c: whose answers count. */
+#include "handring.h"
 #include "suites.h"
 
 #include "../../daemon/supervisor/archive_queue.h"
@@ -280,20 +281,6 @@ END_TEST
 
 #define RING 12345 /* no descriptor: its statistics are these, reset by reading */
 
-static struct afcap_kernel_stats statistics;
-
-int __real_afcap_stats_take(int socket, struct afcap_kernel_stats *stats);
-int __wrap_afcap_stats_take(int socket, struct afcap_kernel_stats *stats);
-
-int __wrap_afcap_stats_take(int socket, struct afcap_kernel_stats *stats)
-{
-	if (socket != RING)
-		return __real_afcap_stats_take(socket, stats);
-	*stats = statistics;
-	statistics = (struct afcap_kernel_stats){ 0 };
-	return 0;
-}
-
 static int ledger_fd;
 static struct ledger *ledger;
 static const struct ledger_file file = { .serial = 3, .end = LEDGER_FILE_BEGIN };
@@ -309,6 +296,7 @@ static void ledger_setup(void)
 	struct ledger_totals t;
 
 	setup();
+	handring_counters = (struct handring_counters){ .socket = RING };
 	ledger_fd = ledger_create();
 	ledger = ledger_map(ledger_fd);
 	ck_assert_ptr_nonnull(ledger);
@@ -322,7 +310,7 @@ static void ledger_setup(void)
 	t.discarded_io_error = 5;
 	ledger_commit(ledger, &t);
 	ck_assert(tally_take(&tally, &reported, true, 1));
-	statistics = (struct afcap_kernel_stats){ 30, 10, 2 };
+	handring_counters.counts = (struct afcap_kernel_stats){ 30, 10, 2 };
 }
 
 static void ledger_teardown(void)

@@ -18,6 +18,7 @@
 #define MAC_OFFSET 84 /* as a ring with a reserve of 2 has it: packets may be made in place */
 
 struct handring_failing failing;
+struct handring_counters handring_counters = { .socket = -1 };
 
 ssize_t __real_pwrite(int fd, const void *data, size_t bytes, off_t offset);
 ssize_t __wrap_pwrite(int fd, const void *data, size_t bytes, off_t offset);
@@ -86,6 +87,20 @@ int __wrap_fcntl(int fd, int command, ...)
 	return refused(failing.set && command == F_SETFL, failing.error)
 		       ? -1
 		       : __real_fcntl(fd, command, argument);
+}
+
+int __real_afcap_stats_take(int socket, struct afcap_kernel_stats *stats);
+int __wrap_afcap_stats_take(int socket, struct afcap_kernel_stats *stats);
+
+int __wrap_afcap_stats_take(int socket, struct afcap_kernel_stats *stats)
+{
+	if (socket != handring_counters.socket)
+		return __real_afcap_stats_take(socket, stats);
+	if (handring_counters.error)
+		return -handring_counters.error;
+	*stats = handring_counters.counts;
+	handring_counters.counts = (struct afcap_kernel_stats){ 0 };
+	return 0;
 }
 
 void handring_open(struct handring *r)

@@ -42,4 +42,12 @@ struct handring_failing {
 };
 extern struct handring_failing failing;
 
+/* The kernel's counters of a socket, in the place of afcap_stats_take(): reset by reading. */
+struct handring_counters {
+	int socket; /* a number, of a descriptor or not; -1: none, all sockets have the kernel's */
+	int error;  /* reading fails with it */
+	struct afcap_kernel_stats counts;
+};
+extern struct handring_counters handring_counters;
+
 #endif
