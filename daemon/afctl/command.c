@@ -50,6 +50,11 @@ static const struct command_option common_options[] = {
 
 static const struct command_option help_option = { "help", 'h', NULL, false, "this", NULL };
 
+/* In place of a verb, as afcapd(8) has it. */
+static const struct command_option version_option = {
+	"version", 'V', NULL, false, "the verb of that name", NULL
+};
+
 /* Options as getopt_long(3) has them, and the rows they are from. */
 struct readable {
 	const struct command_option *rows[2 * COMMAND_OPTIONS];
@@ -81,6 +86,8 @@ static void readable_make(struct readable *r, const struct verb *verb)
 	for (const struct command_option *o = common_options; o->name; o++)
 		readable_add(r, o);
 	r->common = r->count;
+	if (!verb)
+		readable_add(r, &version_option);
 	for (const struct command_option *o = verb ? verb->options : NULL; o && o->name; o++)
 		readable_add(r, o);
 }
@@ -172,6 +179,13 @@ static int option_unknown(const struct verb *const *verbs, const struct verb *ve
 	return usage_error(verb, "unknown option %.*s", length, text);
 }
 
+static const struct verb *verb_find(const struct verb *const *verbs, const char *name)
+{
+	while (*verbs && strcmp((*verbs)->name, name) != 0)
+		verbs++;
+	return *verbs;
+}
+
 /* Reads the options before the verb if out->verb is NULL, else those after it. */
 static int options_read(struct command *out, const struct verb *const *verbs, int argc, char **argv)
 {
@@ -194,6 +208,8 @@ static int options_read(struct command *out, const struct verb *const *verbs, in
 					   got == ':' ? "needs an argument" : "has no argument");
 		if (o == &help_option)
 			out->help = true;
+		else if (o == &version_option)
+			out->version = true;
 		else
 			must = o->parse(i < r.common ? (void *)&out->common : out->settings,
 					optarg);
@@ -220,13 +236,6 @@ static int arguments_check(const struct verb *verb, char *const *arguments)
 			   arguments[verb->arguments_max]);
 }
 
-static const struct verb *verb_find(const struct verb *const *verbs, const char *name)
-{
-	while (*verbs && strcmp((*verbs)->name, name) != 0)
-		verbs++;
-	return *verbs;
-}
-
 int command_parse(struct command *out, const struct verb *const *verbs, int argc, char **argv)
 {
 	int rc;
@@ -235,8 +244,11 @@ int command_parse(struct command *out, const struct verb *const *verbs, int argc
 	rc = options_read(out, verbs, argc, argv);
 	if (rc || out->help)
 		return rc;
-	if (optind == argc)
-		return usage_error(NULL, "no verb");
+	out->arguments = argv + optind;
+	if (out->version || optind == argc) {
+		out->verb = out->version ? verb_find(verbs, version_option.name) : verbs[0];
+		return arguments_check(out->verb, out->arguments);
+	}
 	argc -= optind;
 	argv += optind;
 	out->verb = verb_find(verbs, argv[0]);
@@ -257,7 +269,9 @@ static void all_help(FILE *to, const struct verb *const *verbs)
 		option_usage(to, o);
 		fputc(']', to);
 	}
-	fputs(" VERB\n\n", to);
+	fputs(" [", to);
+	option_usage(to, &version_option);
+	fprintf(to, "] [VERB]\n\nWithout a verb: %s.\n\n", verbs[0]->name);
 	for (; *verbs; verbs++) {
 		char *left = NULL;
 		size_t bytes;

@@ -40,7 +40,7 @@ struct verb {
 
 struct command {
 	const struct verb *verb; /* NULL: none, where `help` is all that was asked for */
-	bool help;
+	bool help, version;
 	struct common common;
 	_Alignas(max_align_t) char settings[COMMAND_SETTINGS_BYTES]; /* what the verb's options set
 								      */
@@ -48,8 +48,10 @@ struct command {
 };
 
 /* Parses `argv`, which is reordered. The options that all verbs have may be anywhere, those of a
- * verb follow it. `verbs` is ended by NULL. Returns 0; or AFCTL_USAGE, what is wrong and the verb's
- * usage printed to stderr. Not for several threads (getopt_long(3)). */
+ * verb follow it. `verbs` is ended by NULL; without one in `argv` it is the first, and
+ * --version before any is the one of that name, which must be there. Returns 0; or AFCTL_USAGE,
+ * what is wrong and the verb's usage printed to stderr. Not for several threads (getopt_long(3)).
+ */
 int command_parse(struct command *out, const struct verb *const *verbs, int argc, char **argv);
 
 /* Prints the usage: of `verb` and its options, or of all where it is NULL. */

@@ -134,6 +134,18 @@ t_version() {
 	daemon_start -i va -w "$OUT" -j 1
 	contains daemon "$(ctl version)" '^afcapd [0-9]'
 	equal json "$(ctl --json version | jq -r '.afctl == .afcapd')" true
+	equal "the option" "$(ctl -V; ctl --version; ctl -V --json)" "$(ctl version; ctl version; ctl --json version)"
+	daemon_stop
+	contains "the option without a daemon" "$(ctl -V 2>/dev/null)" '^afctl [0-9]'
+}
+
+t_without_a_verb_it_is_the_status() {
+	local rc=0
+	ctl >"$DIR/none" 2>/dev/null || rc=$?
+	equal "exit code without a daemon" $rc 3
+	daemon_start -i va -w "$OUT" -j 1
+	equal "the capture" "$(ctl --json | jq -r '.captures[0].name, .captures[0].workers[0].state')" "$(printf 'va\nrunning')"
+	contains "the table" "$(ctl)" 'va'
 	daemon_stop
 }
 

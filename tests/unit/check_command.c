@@ -54,7 +54,8 @@ static const struct command_option options[] = {
 static const struct verb list = { "list", "[CAPTURE]", "what there is", 0, 1, options, run };
 static const struct verb set = { "set", "CAPTURE VALUE", "a value", 2, 2, NULL, run };
 static const struct verb show = { "show", "", "all", 0, 0, NULL, run };
-static const struct verb *const verbs[] = { &list, &set, &show, NULL };
+static const struct verb version = { "version", "", "which one", 0, 0, NULL, run };
+static const struct verb *const verbs[] = { &list, &set, &show, &version, NULL };
 
 /* What is printed to stderr meanwhile, and the result in *rc. */
 static const char *parsed(struct command *command, const char *line, int *rc)
@@ -174,8 +175,6 @@ END_TEST
 
 START_TEST(verbs_have_as_many_arguments_as_they_take)
 {
-	wrong("", "afctl: no verb (afctl --help)\n");
-	wrong("--json", "afctl: no verb (afctl --help)\n");
 	wrong("lis", "afctl: unknown verb lis (afctl --help)\n");
 	wrong("list a b", "afctl: list does not take that many arguments: b" LIST);
 	wrong("show a", "afctl: show takes no argument: a\nusage: afctl show\n");
@@ -183,6 +182,39 @@ START_TEST(verbs_have_as_many_arguments_as_they_take)
 	wrong("set a b c",
 	      "afctl: set does not take that many arguments: c\nusage: afctl set CAPTURE VALUE\n");
 	ck_assert_str_eq(right("set a b").arguments[1], "b");
+}
+END_TEST
+
+START_TEST(without_a_verb_it_is_the_first_one)
+{
+	static const char *const lines[] = { "", "--json", "-s a.sock", "--" };
+
+	for (unsigned i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+		struct command c = right(lines[i]);
+
+		ck_assert_ptr_eq(c.verb, &list);
+		ck_assert_ptr_null(c.arguments[0]);
+		ck_assert_int_eq(c.common.json, i == 1);
+		ck_assert_str_eq(c.common.socket, i == 2 ? "a.sock" : "/run/afcap/control.sock");
+	}
+}
+END_TEST
+
+START_TEST(the_option_version_is_the_verb)
+{
+	static const char *const lines[] = { "-V", "--version", "-j --version -s a.sock", "-Vj" };
+
+	for (unsigned i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+		struct command c = right(lines[i]);
+
+		ck_assert_ptr_eq(c.verb, &version);
+		ck_assert_ptr_null(c.arguments[0]);
+		ck_assert_int_eq(c.common.json, i >= 2);
+	}
+	wrong("-V list", "afctl: version takes no argument: list\nusage: afctl version\n");
+	wrong("--version=1", "afctl: --version has no argument (afctl --help)\n");
+	wrong("list -V", "afctl: unknown option -V" LIST);
+	ck_assert(right("-Vh").help);
 }
 END_TEST
 
@@ -204,12 +236,14 @@ START_TEST(help_is_what_the_tables_have)
 	ck_assert_ptr_eq(right("list --help --nonsense a b").verb, &list);
 	ck_assert_ptr_nonnull(strstr(help(NULL),
 				     "usage: afctl [-s SOCKET] [-j|--json] "
-				     "[--color=auto|always|never] VERB\n\n"
+				     "[--color=auto|always|never] [-V|--version] [VERB]\n\n"
+				     "Without a verb: list.\n\n"
 				     "  list [CAPTURE] [--count[=N]] [-f|--follow] [--from=TIME] "
 				     "what there is; --count: so many (1); --follow: more of them; "
 				     "--from: since then\n"
 				     "  set CAPTURE VALUE                a value\n"
-				     "  show                             all\n"));
+				     "  show                             all\n"
+				     "  version                          which one\n"));
 	ck_assert_ptr_nonnull(strstr(help(&list),
 				     "usage: afctl list [CAPTURE] [--count[=N]] [-f|--follow] "
 				     "[--from=TIME]\n\nwhat there is\n\n"
@@ -231,6 +265,8 @@ Suite *suite_command(void)
 	tcase_add_test(tests, unknown_and_misplaced_options_are_usage_errors);
 	tcase_add_test(tests, arguments_of_options_are_checked);
 	tcase_add_test(tests, verbs_have_as_many_arguments_as_they_take);
+	tcase_add_test(tests, without_a_verb_it_is_the_first_one);
+	tcase_add_test(tests, the_option_version_is_the_verb);
 	tcase_add_test(tests, help_is_what_the_tables_have);
 	suite_add_tcase(suite, tests);
 	return suite;
