@@ -19,13 +19,18 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+const struct config_capture *capture_wanted(const struct capture *capture)
+{
+	return &capture->source->capture[capture->slots.index];
+}
+
 /* Not of those that there are no more and of which nothing is left to continue with, nor of those
  * that failed before. */
 bool capture_has_files(const struct capture *capture)
 {
-	return capture->source->capture[capture->slots.index].group.output == OUTPUT_PCAPNG &&
+	return capture_wanted(capture)->group.output == OUTPUT_PCAPNG &&
 	       (storage_placed(&capture->storage) ||
-		(!capture->failed && (!capture->former || capture->resume ||
+		(!capture->failed && (!capture->former || capture->inherited.rings ||
 				      capture->storage.state != STORAGE_UNKNOWN)));
 }
 
@@ -73,7 +78,7 @@ static int slots_make(struct capture *capture, bool resumed)
 	if (!capture->slots.list)
 		return -ENOMEM;
 	for (unsigned i = 0; i < capture->slots.count; i++) { /* all, so that all can be freed */
-		int fd = resumed ? resume_ledger(capture, i) : -1;
+		int fd = resumed ? inherited_ledger(&capture->inherited, i) : -1;
 		struct message_worker task;
 		int rc;
 
@@ -89,7 +94,7 @@ static int slots_make(struct capture *capture, bool resumed)
 /* It only waits for the daemon's end then. */
 static void slots_drop(struct capture *capture)
 {
-	resume_forget(capture);
+	inherited_forget(&capture->inherited, capture->slots.store, capture->config->name);
 	for (unsigned i = 0; i < capture->slots.count && capture->slots.list; i++) {
 		slot_end(&capture->slots.list[i]);
 		slot_free(&capture->slots.list[i]);
@@ -117,6 +122,22 @@ static int checkpoint_make(struct capture *capture)
 	return 0;
 }
 
+/* It is what the record says that it was. */
+static void record_adopt(struct capture *capture)
+{
+	struct inherited *in = &capture->inherited;
+	const struct plan then = plan_of_shape(&in->saved->shape);
+
+	capture->saved = in->saved;
+	capture->saved_fd = in->saved_fd;
+	capture->slots.count = in->workers;
+	if (!in->earlier)
+		return;
+	capture->config = capture->earlier = in->earlier;
+	capture->plan.ring = then.ring;
+	capture->plan.snaplen = then.snaplen;
+}
+
 int capture_init(struct capture *capture, const struct capture_context *context,
 		 const struct config *config, unsigned index, struct capture_error *error)
 {
@@ -140,8 +161,11 @@ int capture_init(struct capture *capture, const struct capture_context *context,
 	if (rc == 0 && preflight_file_group(config, c, &capture->file_group, error))
 		return -1;
 	plan_make(c, &capture->plan, NULL);
-	resumed = resume_take(capture);
-	if (!capture->slots.count)
+	resumed = inherited_take(&capture->inherited, context->store, c);
+	capture->gap = capture->inherited.gap;
+	if (resumed)
+		record_adopt(capture);
+	else
 		capture->slots.count = config_workers(c);
 	if (rc == 0 && !resumed)
 		rc = checkpoint_make(capture);
@@ -160,7 +184,7 @@ struct limits_need capture_need(const struct capture *capture)
 	return (struct limits_need){ .capture = capture->config->name,
 				     .ring = capture->plan.ring,
 				     .workers = capture->slots.count,
-				     .resumed = capture->resume != NULL };
+				     .resumed = capture->inherited.rings != NULL };
 }
 
 void capture_tick(struct capture *capture)

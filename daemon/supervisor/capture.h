@@ -4,6 +4,7 @@
 
 #include "capture_error.h"
 #include "gap.h"
+#include "inherited.h"
 #include "plan.h"
 #include "slot.h"
 #include "storage.h"
@@ -32,8 +33,8 @@ struct capture {
 	struct storage storage;
 	const struct config *source; /* for places in messages */
 	const struct config_capture *config;
-	const struct config_capture *wanted; /* while its rings are those of ... */
-	struct config_capture *earlier;	     /* ... this one, which `config` is then; NULL: none */
+	struct config_capture
+		*earlier; /* which `config` is while its rings are of it; NULL: none */
 	enum capture_state state;
 	bool failed;
 	bool former;	/* its section is not configured any more: what is left of it is finished */
@@ -49,16 +50,13 @@ struct capture {
 	uint32_t hardware;	   /* its ARPHRD_* */
 	char device[DEVICE_BYTES]; /* as the kernel calls it now; "": not bound */
 	bool link_up;
-	bool renamed; /* it is not called as configured any more, which was told */
-	struct left
-		*resume; /* what a daemon before left of each worker, until it is gone on with */
-	struct checkpoint *saved; /* for the next daemon */
+	bool renamed;		    /* it is not called as configured any more, which was told */
+	struct inherited inherited; /* its rings, until they are resumed */
+	struct checkpoint *saved;   /* for the next daemon */
 	int saved_fd;
-	uint64_t given_up_ns; /* realtime: a ring of it was, of a ledger of no use; 0: none */
-	struct gap gap;	      /* since when nothing is recorded */
-	uint64_t retry_ns;    /* monotonic: not tried again before */
-	struct event *again;  /* capture_step() is due then */
-	bool left;
+	struct gap gap;		/* since when nothing is recorded */
+	uint64_t retry_ns;	/* monotonic: not tried again before */
+	struct event *again;	/* capture_step() is due then */
 	bool filter_due;	/* of rings that were taken over: not set yet */
 	uint64_t since_real_ns; /* armed */
 	struct plan plan;
@@ -186,6 +184,9 @@ void capture_files_failed(struct capture *capture, int error, const char *text);
 
 /* The archive process has its directory open. */
 void capture_placed(struct capture *capture);
+
+/* As it is configured now, whatever its rings are of. */
+const struct config_capture *capture_wanted(const struct capture *capture);
 
 /* Whether the archive is to be told of it, or is: it has files, or may have. */
 bool capture_has_files(const struct capture *capture);

@@ -179,7 +179,7 @@ int capture_start(struct capture *capture, struct capture_error *error)
 {
 	struct link link = { 0 };
 
-	if (capture->resume) {
+	if (capture->inherited.rings) {
 		resume_start(capture);
 		return 0;
 	}
@@ -187,7 +187,7 @@ int capture_start(struct capture *capture, struct capture_error *error)
 	if (link_ready(capture, &link))
 		return capture_begin(capture, plan_any(capture->config) ? NULL : &link, error);
 	if (!links_by_name(capture->links, capture->config->group.interface, &link) &&
-	    !capture->left &&
+	    !capture->inherited.found &&
 	    preflight_interface(capture->source, capture->config, capture->links, error))
 		return -1;
 	capture_log(capture, LOG_NOTICE, "%s: waiting for it", capture->reason);

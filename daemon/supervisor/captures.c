@@ -14,10 +14,10 @@ static void order_make(const struct capture *captures, unsigned count, unsigned 
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < count; i++)
-		if (captures[i].resume)
+		if (captures[i].inherited.rings)
 			order[n++] = i;
 	for (unsigned i = 0; i < count; i++)
-		if (!captures[i].resume)
+		if (!captures[i].inherited.rings)
 			order[n++] = i;
 }
 
@@ -37,7 +37,7 @@ int captures_make(struct capture *captures, const struct capture_context *contex
 			rc = rc ? rc : error.exit_code;
 		}
 		capture->former = i >= configured;
-		*left |= capture->resume != NULL;
+		*left |= capture->inherited.rings != NULL;
 	}
 	if (!*left)
 		return rc;

@@ -12,26 +12,11 @@
 
 #define SETTLED_US 20000 /* until that is looked at again */
 
-int earlier_make(struct capture *capture, const struct checkpoint_shape *shape)
-{
-	struct config_capture *config = malloc(sizeof(*config));
-
-	if (!config)
-		return -ENOMEM;
-	*config = *capture->config;
-	plan_configure(config, shape);
-	capture->wanted = capture->config;
-	capture->config = capture->earlier = config;
-	capture->plan.ring = plan_of_shape(shape).ring;
-	capture->plan.snaplen = shape->snaplen;
-	return 0;
-}
-
 void earlier_forget(struct capture *capture)
 {
 	if (!capture->earlier)
 		return;
-	capture->config = capture->wanted;
+	capture->config = capture_wanted(capture);
 	free(capture->earlier);
 	capture->earlier = NULL;
 	plan_make(capture->config, &capture->plan, NULL);
@@ -73,7 +58,7 @@ static int slots_resize(struct capture *capture, unsigned workers)
 
 bool earlier_adopt(struct capture *capture)
 {
-	const struct config_capture *now = capture->wanted, *then = capture->config;
+	const struct config_capture *now = capture_wanted(capture), *then = capture->config;
 	unsigned workers = now->group.workers == CONFIG_AUTO ? capture->slots.count
 							     : (unsigned)now->group.workers;
 	struct limits_need need;

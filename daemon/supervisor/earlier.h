@@ -5,10 +5,6 @@
 
 #include "capture.h"
 
-/* The capture is what it was when the record was made: capture->wanted is what it is configured to
- * be. Returns 0 or -ENOMEM. */
-int earlier_make(struct capture *capture, const struct checkpoint_shape *shape);
-
 /* As it is configured now, whatever becomes of the rings. */
 void earlier_forget(struct capture *capture);
 

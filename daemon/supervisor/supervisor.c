@@ -355,7 +355,7 @@ static void former_start(struct supervisor *s, struct capture *capture)
 {
 	struct capture_error ignored;
 
-	if (capture->resume)
+	if (capture->inherited.rings)
 		capture_start(capture, &ignored);
 	else /* what was left of it is refused, or of no use here */
 		capture_stop(capture, true);
@@ -384,7 +384,7 @@ static int all_start(struct supervisor *s)
 		notify_settle(s->notify); /* what is dropped is closed then, or nearly so */
 	rc = captures_memory(s->capture, s->configured, dropped);
 	for (unsigned i = 0; i < s->configured && rc && left; i++)
-		if (!s->capture[i].resume)
+		if (!s->capture[i].inherited.rings)
 			capture_fail(&s->capture[i], "there is not enough memory for its rings");
 	if (left)
 		rc = 0;

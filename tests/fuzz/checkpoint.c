@@ -7,10 +7,9 @@
 #include "fuzz.h"
 
 #include "../../daemon/base/log.h"
-#include "../../daemon/supervisor/earlier.h"
-#include "../../daemon/supervisor/fdstore.h"
+#include "../../daemon/supervisor/inherited.h"
 #include "../../daemon/supervisor/notify.h"
-#include "../../daemon/supervisor/resume.h"
+#include "../../daemon/supervisor/plan.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -147,18 +146,23 @@ static void files_check(struct checkpoint_slot *slot, const struct ledger_totals
 			abort();
 }
 
-static void gone_on_with(struct capture *capture, int ring_fd)
+static void continued(struct inherited *in, int ring_fd)
 {
-	struct checkpoint *s = capture->saved;
-	int fd = resume_ledger(capture, 0);
+	struct checkpoint *s = in->saved;
+	int fd = inherited_ledger(in, 0);
 	struct ledger *l = ledger_map(fd);
 	struct ledger_totals t;
+	uint64_t since_ns;
 
 	if (!l || !s || !s->since_ns || !memchr(s->gap_why, '\0', sizeof(s->gap_why)) ||
-	    !plan_shape_valid(&s->shape) || !checkpoint_valid(s) || capture->slots.count != 1 ||
-	    strcmp(s->shape.interface, capture->config->group.interface) != 0 ||
-	    s->shape.workers != 1 || s->shape.blocks != capture->plan.ring.blocks ||
+	    !plan_shape_valid(&s->shape) || !checkpoint_valid(s) || in->workers != 1 ||
+	    s->shape.workers != 1 || !in->found || in->gap.since_ns ||
+	    strcmp(s->shape.interface, (in->earlier ? in->earlier : &config)->group.interface) ||
 	    (s->shape.link_type != 1 && s->shape.link_type != 101 && s->shape.link_type != 276))
+		abort();
+	if (in->earlier && plan_resumable(&s->shape, &config))
+		abort();
+	if (!inherited_whole(in) && !inherited_gap(in, &since_ns))
 		abort();
 	t = ledger_totals(l);
 	if (t.next_block >= s->shape.blocks || t.received > COUNTER_MOST)
@@ -169,9 +173,9 @@ static void gone_on_with(struct capture *capture, int ring_fd)
 	if (ring_fd >= 0)
 		close(ring_fd);
 	checkpoint_unmap(s);
-	close(capture->saved_fd);
-	free(capture->resume);
-	earlier_forget(capture);
+	close(in->saved_fd);
+	inherited_taken(in);
+	free(in->earlier);
 }
 
 static int fd_lowest(void)
@@ -184,7 +188,8 @@ static int fd_lowest(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
-	struct capture capture = { .config = &config, .saved_fd = -1 };
+	struct inherited inherited;
+	struct plan plan;
 	int before = fd_lowest(), ring_fd = -1;
 	struct fdstore *store = NULL;
 	struct notify *notify = NULL;
@@ -197,12 +202,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	log_open(-1, "");
 	if (notify_new(&notify) || fdstore_new(&store, notify))
 		abort();
-	capture.slots.store = store;
 	config.group.output = in.options & COUNT_ONLY ? OUTPUT_NONE : OUTPUT_PCAPNG;
-	if (plan_make(&config, &capture.plan, NULL))
+	if (plan_make(&config, &plan, NULL))
 		abort();
-	capture.plan.link_type = 1;
-	shape = plan_shape(&config, &capture.plan, 1);
+	plan.link_type = 1;
+	shape = plan_shape(&config, &plan, 1);
 	name_check(&in, store);
 	fdstore_inherit(store, "capture.a.1", checkpoint_make(&in, &shape));
 	if (in.options & LEDGER_THERE)
@@ -216,10 +220,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		ring_fd = eventfd(0, EFD_CLOEXEC);
 		fdstore_inherit(store, name, ring_fd);
 	}
-	if (resume_take(&capture))
-		gone_on_with(&capture, in.options & LEDGER_THERE && ring_fd >= 0 ? ring_fd : -1);
-	else if (capture.saved || capture.saved_fd >= 0 || !capture.left || capture.earlier ||
-		 capture.config != &config)
+	if (inherited_take(&inherited, store, &config))
+		continued(&inherited, in.options & LEDGER_THERE && ring_fd >= 0 ? ring_fd : -1);
+	else if (inherited.saved || inherited.saved_fd >= 0 || !inherited.found ||
+		 inherited.earlier || inherited.rings)
 		abort();
 	fdstore_end(store);
 	fdstore_free(store);

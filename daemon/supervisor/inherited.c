@@ -1,0 +1,332 @@
+/* The descriptors that the service manager stored, checked. */
+#include "inherited.h"
+#include "preflight.h"
+#include "unread.h"
+
+#include "../base/clock.h"
+#include "../base/failure.h"
+#include "../base/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/if_packet.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static const char another_version[] = "its ledgers are of another version";
+static const char nothing_yet[] =
+	"it did not record yet"; /* then nothing is lost, and not logged */
+
+static void ring_close(struct inherited_ring *l)
+{
+	ledger_unmap(l->ledger);
+	if (l->ledger_fd >= 0)
+		close(l->ledger_fd);
+	if (l->ring_fd >= 0)
+		close(l->ring_fd);
+}
+
+/* Ledger and ring of one worker; NULL, or why the ledger is unusable. */
+static const char *ring_open(const struct inherited *in, struct fdstore *store, const char *capture,
+			     unsigned worker, struct inherited_ring *l)
+{
+	static const struct counters none;
+	struct ledger_bounds bounds = {
+		.blocks = in->saved->shape.blocks,
+		.serial_most = UINT64_MAX,
+		.taken = true,
+		.writes = in->saved->shape.output == OUTPUT_PCAPNG,
+		.reported = &none,
+	};
+	struct fdstore_key key = { FDSTORE_LEDGER, capture, worker, 0 };
+
+	*l = (struct inherited_ring){ .ring_fd = -1 };
+	l->ledger_fd = fdstore_take(store, &key);
+	if (l->ledger_fd < 0)
+		return "a worker's ledger is missing";
+	l->ledger = ledger_map(l->ledger_fd);
+	if (!l->ledger)
+		return errno == EPROTO ? another_version : failure_text(errno);
+	bounds.generation = ledger_totals(l->ledger).generation;
+	key = (struct fdstore_key){ FDSTORE_RING, capture, worker, bounds.generation };
+	l->ring_fd = fdstore_take(store, &key); /* -1: it was closed, its interface being away */
+	if (l->ring_fd >= 0)
+		ledger_take(l->ledger, afcap_stats_take, l->ring_fd);
+	return ledger_problem(l->ledger, &bounds);
+}
+
+/* Adds what a worker's ring holds, of which nobody will know more. False: that is not known. */
+static bool ring_unread(const struct inherited_ring *l, const uint32_t ring[2], uint64_t *packets)
+{
+	struct ledger_kernel k;
+	uint64_t received;
+
+	if (l->ring_fd < 0)
+		return true;
+	if (l->problem)
+		return unread_count(l->ring_fd, ring[0], ring[1], packets);
+	k = ledger_kernel(l->ledger);
+	received = ledger_totals(l->ledger).received;
+	if (k.packets - k.drops > received)
+		*packets += k.packets - k.drops - received;
+	return true;
+}
+
+/* All rings, those that were taken out of the store and those that were not. */
+static bool unread_sum(const struct inherited *in, struct fdstore *store, const char *capture,
+		       uint64_t *packets)
+{
+	uint32_t ring[2] = { 0, 0 };
+	bool known = checkpoint_ring(in->saved_fd, &ring[0], &ring[1]);
+	int fd;
+
+	for (unsigned i = 0; i < in->workers; i++)
+		known &= ring_unread(&in->rings[i], ring, packets);
+	while ((fd = fdstore_take_ring(store, capture, FDSTORE_ANY)) >= 0) {
+		known &= unread_count(fd, ring[0], ring[1], packets);
+		close(fd);
+	}
+	return known;
+}
+
+/* The configuration that made rings of this shape. NULL without memory. */
+static struct config_capture *earlier_make(const struct config_capture *config,
+					   const struct checkpoint_shape *shape)
+{
+	struct config_capture *earlier = malloc(sizeof(*earlier));
+
+	if (!earlier)
+		return NULL;
+	*earlier = *config;
+	plan_configure(earlier, shape);
+	return earlier;
+}
+
+/* The capture is what the record says it was. Returns NULL, or why it cannot be. */
+static const char *record_check(struct inherited *in, const struct config_capture *config)
+{
+	const struct checkpoint *saved = in->saved;
+
+	if (!saved->since_ns)
+		return nothing_yet;
+	if (!plan_shape_valid(&saved->shape) || !checkpoint_valid(saved))
+		return "its record is damaged";
+	in->workers = saved->shape.workers;
+	if (!plan_resumable(&saved->shape, config)) {
+		in->earlier = earlier_make(config, &saved->shape);
+		if (!in->earlier)
+			return "no memory";
+		config = in->earlier;
+	}
+	if (!plan_link_type_known(config, saved->shape.link_type))
+		return "its link type is none that is recorded";
+	return NULL;
+}
+
+/* Of a worker whose ledger is unusable: nothing says what was written of its ring. */
+static void ring_give_up(struct inherited *in, struct fdstore *store, const char *capture,
+			 unsigned worker)
+{
+	const struct checkpoint_shape *shape = &in->saved->shape;
+	struct inherited_ring *l = &in->rings[worker];
+	uint64_t unread = 0;
+	bool known;
+
+	if (l->ring_fd < 0) /* the ledger says which it is */
+		l->ring_fd = fdstore_take_ring(store, capture, (int)worker);
+	known = l->ring_fd < 0 ||
+		unread_count(l->ring_fd, shape->blocks, shape->block_bytes, &unread);
+	log_about(LOG_ERR, &(struct log_subject){ capture, (int)worker, NULL },
+		  "the ledger is of no use (%s): counting begins again, the ring is given up, the "
+		  "%" PRIu64 "%s packets in it are lost",
+		  l->problem == another_version ? "its head is overwritten" : l->problem, unread,
+		  known ? "" : " or more");
+	ring_close(l);
+	fdstore_discard_worker(store, capture, worker);
+	checkpoint_reset(&in->saved->slots[worker]);
+	*l = (struct inherited_ring){ .ledger_fd = -1, .ring_fd = -1 };
+	in->given_up_ns = clock_real_ns();
+}
+
+/* Rings with ledgers that can be believed continue without the others. NULL, or why there are none.
+ */
+static const char *rings_judge(struct inherited *in, struct fdstore *store, const char *capture)
+{
+	const char *why = NULL;
+	bool any = false;
+
+	for (unsigned i = 0; i < in->workers; i++) {
+		any |= !in->rings[i].problem && in->rings[i].ring_fd >= 0;
+		why = why ? why : in->rings[i].problem;
+	}
+	if (!why || !any)
+		return why;
+	for (unsigned i = 0; i < in->workers; i++)
+		if (in->rings[i].problem)
+			ring_give_up(in, store, capture, i);
+	return NULL;
+}
+
+/* Since when nothing is recorded, and what that costs. */
+static void refusal_log(struct inherited *in, struct fdstore *store, const char *capture,
+			const char *why)
+{
+	const struct log_subject about = { capture, -1, NULL };
+	char when[CLOCK_TEXT_BYTES];
+	uint64_t unread = 0;
+	bool known = unread_sum(in, store, capture, &unread);
+
+	if (why == nothing_yet) { /* the gap that it knew of itself continues */
+		gap_restore(&in->gap, in->saved->gap_ns, in->saved->gap_why);
+		in->gap.refused = in->gap.since_ns != 0;
+		return;
+	}
+	gap_refuse(&in->gap, why);
+	if (in->gap.since_ns)
+		log_about(LOG_WARNING, &about,
+			  "what a daemon left that was last there at %s cannot be gone on with: %s",
+			  clock_text(when, in->gap.since_ns), why);
+	else
+		log_about(LOG_WARNING, &about,
+			  "what a daemon before left cannot be gone on with: %s", why);
+	log_about(known && !unread ? LOG_NOTICE : LOG_ERR, &about,
+		  "its rings held %" PRIu64 " packets%s, which are lost", unread,
+		  known ? "" : " or more");
+}
+
+static void rings_free(struct inherited *in)
+{
+	for (unsigned i = 0; i < in->workers && in->rings; i++)
+		ring_close(&in->rings[i]);
+	free(in->rings);
+	in->rings = NULL;
+	in->workers = 0;
+}
+
+/* A clean start: nothing is misread. */
+static void refuse(struct inherited *in, struct fdstore *store, const char *capture,
+		   const char *why)
+{
+	refusal_log(in, store, capture, why);
+	rings_free(in);
+	fdstore_discard(store, capture);
+	free(in->earlier);
+	checkpoint_unmap(in->saved);
+	close(in->saved_fd);
+	in->earlier = NULL;
+	in->saved = NULL;
+	in->saved_fd = -1;
+}
+
+/* NULL, or why nothing of it can be used. */
+static const char *rings_take(struct inherited *in, struct fdstore *store,
+			      const struct config_capture *config)
+{
+	const char *why = record_check(in, config);
+	unsigned workers = in->workers;
+
+	in->workers = 0; /* so many rings are open */
+	in->rings = workers ? calloc(workers, sizeof(*in->rings)) : NULL;
+	if (workers && !in->rings)
+		return "no memory";
+	for (; in->workers < workers; in->workers++) {
+		struct inherited_ring *l = &in->rings[in->workers];
+
+		l->problem = ring_open(in, store, config->name, in->workers, l);
+	}
+	return why ? why : rings_judge(in, store, config->name);
+}
+
+bool inherited_take(struct inherited *in, struct fdstore *store,
+		    const struct config_capture *config)
+{
+	const struct fdstore_key key = { FDSTORE_CAPTURE, config->name, 0, 0 };
+	const char *why;
+
+	*in = (struct inherited){ .saved_fd = fdstore_take(store, &key) };
+	in->found = in->saved_fd >= 0;
+	if (!in->found)
+		return false;
+	in->saved = checkpoint_map(in->saved_fd, &in->gap.since_ns);
+	if (in->saved)
+		why = rings_take(in, store, config);
+	else
+		why = errno == EPROTO ? "it was of another version" : failure_text(errno);
+	if (why)
+		refuse(in, store, config->name, why);
+	else
+		in->gap.since_ns = 0; /* it may continue */
+	return !why;
+}
+
+int inherited_ledger(struct inherited *in, unsigned worker)
+{
+	struct inherited_ring *l = &in->rings[worker];
+	int fd = l->ledger_fd;
+
+	ledger_unmap(l->ledger);
+	l->ledger = NULL;
+	l->ledger_fd = -1;
+	return fd;
+}
+
+void inherited_taken(struct inherited *in)
+{
+	free(in->rings);
+	in->rings = NULL;
+}
+
+void inherited_forget(struct inherited *in, struct fdstore *store, const char *capture)
+{
+	if (!in->rings)
+		return;
+	log_about(LOG_ERR, &(struct log_subject){ capture, -1, NULL },
+		  "its rings are given up: what they hold is lost");
+	rings_free(in);
+	fdstore_discard(store, capture);
+}
+
+bool inherited_whole(const struct inherited *in)
+{
+	for (unsigned i = 0; i < in->workers; i++)
+		if (in->rings[i].ring_fd < 0)
+			return false;
+	return in->saved->armed && !in->saved->gap_ns;
+}
+
+const char *inherited_gap(const struct inherited *in, uint64_t *since_ns)
+{
+	if (in->saved->gap_ns) {
+		*since_ns = in->saved->gap_ns;
+		return in->saved->gap_why;
+	}
+	if (in->saved->armed && in->given_up_ns) {
+		*since_ns = in->given_up_ns;
+		return "a worker's ledger was of no use";
+	}
+	*since_ns = in->saved->alive_ns;
+	return "its daemon died while it began anew";
+}
+
+const char *inherited_device(const struct inherited *in, const struct config_capture *config,
+			     struct links *links, struct link *link)
+{
+	struct sockaddr_ll address = { 0 };
+	socklen_t length = sizeof(address);
+	struct capture_error ignored;
+	struct link named;
+	uint32_t type;
+
+	if (getsockname(in->rings[0].ring_fd, (struct sockaddr *)&address, &length) ||
+	    !links_by_index(links, address.sll_ifindex, link) ||
+	    (links_by_name(links, config->group.interface, &named) && named.id != link->id))
+		return "its interface went while there was no daemon";
+	if (preflight_link_type(config, link, &type, &ignored) ||
+	    type != in->saved->shape.link_type)
+		return "its interface's link type changed while there was no daemon";
+	if (plan_packets_missed(config, link->type, in->saved->group.flags))
+		return "its configuration has changed (fanout_flags)";
+	return NULL;
+}
