@@ -40,7 +40,7 @@ void capture_plan(struct capture *capture)
 
 	for (unsigned i = 0; i < capture->slots.count; i++) {
 		plan_worker(capture->config, &capture->plan, capture->slots.count, i, &task);
-		task.ifindex = (uint32_t)capture->ifindex;
+		task.ifindex = (uint32_t)capture->group.link.ifindex;
 		task.config.file_bytes = limits_file_bytes(task.config.file_bytes);
 		capture->slots.list[i].task = task;
 	}
@@ -63,7 +63,7 @@ void capture_tell(struct capture *capture)
 	identity_get(m.machine, m.boot);
 	memcpy(m.name, c->name, sizeof(m.name));
 	memcpy(m.interface, c->group.interface, sizeof(m.interface));
-	memcpy(m.device, capture->device, sizeof(m.device));
+	memcpy(m.device, capture->group.link.name, sizeof(m.device));
 	memcpy(m.filter, c->filter, sizeof(m.filter));
 	memcpy(m.directory, c->group.directory, sizeof(m.directory));
 	storage_announce(&capture->storage, &m, c->group.output == OUTPUT_PCAPNG);
@@ -151,11 +151,12 @@ int capture_init(struct capture *capture, const struct capture_context *context,
 						.store = context->store,
 						.storage = &capture->storage,
 						.index = index },
-				     .links = context->links,
 				     .source = config,
 				     .config = c,
 				     .initial = true,
 				     .saved_fd = -1 };
+	group_init(&capture->group, &capture->slots, context->links);
+	compiled_filter_init(&capture->compiled, context->base, &capture->slots.due);
 	storage_init(&capture->storage, &capture->slots, &capture->gap);
 	rc = capture_events(capture);
 	if (rc == 0 && preflight_file_group(config, c, &capture->file_group, error))
@@ -281,8 +282,7 @@ void capture_news(struct capture *capture)
 		maintained(capture);
 	storage_relieve(&capture->storage);
 	storage_spares(&capture->storage);
-	if (news)
-		storage_review(&capture->storage);
+	storage_review(&capture->storage);
 }
 
 void capture_rotate(struct capture *capture)
@@ -363,7 +363,8 @@ void capture_free(struct capture *capture)
 		slot_free(&capture->slots.list[i]);
 	free(capture->slots.list);
 	free(capture->earlier);
-	capture_filter_free(capture);
+	compiled_filter_free(&capture->compiled);
+	group_free(&capture->group);
 	checkpoint_unmap(capture->saved);
 	if (capture->saved_fd >= 0)
 		close(capture->saved_fd);

@@ -3,7 +3,9 @@
 #define CAPTURE_H
 
 #include "capture_error.h"
+#include "compiled_filter.h"
 #include "gap.h"
+#include "group.h"
 #include "inherited.h"
 #include "plan.h"
 #include "slot.h"
@@ -11,11 +13,8 @@
 
 #include "../base/config_error.h"
 
-struct compile;
 struct fdstore;
 struct links;
-
-#define CAPTURE_LINK_TYPES 2 /* Ethernet, raw IP; or cooked alone */
 
 enum capture_state {
 	CAPTURE_WAITING,  /* for its interface, or to try again */
@@ -44,13 +43,7 @@ struct capture {
 	bool added; /* by a restart, not ready yet: what cannot be used fails it alone */
 	char reason[REASON_BYTES]; /* why it waits, is down, or failed, for readers; "": all is well
 				    */
-	struct links *links;
-	uint64_t link_id;	   /* of the device that it is bound to; 0: not bound, or to all */
-	int ifindex;		   /* likewise */
-	uint32_t hardware;	   /* its ARPHRD_* */
-	char device[DEVICE_BYTES]; /* as the kernel calls it now; "": not bound */
-	bool link_up;
-	bool renamed;		    /* it is not called as configured any more, which was told */
+	struct group group;
 	struct inherited inherited; /* its rings, until they are resumed */
 	struct checkpoint *saved;   /* for the next daemon */
 	int saved_fd;
@@ -61,15 +54,7 @@ struct capture {
 	uint64_t since_real_ns; /* armed */
 	struct plan plan;
 	int64_t file_group; /* -1: as files come */
-	struct sock_fprog filter;
-	struct capture_compiled { /* its expression, for link types that it had */
-		uint32_t link_type;
-		struct sock_fprog program;
-	} compiled[CAPTURE_LINK_TYPES];
-	struct compile *compiling; /* NULL: nothing */
-	uint32_t compiling_for;
-	struct message_group group; /* as joined; id valid once group_known */
-	bool group_known;
+	struct compiled_filter compiled;
 	struct event *deadline;
 	bool handing_over;
 	char logged[CONFIG_ERROR_BYTES]; /* why it could not begin, in full; "": nothing */
@@ -96,9 +81,6 @@ int capture_init(struct capture *capture, const struct capture_context *context,
 /* Goes on with the rings that were taken over; begins, where the interface is there and up; or
  * waits for it. Returns 0 or -1. */
 int capture_start(struct capture *capture, struct capture_error *error);
-
-/* Whether a worker has seen that its interface is gone. */
-bool capture_gone(const struct capture *capture);
 
 /* Interfaces changed. */
 void capture_link(struct capture *capture);
@@ -164,10 +146,6 @@ void capture_enter(struct capture *capture, enum capture_state state);
 __attribute__((format(printf, 2, 3))) void capture_reason(struct capture *capture,
 							  const char *format, ...);
 
-/* From now on it is bound to this device (NULL: to all), whatever that is called later. */
-struct link;
-void capture_bind(struct capture *capture, const struct link *link);
-
 /* Its timers. Returns 0 or -ENOMEM. */
 int capture_events(struct capture *capture);
 
@@ -175,8 +153,8 @@ int capture_events(struct capture *capture);
 void capture_tell(struct capture *capture);
 void capture_plan(struct capture *capture);
 
-/* Its filter is compiled, or cannot be (*error). */
-void capture_filtered(struct capture *capture, const struct capture_error *error);
+/* Its filter is compiled, or cannot be. */
+void capture_filtered(struct capture *capture);
 
 /* What goes wrong while it begins: tried again, or the end. */
 void capture_start_failed(struct capture *capture, int exit_code, const char *text);

@@ -1,4 +1,4 @@
-/* A capture's filter, compiled and kept. */
+/* A capture's filter, as its group gets it. */
 #ifndef CAPTURE_FILTER_H
 #define CAPTURE_FILTER_H
 
@@ -8,9 +8,11 @@
  * group is known. */
 bool capture_incoming_only(const struct capture *capture);
 
-/* The filter for the interface as it is now, into capture->filter. Returns 0, -1, or 1 where it has
- * to be compiled first, which capture_filtered() hears of. */
+/* The filter for the interface as it is now, into capture->group.program. Returns 0, -1, or 1 where
+ * it has to be compiled first, which capture_filtered() hears of. */
 int capture_filter(struct capture *capture, bool incoming_only, struct capture_error *error);
-void capture_filter_free(struct capture *capture);
+
+/* Whether compiling it, which has come to an end, has failed; then *error says why. */
+bool capture_filter_failed(const struct capture *capture, struct capture_error *error);
 
 #endif

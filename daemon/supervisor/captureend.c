@@ -105,9 +105,7 @@ static void capture_shut(struct capture *capture, enum capture_state state)
 	if (capture->deadline)
 		event_add(capture->deadline,
 			  &(struct timeval){ (time_t)(us / 1000000), (suseconds_t)(us % 1000000) });
-	for (unsigned i = 0; i < capture->slots.count; i++)
-		if (capture->slots.list[i].ring.fd >= 0)
-			afcap_filter_drop_all(capture->slots.list[i].ring.fd);
+	group_drop_all(&capture->group);
 }
 
 void capture_leave(struct capture *capture, bool abandon, const char *why)
@@ -121,8 +119,7 @@ void capture_leave(struct capture *capture, bool abandon, const char *why)
 		capture_log(capture, LOG_WARNING, "%s; capture begins anew when it can", why);
 		checkpoint_gap(capture->saved, capture->gap.since_ns, capture->gap.why);
 	}
-	capture->link_id = 0;
-	capture->renamed = false;
+	group_unbind(&capture->group);
 	capture_shut(capture, CAPTURE_LEAVING);
 	slots_end(capture, abandon);
 	capture->slots.due = true;
@@ -163,6 +160,8 @@ void capture_step(struct capture *capture)
 		return;
 	capture->slots.due = false;
 	capture_faults(capture);
+	if (compiled_filter_news(&capture->compiled))
+		capture_filtered(capture);
 	if (capture->state == CAPTURE_STOPPING && slots_settled(capture)) {
 		capture_stopped(capture);
 	} else if (capture->state == CAPTURE_LEAVING && slots_settled(capture)) {
@@ -173,7 +172,7 @@ void capture_step(struct capture *capture)
 	}
 	capture_news(capture);
 	capture_advance(capture);
-	if (capture->state == CAPTURE_WAITING || capture_gone(capture))
+	if (capture->state == CAPTURE_WAITING || group_gone(&capture->group))
 		capture_link(capture);
 	for (unsigned i = 0; i < capture->slots.count; i++)
 		slot_step(&capture->slots.list[i]);

@@ -18,36 +18,10 @@
 
 #define AGAIN_NS UINT64_C(1000000000) /* what failed is tried again */
 
-static void group_begin(struct capture *capture)
-{
-	const struct config_capture *c = capture->config;
-
-	capture->group =
-		(struct message_group){ .mode = (uint32_t)c->group.fanout,
-					.flags = plan_fanout_flags(c, capture->link_id != 0,
-								   capture->hardware) };
-	if (c->group.fanout_id == CONFIG_AUTO)
-		capture->group.flags |= AFCAP_FANOUT_FLAG_UNIQUEID;
-	else
-		capture->group.id = (uint32_t)c->group.fanout_id;
-	capture->group_known = false;
-}
-
 static void shape_save(struct capture *capture)
 {
 	capture->saved->armed = 0;
 	capture->saved->shape = plan_shape(capture->config, &capture->plan, capture->slots.count);
-}
-
-void capture_bind(struct capture *capture, const struct link *link)
-{
-	static const struct link all;
-
-	link = link ? link : &all;
-	capture->link_id = link->id;
-	capture->ifindex = link->ifindex;
-	capture->hardware = link->type;
-	memcpy(capture->device, link->name, sizeof(capture->device));
 }
 
 /* The interface is there and up: files, processes. capture_advance() does the rest. Returns 0 or
@@ -59,16 +33,16 @@ static int capture_begin(struct capture *capture, const struct link *link,
 	int rc = preflight_link_type(c, link, &capture->plan.link_type, error);
 
 	if (rc == 0) {
-		capture_bind(capture, link);
+		group_bind(&capture->group, link);
 		rc = capture_filter(capture, false, error);
 	}
 	if (rc < 0)
 		return rc;
 	capture_enter(capture, CAPTURE_STARTING);
-	capture->link_up = true;
 	if (rc > 0) /* capture_filtered() goes on */
 		return 0;
-	group_begin(capture);
+	group_begin(&capture->group, &c->group,
+		    plan_fanout_flags(c, capture->group.link.id != 0, capture->group.link.type));
 	shape_save(capture);
 	capture_plan(capture);
 	for (unsigned i = 0; i < capture->slots.count; i++)
@@ -131,12 +105,12 @@ static bool link_ready(struct capture *capture, struct link *link)
 	}
 	if (plan_any(c))
 		return true;
-	if (links_by_name(capture->links, c->group.interface, link)) {
+	if (links_by_name(capture->group.links, c->group.interface, link)) {
 		if (!link->up)
 			capture_reason(capture, "interface %s is down", c->group.interface);
 		return link->up;
 	}
-	preflight_missing(c, capture->links, text, sizeof(text));
+	preflight_missing(c, capture->group.links, text, sizeof(text));
 	capture_reason(capture, "there is no interface %s", text);
 	return false;
 }
@@ -158,19 +132,21 @@ static void begin_on(struct capture *capture)
 		begin_failed(capture, &error);
 }
 
-void capture_filtered(struct capture *capture, const struct capture_error *error)
+void capture_filtered(struct capture *capture)
 {
 	bool begins = (capture->state == CAPTURE_STARTING || capture->state == CAPTURE_WAITING) &&
 		      capture->slots.list[0].state == SLOT_EMPTY;
+	struct capture_error error;
+	bool failed = capture_filter_failed(capture, &error);
 
 	if (capture->handing_over)
 		return;
 	if (capture->state == CAPTURE_RUNNING)
-		resume_filtered(capture, error);
-	else if (begins && error && capture->initial)
-		begin_fatal(capture, error->exit_code, error->text);
-	else if (begins && error)
-		begin_failed(capture, error);
+		resume_filtered(capture, failed ? &error : NULL);
+	else if (begins && failed && capture->initial)
+		begin_fatal(capture, error.exit_code, error.text);
+	else if (begins && failed)
+		begin_failed(capture, &error);
 	else if (capture->state == CAPTURE_STARTING && begins)
 		begin_on(capture);
 }
@@ -186,32 +162,14 @@ int capture_start(struct capture *capture, struct capture_error *error)
 	capture->added = !capture->initial;
 	if (link_ready(capture, &link))
 		return capture_begin(capture, plan_any(capture->config) ? NULL : &link, error);
-	if (!links_by_name(capture->links, capture->config->group.interface, &link) &&
+	if (!links_by_name(capture->group.links, capture->config->group.interface, &link) &&
 	    !capture->inherited.found &&
-	    preflight_interface(capture->source, capture->config, capture->links, error))
+	    preflight_interface(capture->source, capture->config, capture->group.links, error))
 		return -1;
 	capture_log(capture, LOG_NOTICE, "%s: waiting for it", capture->reason);
 	capture_enter(capture, CAPTURE_WAITING);
 	capture_tell(capture);
 	return 0;
-}
-
-/* Sockets are made in slot order and the group is joined in slot order (the kernel joins them again
- * in the order of their making when the link was down); the rings in between are allocated in
- * parallel. */
-static void capture_sequence(struct capture *capture)
-{
-	for (unsigned i = 0; i < capture->slots.count; i++) {
-		struct worker_process *worker = &capture->slots.list[i].worker;
-		enum worker_progress before =
-			i ? capture->slots.list[i - 1].worker.progress : PROGRESS_READY;
-
-		if (worker->asked < PROGRESS_SOCKET && before >= PROGRESS_SOCKET)
-			worker_process_ask(worker, PROGRESS_SOCKET, NULL);
-		if (worker->asked < PROGRESS_JOINED && worker->progress == PROGRESS_RING &&
-		    before >= PROGRESS_JOINED)
-			worker_process_ask(worker, PROGRESS_JOINED, &capture->group);
-	}
 }
 
 static void gap_log(struct capture *capture)
@@ -231,7 +189,8 @@ static void filter_refused(struct capture *capture, int error)
 	bool room = error == ENOMEM || error == ENOBUFS;
 
 	snprintf(text, sizeof(text), "setting the filter of %u instructions: %s%s",
-		 capture->filter.len, room ? "the kernel has no room for it" : failure_text(error),
+		 capture->group.program.len,
+		 room ? "the kernel has no room for it" : failure_text(error),
 		 room ? " (net.core.optmem_max, sysctl(8), is the limit: raise it, or take a "
 			"shorter filter)"
 		      : "");
@@ -242,19 +201,17 @@ static void capture_arm(struct capture *capture)
 {
 	const struct config_capture *c = capture->config;
 
-	for (unsigned i = 0; i < capture->slots.count; i++) {
-		int rc = afcap_filter_set(capture->slots.list[i].ring.fd, &capture->filter);
+	int rc = group_arm(&capture->group);
 
-		if (rc) {
-			filter_refused(capture, -rc);
-			return;
-		}
+	if (rc) {
+		filter_refused(capture, -rc);
+		return;
 	}
 	capture_enter(capture, CAPTURE_RUNNING);
 	capture->retry_ns = 0;
 	if (!capture->since_real_ns)
 		capture->since_real_ns = clock_real_ns();
-	capture->saved->group = capture->group;
+	capture->saved->group = capture->group.message;
 	capture->saved->since_ns = capture->since_real_ns;
 	memcpy(capture->saved->filter, capture->config->filter, sizeof(capture->saved->filter));
 	capture->saved->armed = 1;
@@ -265,35 +222,27 @@ static void capture_arm(struct capture *capture)
 		    "bytes",
 		    c->group.interface, capture->slots.count, capture->slots.count == 1 ? "" : "s",
 		    afcap_fanout_mode_name((enum afcap_fanout_mode)c->group.fanout),
-		    capture->group.id, capture->plan.ring.blocks, capture->plan.ring.block_bytes);
+		    capture->group.message.id, capture->plan.ring.blocks,
+		    capture->plan.ring.block_bytes);
 	gap_log(capture);
 	capture_link(capture); /* which may have gone down meanwhile */
 }
 
-/* The first worker joined: the others join the same id, with the flags that the kernel knows. */
-static void group_take(struct capture *capture)
-{
-	struct capture_error error;
-
-	if (capture->group_known || capture->slots.list[0].worker.progress < PROGRESS_JOINED)
-		return;
-	capture->group_known = true;
-	capture->group = capture->slots.list[0].group;
-	if (capture_incoming_only(capture) && capture_filter(capture, true, &error) < 0)
-		capture_start_failed(capture, error.exit_code, error.text);
-}
-
 void capture_advance(struct capture *capture)
 {
-	if (capture->state == CAPTURE_STARTING)
-		group_take(capture); /* which may fail the start */
-	if (capture->state != CAPTURE_STARTING)
+	struct capture_error error;
+	enum group_progress progress;
+
+	if (capture->state != CAPTURE_STARTING || capture->slots.list[0].state == SLOT_EMPTY)
 		return;
-	capture_sequence(capture);
-	for (unsigned i = 0; i < capture->slots.count; i++)
-		if (capture->slots.list[i].worker.progress != PROGRESS_READY)
-			return;
-	capture_arm(capture);
+	progress = group_advance(&capture->group);
+	if (progress == GROUP_READY)
+		capture_arm(capture);
+	if (progress != GROUP_JOINED)
+		return;
+	capture->slots.due = true;
+	if (capture_incoming_only(capture) && capture_filter(capture, true, &error) < 0)
+		capture_start_failed(capture, error.exit_code, error.text);
 }
 
 void capture_placed(struct capture *capture)
@@ -367,53 +316,6 @@ void capture_faults(struct capture *capture)
 	}
 }
 
-/* It is recorded by its index, whatever it is called. New files name it as it is called now. */
-static void link_name(struct capture *capture, const struct link *link)
-{
-	const struct config_capture *c = capture->config;
-	bool other = strcmp(link->name, capture->device) != 0, named;
-	struct link holder;
-
-	named = links_by_name(capture->links, c->group.interface, &holder) && holder.id == link->id;
-	if (other)
-		capture_log(capture, LOG_NOTICE,
-			    "interface %s is called %s now; it is recorded as before",
-			    capture->device, link->name);
-	else if (!named && !capture->renamed)
-		capture_log(capture, LOG_NOTICE,
-			    "interface %s is not called %s any more; it is recorded as before",
-			    link->name, c->group.interface);
-	capture->renamed = !named;
-	if (!other)
-		return;
-	memcpy(capture->device, link->name, sizeof(capture->device));
-	capture_tell(capture);
-}
-
-static void link_updown(struct capture *capture, const struct link *link)
-{
-	if (link->running == capture->link_up)
-		return;
-	capture->link_up = link->running;
-	if (link->running) {
-		capture_log(capture, LOG_NOTICE, "interface %s is up again", link->name);
-		capture->reason[0] = '\0';
-		return;
-	}
-	capture_reason(capture, link->up ? "interface %s has no carrier" : "interface %s is down",
-		       link->name);
-	capture_log(capture, LOG_WARNING, "%s; capture goes on when it is up again",
-		    capture->reason);
-}
-
-bool capture_gone(const struct capture *capture)
-{
-	for (unsigned i = 0; i < capture->slots.count; i++)
-		if (capture->slots.list[i].gone)
-			return true;
-	return false;
-}
-
 /* The directory comes before the interface: without it the capture is not ready. */
 static void directory_again(struct capture *capture)
 {
@@ -454,27 +356,56 @@ static void link_begin(struct capture *capture)
 	begin_failed(capture, &error);
 }
 
-void capture_link(struct capture *capture)
+static void link_updown(struct capture *capture)
 {
-	struct link link;
+	const struct link *link = &capture->group.link;
 
-	if (capture->handing_over)
-		return;
-	if (capture->state == CAPTURE_WAITING) {
-		link_begin(capture);
+	if (capture->group.up) {
+		capture_log(capture, LOG_NOTICE, "interface %s is up again", link->name);
+		capture->reason[0] = '\0';
 		return;
 	}
-	if ((capture->state != CAPTURE_RUNNING && capture->state != CAPTURE_STARTING) ||
-	    !capture->link_id)
-		return;
-	if (!links_by_id(capture->links, capture->link_id, &link) || capture_gone(capture)) {
+	capture_reason(capture, link->up ? "interface %s has no carrier" : "interface %s is down",
+		       link->name);
+	capture_log(capture, LOG_WARNING, "%s; capture goes on when it is up again",
+		    capture->reason);
+}
+
+/* It is recorded by its index, whatever it is called. New files name it as it is called now. */
+static void link_follow(struct capture *capture)
+{
+	const char *configured = capture->config->group.interface;
+	char before[DEVICE_BYTES];
+	unsigned news;
+
+	memcpy(before, capture->group.link.name, sizeof(before));
+	news = group_look(&capture->group, configured);
+	if (news & GROUP_LINK_GONE)
 		capture_leave(capture, capture->state == CAPTURE_STARTING,
 			      "its interface was deleted or moved away");
-	} else if (link.type != capture->hardware) {
+	else if (news & GROUP_LINK_TYPE)
 		capture_leave(capture, capture->state == CAPTURE_STARTING,
 			      "its interface's link type changed");
-	} else {
-		link_name(capture, &link);
-		link_updown(capture, &link);
+	if (news & GROUP_LINK_RENAMED) {
+		capture_log(capture, LOG_NOTICE,
+			    "interface %s is called %s now; it is recorded as before", before,
+			    capture->group.link.name);
+		capture_tell(capture);
+	} else if (news & GROUP_LINK_ALIEN) {
+		capture_log(capture, LOG_NOTICE,
+			    "interface %s is not called %s any more; it is recorded as before",
+			    capture->group.link.name, configured);
 	}
+	if (news & GROUP_LINK_UPDOWN)
+		link_updown(capture);
+}
+
+void capture_link(struct capture *capture)
+{
+	if (capture->handing_over || !capture->slots.list) /* it could not be made */
+		return;
+	if (capture->state == CAPTURE_WAITING)
+		link_begin(capture);
+	else if (capture->state == CAPTURE_RUNNING || capture->state == CAPTURE_STARTING)
+		link_follow(capture);
 }

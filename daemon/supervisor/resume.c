@@ -53,9 +53,8 @@ void resume_filter(struct capture *capture)
 
 	if (rc > 0) /* resume_filtered() goes on */
 		return;
-	for (unsigned i = 0; i < capture->slots.count && rc == 0 && set == 0; i++)
-		if (capture->slots.list[i].ring.fd >= 0)
-			set = afcap_filter_set(capture->slots.list[i].ring.fd, &capture->filter);
+	if (rc == 0)
+		set = group_arm(&capture->group);
 	if (rc || set) {
 		filter_late(capture, rc ? error.text : failure_text(-set));
 		return;
@@ -104,16 +103,15 @@ void resume_start(struct capture *capture)
 	const char *problem = NULL;
 
 	capture->plan.link_type = saved->shape.link_type;
-	capture->group = saved->group;
-	capture->group_known = true;
+	group_resume(&capture->group, &saved->group);
 	capture->since_real_ns = saved->since_ns;
 	capture_enter(capture, CAPTURE_RUNNING);
-	capture->link_up = true;
+	capture->group.up = true;
 	if (whole && ours && !plan_any(capture->config))
-		problem = inherited_device(&capture->inherited, capture->config, capture->links,
-					   &link);
+		problem = inherited_device(&capture->inherited, capture->config,
+					   capture->group.links, &link);
 	if (whole && ours && !problem)
-		capture_bind(capture, plan_any(capture->config) ? NULL : &link);
+		group_bind(&capture->group, plan_any(capture->config) ? NULL : &link);
 	capture_plan(capture);
 	capture_tell(capture);
 	rings_resume(capture);

@@ -16,7 +16,7 @@ static const char *capture_state_name(const struct capture *capture)
 	case CAPTURE_STARTING:
 		return view_capture_states[0];
 	case CAPTURE_RUNNING:
-		return view_capture_states[!capture->link_up		? 3
+		return view_capture_states[!capture->group.up		? 3
 					   : capture_suspended(capture) ? 2
 									: 1];
 	case CAPTURE_WAITING:
@@ -110,11 +110,11 @@ void view_capture(const struct supervisor *supervisor, unsigned capture, struct 
 	*view = (struct capture_view){
 		.name = c->config->name,
 		.interface = c->config->group.interface,
-		.device = c->link_id ? c->device : NULL,
+		.device = c->group.link.id ? c->group.link.name : NULL,
 		.state = capture_state_name(c),
 		.fanout = afcap_fanout_mode_name((enum afcap_fanout_mode)c->config->group.fanout),
-		.fanout_known = c->group_known,
-		.fanout_id = c->group.id,
+		.fanout_known = c->group.known,
+		.fanout_id = c->group.message.id,
 		.workers = c->slots.count,
 		.since_ns = c->since_real_ns,
 		.ring_bytes = (uint64_t)c->plan.ring.block_bytes * c->plan.ring.blocks,
@@ -123,7 +123,8 @@ void view_capture(const struct supervisor *supervisor, unsigned capture, struct 
 	};
 	for (unsigned i = 0; i < VIEW_FLAGS_MAX; i++)
 		if (flags[i].name &&
-		    plan_fanout_flags(c->config, c->link_id != 0, c->hardware) & flags[i].flag)
+		    plan_fanout_flags(c->config, c->group.link.id != 0, c->group.link.type) &
+			    flags[i].flag)
 			view->fanout_flags[n++] = flags[i].name;
 	if (c->state == CAPTURE_RUNNING)
 		view->reason = lack_reason(c);
@@ -141,7 +142,7 @@ void view_capture(const struct supervisor *supervisor, unsigned capture, struct 
 	view->ready =
 		!c->failed && storage_placed(&c->storage) &&
 		(c->state == CAPTURE_RUNNING || (c->state == CAPTURE_WAITING && !c->retry_ns));
-	view->link_up = c->state == CAPTURE_RUNNING && c->link_up;
+	view->link_up = c->state == CAPTURE_RUNNING && c->group.up;
 	view->degraded = view->reason != NULL;
 	capture_counters(c, &view->total);
 }

@@ -1,0 +1,85 @@
+/* Compiled, kept, copied. */
+#include "compiled_filter.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+void compiled_filter_init(struct compiled_filter *f, struct event_base *base, bool *due)
+{
+	*f = (struct compiled_filter){ .base = base, .due = due };
+}
+
+/* Where the program for a link type is kept, or has a place. */
+static unsigned place_of(const struct compiled_filter *f, uint32_t link_type)
+{
+	unsigned i = 0;
+
+	while (i < COMPILED_LINK_TYPES - 1 && f->kept[i].program.len &&
+	       f->kept[i].link_type != link_type)
+		i++;
+	return i;
+}
+
+static void compiled(void *context, int rc, struct sock_fprog *program, const char *words)
+{
+	struct compiled_filter *f = context;
+	unsigned i = place_of(f, f->compiling_for);
+
+	f->compiling = NULL;
+	if (rc == 0) {
+		free(f->kept[i].program.filter);
+		f->kept[i].link_type = f->compiling_for;
+		f->kept[i].program = *program;
+	}
+	f->rc = rc;
+	snprintf(f->words, sizeof(f->words), "%s", rc ? words : "");
+	f->news = true;
+	*f->due = true;
+}
+
+static int compiling_begin(struct compiled_filter *f, const struct compiled_want *want,
+			   char words[COMPILED_WORDS])
+{
+	int rc;
+
+	if (f->compiling)
+		return 1;
+	f->compiling_for = want->link_type;
+	rc = compile_begin(&f->compiling, f->base, &want->source, compiled, f);
+	if (rc)
+		snprintf(words, COMPILED_WORDS, "starting a process to compile it failed");
+	return rc ? rc : 1;
+}
+
+int compiled_filter_get(struct compiled_filter *f, const struct compiled_want *want,
+			struct sock_fprog *program, char words[COMPILED_WORDS])
+{
+	unsigned i = place_of(f, want->link_type);
+	int rc;
+
+	if (!*want->source.expression)
+		rc = filter_compile(program, &want->source, words, COMPILED_WORDS);
+	else if (!f->kept[i].program.len || f->kept[i].link_type != want->link_type)
+		return compiling_begin(f, want, words);
+	else
+		rc = filter_copy(program, &f->kept[i].program, want->source.incoming_only, words,
+				 COMPILED_WORDS);
+	if (rc == 0 && want->hardware)
+		rc = filter_of_type(program, want->hardware, words, COMPILED_WORDS);
+	return rc;
+}
+
+bool compiled_filter_news(struct compiled_filter *f)
+{
+	bool news = f->news;
+
+	f->news = false;
+	return news;
+}
+
+void compiled_filter_free(struct compiled_filter *f)
+{
+	compile_end(f->compiling);
+	for (unsigned i = 0; i < COMPILED_LINK_TYPES; i++)
+		free(f->kept[i].program.filter);
+}
