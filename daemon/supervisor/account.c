@@ -58,7 +58,7 @@ static bool all_print(const struct capture *captures, unsigned count, bool begun
 	for (unsigned i = 0; i < count; i++) {
 		if ((captures[i].since_real_ns || !begun) && !captures[i].accounted)
 			balanced &= account_print(&captures[i], out);
-		balanced &= !captures[i].failed;
+		balanced &= captures[i].goal != CAPTURE_FAIL;
 	}
 	return balanced;
 }

@@ -30,8 +30,8 @@ bool capture_has_files(const struct capture *capture)
 {
 	return capture_wanted(capture)->group.output == OUTPUT_PCAPNG &&
 	       (storage_placed(&capture->storage) ||
-		(!capture->failed && (!capture->former || capture->inherited.rings ||
-				      capture->storage.state != STORAGE_UNKNOWN)));
+		(capture->goal != CAPTURE_FAIL && (!capture->former || capture->inherited.rings ||
+						   capture->storage.state != STORAGE_UNKNOWN)));
 }
 
 void capture_plan(struct capture *capture)
@@ -153,7 +153,6 @@ int capture_init(struct capture *capture, const struct capture_context *context,
 						.index = index },
 				     .source = config,
 				     .config = c,
-				     .initial = true,
 				     .saved_fd = -1 };
 	group_init(&capture->group, &capture->slots, context->links);
 	compiled_filter_init(&capture->compiled, context->base, &capture->slots.due);

@@ -17,13 +17,27 @@ struct fdstore;
 struct links;
 
 enum capture_state {
-	CAPTURE_WAITING,  /* for its interface, or to try again */
+	CAPTURE_WAITING,  /* for its interface, its directory, or to try again */
 	CAPTURE_STARTING, /* the filter is compiled, then the workers make their rings */
 	CAPTURE_RUNNING,
-	CAPTURE_LEAVING, /* its interface is gone, or its rings are of no use: what they hold is
-			    written, then it begins anew */
-	CAPTURE_STOPPING,
-	CAPTURE_STOPPED, /* or failed */
+	CAPTURE_DRAINING, /* what its rings hold is written; what follows is its goal's */
+	CAPTURE_STOPPED,
+	CAPTURE_FAILED,
+};
+
+/* What it is to do: from the first to the last, it never goes back. */
+enum capture_goal {
+	CAPTURE_RECORD,
+	CAPTURE_HAND_OVER, /* to the next instance, which continues with its rings */
+	CAPTURE_STOP,
+	CAPTURE_FAIL, /* as STOP, but shown as failed */
+};
+
+/* What a fault of its configuration leads to. */
+enum capture_fault {
+	FAULT_ENDS_DAEMON, /* nothing has begun yet */
+	FAULT_FAILS_IT,	   /* a restart has added it: the others continue */
+	FAULT_IS_RETRIED,  /* it has been right before: it is the surroundings */
 };
 
 struct capture {
@@ -35,12 +49,11 @@ struct capture {
 	struct config_capture
 		*earlier; /* which `config` is while its rings are of it; NULL: none */
 	enum capture_state state;
-	bool failed;
+	enum capture_goal goal;
 	bool former;	/* its section is not configured any more: what is left of it is finished */
 	bool accounted; /* its account is printed */
-	bool initial;	/* nothing has begun yet: what goes wrong ends the daemon */
-	struct capture_error fatal; /* what went wrong while initial; exit_code 0: nothing */
-	bool added; /* by a restart, not ready yet: what cannot be used fails it alone */
+	enum capture_fault on_fault;
+	struct capture_error fatal; /* that which ends the daemon; exit_code 0: none */
 	char reason[REASON_BYTES]; /* why it waits, is down, or failed, for readers; "": all is well
 				    */
 	struct group group;
@@ -56,7 +69,6 @@ struct capture {
 	int64_t file_group; /* -1: as files come */
 	struct compiled_filter compiled;
 	struct event *deadline;
-	bool handing_over;
 	char logged[CONFIG_ERROR_BYTES]; /* why it could not begin, in full; "": nothing */
 };
 
@@ -112,8 +124,11 @@ void capture_clock(struct capture *capture, int64_t step_ns);
 /* The supervisor itself stood still: no worker is silent for that. */
 void capture_forgive(struct capture *capture);
 
-/* It is being stopped, or was. */
+/* It is being stopped, or was, or has failed. */
 bool capture_ending(const struct capture *capture);
+
+/* It has come to its end: STOPPED or FAILED. */
+bool capture_over(const struct capture *capture);
 
 /* All its workers go on in their next files. capture_rotating(): they do not yet. */
 void capture_rotate(struct capture *capture);

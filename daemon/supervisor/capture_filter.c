@@ -22,7 +22,7 @@ static int exit_code_of(const struct capture *capture, int rc)
 	if (rc == -EPERM)
 		return EX_NOPERM;
 	if (rc == -ENOENT || rc == -ETIMEDOUT)
-		return capture->initial ? EX_CONFIG : EXIT_FAILURE;
+		return capture->on_fault == FAULT_ENDS_DAEMON ? EX_CONFIG : EXIT_FAILURE;
 	return rc == -EINVAL && !capture->since_real_ns ? EX_CONFIG : EXIT_FAILURE;
 }
 

@@ -12,20 +12,19 @@
 #include <string.h>
 
 static const char *const state_names[] = {
-	[CAPTURE_WAITING] = "waiting",	 [CAPTURE_STARTING] = "starting",
-	[CAPTURE_RUNNING] = "running",	 [CAPTURE_LEAVING] = "leaving",
-	[CAPTURE_STOPPING] = "stopping", [CAPTURE_STOPPED] = "stopped",
+	[CAPTURE_WAITING] = "waiting", [CAPTURE_STARTING] = "starting",
+	[CAPTURE_RUNNING] = "running", [CAPTURE_DRAINING] = "draining",
+	[CAPTURE_STOPPED] = "stopped", [CAPTURE_FAILED] = "failed",
 };
 
 /* The bits of the states that may follow. */
 static const unsigned next_states[] = {
-	[CAPTURE_WAITING] = 1 << CAPTURE_STARTING | 1 << CAPTURE_RUNNING | 1 << CAPTURE_STOPPING,
-	[CAPTURE_STARTING] = 1 << CAPTURE_RUNNING | 1 << CAPTURE_WAITING | 1 << CAPTURE_LEAVING |
-			     1 << CAPTURE_STOPPING,
-	[CAPTURE_RUNNING] = 1 << CAPTURE_LEAVING | 1 << CAPTURE_STOPPING,
-	[CAPTURE_LEAVING] = 1 << CAPTURE_WAITING | 1 << CAPTURE_STOPPING,
-	[CAPTURE_STOPPING] = 1 << CAPTURE_STOPPED,
+	[CAPTURE_WAITING] = 1 << CAPTURE_STARTING | 1 << CAPTURE_RUNNING | 1 << CAPTURE_DRAINING,
+	[CAPTURE_STARTING] = 1 << CAPTURE_RUNNING | 1 << CAPTURE_WAITING | 1 << CAPTURE_DRAINING,
+	[CAPTURE_RUNNING] = 1 << CAPTURE_DRAINING,
+	[CAPTURE_DRAINING] = 1 << CAPTURE_WAITING | 1 << CAPTURE_STOPPED | 1 << CAPTURE_FAILED,
 	[CAPTURE_STOPPED] = 0,
+	[CAPTURE_FAILED] = 0,
 };
 
 void capture_enter(struct capture *capture, enum capture_state state)
@@ -43,7 +42,12 @@ void capture_enter(struct capture *capture, enum capture_state state)
 
 bool capture_ending(const struct capture *capture)
 {
-	return capture->state == CAPTURE_STOPPING || capture->state == CAPTURE_STOPPED;
+	return capture->goal >= CAPTURE_STOP;
+}
+
+bool capture_over(const struct capture *capture)
+{
+	return capture->state == CAPTURE_STOPPED || capture->state == CAPTURE_FAILED;
 }
 
 void capture_reason(struct capture *capture, const char *format, ...)
@@ -70,13 +74,9 @@ static void deadline_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (capture->state != CAPTURE_STOPPING && capture->state != CAPTURE_LEAVING)
+	if (capture->state != CAPTURE_DRAINING)
 		return;
 	capture_log(capture, LOG_WARNING, "not drained within drain_timeout");
-	if (capture->state == CAPTURE_STOPPING) {
-		capture_stop(capture, true);
-		return;
-	}
 	slots_end(capture, true);
 }
 
@@ -97,11 +97,11 @@ int capture_events(struct capture *capture)
 }
 
 /* Nothing comes in any more. */
-static void capture_shut(struct capture *capture, enum capture_state state)
+static void capture_shut(struct capture *capture)
 {
 	uint64_t us = capture->config->drain_timeout_ns / 1000;
 
-	capture_enter(capture, state);
+	capture_enter(capture, CAPTURE_DRAINING);
 	if (capture->deadline)
 		event_add(capture->deadline,
 			  &(struct timeval){ (time_t)(us / 1000000), (suseconds_t)(us % 1000000) });
@@ -111,7 +111,7 @@ static void capture_shut(struct capture *capture, enum capture_state state)
 void capture_leave(struct capture *capture, bool abandon, const char *why)
 {
 	if ((capture->state != CAPTURE_RUNNING && capture->state != CAPTURE_STARTING) ||
-	    capture->handing_over)
+	    capture->goal != CAPTURE_RECORD)
 		return;
 	if (why && (capture->gap.since_ns || capture->since_real_ns))
 		capture_reason(capture, "%s", why);
@@ -120,7 +120,7 @@ void capture_leave(struct capture *capture, bool abandon, const char *why)
 		checkpoint_gap(capture->saved, capture->gap.since_ns, capture->gap.why);
 	}
 	group_unbind(&capture->group);
-	capture_shut(capture, CAPTURE_LEAVING);
+	capture_shut(capture);
 	slots_end(capture, abandon);
 	capture->slots.due = true;
 }
@@ -133,7 +133,7 @@ static bool slots_settled(struct capture *capture)
 	for (unsigned i = 0; i < capture->slots.count; i++) {
 		struct slot *slot = &capture->slots.list[i];
 
-		if (slot->state == SLOT_SETTLED && capture->state == CAPTURE_LEAVING)
+		if (slot->state == SLOT_SETTLED && !capture_ending(capture))
 			slot_next(slot);
 		all &= slot->state == SLOT_SETTLED || slot->state == SLOT_EMPTY;
 	}
@@ -142,7 +142,7 @@ static bool slots_settled(struct capture *capture)
 
 static void capture_stopped(struct capture *capture)
 {
-	capture_enter(capture, CAPTURE_STOPPED);
+	capture_enter(capture, capture->goal == CAPTURE_FAIL ? CAPTURE_FAILED : CAPTURE_STOPPED);
 	if (capture->deadline)
 		event_del(capture->deadline);
 	for (unsigned i = 0; i < capture->slots.count; i++)
@@ -154,6 +154,16 @@ static void capture_stopped(struct capture *capture)
 						      * last ones have made too many */
 }
 
+static void capture_drained(struct capture *capture)
+{
+	if (capture_ending(capture)) {
+		capture_stopped(capture);
+	} else {
+		capture_enter(capture, CAPTURE_WAITING);
+		event_del(capture->deadline);
+	}
+}
+
 void capture_step(struct capture *capture)
 {
 	if (!capture->slots.due)
@@ -162,14 +172,8 @@ void capture_step(struct capture *capture)
 	capture_faults(capture);
 	if (compiled_filter_news(&capture->compiled))
 		capture_filtered(capture);
-	if (capture->state == CAPTURE_STOPPING && slots_settled(capture)) {
-		capture_stopped(capture);
-	} else if (capture->state == CAPTURE_LEAVING && slots_settled(capture)) {
-		capture_enter(capture, CAPTURE_WAITING);
-		event_del(capture->deadline);
-		if (!storage_placed(&capture->storage)) /* its directory was refused since, perhaps */
-			capture->retry_ns = clock_mono_ns();
-	}
+	if (capture->state == CAPTURE_DRAINING && slots_settled(capture))
+		capture_drained(capture);
 	capture_news(capture);
 	capture_advance(capture);
 	if (capture->state == CAPTURE_WAITING || group_gone(&capture->group))
@@ -178,16 +182,31 @@ void capture_step(struct capture *capture)
 		slot_step(&capture->slots.list[i]);
 }
 
+/* Without effect where its goal is as far, or farther. */
+static bool capture_aim(struct capture *capture, enum capture_goal goal)
+{
+	if (capture->goal >= goal)
+		return false;
+	capture->goal = goal;
+	return true;
+}
+
+static void capture_end(struct capture *capture, enum capture_goal goal, bool abandon)
+{
+	bool starting = capture->state == CAPTURE_STARTING;
+
+	if (capture_over(capture))
+		return;
+	if (capture->state != CAPTURE_DRAINING || !capture_ending(capture))
+		capture_shut(capture);
+	capture_aim(capture, goal);
+	slots_end(capture, abandon || starting);
+	capture->slots.due = true;
+}
+
 void capture_stop(struct capture *capture, bool abandon)
 {
-	enum capture_state before = capture->state;
-
-	if (before == CAPTURE_STOPPED)
-		return;
-	if (before != CAPTURE_STOPPING)
-		capture_shut(capture, CAPTURE_STOPPING);
-	slots_end(capture, abandon || before == CAPTURE_STARTING);
-	capture->slots.due = true;
+	capture_end(capture, CAPTURE_STOP, abandon);
 }
 
 void capture_fail(struct capture *capture, const char *why)
@@ -197,13 +216,12 @@ void capture_fail(struct capture *capture, const char *why)
 	capture_log(capture, LOG_ERR,
 		    "%s: the capture has failed; restart afcapd when that is mended", why);
 	capture_reason(capture, "%s", why);
-	capture->failed = true;
-	capture_stop(capture, false);
+	capture_end(capture, CAPTURE_FAIL, false);
 }
 
 void capture_hand_over(struct capture *capture, bool at_once)
 {
-	capture->handing_over = true;
+	capture_aim(capture, CAPTURE_HAND_OVER);
 	for (unsigned i = 0; i < capture->slots.count; i++)
 		if (capture->state == CAPTURE_STARTING)
 			slot_abandon(&capture->slots.list[i]);

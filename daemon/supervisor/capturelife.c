@@ -126,7 +126,7 @@ static void begin_on(struct capture *capture)
 		return;
 	if (capture_begin(capture, plan_any(capture->config) ? NULL : &link, &error) == 0)
 		return;
-	if (capture->initial)
+	if (capture->on_fault == FAULT_ENDS_DAEMON)
 		begin_fatal(capture, error.exit_code, error.text);
 	else
 		begin_failed(capture, &error);
@@ -139,11 +139,11 @@ void capture_filtered(struct capture *capture)
 	struct capture_error error;
 	bool failed = capture_filter_failed(capture, &error);
 
-	if (capture->handing_over)
+	if (capture->goal != CAPTURE_RECORD)
 		return;
 	if (capture->state == CAPTURE_RUNNING)
 		resume_filtered(capture, failed ? &error : NULL);
-	else if (begins && failed && capture->initial)
+	else if (begins && failed && capture->on_fault == FAULT_ENDS_DAEMON)
 		begin_fatal(capture, error.exit_code, error.text);
 	else if (begins && failed)
 		begin_failed(capture, &error);
@@ -159,7 +159,8 @@ int capture_start(struct capture *capture, struct capture_error *error)
 		resume_start(capture);
 		return 0;
 	}
-	capture->added = !capture->initial;
+	if (capture->on_fault != FAULT_ENDS_DAEMON)
+		capture->on_fault = FAULT_FAILS_IT;
 	if (link_ready(capture, &link))
 		return capture_begin(capture, plan_any(capture->config) ? NULL : &link, error);
 	if (!links_by_name(capture->group.links, capture->config->group.interface, &link) &&
@@ -258,9 +259,9 @@ void capture_start_failed(struct capture *capture, int exit_code, const char *te
 {
 	struct capture_error error;
 
-	capture_error(&error, capture->initial ? exit_code : EXIT_FAILURE, "capture %s: %s",
-		      capture->config->name, text);
-	if (capture->initial)
+	capture_error(&error, capture->on_fault == FAULT_ENDS_DAEMON ? exit_code : EXIT_FAILURE,
+		      "capture %s: %s", capture->config->name, text);
+	if (capture->on_fault == FAULT_ENDS_DAEMON)
 		begin_fatal(capture, exit_code, error.text);
 	else if (capture->state == CAPTURE_STARTING || capture->state == CAPTURE_WAITING)
 		begin_failed(capture, &error);
@@ -290,7 +291,7 @@ void capture_files_failed(struct capture *capture, int error, const char *text)
 	struct capture_error why;
 	int exit_code = files_exit_code(error);
 
-	if (capture->added && exit_code != EXIT_FAILURE) {
+	if (capture->on_fault == FAULT_FAILS_IT && exit_code != EXIT_FAILURE) {
 		capture_error(&why, exit_code, "capture %s: %s", capture->config->name, text);
 		news(capture, &why); /* its files are refused next */
 		capture_fail(capture, text);
@@ -402,7 +403,7 @@ static void link_follow(struct capture *capture)
 
 void capture_link(struct capture *capture)
 {
-	if (capture->handing_over || !capture->slots.list) /* it could not be made */
+	if (capture->goal != CAPTURE_RECORD || !capture->slots.list) /* it could not be made */
 		return;
 	if (capture->state == CAPTURE_WAITING)
 		link_begin(capture);

@@ -33,7 +33,7 @@ int captures_make(struct capture *captures, const struct capture_context *contex
 		if (capture_init(capture, context, config, i, &error)) {
 			log_error("%s", error.text);
 			capture_reason(capture, "%s", error.text);
-			capture->failed = true;
+			capture->goal = CAPTURE_FAIL;
 			rc = rc ? rc : error.exit_code;
 		}
 		capture->former = i >= configured;
@@ -42,7 +42,7 @@ int captures_make(struct capture *captures, const struct capture_context *contex
 	if (!*left)
 		return rc;
 	for (unsigned i = 0; i < config->captures; i++)
-		if (captures[i].failed)
+		if (captures[i].goal == CAPTURE_FAIL)
 			capture_stop(&captures[i], true);
 	return 0;
 }
@@ -56,7 +56,7 @@ int captures_start(struct capture *captures, unsigned count, bool left)
 	for (unsigned i = 0; i < count; i++) {
 		struct capture *capture = &captures[order[i]];
 
-		if (capture->failed || capture_start(capture, &error) == 0)
+		if (capture->goal == CAPTURE_FAIL || capture_start(capture, &error) == 0)
 			continue;
 		if (!left) {
 			log_error("%s", error.text);
@@ -72,7 +72,7 @@ int captures_start(struct capture *captures, unsigned count, bool left)
 static bool is_armed(const struct capture *capture)
 {
 	bool waits = capture->state == CAPTURE_WAITING ||
-		     (capture->state == CAPTURE_LEAVING && !capture->since_real_ns);
+		     (capture->state == CAPTURE_DRAINING && !capture->since_real_ns);
 
 	return capture_ending(capture) ||
 	       (!capture->earlier && capture->state != CAPTURE_STARTING &&
@@ -86,7 +86,7 @@ bool captures_begun(const struct capture *captures, unsigned count)
 	for (unsigned i = 0; i < count; i++) {
 		if (!is_armed(&captures[i]))
 			return false;
-		any |= !captures[i].failed && captures[i].state != CAPTURE_STOPPED;
+		any |= !capture_over(&captures[i]) && captures[i].goal != CAPTURE_FAIL;
 	}
 	return any;
 }
@@ -94,7 +94,7 @@ bool captures_begun(const struct capture *captures, unsigned count)
 bool captures_stopped(const struct capture *captures, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
-		if (captures[i].state != CAPTURE_STOPPED)
+		if (!capture_over(&captures[i]))
 			return false;
 	return true;
 }
@@ -102,8 +102,8 @@ bool captures_stopped(const struct capture *captures, unsigned count)
 bool captures_exhausted(const struct capture *captures, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
-		if (captures[i].state != CAPTURE_STOPPED ||
-		    (!captures[i].failed && !captures[i].former))
+		if (captures[i].state != CAPTURE_FAILED &&
+		    !(captures[i].state == CAPTURE_STOPPED && captures[i].former))
 			return false; /* which may still write what its rings hold */
 	return true;
 }
@@ -166,7 +166,7 @@ void captures_withdraw(struct capture *captures, unsigned count, unsigned *withd
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < count; i++)
-		n += captures[i].failed && !storage_placed(&captures[i].storage);
+		n += captures[i].goal == CAPTURE_FAIL && !storage_placed(&captures[i].storage);
 	for (unsigned i = 0; i < count && n > *withdrawn; i++)
 		if (captures[i].storage.state != STORAGE_UNKNOWN && !capture_ending(&captures[i]))
 			capture_tell(&captures[i]);

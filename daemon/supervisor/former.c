@@ -62,8 +62,7 @@ bool former_group_held(const struct capture *formers, unsigned count, struct fds
 		       int64_t fanout_id)
 {
 	for (unsigned i = 0; i < count; i++)
-		if (formers[i].state != CAPTURE_STOPPED &&
-		    formers[i].config->group.fanout_id == fanout_id)
+		if (!capture_over(&formers[i]) && formers[i].config->group.fanout_id == fanout_id)
 			return true;
 	return count && !fdstore_settled(store);
 }

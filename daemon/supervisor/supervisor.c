@@ -99,7 +99,7 @@ static void ready_look(struct supervisor *s)
 		return;
 	s->ready = true;
 	for (unsigned i = 0; i < s->captures; i++)
-		s->capture[i].initial = s->capture[i].added = false;
+		s->capture[i].on_fault = FAULT_IS_RETRIED;
 	notify_ready(s->notify);
 	captures_store_check(s->capture, s->configured, s->store, s->base);
 }
@@ -126,7 +126,7 @@ static bool group_held(void *context, int64_t fanout_id)
 /* What is left of a section that is not configured any more has ended. */
 static void former_look(struct supervisor *s, struct capture *capture)
 {
-	if (!capture->former || capture->accounted || capture->state != CAPTURE_STOPPED)
+	if (!capture->former || capture->accounted || !capture_over(capture))
 		return;
 	s->unbalanced |= !account_put(capture, 1, true, 0);
 	capture->accounted = true;
@@ -377,7 +377,7 @@ static int all_start(struct supervisor *s)
 	dropped = fdstore_end(s->store);
 	s->context.together = captures_with_files(s->capture, s->captures);
 	for (unsigned i = 0; i < s->captures; i++) {
-		s->capture[i].initial = !left;
+		s->capture[i].on_fault = left ? FAULT_IS_RETRIED : FAULT_ENDS_DAEMON;
 		dropped |= s->capture[i].gap.refused;
 	}
 	if (dropped)

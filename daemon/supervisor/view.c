@@ -10,7 +10,7 @@ const char *const view_capture_states[] = { "starting", "running", "suspended", 
 
 static const char *capture_state_name(const struct capture *capture)
 {
-	if (capture->failed)
+	if (capture->goal == CAPTURE_FAIL)
 		return view_capture_states[5];
 	switch (capture->state) {
 	case CAPTURE_STARTING:
@@ -20,11 +20,13 @@ static const char *capture_state_name(const struct capture *capture)
 					   : capture_suspended(capture) ? 2
 									: 1];
 	case CAPTURE_WAITING:
-	case CAPTURE_LEAVING:
 		return view_capture_states[3];
-	case CAPTURE_STOPPING:
+	case CAPTURE_DRAINING:
+		return view_capture_states[capture_ending(capture) ? 4 : 3];
 	case CAPTURE_STOPPED:
 		return view_capture_states[4];
+	case CAPTURE_FAILED:
+		return view_capture_states[5];
 	}
 	return "";
 }
@@ -140,7 +142,7 @@ void view_capture(const struct supervisor *supervisor, unsigned capture, struct 
 		view->reason = c->storage.reason;
 	/* What waits for its interface is; what waits for another reason, with retry_ns, is not. */
 	view->ready =
-		!c->failed && storage_placed(&c->storage) &&
+		c->goal != CAPTURE_FAIL && storage_placed(&c->storage) &&
 		(c->state == CAPTURE_RUNNING || (c->state == CAPTURE_WAITING && !c->retry_ns));
 	view->link_up = c->state == CAPTURE_RUNNING && c->group.up;
 	view->degraded = view->reason != NULL;

@@ -22,10 +22,10 @@ static const bool files[8][8] = {
 };
 
 static const bool captures[6][6] = {
-	/* to: WAITING STARTING RUNNING LEAVING STOPPING STOPPED */
-	[CAPTURE_WAITING] = { 1, 1, 1, 0, 1, 0 },  [CAPTURE_STARTING] = { 1, 1, 1, 1, 1, 0 },
-	[CAPTURE_RUNNING] = { 0, 0, 1, 1, 1, 0 },  [CAPTURE_LEAVING] = { 1, 0, 0, 1, 1, 0 },
-	[CAPTURE_STOPPING] = { 0, 0, 0, 0, 1, 1 }, [CAPTURE_STOPPED] = { 0, 0, 0, 0, 0, 1 },
+	/* to: WAITING STARTING RUNNING DRAINING STOPPED FAILED */
+	[CAPTURE_WAITING] = { 1, 1, 1, 1, 0, 0 }, [CAPTURE_STARTING] = { 1, 1, 1, 1, 0, 0 },
+	[CAPTURE_RUNNING] = { 0, 0, 1, 1, 0, 0 }, [CAPTURE_DRAINING] = { 1, 0, 0, 1, 1, 1 },
+	[CAPTURE_STOPPED] = { 0, 0, 0, 0, 1, 0 }, [CAPTURE_FAILED] = { 0, 0, 0, 0, 0, 1 },
 };
 
 START_TEST(a_slot_enters_the_states_that_may_follow_and_no_other)
