@@ -150,6 +150,7 @@ static void supervisor_step(struct supervisor *s)
 	if (s->failing && !s->abandoning && !s->handing_over)
 		supervisor_stop(s, true);
 	captures_check(s->capture, s->captures);
+	s->context.together = captures_with_files(s->capture, s->captures);
 	captures_withdraw(s->capture, s->captures, &s->withdrawn);
 	exhausted_look(s);
 	ready_look(s);
