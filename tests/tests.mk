@@ -12,6 +12,14 @@ WRAP := -Wl,--wrap=calloc,--wrap=send,--wrap=recvfrom,--wrap=socketpair,--wrap=f
 $(BUILD)/tests/unit/check: $(UNIT_OBJECTS) $(PART_OBJECTS) $(BUILD)/libafcap.a
 	$(call link,$(DAEMON_LIBS) $(CHECK_LIBS) -pthread,$(WRAP))
 
+# The supervisor's state machine, driven by chance: built with its invariants (afcapd-other's build)
+DRIVE_WRAP := -Wl,--wrap=fork,--wrap=kill,--wrap=channel_pair,--wrap=clock_gettime,--wrap=event_add,--wrap=event_del \
+	-Wl,--wrap=event_pending,--wrap=event_free,--wrap=links_by_name,--wrap=links_by_id,--wrap=links_by_index \
+	-Wl,--wrap=afcap_filter_set,--wrap=afcap_filter_drop_all,--wrap=afcap_stats_take
+
+$(BUILD)/tests/drive/drive: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/drive/*.c)) $(PART_OBJECTS) $(BUILD)/libafcap.a
+	$(call link,$(DAEMON_LIBS) -pthread,$(DRIVE_WRAP))
+
 # Needs the library and check alone, so that it runs under other kernels (check-kernels)
 LIBRARY_TESTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/library/*.c) tests/fuzz/walk.c)
 
