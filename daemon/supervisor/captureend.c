@@ -161,6 +161,8 @@ static void capture_drained(struct capture *capture)
 	} else {
 		capture_enter(capture, CAPTURE_WAITING);
 		event_del(capture->deadline);
+		if (!storage_placed(&capture->storage)) /* its directory was refused, perhaps */
+			capture->retry_ns = clock_mono_ns();
 	}
 }
 

@@ -109,6 +109,14 @@ static void capture_check(void)
 		if (capture.state == CAPTURE_RUNNING && slot->ring.fd >= 0 &&
 		    slot->state != SLOT_SETTLED)
 			demand(world_armed(slot->ring.fd), "worker %u is not armed", i);
+		if (slot->state == SLOT_RUNNING && worker_process_takes(&slot->worker)) {
+			const struct slot_output *o = &slot->output;
+
+			demand(o->offered > 0 || !o->current || o->current->fd < 0,
+			       "worker %u has no file", i);
+			demand(o->offered != 1 || !o->spare || o->spare->fd < 0,
+			       "worker %u has no spare file", i);
+		}
 		if (capture.state == CAPTURE_DRAINING && slot->ring.fd >= 0)
 			demand(!world_armed(slot->ring.fd), "worker %u drains and is armed", i);
 	}
@@ -210,12 +218,15 @@ static void link_change(void)
 static void one_dies(void)
 {
 	static const int statuses[] = { SIGKILL, SIGSEGV, SIGABRT, 1 << 8, 0 };
-	const struct slot *slot = &capture.slots.list[world_random(capture.slots.count)];
+	struct slot *slot = &capture.slots.list[world_random(capture.slots.count)];
 	struct world_process *process =
 		world_random(6) ? world_process(slot->worker.process.pid) : archive_process();
 
-	if (process && process->pid)
-		bury(process, statuses[world_random(5)]);
+	if (!process || !process->pid)
+		return;
+	if (process->pid == slot->worker.process.pid && world_random(16) == 0)
+		player_ledger(slot);
+	bury(process, statuses[world_random(5)]);
 }
 
 static void time_passes(uint64_t ns)
@@ -296,12 +307,26 @@ static void begin(void)
 	context.group_context = notify;
 }
 
+/* Where nothing is in its way a capture records again, whatever has been. */
+static void recovers(void)
+{
+	world_link.there = world_link.link.up = world_link.link.running = true;
+	world_link.link.type = 1;
+	capture_link(&capture);
+	for (unsigned i = 0; capture.goal == CAPTURE_RECORD && capture.state != CAPTURE_RUNNING;
+	     i++) {
+		demand(i < END_MOST, "it does not record again");
+		obey();
+	}
+}
+
 static void end(void)
 {
 	struct notify *notify = context.group_context;
 	struct counters sum;
 
 	world_refuse(false);
+	recovers();
 	capture_stop(&capture, false);
 	for (unsigned i = 0; !capture_over(&capture) || !files_settled(context.files); i++) {
 		demand(i < END_MOST, "a stopped capture comes to no end");
@@ -311,6 +336,8 @@ static void end(void)
 	counters_add(&played, &sum);
 	failed += capture.state == CAPTURE_FAILED;
 	demand(account_balanced(&sum, OUTPUT_PCAPNG), "the account does not balance");
+	demand(sum.files_lost == players_lost(), "%llu files lost, %u of which are told",
+	       (unsigned long long)sum.files_lost, players_lost());
 	demand(!counters_fell(&sum, &shown) || sum.files_lost, "a counter fell at the end");
 	for (unsigned i = 0; i < capture.slots.count; i++)
 		demand(capture.slots.list[i].ring.fd < 0, "ring %u is open", i);
@@ -322,12 +349,20 @@ static void end(void)
 	event_base_free(base);
 }
 
+static void aborted(int number)
+{
+	signal(number, SIG_DFL);
+	fprintf(stderr, "seed %llu, step %llu: aborted\n", (unsigned long long)seed,
+		(unsigned long long)steps);
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t most = argc > 1 ? strtoull(argv[1], NULL, 0) : 20000;
 	unsigned open = 0;
 
 	seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
+	signal(SIGABRT, aborted);
 	log_open(getenv("DRIVE_LOG") ? 7 : -1, "");
 	for (uint64_t first = seed; steps < most; seed++) {
 		begin();

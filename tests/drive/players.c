@@ -18,6 +18,7 @@ static struct player {
 	pid_t pid;
 	bool tasked, resumed, socket, ring, join, joined, drain, leave, rotate, suspended;
 	struct message_group group;
+	unsigned moved;	    /* rotations that it has not reported */
 	unsigned files;	    /* that it has: the current one, the spare one */
 	uint64_t serial[2]; /* their numbers */
 } players[PLAYERS];
@@ -27,6 +28,7 @@ static struct {
 	bool asked;
 	struct message request;
 	uint64_t inode;
+	unsigned lost; /* files that it has said are lost */
 } archive;
 
 void players_reset(void)
@@ -87,6 +89,8 @@ static void order_take(struct player *p, const struct message *m)
 		file_take(p, &m->file);
 		break;
 	case MESSAGE_DRAIN:
+		if (p->drain)
+			abort();
 		p->drain = true;
 		break;
 	case MESSAGE_ROTATE:
@@ -143,6 +147,7 @@ static void ring_play(struct slot *slot, struct player *p)
 						  .begin = t.previous.finish };
 		p->serial[0] = p->serial[1];
 		p->files = 1;
+		p->moved++;
 		p->rotate = false;
 		ledger_commit(l, &t);
 	}
@@ -178,6 +183,8 @@ static void report(struct slot *slot, int channel, bool wild)
 	m.report.current = t.current;
 	m.report.previous = t.previous;
 	m.report.gone = !world_link.there;
+	if (!wild)
+		player_of(slot->worker.process.pid)->moved = 0;
 	if (wild && world_random(2))
 		m.report.counters.received += 1 + world_random(100);
 	else if (wild)
@@ -250,6 +257,8 @@ void player_worker(struct slot *slot, bool wild)
 	orders_take(p, process->channel);
 	if (!p->tasked || process->killed)
 		return;
+	if (worker_process_takes(&slot->worker) && p->files + p->moved != slot->output.offered)
+		abort(); /* it was not sent what is offered to it */
 	if (wild)
 		wild_play(slot, process->channel);
 	else if (slot->worker.progress < PROGRESS_READY)
@@ -289,6 +298,30 @@ static void fault_play(const struct message *request, struct message_result *r)
 	}
 }
 
+unsigned players_lost(void)
+{
+	return archive.lost;
+}
+
+void player_ledger(struct slot *slot)
+{
+	struct ledger *l = slot->ring.ledger;
+
+	switch (world_random(4)) {
+	case 0:
+		l->magic++;
+		break;
+	case 1:
+		l->totals[l->totals_version & 1].received += 1000000;
+		break;
+	case 2:
+		l->totals[l->totals_version & 1].current.serial += 7;
+		break;
+	default:
+		l->kernel[l->kernel_version & 1].drops = ~UINT64_C(0);
+	}
+}
+
 void player_archive(struct world_process *process, bool wild)
 {
 	static struct message m;
@@ -321,6 +354,7 @@ void player_archive(struct world_process *process, bool wild)
 	}
 	if (wild)
 		fault_play(request, &m.result);
+	archive.lost += request->type == MESSAGE_FINISH && m.result.lost;
 	if (opens && !m.result.error) {
 		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 		m.result.align = 4096;

@@ -15,6 +15,12 @@ bool player_worker_done(const struct slot *slot);
 /* The archive process answers what it was asked for, if anything; `wild`: with an error. */
 void player_archive(struct world_process *process, bool wild);
 
+/* How many files it has said are lost. */
+unsigned players_lost(void);
+
+/* A worker that is compromised writes what cannot be into its ledger. */
+void player_ledger(struct slot *slot);
+
 /* Forgets what players of processes that are gone knew. */
 void players_reset(void);
 
