@@ -15,7 +15,7 @@ $(BUILD)/tests/unit/check: $(UNIT_OBJECTS) $(PART_OBJECTS) $(BUILD)/libafcap.a
 # The supervisor's state machine, driven by chance: built with its invariants (afcapd-other's build)
 DRIVE_WRAP := -Wl,--wrap=fork,--wrap=kill,--wrap=channel_pair,--wrap=clock_gettime,--wrap=event_add,--wrap=event_del \
 	-Wl,--wrap=event_pending,--wrap=event_free,--wrap=links_by_name,--wrap=links_by_id,--wrap=links_by_index \
-	-Wl,--wrap=afcap_filter_set,--wrap=afcap_filter_drop_all,--wrap=afcap_stats_take
+	-Wl,--wrap=afcap_filter_set,--wrap=afcap_filter_drop_all,--wrap=afcap_stats_take,--wrap=getsockname,--wrap=unread_count
 
 $(BUILD)/tests/drive/drive: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/drive/*.c)) $(PART_OBJECTS) $(BUILD)/libafcap.a
 	$(call link,$(DAEMON_LIBS) -pthread,$(DRIVE_WRAP))

@@ -20,6 +20,7 @@
 #include "../../daemon/supervisor/fdstore.h"
 #include "../../daemon/supervisor/notify.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,7 @@ static struct counters shown;
 static uint64_t steps;
 static struct counters played; /* by all captures that have ended */
 static unsigned failed;
+static bool unbelievable; /* a ledger was written to that cannot be believed */
 
 #define demand(held, ...)                                                                          \
 	do {                                                                                       \
@@ -225,7 +227,7 @@ static void one_dies(void)
 	if (!process || !process->pid)
 		return;
 	if (process->pid == slot->worker.process.pid && world_random(16) == 0)
-		player_ledger(slot);
+		player_ledger(slot), unbelievable = true;
 	bury(process, statuses[world_random(5)]);
 }
 
@@ -276,35 +278,111 @@ static void obey(void)
 	settle();
 }
 
-static void begin(void)
+/* What the service manager stores of an instance that has handed over. */
+static struct {
+	unsigned count;
+	struct {
+		char name[80];
+		int fd;
+	} list[1 + 2 * WORKERS_MAX];
+} stored;
+
+static bool recorded; /* the one that handed over */
+
+static void store_add(const char *name, int fd)
+{
+	snprintf(stored.list[stored.count].name, sizeof(stored.list[0].name), "%s", name);
+	stored.list[stored.count++].fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
+static void store_take(void)
+{
+	char name[80];
+
+	store_add("capture.a", capture.saved_fd);
+	for (unsigned i = 0; i < capture.slots.count; i++) {
+		const struct stored_ring *ring = &capture.slots.list[i].ring;
+
+		snprintf(name, sizeof(name), "ledger.a.%u", i);
+		store_add(name, ring->ledger_fd);
+		snprintf(name, sizeof(name), "ring.a.%u.%llu", i,
+			 (unsigned long long)ring->generation);
+		if (ring->fd >= 0)
+			store_add(name, ring->fd);
+	}
+}
+
+static void instance_begin(void)
 {
 	struct notify *notify = NULL;
 	struct capture_error error;
 
-	world_seed(seed);
-	players_reset();
-	world_refuse(false);
-	config_make();
-	shown = (struct counters){ 0 };
-	world_link = (struct world_link){
-		true,
-		{ .ifindex = 3, .id = 1, .type = 1, .up = true, .running = true, .name = "va" }
-	};
 	base = event_base_new();
 	demand(base && notify_new(&notify) == 0, "no memory");
 	context = (struct capture_context){ .group_held = held,
+					    .group_context = notify,
 					    .base = base,
 					    .links = (struct links *)&world_link,
 					    .token = 1,
 					    .together = 1 };
 	demand(fdstore_new(&context.store, notify) == 0, "no memory");
+	for (unsigned i = 0; i < stored.count; i++)
+		fdstore_inherit(context.store, stored.list[i].name, stored.list[i].fd);
 	demand(files_new(&context.files, base, &storage_events) == 0, "no archive process");
 	demand(capture_init(&capture, &context, &config, 0, &error) == 0, "%s", error.text);
+	demand(!stored.count || capture.inherited.rings || !recorded || unbelievable,
+	       "what was handed over is refused");
+	stored.count = 0;
+	fdstore_end(context.store);
 	capture.on_fault = FAULT_IS_RETRIED;
 	demand(capture_start(&capture, &error) == 0, "%s", error.text);
 	settle();
-	/* the store is without a manager; it is freed with it in end() */
-	context.group_context = notify;
+}
+
+static void instance_end(void)
+{
+	struct notify *notify = context.group_context;
+
+	capture_free(&capture);
+	files_free(context.files);
+	world_end();
+	fdstore_free(context.store);
+	notify_free(notify);
+	event_base_free(base);
+}
+
+static void begin(void)
+{
+	world_seed(seed);
+	players_reset();
+	world_refuse(false);
+	config_make();
+	shown = (struct counters){ 0 };
+	unbelievable = false;
+	world_link = (struct world_link){
+		true,
+		{ .ifindex = 3, .id = 1, .type = 1, .up = true, .running = true, .name = "va" }
+	};
+	instance_begin();
+}
+
+/* The next instance continues with the rings: no counter falls, none is lost. */
+static void hand_over(void)
+{
+	if (capture_ending(&capture))
+		return; /* nothing of it is stored */
+	world_refuse(false);
+	capture_hand_over(&capture, world_random(2));
+	for (unsigned i = 0; !capture_handed_over(&capture); i++) {
+		demand(i < END_MOST, "a hand-over comes to no end");
+		obey();
+	}
+	recorded = capture.saved->since_ns != 0;
+	if (!recorded || unbelievable) /* it may begin from scratch */
+		shown = (struct counters){ 0 };
+	store_take();
+	instance_end();
+	instance_begin();
 }
 
 /* Where nothing is in its way a capture records again, whatever has been. */
@@ -322,7 +400,6 @@ static void recovers(void)
 
 static void end(void)
 {
-	struct notify *notify = context.group_context;
 	struct counters sum;
 
 	world_refuse(false);
@@ -336,17 +413,14 @@ static void end(void)
 	counters_add(&played, &sum);
 	failed += capture.state == CAPTURE_FAILED;
 	demand(account_balanced(&sum, OUTPUT_PCAPNG), "the account does not balance");
-	demand(sum.files_lost == players_lost(), "%llu files lost, %u of which are told",
-	       (unsigned long long)sum.files_lost, players_lost());
+	demand(sum.files_lost >= players_lost() &&
+		       sum.files_lost <= players_lost() + players_missing(),
+	       "%llu files lost, %u and %u of which are told", (unsigned long long)sum.files_lost,
+	       players_lost(), players_missing());
 	demand(!counters_fell(&sum, &shown) || sum.files_lost, "a counter fell at the end");
 	for (unsigned i = 0; i < capture.slots.count; i++)
 		demand(capture.slots.list[i].ring.fd < 0, "ring %u is open", i);
-	capture_free(&capture);
-	files_free(context.files);
-	world_end();
-	fdstore_free(context.store);
-	notify_free(notify);
-	event_base_free(base);
+	instance_end();
 }
 
 static void aborted(int number)
@@ -368,6 +442,11 @@ int main(int argc, char **argv)
 		begin();
 		for (unsigned i = world_random(SCENARIO_MOST); i; i--)
 			act();
+		if (world_random(3) == 0) {
+			hand_over();
+			for (unsigned i = world_random(SCENARIO_MOST); i; i--)
+				act();
+		}
 		end();
 		if (seed == first)
 			open = world_descriptors();

@@ -28,7 +28,7 @@ static struct {
 	bool asked;
 	struct message request;
 	uint64_t inode;
-	unsigned lost; /* files that it has said are lost */
+	unsigned lost, missing; /* files that it has said are lost, are not there any more */
 } archive;
 
 void players_reset(void)
@@ -303,6 +303,11 @@ unsigned players_lost(void)
 	return archive.lost;
 }
 
+unsigned players_missing(void)
+{
+	return archive.missing;
+}
+
 void player_ledger(struct slot *slot)
 {
 	struct ledger *l = slot->ring.ledger;
@@ -354,6 +359,7 @@ void player_archive(struct world_process *process, bool wild)
 	}
 	if (wild)
 		fault_play(request, &m.result);
+	archive.missing += request->type == MESSAGE_REOPEN && m.result.error == ENOENT;
 	archive.lost += request->type == MESSAGE_FINISH && m.result.lost;
 	if (opens && !m.result.error) {
 		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);

@@ -15,8 +15,10 @@ bool player_worker_done(const struct slot *slot);
 /* The archive process answers what it was asked for, if anything; `wild`: with an error. */
 void player_archive(struct world_process *process, bool wild);
 
-/* How many files it has said are lost. */
+/* How many files it has said are lost; of how many of the previous instance, that they are not
+ * there: they are lost if something was written to them. */
 unsigned players_lost(void);
+unsigned players_missing(void);
 
 /* A worker that is compromised writes what cannot be into its ledger. */
 void player_ledger(struct slot *slot);
