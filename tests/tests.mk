@@ -40,7 +40,8 @@ $(BUILD)/tests/mirror: tests/live/mirror.c
 
 # Another build of the daemon: its workers may die between any two steps, its ledgers are of another version
 $(BUILD)/tests/afcapd-other: $(BUILD)/afcapd
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/other CFLAGS="$(CFLAGS) -DCRASH_STEPS -DINVARIANTS -DDEATHS_LOOP=8 -DLEDGER_VERSION=99" $(BUILD)/other/afcapd
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/other CFLAGS="$(CFLAGS) -DCRASH_STEPS -DINVARIANTS -DDEATHS_LOOP=8 -DLEDGER_VERSION=99" $(BUILD)/other/afcapd \
+		$(BUILD)/other/tests/drive/drive
 	@mkdir -p $(@D)
 	$(Q)cp $(BUILD)/other/afcapd $@
 

@@ -8,7 +8,8 @@
  * - where everybody does what they should a capture that is stopped comes to its end, its account
  *   balances exactly, and nothing stays open.
  *
- *   drive [STEPS [SEED]]     prints the seed of the scenario that fails, and aborts */
+ *   drive [STEPS [SEED]]     prints the seed of the scenario that fails, and aborts
+ *   DRIVE_LOG=1              prints what the supervisor logs, too */
 #include "players.h"
 
 #include "../../daemon/base/config_reader.h"
@@ -453,9 +454,11 @@ int main(int argc, char **argv)
 		demand(world_descriptors() == open, "%u descriptors, %u after the first",
 		       world_descriptors(), open);
 	}
-	printf("drive: %llu steps, seeds up to %llu: %llu packets, %llu written, %llu abandoned, "
+	printf("ok     drive: %llu steps, seeds up to %llu: %llu packets, %llu written, %llu "
+	       "abandoned, "
 	       "%llu "
-	       "lost with %llu files, %llu files, %llu restarts, %u captures failed\n",
+	       "lost with %llu files, %llu files, %llu restarts, %u captures failed\n1 passed, 0 "
+	       "failed, 0 skipped\n",
 	       (unsigned long long)steps, (unsigned long long)seed - 1,
 	       (unsigned long long)played.packets, (unsigned long long)played.written,
 	       (unsigned long long)played.discarded_abandoned,
