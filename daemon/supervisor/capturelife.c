@@ -311,7 +311,9 @@ void capture_faults(struct capture *capture)
 			capture_files_failed(capture, fault->number, fault->text);
 		else if (fault->kind == FAULT_LOOP)
 			capture_fail(capture, fault->text);
-		else if (fault->kind == FAULT_LOST && capture->state == CAPTURE_RUNNING)
+		else if (fault->kind == FAULT_LOST && capture->state == CAPTURE_STARTING)
+			capture_start_failed(capture, EXIT_FAILURE, fault->text);
+		else if (fault->kind == FAULT_LOST)
 			capture_leave(capture, false, fault->text);
 		fault->kind = FAULT_NONE;
 	}
