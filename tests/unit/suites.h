@@ -29,6 +29,7 @@ Suite *suite_memory(void);
 Suite *suite_name(void);
 Suite *suite_subject(void);
 Suite *suite_deaths(void);
+Suite *suite_group(void);
 Suite *suite_bytes(void);
 Suite *suite_retention(void);
 Suite *suite_shortage(void);
