@@ -39,7 +39,7 @@ $(BUILD)/tests/mirror: tests/live/mirror.c
 	$(call link,$(shell $(PKG_CONFIG) --libs fuse3),$(shell $(PKG_CONFIG) --cflags fuse3))
 
 # Another build of the daemon: its workers may die between any two steps, its ledgers are of another version
-$(BUILD)/tests/afcapd-other: $(BUILD)/afcapd
+$(BUILD)/tests/afcapd-other: $(BUILD)/afcapd $(wildcard tests/drive/*)
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/other CFLAGS="$(CFLAGS) -DCRASH_STEPS -DINVARIANTS -DDEATHS_LOOP=8 -DLEDGER_VERSION=99" $(BUILD)/other/afcapd \
 		$(BUILD)/other/tests/drive/drive
 	@mkdir -p $(@D)

@@ -135,6 +135,8 @@ static bool slots_settled(struct capture *capture)
 
 		if (slot->state == SLOT_SETTLED && !capture_ending(capture))
 			slot_next(slot);
+		else if (slot->state == SLOT_SETTLED)
+			slot_close(slot);
 		all &= slot->state == SLOT_SETTLED || slot->state == SLOT_EMPTY;
 	}
 	return all;
@@ -213,7 +215,7 @@ void capture_stop(struct capture *capture, bool abandon)
 
 void capture_fail(struct capture *capture, const char *why)
 {
-	if (capture_ending(capture))
+	if (capture->goal != CAPTURE_RECORD) /* it ends anyway, or another instance goes on */
 		return;
 	capture_log(capture, LOG_ERR,
 		    "%s: the capture has failed; restart afcapd when that is mended", why);

@@ -234,7 +234,8 @@ void capture_advance(struct capture *capture)
 	struct capture_error error;
 	enum group_progress progress;
 
-	if (capture->state != CAPTURE_STARTING || capture->slots.list[0].state == SLOT_EMPTY)
+	if (capture->state != CAPTURE_STARTING || capture->goal != CAPTURE_RECORD ||
+	    capture->fatal.exit_code || capture->slots.list[0].state == SLOT_EMPTY)
 		return;
 	progress = group_advance(&capture->group);
 	if (progress == GROUP_READY)
@@ -304,17 +305,16 @@ void capture_faults(struct capture *capture)
 {
 	for (unsigned i = 0; i < capture->slots.count; i++) {
 		struct slot_fault *fault = &capture->slots.list[i].fault;
+		bool starting = capture->state == CAPTURE_STARTING;
 
-		if (fault->kind == FAULT_START)
-			capture_start_failed(capture, fault->number, fault->text);
-		else if (fault->kind == FAULT_FILES)
-			capture_files_failed(capture, fault->number, fault->text);
-		else if (fault->kind == FAULT_LOOP)
+		if (fault->kind == FAULT_LOOP)
 			capture_fail(capture, fault->text);
-		else if (fault->kind == FAULT_LOST && capture->state == CAPTURE_STARTING)
-			capture_start_failed(capture, EXIT_FAILURE, fault->text);
-		else if (fault->kind == FAULT_LOST)
+		else if (fault->kind == FAULT_LOST && !starting)
 			capture_leave(capture, false, fault->text);
+		else if (fault->kind == FAULT_FILES && starting)
+			capture_files_failed(capture, fault->number, fault->text);
+		else if (fault->kind && starting) /* the first one ends the start, and is told */
+			capture_start_failed(capture, fault->number, fault->text);
 		fault->kind = FAULT_NONE;
 	}
 }

@@ -40,12 +40,14 @@ static void compiled(void *context, int rc, struct sock_fprog *program, const ch
 static int compiling_begin(struct compiled_filter *f, const struct compiled_want *want,
 			   char words[COMPILED_WORDS])
 {
+	struct filter_source source = want->source;
 	int rc;
 
 	if (f->compiling)
 		return 1;
+	source.incoming_only = false; /* that is for each copy of what is kept */
 	f->compiling_for = want->link_type;
-	rc = compile_begin(&f->compiling, f->base, &want->source, compiled, f);
+	rc = compile_begin(&f->compiling, f->base, &source, compiled, f);
 	if (rc)
 		snprintf(words, COMPILED_WORDS, "starting a process to compile it failed");
 	return rc ? rc : 1;

@@ -87,6 +87,7 @@ bool earlier_adopt(struct capture *capture)
 		capture_fail(capture, "there is not enough memory for its rings");
 		return false;
 	}
+	storage_reserve(&capture->storage); /* of its new slots, too */
 	capture_plan(capture);
 	storage_forget(&capture->storage);
 	capture_tell(capture);

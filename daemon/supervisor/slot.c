@@ -194,7 +194,7 @@ static void worker_tell(struct slot *slot)
 
 	while (worker_process_takes(&slot->worker) && output_message(&slot->output, &message, &fd))
 		worker_process_send(&slot->worker, &message, fd);
-	if (slot->told >= slot->goal || slot->goal == SLOT_ABANDON ||
+	if (slot->told || !slot->goal || slot->goal == SLOT_ABANDON ||
 	    !worker_process_takes(&slot->worker))
 		return;
 	slot->told = slot->goal;
@@ -315,6 +315,7 @@ static void slot_settle(struct slot *slot)
 			 (unsigned long long)left);
 	totals_report(slot);
 	output_end(&slot->output, &totals.current);
+	slot->worker.progress = PROGRESS_NONE;
 	event_del(slot->respawn);
 	slot_enter(slot, SLOT_SETTLED);
 }
@@ -328,6 +329,12 @@ void slot_next(struct slot *slot)
 	slot->gone = slot->wants_room = false;
 	slot->refused = slot->no_space = 0;
 	deaths_forget(&slot->deaths);
+}
+
+void slot_close(struct slot *slot)
+{
+	if (slot->ring.fd >= 0)
+		stored_ring_next(&slot->ring);
 }
 
 void slot_end(struct slot *slot)
@@ -433,7 +440,7 @@ static bool ledger_usable(struct slot *slot)
 static void worker_buried(struct slot *slot, int status)
 {
 	bool starting = slot->state == SLOT_STARTING, usable = ledger_usable(slot);
-	bool drained = slot->goal == SLOT_DRAIN && WIFEXITED(status) &&
+	bool drained = slot->told == SLOT_DRAIN && WIFEXITED(status) &&
 		       WEXITSTATUS(status) == EXIT_SUCCESS;
 	char text[128];
 
@@ -442,13 +449,15 @@ static void worker_buried(struct slot *slot, int status)
 	if (starting && slot->goal != SLOT_ABANDON)
 		fault_set(slot, FAULT_START, EXIT_FAILURE, "%s", text);
 	else if (!usable)
-		fault_set(slot, FAULT_LOST, 0, "a worker's ledger was of no use");
+		fault_set(slot, FAULT_LOST, EXIT_FAILURE, "a worker's ledger was of no use");
 	if (starting || !usable || drained || slot->goal == SLOT_ABANDON)
 		slot_settle(slot);
 	else if (slot->goal == SLOT_HAND_OVER)
 		slot_enter(slot, SLOT_VACANT);
 	else
 		slot_respawn(slot, status);
+	if (!usable && slot->goal == SLOT_HAND_OVER) /* nothing says where the next one continues */
+		slot_close(slot);
 }
 
 bool slot_reaped(struct slot *slot, pid_t pid, int status)

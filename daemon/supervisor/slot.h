@@ -138,6 +138,9 @@ void slot_hand_over(struct slot *slot, bool kill);
 /* SETTLED -> EMPTY: its ring is closed, the ledger is ready for another one. */
 void slot_next(struct slot *slot);
 
+/* SETTLED: its ring is closed, of which the next instance must not read what was abandoned. */
+void slot_close(struct slot *slot);
+
 /* EMPTY or SETTLED, for good: nothing of it is stored any more. */
 void slot_end(struct slot *slot);
 

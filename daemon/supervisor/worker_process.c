@@ -158,8 +158,7 @@ int worker_process_start(struct worker_process *w, const struct worker_process_p
 	if (rc)
 		return rc;
 	w->has_failed = false;
-	w->asked = PROGRESS_NONE;
-	w->progress = plan->ring_fd >= 0 ? PROGRESS_JOINED : PROGRESS_NONE;
+	w->asked = w->progress = plan->ring_fd >= 0 ? PROGRESS_JOINED : PROGRESS_NONE;
 	if (w->process.channel < 0) /* it cannot be heard, and dies of that */
 		return 0;
 	message.worker.resume = plan->ring_fd >= 0;

@@ -335,8 +335,8 @@ static void instance_begin(void)
 	       "what was handed over is refused");
 	stored.count = 0;
 	fdstore_end(context.store);
-	capture.on_fault = FAULT_IS_RETRIED;
 	demand(capture_start(&capture, &error) == 0, "%s", error.text);
+	capture.on_fault = world_random(4) ? FAULT_IS_RETRIED : FAULT_FAILS_IT;
 	settle();
 }
 
@@ -370,7 +370,12 @@ static void begin(void)
 /* The next instance continues with the rings: no counter falls, none is lost. */
 static void hand_over(void)
 {
-	if (capture_ending(&capture))
+	if (world_random(5) == 0) { /* what a former section does */
+		capture_stop(&capture, false);
+		for (unsigned i = world_random(8); i; i--)
+			act();
+	}
+	if (capture_over(&capture))
 		return; /* nothing of it is stored */
 	world_refuse(false);
 	capture_hand_over(&capture, world_random(2));

@@ -16,6 +16,7 @@
 /* What a worker process knows. */
 static struct player {
 	pid_t pid;
+	bool wild; /* it has sent what it may not: what it is sent need not fit */
 	bool tasked, resumed, socket, ring, join, joined, drain, leave, rotate, suspended;
 	struct message_group group;
 	unsigned moved;	    /* rotations that it has not reported */
@@ -63,6 +64,8 @@ static void say(int channel, struct message *message, int fd)
 
 static void file_take(struct player *p, const struct message_file *file)
 {
+	if (!p->joined && !p->wild)
+		abort();
 	if (p->files == 2)
 		abort(); /* a third file was offered */
 	if (p->files && file->serial != p->serial[p->files - 1] + 1)
@@ -79,9 +82,13 @@ static void order_take(struct player *p, const struct message *m)
 		p->joined = p->resumed;
 		break;
 	case MESSAGE_SOCKET:
+		if ((p->joined || p->socket) && !p->wild)
+			abort();
 		p->socket = true;
 		break;
 	case MESSAGE_JOIN:
+		if ((!p->ring || p->joined || p->join) && !p->wild)
+			abort();
 		p->join = true;
 		p->group = m->group;
 		break;
@@ -259,6 +266,7 @@ void player_worker(struct slot *slot, bool wild)
 		return;
 	if (worker_process_takes(&slot->worker) && p->files + p->moved != slot->output.offered)
 		abort(); /* it was not sent what is offered to it */
+	p->wild |= wild;
 	if (wild)
 		wild_play(slot, process->channel);
 	else if (slot->worker.progress < PROGRESS_READY)
