@@ -37,7 +37,7 @@ bool block_ready(const struct afcap *h)
 AFCAP_PUBLIC int afcap_block_acquire(struct afcap *h, struct afcap_block *block)
 {
 	const struct tpacket_block_desc *desc;
-	uint32_t bytes, most = h->rx.geometry.block_bytes;
+	uint32_t bytes, maximum = h->rx.geometry.block_bytes;
 
 	if (!is_v3(h))
 		return -EOPNOTSUPP;
@@ -50,7 +50,7 @@ AFCAP_PUBLIC int afcap_block_acquire(struct afcap *h, struct afcap_block *block)
 		.sequence = desc->hdr.bh1.seq_num,
 		.index = h->rx.next,
 		.packets = desc->hdr.bh1.num_pkts,
-		.bytes = bytes < most ? bytes : most,
+		.bytes = bytes < maximum ? bytes : maximum,
 		.status = desc->hdr.bh1.block_status,
 		.vnet_header_bytes = h->vnet_header_bytes,
 	};

@@ -34,7 +34,7 @@ static uint32_t header_bytes(const struct afcap_geometry *g)
 	return header + (uint32_t)sizeof(struct sockaddr_ll);
 }
 
-uint32_t geometry_head(const struct afcap_geometry *g)
+uint32_t geometry_header(const struct afcap_geometry *g)
 {
 	return align_up(header_bytes(g) + MAC_HEADER_MAX, TPACKET_ALIGNMENT) + g->reserve_bytes +
 	       VNET_HEADER_MAX;
@@ -48,16 +48,16 @@ static uint32_t frame_min(const struct afcap_geometry *g)
 
 uint32_t geometry_frame(const struct afcap_geometry *g)
 {
-	uint32_t least = align_up(frame_min(g), TPACKET_ALIGNMENT);
+	uint32_t minimum = align_up(frame_min(g), TPACKET_ALIGNMENT);
 
 	if (!is_v3(g))
 		return g->frame_bytes;
-	return least > FRAME_BYTES_V3 ? least : FRAME_BYTES_V3;
+	return minimum > FRAME_BYTES_V3 ? minimum : FRAME_BYTES_V3;
 }
 
 static int block_check(const struct afcap_geometry *g, uint32_t page, struct afcap_error *error)
 {
-	uint32_t most = is_v3(g) ? AFCAP_BLOCKS_MAX : AFCAP_BLOCKS_MAX_V2;
+	uint32_t maximum = is_v3(g) ? AFCAP_BLOCKS_MAX : AFCAP_BLOCKS_MAX_V2;
 
 	if (g->block_bytes == 0 || g->block_bytes % page)
 		return error_set(error, EINVAL,
@@ -66,8 +66,8 @@ static int block_check(const struct afcap_geometry *g, uint32_t page, struct afc
 	if (g->block_bytes > BLOCK_BYTES_MAX)
 		return error_set(error, EINVAL, "block_bytes %u: at most %u", g->block_bytes,
 				 BLOCK_BYTES_MAX);
-	if (g->blocks == 0 || g->blocks > most)
-		return error_set(error, EINVAL, "blocks %u: must be 1 to %u%s", g->blocks, most,
+	if (g->blocks == 0 || g->blocks > maximum)
+		return error_set(error, EINVAL, "blocks %u: must be 1 to %u%s", g->blocks, maximum,
 				 is_v3(g) ? " (the kernel's index has 16 bits)" : "");
 	if ((uint64_t)g->block_bytes * g->blocks > SIZE_MAX / 2)
 		return error_set(error, EINVAL,
@@ -78,12 +78,12 @@ static int block_check(const struct afcap_geometry *g, uint32_t page, struct afc
 
 static int frame_check(const struct afcap_geometry *g, struct afcap_error *error)
 {
-	uint32_t least = frame_min(g);
+	uint32_t minimum = frame_min(g);
 
-	if (g->frame_bytes < least)
+	if (g->frame_bytes < minimum)
 		return error_set(
 			error, EINVAL, "frame_bytes %u: at least %u (header%s) are needed with %s",
-			g->frame_bytes, least, g->reserve_bytes ? " and reserve_bytes" : "",
+			g->frame_bytes, minimum, g->reserve_bytes ? " and reserve_bytes" : "",
 			afcap_tpacket_name(g->version));
 	if (g->frame_bytes % TPACKET_ALIGNMENT)
 		return error_set(error, EINVAL, "frame_bytes %u: must be a multiple of %d",
@@ -101,7 +101,7 @@ static int frame_check(const struct afcap_geometry *g, struct afcap_error *error
 /* The rules for TPACKET_V3 and receiving */
 static int v3_check(const struct afcap_geometry *g, struct afcap_error *error)
 {
-	uint32_t least;
+	uint32_t minimum;
 
 	if (g->block_timeout_ms == 0 || g->block_timeout_ms > AFCAP_BLOCK_TIMEOUT_MAX)
 		return error_set(error, EINVAL, "block_timeout_ms %u: must be 1 to %u",
@@ -110,12 +110,12 @@ static int v3_check(const struct afcap_geometry *g, struct afcap_error *error)
 		return error_set(error, EINVAL,
 				 "priv_bytes %u: at most %u (the kernel would make it 0)",
 				 g->priv_bytes, AFCAP_PRIV_MAX);
-	least = (uint32_t)sizeof(struct tpacket_block_desc) + align_up(g->priv_bytes, 8) +
-		frame_min(g);
-	if (g->block_bytes < least)
+	minimum = (uint32_t)sizeof(struct tpacket_block_desc) + align_up(g->priv_bytes, 8) +
+		  frame_min(g);
+	if (g->block_bytes < minimum)
 		return error_set(error, EINVAL,
 				 "block_bytes %u: a block needs at least %u (headers%s%s)",
-				 g->block_bytes, least, g->priv_bytes ? ", priv_bytes" : "",
+				 g->block_bytes, minimum, g->priv_bytes ? ", priv_bytes" : "",
 				 g->reserve_bytes ? ", reserve_bytes" : "");
 	if ((uint64_t)(g->block_bytes / geometry_frame(g)) * g->blocks > FRAMES_MAX)
 		return error_set(error, EINVAL,
@@ -175,18 +175,18 @@ static uint64_t power_of_two(uint64_t bytes)
  * enough for the packet. */
 static uint64_t block_choose(uint64_t memory_bytes, uint64_t need, uint32_t page)
 {
-	uint64_t least = power_of_two(need > page ? need : page), block = BLOCK_BYTES_PREF;
+	uint64_t minimum = power_of_two(need > page ? need : page), block = BLOCK_BYTES_PREF;
 
-	while (block > least && block > memory_bytes / 8)
+	while (block > minimum && block > memory_bytes / 8)
 		block /= 2;
 	while (memory_bytes / block > AFCAP_BLOCKS_MAX && block < BLOCK_BYTES_MAX)
 		block *= 2;
-	return block > least ? block : least;
+	return block > minimum ? block : minimum;
 }
 
 static void solve(struct afcap_geometry *g, uint64_t memory_bytes, uint32_t snaplen, uint32_t page)
 {
-	uint64_t need = (uint64_t)snaplen + geometry_head(g);
+	uint64_t need = (uint64_t)snaplen + geometry_header(g);
 	uint64_t blocks;
 
 	if (is_v3(g))
@@ -204,9 +204,9 @@ static void solve(struct afcap_geometry *g, uint64_t memory_bytes, uint32_t snap
 }
 
 /* Whether a packet of `snaplen` bytes fits whole. */
-static int room_check(const struct afcap_geometry *g, uint32_t snaplen, struct afcap_error *error)
+static int space_check(const struct afcap_geometry *g, uint32_t snaplen, struct afcap_error *error)
 {
-	uint64_t need = (uint64_t)snaplen + geometry_head(g);
+	uint64_t need = (uint64_t)snaplen + geometry_header(g);
 
 	if (is_v3(g)) {
 		need += sizeof(struct tpacket_block_desc) + align_up(g->priv_bytes, 8);
@@ -257,7 +257,7 @@ AFCAP_PUBLIC int afcap_geometry_solve(struct afcap_geometry *geometry, uint64_t 
 				 is_v3(&g) ? AFCAP_BLOCKS_MAX : AFCAP_BLOCKS_MAX_V2);
 	rc = geometry_check(&g, page, false, error);
 	if (rc == 0)
-		rc = room_check(&g, snaplen, error);
+		rc = space_check(&g, snaplen, error);
 	if (rc == 0)
 		*geometry = g;
 	return rc;

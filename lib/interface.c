@@ -19,7 +19,7 @@
 #define ALT_IFNAME 53
 
 struct question {
-	struct nlmsghdr head;
+	struct nlmsghdr header;
 	struct ifinfomsg info;
 	struct rtattr attribute;
 	char name[INTERFACE_NAME_BYTES];
@@ -29,29 +29,29 @@ static size_t question_make(struct question *q, const char *name)
 {
 	size_t bytes = strlen(name) + 1;
 
-	*q = (struct question){ .head = { .nlmsg_type = RTM_GETLINK,
-					  .nlmsg_flags = NLM_F_REQUEST } };
+	*q = (struct question){ .header = { .nlmsg_type = RTM_GETLINK,
+					    .nlmsg_flags = NLM_F_REQUEST } };
 	/* Either attribute finds both kinds of names; the first also works on kernels without
 	 * alternative names */
 	q->attribute.rta_type = bytes <= IFNAMSIZ ? IFLA_IFNAME : ALT_IFNAME;
 	q->attribute.rta_len = (unsigned short)RTA_LENGTH(bytes);
 	memcpy(q->name, name, bytes);
-	q->head.nlmsg_len =
+	q->header.nlmsg_len =
 		(uint32_t)(NLMSG_LENGTH(sizeof(q->info)) + RTA_ALIGN(q->attribute.rta_len));
-	return q->head.nlmsg_len;
+	return q->header.nlmsg_len;
 }
 
 /* Parses an answer: the interface, or the kernel's error. -EAGAIN: the message is not an answer. */
 static int answer_take(const char *answer, size_t bytes, struct ifinfomsg *out)
 {
-	const struct nlmsghdr *head = (const struct nlmsghdr *)(const void *)answer;
-	const struct nlmsgerr *error = NLMSG_DATA(head);
+	const struct nlmsghdr *header = (const struct nlmsghdr *)(const void *)answer;
+	const struct nlmsgerr *error = NLMSG_DATA(header);
 
-	if (bytes >= NLMSG_LENGTH(sizeof(*out)) && head->nlmsg_type == RTM_NEWLINK) {
-		memcpy(out, NLMSG_DATA(head), sizeof(*out));
+	if (bytes >= NLMSG_LENGTH(sizeof(*out)) && header->nlmsg_type == RTM_NEWLINK) {
+		memcpy(out, NLMSG_DATA(header), sizeof(*out));
 		return 0;
 	}
-	if (bytes >= NLMSG_LENGTH(sizeof(error->error)) && head->nlmsg_type == NLMSG_ERROR)
+	if (bytes >= NLMSG_LENGTH(sizeof(error->error)) && header->nlmsg_type == NLMSG_ERROR)
 		return error->error < 0 ? error->error : -EIO;
 	return -EAGAIN;
 }

@@ -69,9 +69,9 @@ struct afcap {
 	struct afcap_block block;
 	struct afcap_packet packet, copy;
 	/* afcap_tx_*() */
-	uint32_t tx_header, tx_most; /* bounds of a packet: the interface's */
-	bool tx_tagged;		     /* an 802.1Q tag may be 4 bytes more */
-	uint32_t tx_queued;	     /* slots before tx.next that the kernel has not taken yet */
+	uint32_t tx_header, tx_max; /* bounds of a packet: the interface's */
+	bool tx_tagged;		    /* an 802.1Q tag may be 4 bytes more */
+	uint32_t tx_queued;	    /* slots before tx.next that the kernel has not taken yet */
 	struct reader_stats counts;
 	pthread_mutex_t stats_lock; /* of the kernel's counters, added up */
 	uint64_t packets, drops, freezes;
@@ -94,7 +94,7 @@ int64_t now_ns(void); /* CLOCK_MONOTONIC */
 int geometry_check(const struct afcap_geometry *geometry, uint32_t page, bool sending,
 		   struct afcap_error *error);
 /* The maximum that the kernel puts before a packet; its frame size for a geometry. */
-uint32_t geometry_head(const struct afcap_geometry *geometry);
+uint32_t geometry_header(const struct afcap_geometry *geometry);
 uint32_t geometry_frame(const struct afcap_geometry *geometry);
 
 #define INTERFACE_NAME_BYTES 128 /* with its NUL: the kernel's ALTIFNAMSIZ */

@@ -52,7 +52,7 @@ static bool read_frame(struct afcap *h)
 }
 
 /* Releases what afcap_read() has finished with. Returns whether its block has packets left. */
-static bool read_settle(struct afcap *h)
+static bool read_finish(struct afcap *h)
 {
 	if (!h->reading)
 		return false;
@@ -102,13 +102,13 @@ static int read_next(struct afcap *h, int64_t timeout_ns)
 	return AFCAP_READY;
 }
 
-/* A signal precedes packets, as in wait_until(); nothing but a read makes read_settle() true again.
+/* A signal precedes packets, as in wait_until(); nothing but a read makes read_finish() true again.
  */
 AFCAP_PUBLIC int afcap_wait(struct afcap *h, int64_t timeout_ns)
 {
 	int rc = signals_take(h);
 
-	if (rc != AFCAP_READY || read_settle(h))
+	if (rc != AFCAP_READY || read_finish(h))
 		return rc;
 	return wait_until(h, deadline_of(timeout_ns));
 }

@@ -5,12 +5,12 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
-#define SAME_PLACE(field, theirs)                                                                  \
+#define SAME_OFFSET(field, theirs)                                                                 \
 	(offsetof(struct afcap_kernel_stats, field) == offsetof(struct tpacket_stats_v3, theirs))
 
 _Static_assert(sizeof(struct afcap_kernel_stats) == sizeof(struct tpacket_stats_v3) &&
-		       SAME_PLACE(packets, tp_packets) && SAME_PLACE(drops, tp_drops) &&
-		       SAME_PLACE(freezes, tp_freeze_q_cnt),
+		       SAME_OFFSET(packets, tp_packets) && SAME_OFFSET(drops, tp_drops) &&
+		       SAME_OFFSET(freezes, tp_freeze_q_cnt),
 	       "the kernel writes one as the other");
 
 AFCAP_PUBLIC int afcap_stats_take(int fd, struct afcap_kernel_stats *stats)

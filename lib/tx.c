@@ -27,7 +27,7 @@ void tx_init(struct afcap *h, const struct afcap_options *o)
 	unsigned short type;
 
 	h->tx_header = o->vnet_header_bytes;
-	h->tx_most = UINT32_MAX;
+	h->tx_max = UINT32_MAX;
 	if (!o->ifindex || !if_indextoname((unsigned)o->ifindex, request.ifr_name) ||
 	    ioctl(h->fd, SIOCGIFHWADDR, &request))
 		return;
@@ -37,7 +37,7 @@ void tx_init(struct afcap *h, const struct afcap_options *o)
 	if (o->socket_type == AFCAP_RAW)
 		h->tx_header += ETH_HLEN;
 	if (!o->vnet_header_bytes && ioctl(h->fd, SIOCGIFMTU, &request) == 0)
-		h->tx_most = (uint32_t)request.ifr_mtu + h->tx_header;
+		h->tx_max = (uint32_t)request.ifr_mtu + h->tx_header;
 	h->tx_tagged = type == ARPHRD_ETHER && o->socket_type == AFCAP_RAW;
 }
 
@@ -115,7 +115,7 @@ AFCAP_PUBLIC int afcap_write_batch(struct afcap *h, const struct afcap_frame *fr
 }
 
 /* Where the data of a slot begin; only received frames have an address after the header. */
-static uint32_t slot_head(const struct afcap *h)
+static uint32_t slot_header(const struct afcap *h)
 {
 	switch (h->tx.geometry.version) {
 	case AFCAP_TPACKET_V1:
@@ -167,7 +167,7 @@ static uint32_t slot_length(const struct afcap *h, uint32_t index)
 
 AFCAP_PUBLIC int afcap_tx_acquire(struct afcap *h, struct afcap_tx_slot *slot)
 {
-	uint32_t head = slot_head(h);
+	uint32_t header = slot_header(h);
 
 	if (!h->tx.geometry.blocks)
 		return -ENODEV;
@@ -176,15 +176,15 @@ AFCAP_PUBLIC int afcap_tx_acquire(struct afcap *h, struct afcap_tx_slot *slot)
 	if (h->tx_queued == slot_count(h) ||
 	    frame_status(&h->tx, h->tx.next) & (TP_STATUS_SEND_REQUEST | TP_STATUS_SENDING))
 		return -EAGAIN;
-	*slot = (struct afcap_tx_slot){ .data = (uint8_t *)frame_at(&h->tx, h->tx.next) + head,
-					.capacity = h->tx.geometry.frame_bytes - head,
+	*slot = (struct afcap_tx_slot){ .data = (uint8_t *)frame_at(&h->tx, h->tx.next) + header,
+					.capacity = h->tx.geometry.frame_bytes - header,
 					.index = h->tx.next };
 	return 0;
 }
 
 AFCAP_PUBLIC int afcap_tx_commit(struct afcap *h, const struct afcap_tx_slot *slot, uint32_t length)
 {
-	uint64_t most = h->tx_most;
+	uint64_t maximum = h->tx_max;
 
 	if (!h->tx.geometry.blocks)
 		return -ENODEV;
@@ -192,8 +192,8 @@ AFCAP_PUBLIC int afcap_tx_commit(struct afcap *h, const struct afcap_tx_slot *sl
 		return -EINVAL;
 	if (h->tx_tagged && slot->data[TYPE_AT] == ETH_P_8021Q >> 8 &&
 	    slot->data[TYPE_AT + 1] == (ETH_P_8021Q & 0xff))
-		most += TAG_BYTES;
-	if (length > slot->capacity || length > most)
+		maximum += TAG_BYTES;
+	if (length > slot->capacity || length > maximum)
 		return -EMSGSIZE;
 	slot_queue(h, slot->index, length);
 	h->tx.next = h->tx.next + 1 == slot_count(h) ? 0 : h->tx.next + 1;
@@ -203,7 +203,7 @@ AFCAP_PUBLIC int afcap_tx_commit(struct afcap *h, const struct afcap_tx_slot *sl
 
 /* Removes from the queue the slots that the kernel took, always from its front. `bytes` is what the
  * kernel reports as sent, negative: no report. Returns 0, or -EIO if it skipped some. */
-static int queue_settle(struct afcap *h, ssize_t bytes)
+static int queue_update(struct afcap *h, ssize_t bytes)
 {
 	uint32_t count = slot_count(h), taken = 0;
 	uint64_t sum = 0;
@@ -267,7 +267,7 @@ AFCAP_PUBLIC int afcap_tx_flush(struct afcap *h, const struct sockaddr_ll *to, i
 	for (;;) {
 		ssize_t n = queue_send(h, to, deadline);
 
-		if (queue_settle(h, n))
+		if (queue_update(h, n))
 			result = -EIO;
 		if (n >= 0 && h->tx_queued == 0)
 			return result;
