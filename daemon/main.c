@@ -175,7 +175,7 @@ static int config_make(struct config *config, const struct arguments *a, struct 
 }
 
 /* Where clients come in, and what they are told about. */
-struct doors {
+struct listeners {
 	struct control *control;
 	struct http *http;
 	struct supervisor *supervisor;
@@ -183,25 +183,25 @@ struct doors {
 
 static void ticked(void *context)
 {
-	const struct doors *doors = context;
+	const struct listeners *listeners = context;
 
-	status_send(doors->supervisor);
+	status_send(listeners->supervisor);
 }
 
 static void leaving(void *context)
 {
-	const struct doors *doors = context;
+	const struct listeners *listeners = context;
 
-	if (doors->control)
-		control_leave(doors->control);
-	http_leave(doors->http);
+	if (listeners->control)
+		control_leave(listeners->control);
+	http_leave(listeners->http);
 }
 
 /* Whoever has asked this instance is answered by it; nobody is waited for. */
-static void last_answers(struct event_base *base, const struct doors *doors)
+static void last_answers(struct event_base *base, const struct listeners *listeners)
 {
-	if (doors->control)
-		control_finish(doors->control);
+	if (listeners->control)
+		control_finish(listeners->control);
 	for (int i = 0; i < LAST_ROUNDS; i++)
 		event_base_loop(base, EVLOOP_NONBLOCK);
 }
@@ -211,7 +211,7 @@ static int supervise(const struct config *config, const struct privileges *privi
 		     struct event_base *base, struct control *control, struct http *http)
 {
 	struct supervisor *supervisor = NULL;
-	struct doors doors = { control, http, NULL };
+	struct listeners listeners = { control, http, NULL };
 	int rc = supervisor_sandbox(privileges);
 
 	if (rc == 0)
@@ -221,14 +221,15 @@ static int supervise(const struct config *config, const struct privileges *privi
 	if (rc == 0) {
 		if (http)
 			http_serve(http, supervisor);
-		doors.supervisor = supervisor;
-		supervisor_hook(supervisor, &(struct supervisor_hooks){ leaving, ticked, &doors });
+		listeners.supervisor = supervisor;
+		supervisor_hook(supervisor,
+				&(struct supervisor_hooks){ leaving, ticked, &listeners });
 		supervisor_run(supervisor);
 		if (strcmp(supervisor_phase(supervisor), "ended: ") == 0)
 			status_send(supervisor);
 		rc = supervisor_account(supervisor);
 		if (rc == EX_TEMPFAIL)
-			last_answers(base, &doors);
+			last_answers(base, &listeners);
 	}
 	http_free(http);
 	control_free(control);

@@ -121,10 +121,10 @@ static void capture_stats(const json_t *capture, bool colored)
 	printf("%s%-22s%s %16s", colored ? BOLD : "", text_of(capture, "name"),
 	       colored ? PLAIN : "", "total");
 	json_array_foreach (workers, i, worker) {
-		char head[32];
+		char header[32];
 
-		snprintf(head, sizeof(head), "worker %zu", i);
-		printf(" %16s", head);
+		snprintf(header, sizeof(header), "worker %zu", i);
+		printf(" %16s", header);
 	}
 	putchar('\n');
 	for (unsigned k = 0; k < counter_count; k++) {
@@ -150,7 +150,7 @@ void output_stats(const json_t *parameters, bool colored)
 	fflush(stdout);
 }
 
-void output_watch_head(void)
+void output_watch_header(void)
 {
 	printf("%-8s %-12s %11s %10s %13s %13s %10s %8s %10s\n", "TIME", "CAPTURE", "PACKETS/S",
 	       "MBIT/S", "RECEIVED", "WRITTEN", "DROPS", "FREEZES", "DISCARDED");

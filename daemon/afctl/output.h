@@ -25,6 +25,6 @@ void output_stats(const json_t *parameters, bool colored);
 /* `afctl stats --watch`: one line a capture, with what changed since the answer `before`.
  */
 void output_watch(const json_t *parameters, const json_t *before, double seconds);
-void output_watch_head(void);
+void output_watch_header(void);
 
 #endif

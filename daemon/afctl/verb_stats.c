@@ -4,10 +4,10 @@
 
 #include <stdlib.h>
 
-#define HEAD_EVERY  20
-#define SECONDS	    1.0
-#define SECONDS_MIN 0.1
-#define SECONDS_MAX 86400.0
+#define HEADER_EVERY 20
+#define SECONDS	     1.0
+#define SECONDS_MIN  0.1
+#define SECONDS_MAX  86400.0
 
 struct settings {
 	double watch; /* seconds; 0: once */
@@ -44,8 +44,8 @@ static int watch(const struct common *common, double seconds, json_t *parameters
 		rc = client_answer(client, &answer, &continues);
 		if (rc)
 			break;
-		if (!common->json && line % HEAD_EVERY == 0)
-			output_watch_head();
+		if (!common->json && line % HEADER_EVERY == 0)
+			output_watch_header();
 		if (common->json)
 			output_json(answer);
 		else if (before)

@@ -14,7 +14,7 @@
 /* Zeros at the start of the process. */
 struct common {
 	/* Valid within one call */
-	_Alignas(FILE_HEADER_BYTES) uint8_t head[FILE_HEADER_BYTES]; /* file_header() */
+	_Alignas(FILE_HEADER_BYTES) uint8_t header_page[FILE_HEADER_BYTES]; /* file_header() */
 	uint8_t buffer[COMMON_BUFFER_BYTES]; /* of the one file that is read */
 	struct openfiles open;
 	struct foreign seen;

@@ -51,7 +51,7 @@ const char *directory_shared(const struct directory *dir)
 }
 
 /* Warns of others who may rename, remove and replace files there. */
-static void others_tell(const struct directory *dir)
+static void others_warn(const struct directory *dir)
 {
 	const struct message_capture *c = &dir->capture;
 	const char *shared = directory_shared(dir);
@@ -100,7 +100,7 @@ void directory_open(struct directory *dir, struct message_result *result)
 		return;
 	}
 	if (faccessat(dir->fd, ".", W_OK | X_OK, AT_EACCESS) == 0) {
-		others_tell(dir);
+		others_warn(dir);
 		return;
 	}
 	result->error = errno;
@@ -155,14 +155,14 @@ void directory_path_check(struct directory *dir)
 	dir->moved = moved;
 }
 
-struct directory_room directory_room_of(const struct message_capture *c, const struct statvfs *fs)
+struct directory_space directory_space_of(const struct message_capture *c, const struct statvfs *fs)
 {
 	/* Some in-memory file systems do not count; others create inodes on demand. */
 	bool counted = fs->f_files && fs->f_favail <= fs->f_files;
 	int64_t reserve = c->config.disk_reserve;
 	uint64_t percent = reserve < 0 ? (uint64_t)-reserve : 0;
 
-	return (struct directory_room){
+	return (struct directory_space){
 		.available = fs->f_blocks ? (uint64_t)fs->f_bavail * fs->f_frsize : UINT64_MAX,
 		.reserve = reserve > 0 ? (uint64_t)reserve
 				       : (uint64_t)fs->f_blocks * fs->f_frsize / 100 * percent,
@@ -171,13 +171,13 @@ struct directory_room directory_room_of(const struct message_capture *c, const s
 	};
 }
 
-int directory_room(const struct directory *dir, struct directory_room *room)
+int directory_space(const struct directory *dir, struct directory_space *space)
 {
 	struct statvfs fs;
 
 	if (fstatvfs(dir->fd, &fs))
 		return -errno;
-	*room = directory_room_of(&dir->capture, &fs);
+	*space = directory_space_of(&dir->capture, &fs);
 	return 0;
 }
 
@@ -193,7 +193,7 @@ bool directory_inodes_out(const struct directory *dir)
 	return fstatvfs(dir->fd, &fs) == 0 && fs.f_files && !fs.f_favail;
 }
 
-int directory_room_try(const struct directory *dir)
+int directory_space_try(const struct directory *dir)
 {
 	const struct message_capture *c = &dir->capture;
 	uint64_t bytes = c->file_bytes && c->file_bytes < DIRECTORY_TRY_BYTES ? c->file_bytes

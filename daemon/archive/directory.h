@@ -24,20 +24,20 @@ struct directory {
 	int repair_logged; /* errno last logged of a repair, perhaps temporary */
 	int scan_logged, remove_logged; /* errno last logged of reading it, of removing files */
 	struct clock_now clock;		/* of the current request */
-	uint64_t newest_ns;   /* modification time of the file finished last; 0: unknown */
-	uint64_t refused_ns;  /* monotonic: when a worker's write was refused; 0: not */
-	unsigned yields;      /* files removed for that since */
-	uint64_t yielded;     /* bytes freed since space was refused */
-	unsigned in_vain;     /* files removed beyond the bytes wanted */
-	uint64_t kept_ns;     /* monotonic: when retention_enforce() last ran; 0: never */
-	bool over_budget;     /* then */
-	bool removed;	      /* a file, since the file system was synced for that */
-	uint64_t opened_ns;   /* monotonic */
-	uint64_t repaired_ns; /* monotonic: when there was last nothing to repair; 0: never */
+	uint64_t newest_ns;	/* modification time of the file finished last; 0: unknown */
+	uint64_t refused_ns;	/* monotonic: when a worker's write was refused; 0: not */
+	unsigned yields;	/* files removed for that since */
+	uint64_t yielded;	/* bytes freed since space was refused */
+	unsigned in_vain;	/* files removed beyond the bytes wanted */
+	uint64_t maintained_ns; /* monotonic: when retention_enforce() last ran; 0: never */
+	bool over_budget;	/* then */
+	bool removed;		/* a file, since the file system was synced for that */
+	uint64_t opened_ns;	/* monotonic */
+	uint64_t repaired_ns;	/* monotonic: when there was last nothing to repair; 0: never */
 };
 
 /* The free space of a file system. */
-struct directory_room {
+struct directory_space {
 	uint64_t available; /* bytes available to this user */
 	uint64_t reserve;   /* bytes of them that must stay available */
 	uint64_t inodes;    /* likewise; UINT64_MAX if the file system does not count them */
@@ -68,11 +68,11 @@ struct statvfs;
 
 /* Applies the capture's disk_reserve to a file system: a percentage applies to its bytes and its
  * inodes. Pure. */
-struct directory_room directory_room_of(const struct message_capture *capture,
-					const struct statvfs *fs);
+struct directory_space directory_space_of(const struct message_capture *capture,
+					  const struct statvfs *fs);
 
 /* Returns 0 or -errno. */
-int directory_room(const struct directory *dir, struct directory_room *room);
+int directory_space(const struct directory *dir, struct directory_space *space);
 
 /* Whether an error means that a resource is exhausted: bytes, inodes, a quota. */
 bool directory_is_refusal(int error);
@@ -84,7 +84,7 @@ bool directory_inodes_out(const struct directory *dir);
 
 /* Tries to allocate what a file may need, at most DIRECTORY_TRY_BYTES, in a file without a name,
  * and frees it again. Returns 0, also if that cannot be tried, ENOSPC or EDQUOT. */
-int directory_room_try(const struct directory *dir);
+int directory_space_try(const struct directory *dir);
 
 /* Whether a file found there may be one that afcapd made: a regular file owned by this user, by
  * root (from a previous instance), or by the directory's owner, who can change its contents

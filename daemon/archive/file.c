@@ -129,7 +129,7 @@ int file_permit(const struct directory *dir, int fd)
 }
 
 /* Creates and locks a file and writes the header. Returns the descriptor or -errno. */
-static int file_begin(const struct directory *dir, const char *name, const uint8_t *head,
+static int file_begin(const struct directory *dir, const char *name, const uint8_t *page,
 		      bool direct)
 {
 	int fd = file_create_locked(dir, name, direct), rc;
@@ -138,7 +138,7 @@ static int file_begin(const struct directory *dir, const char *name, const uint8
 		return fd;
 	rc = file_permit(dir, fd);
 	if (rc == 0) {
-		ssize_t n = pwrite(fd, head, FILE_HEADER_BYTES, 0);
+		ssize_t n = pwrite(fd, page, FILE_HEADER_BYTES, 0);
 
 		if (n == FILE_HEADER_BYTES)
 			return fd;
@@ -163,22 +163,22 @@ static const char *begin_advice(const struct directory *dir, int error)
  * the last, so another user may have put something there that cannot be removed: the second try has
  * an unpredictable name. Returns the descriptor or -errno. */
 static int file_make(struct directory *dir, const struct message_archive *request,
-		     const uint8_t *head, bool direct, char *name)
+		     const uint8_t *page, bool direct, char *name)
 {
 	const struct message_capture *c = &dir->capture;
 	int fd;
 
 	name_make_spare(name, c->name, request->worker, c->token, request->file.serial);
-	fd = file_begin(dir, name, head, direct);
+	fd = file_begin(dir, name, page, direct);
 	if (fd != -EEXIST)
 		return fd;
 	name_make_spare(name, c->name, request->worker, clock_real_ns(), request->file.serial);
-	return file_begin(dir, name, head, direct);
+	return file_begin(dir, name, page, direct);
 }
 
 const uint8_t *file_header(const struct directory *dir, uint32_t worker)
 {
-	uint8_t *head = dir->common->head;
+	uint8_t *page = dir->common->header_page;
 	const struct message_capture *c = &dir->capture;
 	struct utsname uts = { 0 };
 	char os[sizeof(uts.sysname) + sizeof(uts.release) + 2];
@@ -195,8 +195,8 @@ const uint8_t *file_header(const struct directory *dir, uint32_t worker)
 
 	uname(&uts);
 	snprintf(os, sizeof(os), "%s %s", uts.sysname, uts.release);
-	header_make(head, &header);
-	return head;
+	header_make(page, &header);
+	return page;
 }
 
 int file_header_renew(const struct directory *dir, uint32_t worker, int fd)
@@ -238,15 +238,15 @@ int file_make_other(const struct directory *dir, const struct message_archive *r
 int file_open(struct directory *dir, const struct message_archive *request,
 	      struct message_result *result)
 {
-	const uint8_t *head = file_header(dir, request->worker);
+	const uint8_t *page = file_header(dir, request->worker);
 	bool direct = dir->capture.config.direct != DIRECT_NO;
 	struct stat st;
 	int fd;
 
-	fd = file_make(dir, request, head, direct, result->name);
+	fd = file_make(dir, request, page, direct, result->name);
 	if (fd == -EINVAL && dir->capture.config.direct == DIRECT_AUTO) {
 		direct = false;
-		fd = file_make(dir, request, head, false, result->name);
+		fd = file_make(dir, request, page, false, result->name);
 		if (fd >= 0 && !dir->plain_logged++)
 			directory_log(dir, LOG_NOTICE, "%s does not take O_DIRECT: plain writes",
 				      dir->capture.directory);
@@ -268,11 +268,11 @@ int file_open(struct directory *dir, const struct message_archive *request,
 int file_preallocate(const struct directory *dir, int fd)
 {
 	const struct message_capture *c = &dir->capture;
-	struct directory_room room;
+	struct directory_space space;
 	int error;
 
-	if (c->file_bytes == 0 || directory_room(dir, &room) || room.available < c->file_bytes ||
-	    room.available - c->file_bytes < room.reserve)
+	if (c->file_bytes == 0 || directory_space(dir, &space) || space.available < c->file_bytes ||
+	    space.available - c->file_bytes < space.reserve)
 		return 0;
 	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)c->file_bytes) == 0)
 		return 0;

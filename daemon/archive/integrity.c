@@ -77,33 +77,33 @@ static bool has_hole(int fd, uint64_t end)
 
 /* Walks the whole file and counts the packets that are still there. */
 static int walk_back(const struct directory *dir, int fd, uint64_t size,
-		     const struct ledger_file *record, uint64_t *kept)
+		     const struct ledger_file *record, uint64_t *readable)
 {
 	struct walk chunks;
 	int rc = chunks_read(dir, fd, record->end < size ? record->end : size, &chunks);
 
 	if (rc)
 		return -rc;
-	*kept = chunks.packets;
+	*readable = chunks.packets;
 	return size < record->end || chunks.end != record->end ? EBADMSG : 0;
 }
 
 int integrity_verify(const struct directory *dir, int fd, const struct ledger_file *record,
-		     uint64_t *kept)
+		     uint64_t *readable)
 {
 	struct walk chunks;
 	struct stat st;
 	uint64_t end;
 	int rc;
 
-	*kept = 0;
+	*readable = 0;
 	if (file_end_begin(fd) || fstat(fd, &st))
 		return errno;
 	rc = file_header_check(fd, (uint64_t)st.st_size);
 	if (rc)
 		return -rc;
 	if ((uint64_t)st.st_size < record->end || has_hole(fd, record->end))
-		return walk_back(dir, fd, (uint64_t)st.st_size, record, kept);
+		return walk_back(dir, fd, (uint64_t)st.st_size, record, readable);
 	if (record->end <= FILE_HEADER_BYTES)
 		return 0; /* no packets, only counted losses */
 	end = first_end(fd, record->end);

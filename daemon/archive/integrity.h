@@ -17,6 +17,6 @@ void integrity_check(const struct directory *dir, const struct message_archive *
  * Returns 0, EBADMSG if written data are missing, with the number of packets before them in *kept,
  * or errno of reading. */
 int integrity_verify(const struct directory *dir, int fd, const struct ledger_file *record,
-		     uint64_t *kept);
+		     uint64_t *readable);
 
 #endif

@@ -41,14 +41,14 @@ static bool is_held(const struct directory *dir, const char *name, const struct 
 
 static int list_add(struct inventory *list, const struct inventory_file *file)
 {
-	if (list->count == list->room) {
-		size_t room = list->room ? 2 * list->room : LIST_FIRST;
-		struct inventory_file *files = reallocarray(list->files, room, sizeof(*files));
+	if (list->count == list->capacity) {
+		size_t capacity = list->capacity ? 2 * list->capacity : LIST_FIRST;
+		struct inventory_file *files = reallocarray(list->files, capacity, sizeof(*files));
 
 		if (!files)
 			return -ENOMEM;
 		list->files = files;
-		list->room = room;
+		list->capacity = capacity;
 	}
 	list->files[list->count++] = *file;
 	return 0;

@@ -20,7 +20,7 @@ struct inventory_file {
 struct inventory {
 	struct directory *dir;
 	struct inventory_file *files;
-	size_t count, room;
+	size_t count, capacity;
 	uint64_t bytes;	 /* of all files, those in use with the size they may grow to */
 	uint64_t growth; /* bytes that files in use may still take */
 	uint64_t unused; /* bytes preallocated for them and not written yet */

@@ -19,14 +19,14 @@ void openfiles_add(struct openfiles *open, int fd)
 
 	if (fstat(fd, &st) || find(open, &st))
 		return;
-	if (open->count == open->room) {
-		size_t room = open->room ? 2 * open->room : LIST_FIRST;
-		struct openfile *larger = reallocarray(open->list, room, sizeof(*larger));
+	if (open->count == open->capacity) {
+		size_t capacity = open->capacity ? 2 * open->capacity : LIST_FIRST;
+		struct openfile *larger = reallocarray(open->list, capacity, sizeof(*larger));
 
 		if (!larger)
 			return; /* its lock shows it, too */
 		open->list = larger;
-		open->room = room;
+		open->capacity = capacity;
 	}
 	open->list[open->count++] = (struct openfile){ st.st_dev, st.st_ino };
 }

@@ -13,7 +13,7 @@ struct openfiles {
 		dev_t device;
 		ino_t inode;
 	} * list;
-	size_t count, room;
+	size_t count, capacity;
 };
 
 /* Marks the open file as in use, until openfiles_remove(). Idempotent. */

@@ -92,10 +92,10 @@ static int final_name(const struct directory *dir, const struct message_archive 
 
 /* Verifies and seals a file. Returns 0 or errno; EBADMSG: its contents are not what was written. */
 static int finished_bytes(const struct directory *dir, const struct message_archive *request,
-			  int fd, uint64_t *kept)
+			  int fd, uint64_t *readable)
 {
 	const struct message_capture *c = &dir->capture;
-	int error = integrity_verify(dir, fd, &request->file, kept);
+	int error = integrity_verify(dir, fd, &request->file, readable);
 
 	if (!error)
 		error = file_seal(fd, request->name, &request->file, c->config.sync);
@@ -129,7 +129,7 @@ static void finish_named(struct directory *dir, const struct message_archive *re
 	int error = 0, rc = 0;
 
 	if (!finished_already(request, fd, &name)) {
-		error = finished_bytes(dir, request, fd, &result->kept);
+		error = finished_bytes(dir, request, fd, &result->readable);
 		inventory_stamp(dir, fd);
 	}
 	snprintf(result->name, sizeof(result->name), "%s", request->name);
@@ -181,9 +181,9 @@ static int chunks_copy(const struct directory *dir, int from, int to, uint64_t e
 	uint64_t at = FILE_HEADER_BYTES;
 
 	while (at < end) {
-		size_t most =
+		size_t maximum =
 			end - at < COMMON_BUFFER_BYTES ? (size_t)(end - at) : COMMON_BUFFER_BYTES;
-		ssize_t n = file_read(&from, buffer, most, at);
+		ssize_t n = file_read(&from, buffer, maximum, at);
 
 		if (n <= 0)
 			return n < 0 ? (int)n : -EIO;

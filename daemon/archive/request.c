@@ -281,7 +281,7 @@ static bool repair_due(const struct directory *dir, uint64_t now)
 }
 
 /* Called twice a second, so does only what is due. */
-static int keep_serve(const struct job *job)
+static int maintain_serve(const struct job *job)
 {
 	struct directory *dir = job->dir;
 	struct message_result *result = job->result;
@@ -325,7 +325,7 @@ static const struct request {
 			      USE_NONE },
 	[MESSAGE_OPEN] = { PHASE_ANNOUNCED, worker_fault, open_serve, USE_BEGINS },
 	[MESSAGE_REOPEN] = { PHASE_ANNOUNCED, worker_fault, reopen_serve, USE_BEGINS },
-	[MESSAGE_KEEP] = { PHASE_ANNOUNCED, worker_fault, keep_serve, USE_NONE },
+	[MESSAGE_MAINTAIN] = { PHASE_ANNOUNCED, worker_fault, maintain_serve, USE_NONE },
 	[MESSAGE_NAME] = { PHASE_ANNOUNCED, name_fault, name_serve, USE_BEGINS },
 	[MESSAGE_FINISH] = { PHASE_ANNOUNCED, name_fault, finish_serve, USE_ENDS },
 	[MESSAGE_DISCARD] = { PHASE_ANNOUNCED, name_fault, discard_serve, USE_ENDS },

@@ -8,15 +8,15 @@
 
 #include <unistd.h>
 
-#define GROWTH_MOST (UINT64_C(256) << 20)
+#define GROWTH_MAX (UINT64_C(256) << 20)
 
-#define AGAIN_LEAST_NS UINT64_C(1000000000)
-#define AGAIN_MOST_NS  UINT64_C(60000000000)
+#define AGAIN_MIN_NS UINT64_C(1000000000)
+#define AGAIN_MAX_NS UINT64_C(60000000000)
 
 struct retention {
 	struct inventory list;
-	unsigned ahead; /* files about to be made */
-	struct directory_room disk;
+	unsigned next_files; /* files about to be made */
+	struct directory_space disk;
 	bool tried; /* to remove one */
 };
 
@@ -74,7 +74,7 @@ static const char inodes_short[] = "fewer inodes than disk_reserve would stay av
  * reserve. */
 static bool inodes_lack(const struct retention *r)
 {
-	return r->disk.inode_reserve && r->disk.inodes < r->disk.inode_reserve + r->ahead;
+	return r->disk.inode_reserve && r->disk.inodes < r->disk.inode_reserve + r->next_files;
 }
 
 /* Why the oldest remaining file must be removed; NULL: it stays. */
@@ -93,41 +93,41 @@ static const char *reason(const struct retention *r)
 
 /* Maximum of bytes kept free beyond the reserve: about a second's writes; not so much that small
  * disks keep no file, nothing without a reserve. */
-static uint64_t growth_most(const struct directory_room *room)
+static uint64_t growth_max(const struct directory_space *space)
 {
-	return room->reserve < GROWTH_MOST ? room->reserve : GROWTH_MOST;
+	return space->reserve < GROWTH_MAX ? space->reserve : GROWTH_MAX;
 }
 
 /* Some file systems free what was removed with their next commit, which may be half a minute away:
  * before a file is removed for lack of space, earlier removals must count. */
-static void room_measure(struct retention *r)
+static void space_measure(struct retention *r)
 {
-	if (directory_room(r->list.dir, &r->disk)) { /* unknown: no file is removed for it */
-		r->disk = (struct directory_room){ .inodes = UINT64_MAX };
+	if (directory_space(r->list.dir, &r->disk)) { /* unknown: no file is removed for it */
+		r->disk = (struct directory_space){ .inodes = UINT64_MAX };
 		r->list.growth = 0;
 		return;
 	}
 	/* The reserve must not be touched by the next second's writes either. */
-	if (r->list.growth > growth_most(&r->disk))
-		r->list.growth = growth_most(&r->disk);
+	if (r->list.growth > growth_max(&r->disk))
+		r->list.growth = growth_max(&r->disk);
 	if ((r->disk.available < r->disk.reserve + r->list.growth || inodes_lack(r)) &&
 	    r->list.dir->removed) {
 		r->list.dir->removed = false;
 		if (syncfs(r->list.dir->fd) == 0)
-			directory_room(r->list.dir, &r->disk);
+			directory_space(r->list.dir, &r->disk);
 	}
 }
 
 /* A removed file that is still being read is freed when its reader closes it. It is counted at
  * once, or more files would be removed than needed. */
-static void room_count(struct retention *r, const struct inventory_file *file)
+static void space_count(struct retention *r, const struct inventory_file *file)
 {
-	struct directory_room now;
+	struct directory_space now;
 
 	r->disk.available += file->freed;
 	if (r->disk.inodes != UINT64_MAX)
 		r->disk.inodes += file->alone;
-	if (directory_room(r->list.dir, &now))
+	if (directory_space(r->list.dir, &now))
 		return;
 	r->disk.available = larger(r->disk.available, now.available);
 	r->disk.inodes = larger(r->disk.inodes, now.inodes);
@@ -140,7 +140,7 @@ static void one_remove(struct retention *r, struct inventory_file *file, const c
 	if (!inventory_remove(&r->list, file, why, result))
 		return;
 	r->list.bytes -= file->bytes;
-	room_count(r, file);
+	space_count(r, file);
 	file->gone = true;
 }
 
@@ -165,46 +165,47 @@ static void files_remove(struct retention *r, struct message_result *result)
 		r->list.dir->remove_logged = r->list.failed;
 }
 
-bool retention_enforce(struct directory *dir, unsigned ahead, struct message_result *result)
+bool retention_enforce(struct directory *dir, unsigned next_files, struct message_result *result)
 {
 	const struct message_capture *c = &dir->capture;
 	struct retention r = { .list = { .dir = dir,
-					 .bytes = ahead * c->file_bytes,
-					 .growth = ahead * c->file_bytes },
-			       .ahead = ahead };
-	struct directory_room now;
+					 .bytes = next_files * c->file_bytes,
+					 .growth = next_files * c->file_bytes },
+			       .next_files = next_files };
+	struct directory_space now;
 	int rc = inventory_take(&r.list);
 
 	if (rc != -dir->scan_logged && rc)
 		directory_log(dir, LOG_ERR, "reading the directory %s: %s", c->directory,
 			      failure_text(-rc));
 	dir->scan_logged = -rc;
-	room_measure(&r);
+	space_measure(&r);
 	dir->newest_ns = 0;
 	if (r.list.count)
 		files_remove(&r, result);
 	inventory_free(&r.list);
 	result->no_inode = r.disk.available + r.list.unused >= r.disk.reserve;
 	result->full = !result->no_inode || r.disk.inodes < r.disk.inode_reserve;
-	result->available = directory_room(dir, &now) ? UINT64_MAX : now.available;
-	dir->kept_ns = clock_mono_ns();
+	result->available = directory_space(dir, &now) ? UINT64_MAX : now.available;
+	dir->maintained_ns = clock_mono_ns();
 	dir->over_budget = c->config.disk_budget && r.list.bytes > c->config.disk_budget;
 	return !dir->over_budget;
 }
 
 bool retention_due(const struct directory *dir, struct message_result *result)
 {
-	uint64_t passed = clock_mono_ns() - dir->kept_ns;
+	uint64_t passed = clock_mono_ns() - dir->maintained_ns;
 	uint64_t again = dir->capture.config.max_age_ns / 10;
-	struct directory_room room;
+	struct directory_space space;
 
-	if (again < AGAIN_LEAST_NS)
-		again = AGAIN_LEAST_NS;
-	if (!dir->capture.config.max_age_ns || again > AGAIN_MOST_NS)
-		again = AGAIN_MOST_NS;
-	if (!dir->kept_ns || dir->over_budget || passed >= again || directory_room(dir, &room) ||
-	    room.available < room.reserve + growth_most(&room) || room.inodes < room.inode_reserve)
+	if (again < AGAIN_MIN_NS)
+		again = AGAIN_MIN_NS;
+	if (!dir->capture.config.max_age_ns || again > AGAIN_MAX_NS)
+		again = AGAIN_MAX_NS;
+	if (!dir->maintained_ns || dir->over_budget || passed >= again ||
+	    directory_space(dir, &space) || space.available < space.reserve + growth_max(&space) ||
+	    space.inodes < space.inode_reserve)
 		return true;
-	result->available = room.available;
+	result->available = space.available;
 	return false;
 }

@@ -37,7 +37,7 @@ void shortage_end(struct directory *dir)
 bool shortage_yield(struct directory *dir, uint64_t bytes, int error, struct message_result *result)
 {
 	struct inventory list = { .dir = dir };
-	struct directory_room room;
+	struct directory_space space;
 	uint64_t sum = 0;
 	bool yielded = false;
 
@@ -59,7 +59,7 @@ bool shortage_yield(struct directory *dir, uint64_t bytes, int error, struct mes
 	if (list.failed)
 		dir->remove_logged = list.failed;
 	inventory_free(&list);
-	result->available = directory_room(dir, &room) ? UINT64_MAX : room.available;
+	result->available = directory_space(dir, &space) ? UINT64_MAX : space.available;
 	return yielded;
 }
 
@@ -75,7 +75,7 @@ void shortage_note(struct directory *dir, int error, struct message_result *resu
 		dir->yields = 0;
 		return;
 	}
-	while ((own = directory_room_try(dir)) && shortage_yield(dir, 0, own, result))
+	while ((own = directory_space_try(dir)) && shortage_yield(dir, 0, own, result))
 		;
 	if (!own)
 		shortage_end(dir);

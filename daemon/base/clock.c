@@ -84,11 +84,11 @@ uint64_t clock_today(const struct clock_now *now, uint64_t ns)
 
 uint64_t clock_must_stand(uint64_t age_ns)
 {
-	uint64_t least = age_ns < CLOCK_STOOD_LEAST ? age_ns : CLOCK_STOOD_LEAST;
+	uint64_t minimum = age_ns < CLOCK_STOOD_MIN ? age_ns : CLOCK_STOOD_MIN;
 
-	if (least < age_ns / 10)
-		least = age_ns / 10;
-	return least < CLOCK_STOOD_MOST ? least : CLOCK_STOOD_MOST;
+	if (minimum < age_ns / 10)
+		minimum = age_ns / 10;
+	return minimum < CLOCK_STOOD_MAX ? minimum : CLOCK_STOOD_MAX;
 }
 
 bool clock_stood(const struct clock_now *now, uint64_t age_ns)

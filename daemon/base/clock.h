@@ -18,11 +18,11 @@ static inline uint64_t clock_ns(clockid_t id)
 #define clock_real_ns() clock_ns(CLOCK_REALTIME)
 #define clock_boot_ns() clock_ns(CLOCK_BOOTTIME) /* as monotonic, but runs during suspend, too */
 
-#define CLOCK_STEP_NS	  INT64_C(2000000000) /* less is not a step: leap seconds are not */
-#define CLOCK_SPANS	  8
-#define CLOCK_OLDEST_NS	  (UINT64_C(1767225600) * 1000000000) /* 2026: before the first afcapd */
-#define CLOCK_STOOD_LEAST (UINT64_C(300) * 1000000000)
-#define CLOCK_STOOD_MOST  (UINT64_C(3600) * 1000000000)
+#define CLOCK_STEP_NS	INT64_C(2000000000) /* less is not a step: leap seconds are not */
+#define CLOCK_SPANS	8
+#define CLOCK_OLDEST_NS (UINT64_C(1767225600) * 1000000000) /* 2026: before the first afcapd */
+#define CLOCK_STOOD_MIN (UINT64_C(300) * 1000000000)
+#define CLOCK_STOOD_MAX (UINT64_C(3600) * 1000000000)
 
 /* The realtime clock's range between two settings. A time T of that range is T + shift_ns by the
  * current clock: a file ages as time passes, not when a clock is set. */

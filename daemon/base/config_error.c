@@ -16,20 +16,20 @@ int config_fail(struct config_error *error, const char *format, ...)
 	return -EINVAL;
 }
 
-struct place {
+struct position {
 	const char *source;
 	unsigned line;
 	const char *section, *key;
 };
 
-static const char *place_print(const struct place *place, char *buffer, size_t size)
+static const char *position_print(const struct position *position, char *buffer, size_t size)
 {
-	if (place->line == CONFIG_LINE_OPTION)
-		snprintf(buffer, size, "-o %s.%s", place->section, place->key);
-	else if (place->line != CONFIG_LINE_DEFAULT)
-		snprintf(buffer, size, "%s:%u", place->source, place->line);
+	if (position->line == CONFIG_LINE_OPTION)
+		snprintf(buffer, size, "-o %s.%s", position->section, position->key);
+	else if (position->line != CONFIG_LINE_DEFAULT)
+		snprintf(buffer, size, "%s:%u", position->source, position->line);
 	else
-		snprintf(buffer, size, "%s", place->source);
+		snprintf(buffer, size, "%s", position->source);
 	return buffer;
 }
 
@@ -45,19 +45,20 @@ const char *config_where(const struct config *config, const struct config_captur
 			 const char *key, char *buffer, size_t size)
 {
 	const unsigned line = line_of(&config_capture_section, capture->lines, key);
-	const struct place place = { config->source,
-				     line == CONFIG_LINE_DEFAULT ? capture->line : line,
-				     capture->name, key };
+	const struct position position = { config->source,
+					   line == CONFIG_LINE_DEFAULT ? capture->line : line,
+					   capture->name, key };
 
-	return place_print(&place, buffer, size);
+	return position_print(&position, buffer, size);
 }
 
 const char *config_where_daemon(const struct config *config, const char *key, char *buffer,
 				size_t size)
 {
-	const struct place place = { config->source,
-				     line_of(&config_daemon_section, config->daemon.lines, key),
-				     "daemon", key };
+	const struct position position = {
+		config->source, line_of(&config_daemon_section, config->daemon.lines, key),
+		"daemon", key
+	};
 
-	return place_print(&place, buffer, size);
+	return position_print(&position, buffer, size);
 }

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LINE_MOST	(FILTER_BYTES + 256)
+#define LINE_BYTES_MAX	(FILTER_BYTES + 256)
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
 struct reading {
@@ -24,10 +24,10 @@ struct reading {
 	FILE *file;
 	unsigned line;
 	bool failed;
-	bool continued;	  /* the line begins with white space: more of the value before it */
-	bool piece;	  /* this is not the first piece of its line */
-	const char *rest; /* of the line, not yet passed to inih; "": nothing */
-	char text[LINE_MOST + 2];
+	bool continued;	       /* the line begins with white space: more of the value before it */
+	bool piece;	       /* this is not the first piece of its line */
+	const char *remainder; /* of the line, not yet passed to inih; "": nothing */
+	char text[LINE_BYTES_MAX + 2];
 	void *base;	 /* the section's struct, NULL before the first section */
 	unsigned *lines; /* and its lines[] */
 	const struct config_section *section;
@@ -106,14 +106,14 @@ struct config_capture *config_add(struct config *config, const char *name, unsig
 static void reading_section(struct reading *r, const char *line)
 {
 	const char *end = strchr(line, ']'),
-		   *rest = end ? end + 1 + strspn(end + 1, " \t\r\n") : NULL;
+		   *remainder = end ? end + 1 + strspn(end + 1, " \t\r\n") : NULL;
 	char name[128], where[256];
 	struct config_capture *c;
 	size_t n = end ? (size_t)(end - line - 1) : 0;
 
 	r->base = NULL;
 	r->key[0] = '\0';
-	if (!end || n >= sizeof(name) || (*rest && *rest != ';' && *rest != '#')) {
+	if (!end || n >= sizeof(name) || (*remainder && *remainder != ';' && *remainder != '#')) {
 		reading_fail(r, "not a section: must be [daemon] or [capture NAME]");
 		return;
 	}
@@ -181,11 +181,11 @@ static bool line_next(struct reading *r)
 		reading_fail(r, "a NUL byte: must be text");
 		return false;
 	}
-	if (n == LINE_MOST + 1 && r->text[n - 1] != '\n' && !feof(r->file)) {
+	if (n == LINE_BYTES_MAX + 1 && r->text[n - 1] != '\n' && !feof(r->file)) {
 		reading_fail(r,
 			     "line longer than %d characters: go on in the next line, which must "
 			     "begin with a space",
-			     LINE_MOST);
+			     LINE_BYTES_MAX);
 		return false;
 	}
 	if (r->line == 1 && strncmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
@@ -222,10 +222,10 @@ static size_t piece_length(const struct reading *r, size_t size)
 	size_t n = size, from = 0;
 
 	if (!r->piece && !(r->continued && *r->key))
-		from = strcspn(r->rest, "=:") + 1;
+		from = strcspn(r->remainder, "=:") + 1;
 
-	while (n > from &&
-	       (isspace((unsigned char)r->rest[n - 1]) || strchr(" \t\r\n;#", r->rest[n])))
+	while (n > from && (isspace((unsigned char)r->remainder[n - 1]) ||
+			    strchr(" \t\r\n;#", r->remainder[n])))
 		n--;
 	return n > from ? n : 0;
 }
@@ -234,29 +234,29 @@ static size_t piece_length(const struct reading *r, size_t size)
 static char *reading_line(char *buffer, int size, void *context)
 {
 	struct reading *r = context;
-	size_t n, room;
+	size_t n, space;
 
-	r->piece = *r->rest != '\0';
+	r->piece = *r->remainder != '\0';
 	if (r->failed || (!r->piece && !line_next(r)))
 		return NULL;
 	if (!r->piece) {
-		r->rest = r->text;
+		r->remainder = r->text;
 		if (strlen(r->text) >= (size_t)size - 1)
 			comment_cut(r->text);
 	}
 	/* Leaves space for a leading space and the NUL. From version 59 on inih takes a full buffer
 	 * for an incomplete line, and reads and discards what follows up to a line break. */
-	room = (size_t)size - (r->piece ? 3 : 2);
-	n = strlen(r->rest);
-	if (n > room)
-		n = piece_length(r, room);
-	if (n == 0 && *r->rest) {
+	space = (size_t)size - (r->piece ? 3 : 2);
+	n = strlen(r->remainder);
+	if (n > space)
+		n = piece_length(r, space);
+	if (n == 0 && *r->remainder) {
 		reading_fail(r, "must be KEY = VALUE, a [section], or a comment, and no white "
 				"space as long as a line");
 		return NULL;
 	}
-	snprintf(buffer, (size_t)size, "%s%.*s", r->piece ? " " : "", (int)n, r->rest);
-	r->rest += n;
+	snprintf(buffer, (size_t)size, "%s%.*s", r->piece ? " " : "", (int)n, r->remainder);
+	r->remainder += n;
 	return buffer;
 }
 
@@ -313,7 +313,7 @@ static int reading_value(void *context, const char *section, const char *name, c
 
 int config_read(struct config *config, const char *name, struct config_error *error)
 {
-	struct reading r = { .config = config, .error = error, .rest = "" };
+	struct reading r = { .config = config, .error = error, .remainder = "" };
 	int line, saved;
 
 	config->source = name;

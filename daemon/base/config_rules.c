@@ -45,7 +45,7 @@ static int ring_rules(const struct config *config, const struct config_capture *
 		      struct config_error *error)
 {
 	long page = sysconf(_SC_PAGESIZE);
-	char least[CONFIG_SIZE_BYTES];
+	char minimum[CONFIG_SIZE_BYTES];
 
 	if (c->group.block_bytes % page)
 		return rule_broken(error, config, c, "block_size",
@@ -53,7 +53,7 @@ static int ring_rules(const struct config *config, const struct config_capture *
 	if (c->group.ring_bytes < c->group.block_bytes)
 		return rule_broken(error, config, c, "ring_size",
 				   "must be at least one block (block_size = %s)",
-				   config_size_text(c->group.block_bytes, least));
+				   config_size_text(c->group.block_bytes, minimum));
 	if (c->group.block_timeout_ns % MS)
 		return rule_broken(error, config, c, "block_timeout", "must be whole milliseconds");
 	if (c->drain_timeout_ns <= c->group.block_timeout_ns)
@@ -66,18 +66,18 @@ static int file_rules(const struct config *config, const struct config_capture *
 		      struct config_error *error)
 {
 	unsigned workers = config_workers(c);
-	char least[CONFIG_SIZE_BYTES];
+	char minimum[CONFIG_SIZE_BYTES];
 
 	if (c->group.output != OUTPUT_PCAPNG)
 		return 0;
 	if (c->worker.file_bytes < 4 * c->group.block_bytes)
 		return rule_broken(error, config, c, "file_size", "must be at least %s (4 blocks)",
-				   config_size_text(4 * c->group.block_bytes, least));
+				   config_size_text(4 * c->group.block_bytes, minimum));
 	if (c->archive.disk_budget && c->archive.disk_budget / 2 / workers < c->worker.file_bytes)
 		return rule_broken(error, config, c, "disk_budget",
 				   "must be at least %s (2 x %u workers x file_size): each worker "
 				   "writes one file and has the next one ready",
-				   config_size_text(2 * workers * c->worker.file_bytes, least),
+				   config_size_text(2 * workers * c->worker.file_bytes, minimum),
 				   workers);
 	/* Files rotate on multiples of it since midnight UTC, or since 1970 if it is days */
 	if (c->worker.file_duration_ns &&

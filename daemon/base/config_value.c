@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINE_MOST 100 /* a longer value continues in the next line */
+#define LINE_COLUMNS 100 /* a longer value continues in the next line */
 
 struct unit {
 	const char *name;
@@ -311,7 +311,7 @@ static void string_print(const char *value, FILE *out)
 	while (*value) {
 		size_t n = stretch(value);
 
-		if (column && column + n > LINE_MOST) {
+		if (column && column + n > LINE_COLUMNS) {
 			fputs("\n    ", out);
 			column = 0;
 		} else if (column) {

@@ -44,7 +44,7 @@ bool counters_fell(const struct counters *now, const struct counters *before)
 bool counters_beyond(const struct counters *counters)
 {
 	for (unsigned i = 0; i < counter_count; i++)
-		if (counters_get(counters, &counter_infos[i]) > COUNTER_MOST)
+		if (counters_get(counters, &counter_infos[i]) > COUNTER_MAX)
 			return true;
 	return false;
 }

@@ -30,7 +30,7 @@ bool counters_fell(const struct counters *now, const struct counters *before);
 
 /* The maximum of a counter: no worker runs long enough for more. A few such numbers can be added
  * without wrapping around. */
-#define COUNTER_MOST (UINT64_C(1) << 60)
+#define COUNTER_MAX (UINT64_C(1) << 60)
 
 /* Whether any counter is above that maximum. */
 bool counters_beyond(const struct counters *counters);

@@ -162,8 +162,8 @@ void ledger_next_file(struct ledger *ledger)
 /* Whether one of the totals that are not counters is above the maximum */
 static bool beyond(const struct ledger_totals *t)
 {
-	return t->generation > COUNTER_MOST || t->next_sequence > COUNTER_MOST ||
-	       t->current.serial > COUNTER_MOST || t->current.end > COUNTER_MOST;
+	return t->generation > COUNTER_MAX || t->next_sequence > COUNTER_MAX ||
+	       t->current.serial > COUNTER_MAX || t->current.end > COUNTER_MAX;
 }
 
 const char *ledger_problem(const struct ledger *l, const struct ledger_bounds *b)
@@ -179,7 +179,7 @@ const char *ledger_problem(const struct ledger *l, const struct ledger_bounds *b
 		return "its numbers are larger than they can be";
 	if (t.generation != b->generation || t.next_block >= b->blocks || t.next_sequence == 0)
 		return "it is not of this ring";
-	if (t.current.serial < b->serial_least || t.current.serial > b->serial_most ||
+	if (t.current.serial < b->serial_min || t.current.serial > b->serial_max ||
 	    t.current.end < LEDGER_FILE_BEGIN)
 		return "it tells of a file that there is not";
 	if (now.drops > now.packets || (b->taken && now.received > now.packets - now.drops))

@@ -67,7 +67,7 @@ struct ledger {
 	struct ledger_kernel kernel[2];
 	uint32_t pending[2][4]; /* packets, drops, freezes, unused */
 	uint64_t polls, poll_timeouts;
-	uint64_t in_hand; /* sequence of the block that is being encoded; 0: none */
+	uint64_t in_progress; /* sequence of the block that is being encoded; 0: none */
 };
 
 /* A new ledger in a memfd of fixed size, close-on-exec, for a ring not yet read. Returns the
@@ -105,8 +105,8 @@ void ledger_next_file(struct ledger *ledger);
 /* The bounds that a dead worker's ledger must respect. `taken`: ledger_take() has been called since
  * its death, so that the kernel's counters are those of all that was received. */
 struct ledger_bounds {
-	uint64_t generation, blocks;	    /* of its ring */
-	uint64_t serial_least, serial_most; /* of the worker's files */
+	uint64_t generation, blocks;	 /* of its ring */
+	uint64_t serial_min, serial_max; /* of the worker's files */
 	bool taken;
 	bool writes;			 /* what is received is written or discarded */
 	const struct counters *reported; /* last report; no counter may fall */

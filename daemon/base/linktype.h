@@ -8,10 +8,10 @@
 #define LINKTYPE_LINUX_SLL  113 /* cooked: a header for packets of all kinds of interfaces */
 #define LINKTYPE_LINUX_SLL2 276 /* its second version */
 
-#define INTERFACE_ANY	  "any"
-#define COOKED_HEAD_BYTES 20u /* at most */
-#define COOKED_HEAD(type) ((type) == LINKTYPE_LINUX_SLL ? 16u : 20u)
-#define IS_COOKED(type)	  ((type) == LINKTYPE_LINUX_SLL || (type) == LINKTYPE_LINUX_SLL2)
+#define INTERFACE_ANY	    "any"
+#define COOKED_HEADER_BYTES 20u /* at most */
+#define COOKED_HEADER(type) ((type) == LINKTYPE_LINUX_SLL ? 16u : 20u)
+#define IS_COOKED(type)	    ((type) == LINKTYPE_LINUX_SLL || (type) == LINKTYPE_LINUX_SLL2)
 /* The longest packet that readers accept from a file: libpcap and Wireshark refuse a longer one. */
 #define PACKET_BYTES_MAX 262144u
 

@@ -31,7 +31,7 @@ struct line {
 
 static struct {
 	int level;
-	const char *who;
+	const char *subject;
 	bool journal;
 	bool terminal;
 	bool cut; /* the last line was written in part */
@@ -39,7 +39,7 @@ static struct {
 	int socket;	    /* to the journal; -1: not open */
 	unsigned long lost; /* lines, not reported yet */
 	int why;	    /* ... -errno of the last one */
-} logger = { .level = LOG_INFO, .who = "", .socket = -1 };
+} logger = { .level = LOG_INFO, .subject = "", .socket = -1 };
 
 /* systemd says in JOURNAL_STREAM which device and inode the journal's stream is; stderr may be
  * another one. */
@@ -53,10 +53,10 @@ static bool stderr_is_journal(void)
 	       fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 
-void log_open(int level, const char *who)
+void log_open(int level, const char *subject)
 {
 	logger.level = level;
-	logger.who = who;
+	logger.subject = subject;
 	logger.journal = stderr_is_journal();
 	logger.terminal = isatty(STDERR_FILENO);
 	logger.stream = stream_open(STDERR_FILENO);
@@ -146,7 +146,7 @@ static void field_add(struct line *line, const char *name, const char *value)
  * capture and worker in it. */
 static void line_begin(struct line *line, int level, const struct log_subject *about)
 {
-	const char *slash = about ? NULL : strrchr(logger.who, '/');
+	const char *slash = about ? NULL : strrchr(logger.subject, '/');
 	char capture[PREFIX_BYTES] = "", file[FIELDS_BYTES - 128] = "", worker[16] = "";
 
 	if (about) {
@@ -156,7 +156,8 @@ static void line_begin(struct line *line, int level, const struct log_subject *a
 		if (about->file)
 			printable(file, sizeof(file), about->file);
 	} else if (slash) {
-		snprintf(capture, sizeof(capture), "%.*s", (int)(slash - logger.who), logger.who);
+		snprintf(capture, sizeof(capture), "%.*s", (int)(slash - logger.subject),
+			 logger.subject);
 		snprintf(worker, sizeof(worker), "%s", slash + 1);
 	}
 	line->level = level;
@@ -164,8 +165,8 @@ static void line_begin(struct line *line, int level, const struct log_subject *a
 	if (*capture)
 		snprintf(line->prefix, sizeof(line->prefix), "%.32s%s%s: ", capture,
 			 *worker ? "/" : "", worker);
-	else if (*logger.who)
-		snprintf(line->prefix, sizeof(line->prefix), "%s: ", logger.who);
+	else if (*logger.subject)
+		snprintf(line->prefix, sizeof(line->prefix), "%s: ", logger.subject);
 	field_add(line, "CAPTURE", capture);
 	field_add(line, "WORKER", worker);
 	field_add(line, "FILE", file);

@@ -7,10 +7,10 @@
 
 #include <syslog.h>
 
-/* Logs up to `level` (LOG_ERR ... LOG_DEBUG); `who` ("eth0/0", borrowed for ever) precedes each
+/* Logs up to `level` (LOG_ERR ... LOG_DEBUG); `subject` ("eth0/0", borrowed for ever) precedes each
  * line unless "". Standard error becomes an open file description of the process's own where
  * possible (see stream.h), which children inherit. */
-void log_open(int level, const char *who);
+void log_open(int level, const char *subject);
 
 /* The lowest descriptor of the socket to the journal in each process: above the fixed descriptors
  * of children, and the one that a confined process may send to. */

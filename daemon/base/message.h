@@ -38,26 +38,26 @@ enum message_type {
 	MESSAGE_REPORT,	     /* message_report */
 	MESSAGE_FAILED,	     /* message_failed: cannot start; exits */
 	/* supervisor -> archive */
-	MESSAGE_CAPTURE, /* message_capture: where and how a capture's files are made */
-	MESSAGE_OPEN,	 /* message_archive: make a hidden spare file -> MESSAGE_OPENED */
-	MESSAGE_REOPEN,	 /* message_archive: find a previous instance's file again, by its inode ->
-			    MESSAGE_OPENED */
-	MESSAGE_NAME,	 /* message_archive + fd: it is in use, name it -> MESSAGE_NAMED */
-	MESSAGE_FINISH,	 /* message_archive + fd: cut, close with its statistics, sync, rename ->
-			    MESSAGE_FINISHED */
-	MESSAGE_DISCARD, /* message_archive + fd: never used, remove -> MESSAGE_DISCARDED */
-	MESSAGE_KEEP, /* message_archive: remove files by budget, age, reserve; repair one that an
-			 earlier instance left -> MESSAGE_KEPT */
-	MESSAGE_SYNC, /* message_archive + fd: what is written so far -> MESSAGE_SYNCED */
-	MESSAGE_LOOK, /* message_archive + fd: whether it still is the file that was written ->
-			 MESSAGE_LOOKED */
+	MESSAGE_CAPTURE,  /* message_capture: where and how a capture's files are made */
+	MESSAGE_OPEN,	  /* message_archive: make a hidden spare file -> MESSAGE_OPENED */
+	MESSAGE_REOPEN,	  /* message_archive: find a previous instance's file again, by its inode ->
+			     MESSAGE_OPENED */
+	MESSAGE_NAME,	  /* message_archive + fd: it is in use, name it -> MESSAGE_NAMED */
+	MESSAGE_FINISH,	  /* message_archive + fd: cut, close with its statistics, sync, rename ->
+			     MESSAGE_FINISHED */
+	MESSAGE_DISCARD,  /* message_archive + fd: never used, remove -> MESSAGE_DISCARDED */
+	MESSAGE_MAINTAIN, /* message_archive: remove files by budget, age, reserve; repair one that
+			 an earlier instance left -> MESSAGE_MAINTAINED */
+	MESSAGE_SYNC,	  /* message_archive + fd: what is written so far -> MESSAGE_SYNCED */
+	MESSAGE_LOOK,	  /* message_archive + fd: whether it still is the file that was written ->
+			     MESSAGE_LOOKED */
 	/* archive -> supervisor */
 	MESSAGE_CAPTURE_OK, /* message_result */
 	MESSAGE_OPENED,	    /* message_result + fd */
 	MESSAGE_NAMED,	    /* message_result */
 	MESSAGE_FINISHED,   /* message_result */
 	MESSAGE_DISCARDED,  /* message_result */
-	MESSAGE_KEPT,	    /* message_result */
+	MESSAGE_MAINTAINED, /* message_result */
 	MESSAGE_SYNCED,	    /* message_result */
 	MESSAGE_LOOKED,	    /* message_result */
 	/* child -> supervisor */
@@ -147,7 +147,7 @@ struct message_result {
 	uint32_t later;	 /* NAMED, FINISHED: failed, and may succeed later */
 	uint32_t lost;	 /* NAMED, FINISHED, LOOKED: another program has interfered with the file */
 	int32_t spoiled; /* FINISHED: errno for which it ends as a suspect; 0: none */
-	uint64_t kept;	 /* FINISHED, where lost: packets of it that can be read */
+	uint64_t readable; /* FINISHED, where lost: packets of it that can be read */
 	uint32_t no_inode; /* OPENED, with ENOSPC; KEPT, with full: inodes are exhausted */
 	uint32_t held;	   /* KEPT: another process has unfinished files, and may keep them for some
 			       seconds yet */

@@ -37,7 +37,7 @@ static size_t wide_length(const uint8_t *text)
 	return 0;
 }
 
-void printable(char *out, size_t room, const char *text)
+void printable(char *out, size_t size, const char *text)
 {
 	const uint8_t *at = (const uint8_t *)text;
 	size_t used = 0;
@@ -45,7 +45,7 @@ void printable(char *out, size_t room, const char *text)
 	while (*at) {
 		size_t n = *at < 0x80 ? *at >= 0x20 && *at != 0x7f : wide_length(at);
 
-		if (used + (n ? n : ESCAPE_BYTES) >= room)
+		if (used + (n ? n : ESCAPE_BYTES) >= size)
 			break;
 		if (n)
 			memcpy(out + used, at, n);

@@ -146,7 +146,7 @@ static int become(const struct privileges *p)
 	return 0;
 }
 
-static int keep(unsigned types, bool ambient)
+static int retain(unsigned types, bool ambient)
 {
 	capng_clear(CAPNG_SELECT_ALL);
 	if (types)
@@ -172,7 +172,7 @@ int privileges_enter(const struct privileges *privileges)
 			rc = become(privileges);
 	}
 	if (rc == 0)
-		rc = keep(net_raw ? CAPNG_PERMITTED : 0, false);
+		rc = retain(net_raw ? CAPNG_PERMITTED : 0, false);
 	if (rc == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		rc = -errno;
 	return rc;
@@ -200,7 +200,7 @@ int privileges_pass(bool net_raw)
 {
 	if (capng_get_caps_process())
 		return -EIO;
-	return net_raw ? keep(CAPNG_PERMITTED | CAPNG_INHERITABLE, true) : keep(0, false);
+	return net_raw ? retain(CAPNG_PERMITTED | CAPNG_INHERITABLE, true) : retain(0, false);
 }
 
 int privileges_limit(int resource, uint64_t value)
@@ -221,7 +221,7 @@ int privileges_drop(void)
 
 	if (capng_get_caps_process())
 		return -EIO;
-	rc = keep(0, false);
+	rc = retain(0, false);
 	if (rc == 0 &&
 	    (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)))
 		rc = -errno;

@@ -49,10 +49,10 @@ enum stream stream_open(int fd)
 
 int stream_try(int fd, enum stream stream, const char *text, size_t bytes)
 {
-	struct pollfd room = { .fd = fd, .events = POLLOUT };
+	struct pollfd space = { .fd = fd, .events = POLLOUT };
 	ssize_t n;
 
-	if (stream == STREAM_POLLED && poll(&room, 1, 0) == 0)
+	if (stream == STREAM_POLLED && poll(&space, 1, 0) == 0)
 		return -EAGAIN;
 	do
 		n = stream == STREAM_SOCKET ? send(fd, text, bytes, MSG_DONTWAIT | MSG_NOSIGNAL)
@@ -79,9 +79,9 @@ static int write_within(int fd, const char *text, size_t bytes, uint64_t end)
 			continue;
 		}
 		if (n < 0 && errno == EAGAIN) {
-			struct pollfd room = { .fd = fd, .events = POLLOUT };
+			struct pollfd space = { .fd = fd, .events = POLLOUT };
 
-			poll(&room, 1, LOOK_US / 1000);
+			poll(&space, 1, LOOK_US / 1000);
 		} else if (n < 0 && errno != EINTR) {
 			return -errno;
 		}

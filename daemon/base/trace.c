@@ -33,7 +33,7 @@ static struct object {
 	char name[TRACE_OBJECT];
 } objects[OBJECTS];
 static unsigned object_count;
-static volatile sig_atomic_t told;
+static volatile sig_atomic_t reported;
 
 static int object_note(struct dl_phdr_info *info, size_t size, void *context)
 {
@@ -103,7 +103,7 @@ static void fatal_cb(int number, siginfo_t *info, void *context)
 	struct message_crashed *m = &message.crashed;
 	uintptr_t at = instruction(context);
 
-	if (!told++) {
+	if (!reported++) {
 		m->signal = number;
 		m->code = info->si_code;
 		m->call = number == SIGSYS ? info->si_syscall : 0;

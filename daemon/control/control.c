@@ -26,7 +26,7 @@ struct control {
 	struct varlink *varlink;
 	gid_t askers, admins; /* -1: none */
 	char *description;
-	char ask_words[2 * ACCOUNT_BYTES + 128], change_words[ACCOUNT_BYTES + 128];
+	char asks_text[2 * ACCOUNT_BYTES + 128], change_text[ACCOUNT_BYTES + 128];
 	struct varlink_interface interfaces[INTERFACE_COUNT + 1]; /* ended by a NULL name */
 	struct varlink_about about;
 	struct varlink_service service;
@@ -84,15 +84,15 @@ static int listener_open(struct control *c, const struct config *config, int han
 }
 
 /* The texts that say who has access, by the groups that exist: a configured one may not. */
-static void words_make(struct control *c, const struct config_daemon *d)
+static void text_make(struct control *c, const struct config_daemon *d)
 {
 	const char *ask = c->askers == (gid_t)-1 ? NULL : d->control_group,
 		   *change = c->admins == (gid_t)-1 ? NULL : d->control_admins;
 
-	snprintf(c->change_words, sizeof(c->change_words), "%s%s may do this",
+	snprintf(c->change_text, sizeof(c->change_text), "%s%s may do this",
 		 change ? "root, the daemon's user and the group " : "root and the daemon's user",
 		 change ? change : "");
-	snprintf(c->ask_words, sizeof(c->ask_words), "%s%s%s%s%s may ask",
+	snprintf(c->asks_text, sizeof(c->asks_text), "%s%s%s%s%s may ask",
 		 ask || change ? "root, the daemon's user and " : "root and the daemon's user",
 		 ask && change	 ? "the groups "
 		 : ask || change ? "the group "
@@ -117,7 +117,7 @@ static void interfaces_make(struct control *c)
 		.name = INTERFACE,
 		.description = c->description,
 		.methods = methods_table,
-		.denied = { INTERFACE ".PermissionDenied", c->change_words },
+		.denied = { INTERFACE ".PermissionDenied", c->change_text },
 	};
 }
 
@@ -139,7 +139,7 @@ int control_new(struct control **out, struct event_base *base, const struct conf
 		free(c);
 		return EXIT_FAILURE;
 	}
-	words_make(c, &config->daemon);
+	text_make(c, &config->daemon);
 	rc = listener_open(c, config, listener);
 	if (rc) {
 		free(c->description);
@@ -150,7 +150,7 @@ int control_new(struct control **out, struct event_base *base, const struct conf
 	c->service = (struct varlink_service){
 		.access = control_access,
 		.call = control_call,
-		.denied = { INTERFACE ".PermissionDenied", c->ask_words },
+		.denied = { INTERFACE ".PermissionDenied", c->asks_text },
 		.busy = { INTERFACE ".Busy", "all places for clients are taken" },
 	};
 	*out = c;

@@ -1,8 +1,8 @@
 /* Slots for connections. evhttp asks for the bufferevent of each connection it accepts, which is
  * made here: callbacks on its buffers show when a request begins and when its answer has been
  * taken. A reference to it is held here, to see when evhttp has released it: its callbacks are
- * cleared then. While all slots are taken evhttp does not accept; the event `gate` does, and
- * refuses. */
+ * cleared then. While all slots are taken evhttp does not accept; the event `accept_check` does,
+ * and refuses. */
 #include "httplimit.h"
 #include "refuse.h"
 
@@ -21,12 +21,12 @@
 
 #define ACCEPTS 16 /* a wake-up */
 #define INPUT_BYTES                                                                                \
-	(16 << 10)     /* of a connection, buffered unread; more than evhttp's limit of a header */
-#define TICK_MS	  250  /* while there are connections */
-#define REST_MS	  1000 /* while there are none */
-#define SOON_MS	  1
-#define PAUSE_MS  100 /* after a failure for lack of descriptors or memory */
-#define SECOND_NS UINT64_C(1000000000)
+	(16 << 10) /* of a connection, buffered unread; more than evhttp's limit of a header */
+#define TICK_MS	     250  /* while there are connections */
+#define IDLE_TICK_MS 1000 /* while there are none */
+#define SOON_MS	     1
+#define PAUSE_MS     100 /* after a failure for lack of descriptors or memory */
+#define SECOND_NS    UINT64_C(1000000000)
 
 #define ANSWER(status, text)                                                                       \
 	"HTTP/1.1 " status "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close"      \
@@ -37,7 +37,7 @@ static const char busy[] =
 static const char late[] = ANSWER("408 Request Timeout", "the request took too long");
 static const char large[] = ANSWER("413 Content Too Large", "the request is too long");
 
-struct place {
+struct slot {
 	struct httplimit *limit;
 	struct bufferevent *stream; /* NULL: free */
 	uint64_t began;		    /* the request in progress; 0: none */
@@ -49,11 +49,11 @@ struct place {
 struct httplimit {
 	struct event_base *base;
 	struct evconnlistener *listener; /* evhttp's */
-	struct event *gate, *tick;
+	struct event *accept_check, *tick;
 	struct refuse *refuse;
 	unsigned count;
 	bool closed; /* for good */
-	struct place places[HTTPLIMIT_CLIENTS];
+	struct slot slots[HTTPLIMIT_CLIENTS];
 };
 
 static void tick_in(struct httplimit *l, unsigned ms)
@@ -63,7 +63,7 @@ static void tick_in(struct httplimit *l, unsigned ms)
 
 static void input_cb(struct evbuffer *in, const struct evbuffer_cb_info *info, void *arg)
 {
-	struct place *p = arg;
+	struct slot *p = arg;
 
 	if (info->n_deleted)
 		p->stuck = false;
@@ -78,7 +78,7 @@ static void input_cb(struct evbuffer *in, const struct evbuffer_cb_info *info, v
 
 static void output_cb(struct evbuffer *out, const struct evbuffer_cb_info *info, void *arg)
 {
-	struct place *p = arg;
+	struct slot *p = arg;
 
 	if (info->n_deleted == 0 || evbuffer_get_length(out))
 		return;
@@ -89,7 +89,7 @@ static void output_cb(struct evbuffer *out, const struct evbuffer_cb_info *info,
 
 /* Whether evhttp has released the connection. What it has sent is still delivered: only the socket
  * is closed. */
-static bool place_gone(const struct place *p)
+static bool slot_gone(const struct slot *p)
 {
 	bufferevent_event_cb event;
 
@@ -99,7 +99,7 @@ static bool place_gone(const struct place *p)
 
 /* Whether evhttp waits for more input than the buffer holds, while libevent calls back repeatedly
  * at the high watermark. It is so if a full buffer was seen twice and nothing was read between. */
-static bool place_stuck(struct place *p)
+static bool slot_stuck(struct slot *p)
 {
 	bufferevent_data_cb read;
 	bool stuck = p->stuck;
@@ -112,9 +112,9 @@ static bool place_stuck(struct place *p)
 }
 
 /* Frees the slot if evhttp has released the connection. */
-static void place_free(struct place *p)
+static void slot_free(struct slot *p)
 {
-	if (!place_gone(p))
+	if (!slot_gone(p))
 		return;
 	/* If evhttp failed before it waited for a request, it has closed the socket itself, and the
 	 * number may be another descriptor's now. After a hang-up the bufferevent no longer
@@ -128,45 +128,45 @@ static void place_free(struct place *p)
 
 /* Makes evhttp release the connection. A client that has sent a part of a request is sent the
  * reason. */
-static void place_cut(struct place *p, const char *words)
+static void slot_close(struct slot *p, const char *text)
 {
 	bool unanswered = p->spoke && evbuffer_get_length(bufferevent_get_output(p->stream)) == 0;
 	int fd = unanswered ? fcntl(bufferevent_getfd(p->stream), F_DUPFD_CLOEXEC, 0) : -1;
 
 	if (fd >= 0)
-		refuse_tell(p->limit->refuse, fd, words, strlen(words));
+		refuse_send(p->limit->refuse, fd, text, strlen(text));
 	bufferevent_trigger_event(p->stream, BEV_EVENT_READING | BEV_EVENT_ERROR, 0);
-	place_free(p);
+	slot_free(p);
 }
 
 /* Checks all slots: frees those that evhttp has released, closes those whose time is over. */
-static void places_sweep(struct httplimit *l, uint64_t now)
+static void slots_sweep(struct httplimit *l, uint64_t now)
 {
-	for (struct place *p = l->places; p < l->places + HTTPLIMIT_CLIENTS; p++) {
+	for (struct slot *p = l->slots; p < l->slots + HTTPLIMIT_CLIENTS; p++) {
 		uint64_t seconds = p->began ? HTTPLIMIT_REQUEST_SECONDS : HTTPLIMIT_IDLE_SECONDS;
 
 		if (!p->stream)
 			continue;
-		if (place_gone(p))
-			place_free(p);
+		if (slot_gone(p))
+			slot_free(p);
 		else if (now - (p->began ? p->began : p->since) >= seconds * SECOND_NS)
-			place_cut(p, late);
-		else if (place_stuck(p))
-			place_cut(p, large);
+			slot_close(p, late);
+		else if (slot_stuck(p))
+			slot_close(p, large);
 	}
 }
 
-static struct bufferevent *place_take(struct event_base *base, void *arg)
+static struct bufferevent *slot_take(struct event_base *base, void *arg)
 {
 	struct httplimit *l = arg;
 	struct bufferevent *stream = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
-	struct place *p = l->places;
+	struct slot *p = l->slots;
 
-	while (p < l->places + HTTPLIMIT_CLIENTS && p->stream)
+	while (p < l->slots + HTTPLIMIT_CLIENTS && p->stream)
 		p++;
-	if (!stream || p == l->places + HTTPLIMIT_CLIENTS)
+	if (!stream || p == l->slots + HTTPLIMIT_CLIENTS)
 		return stream;
-	*p = (struct place){ .limit = l, .stream = stream, .began = clock_mono_ns() };
+	*p = (struct slot){ .limit = l, .stream = stream, .began = clock_mono_ns() };
 	l->count++;
 	bufferevent_incref(stream);
 	evbuffer_add_cb(bufferevent_get_input(stream), input_cb, p);
@@ -175,29 +175,29 @@ static struct bufferevent *place_take(struct event_base *base, void *arg)
 	bufferevent_setwatermark(stream, EV_READ, 0, INPUT_BYTES);
 	if (l->count == HTTPLIMIT_CLIENTS) {
 		evconnlistener_disable(l->listener);
-		event_add(l->gate, NULL);
+		event_add(l->accept_check, NULL);
 	}
 	tick_in(l, 0); /* should evhttp fail with it, its slot is freed at once */
 	return stream;
 }
 
 /* Lets evhttp accept again. */
-static void gate_open(struct httplimit *l)
+static void accept_check_stop(struct httplimit *l)
 {
 	if (l->closed)
 		return;
-	if (event_pending(l->gate, EV_READ, NULL))
-		event_del(l->gate);
+	if (event_pending(l->accept_check, EV_READ, NULL))
+		event_del(l->accept_check);
 	evconnlistener_enable(l->listener);
 }
 
 /* The eviction candidate: the connection whose request takes the longest, if that is long, else the
  * one that has been idle the longest. NULL: all are busy. */
-static struct place *place_poorest(struct httplimit *l, uint64_t now)
+static struct slot *slot_eviction_candidate(struct httplimit *l, uint64_t now)
 {
-	struct place *idle = NULL, *slow = NULL;
+	struct slot *idle = NULL, *slow = NULL;
 
-	for (struct place *p = l->places; p < l->places + HTTPLIMIT_CLIENTS; p++) {
+	for (struct slot *p = l->slots; p < l->slots + HTTPLIMIT_CLIENTS; p++) {
 		if (!p->began)
 			idle = idle && idle->since <= p->since ? idle : p;
 		else if (now - p->began >= HTTPLIMIT_SLOW_SECONDS * SECOND_NS)
@@ -207,37 +207,37 @@ static struct place *place_poorest(struct httplimit *l, uint64_t now)
 }
 
 /* Whether a slot is free, or could be freed: evhttp accepts again then. */
-static bool place_find(struct httplimit *l)
+static bool slot_find(struct httplimit *l)
 {
 	uint64_t now = clock_mono_ns();
-	struct place *poorest;
+	struct slot *candidate;
 
-	places_sweep(l, now);
-	poorest = l->count < HTTPLIMIT_CLIENTS ? NULL : place_poorest(l, now);
-	if (poorest)
-		place_cut(poorest, late);
+	slots_sweep(l, now);
+	candidate = l->count < HTTPLIMIT_CLIENTS ? NULL : slot_eviction_candidate(l, now);
+	if (candidate)
+		slot_close(candidate, late);
 	if (l->count == HTTPLIMIT_CLIENTS)
 		return false;
-	gate_open(l);
+	accept_check_stop(l);
 	return true;
 }
 
-static void gate_cb(evutil_socket_t listener, short what, void *arg)
+static void accept_check_cb(evutil_socket_t listener, short what, void *arg)
 {
 	struct httplimit *l = arg;
 
 	(void)what;
-	for (unsigned i = 0; i < ACCEPTS && !place_find(l); i++) {
+	for (unsigned i = 0; i < ACCEPTS && !slot_find(l); i++) {
 		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0) {
 			if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
-				event_del(l->gate);
+				event_del(l->accept_check);
 				tick_in(l, PAUSE_MS);
 			}
 			return;
 		}
-		refuse_asking(l->refuse, fd, busy, strlen(busy));
+		refuse_request(l->refuse, fd, busy, strlen(busy));
 	}
 }
 
@@ -247,18 +247,18 @@ static void tick_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	tick_in(l, l->count ? TICK_MS : REST_MS);
-	places_sweep(l, clock_mono_ns()); /* which may set the next tick sooner */
+	tick_in(l, l->count ? TICK_MS : IDLE_TICK_MS);
+	slots_sweep(l, clock_mono_ns()); /* which may set the next tick sooner */
 	if (l->count < HTTPLIMIT_CLIENTS)
-		gate_open(l);
-	else if (!l->closed && !event_pending(l->gate, EV_READ, NULL))
-		event_add(l->gate, NULL);
+		accept_check_stop(l);
+	else if (!l->closed && !event_pending(l->accept_check, EV_READ, NULL))
+		event_add(l->accept_check, NULL);
 }
 
 void httplimit_accept_stop(struct httplimit *l)
 {
 	l->closed = true;
-	event_del(l->gate);
+	event_del(l->accept_check);
 	evconnlistener_disable(l->listener);
 }
 
@@ -278,17 +278,17 @@ int httplimit_new(struct httplimit **out, struct event_base *base, struct evhttp
 		return -ENOMEM;
 	l->base = base;
 	l->listener = evhttp_bound_socket_get_listener(bound);
-	l->gate = event_new(base, evconnlistener_get_fd(l->listener), EV_READ | EV_PERSIST, gate_cb,
-			    l);
+	l->accept_check = event_new(base, evconnlistener_get_fd(l->listener), EV_READ | EV_PERSIST,
+				    accept_check_cb, l);
 	l->tick = event_new(base, -1, 0, tick_cb, l);
 	if (l->tick)
-		tick_in(l, REST_MS);
-	if (!l->gate || !l->tick || refuse_new(&l->refuse, base)) {
+		tick_in(l, IDLE_TICK_MS);
+	if (!l->accept_check || !l->tick || refuse_new(&l->refuse, base)) {
 		httplimit_free(l);
 		return -ENOMEM;
 	}
 	evconnlistener_set_error_cb(l->listener, accept_failed_cb);
-	evhttp_set_bevcb(server, place_take, l);
+	evhttp_set_bevcb(server, slot_take, l);
 	*out = l;
 	return 0;
 }
@@ -297,12 +297,12 @@ void httplimit_free(struct httplimit *limit)
 {
 	if (!limit)
 		return;
-	for (struct place *p = limit->places; p < limit->places + HTTPLIMIT_CLIENTS; p++)
+	for (struct slot *p = limit->slots; p < limit->slots + HTTPLIMIT_CLIENTS; p++)
 		if (p->stream)
 			bufferevent_decref(p->stream);
 	refuse_free(limit->refuse);
-	if (limit->gate)
-		event_free(limit->gate);
+	if (limit->accept_check)
+		event_free(limit->accept_check);
 	if (limit->tick)
 		event_free(limit->tick);
 	free(limit);

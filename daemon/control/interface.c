@@ -40,60 +40,60 @@ static const struct row rows[] = {
 };
 
 /* The state of the text within a declaration. */
-struct place {
+struct state {
 	bool member; /* after a member: the next one needs a comma */
 	bool line;   /* the next one begins a line */
 	bool error;  /* in a list of errors, which have no empty lines between them */
 };
 
-static void member_write(FILE *out, struct place *place, const struct row *row)
+static void member_write(FILE *out, struct state *state, const struct row *row)
 {
-	fprintf(out, "%s%s%s: %s", place->member ? "," : "",
-		place->line	? "\n  "
-		: place->member ? " "
+	fprintf(out, "%s%s%s: %s", state->member ? "," : "",
+		state->line	? "\n  "
+		: state->member ? " "
 				: "",
 		row->text, row->type);
-	place->member = true;
-	place->line = false;
+	state->member = true;
+	state->line = false;
 }
 
-static void row_write(FILE *out, struct place *place, const struct row *row)
+static void row_write(FILE *out, struct state *state, const struct row *row)
 {
 	switch (row->kind) {
 	case ROW_HELP:
 		fprintf(out, "# %s\n", row->text);
 		break;
 	case ROW_TYPE:
-		*place = (struct place){ .error = false };
+		*state = (struct state){ .error = false };
 		fprintf(out, "type %s (", row->text);
 		break;
 	case ROW_METHOD:
-		*place = (struct place){ .error = false };
+		*state = (struct state){ .error = false };
 		fprintf(out, "method %s(", row->text);
 		break;
 	case ROW_ERROR:
-		*place = (struct place){ .error = true };
+		*state = (struct state){ .error = true };
 		fprintf(out, "error %s (", row->text);
 		break;
 	case ROW_MEMBER:
-		member_write(out, place, row);
+		member_write(out, state, row);
 		break;
 	case ROW_RETURNS:
-		*place = (struct place){ .error = false };
+		*state = (struct state){ .error = false };
 		fputs(") -> (", out);
 		break;
 	case ROW_LINE:
-		place->line = true;
+		state->line = true;
 		break;
 	case ROW_END:
-		fprintf(out, "%s)\n%s", place->line ? "\n" : "", place->error ? "" : "\n");
+		fprintf(out, "%s)\n%s", state->line ? "\n" : "", state->error ? "" : "\n");
 		break;
 	}
 }
 
 char *interface_describe(void)
 {
-	struct place place = { .member = false };
+	struct state state = { .member = false };
 	char *text = NULL;
 	size_t bytes;
 	FILE *out = open_memstream(&text, &bytes);
@@ -103,7 +103,7 @@ char *interface_describe(void)
 		return NULL;
 	fputs("# What afcapd does with every packet\ninterface " INTERFACE "\n\n", out);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
-		row_write(out, &place, &rows[i]);
+		row_write(out, &state, &rows[i]);
 	failed = ferror(out);
 	if (fclose(out) || failed) {
 		free(text);

@@ -16,7 +16,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define PLACE_BYTES (sizeof("unix:") + sizeof(((struct sockaddr_un *)0)->sun_path))
+#define ADDRESS_BYTES (sizeof("unix:") + sizeof(((struct sockaddr_un *)0)->sun_path))
 
 union address {
 	struct sockaddr any;
@@ -27,8 +27,8 @@ union address {
 };
 
 /* Formats an address as in the configuration. `length` is the address's. */
-static void place_print(char place[PLACE_BYTES], const union address *a, socklen_t length,
-			bool inet)
+static void address_print(char text[ADDRESS_BYTES], const union address *a, socklen_t length,
+			  bool inet)
 {
 	char host[INET6_ADDRSTRLEN] = "?";
 	int path = (int)(length - offsetof(struct sockaddr_un, sun_path));
@@ -36,19 +36,19 @@ static void place_print(char place[PLACE_BYTES], const union address *a, socklen
 	switch (a->any.sa_family) {
 	case AF_INET:
 		inet_ntop(AF_INET, &a->in.sin_addr, host, sizeof(host));
-		snprintf(place, PLACE_BYTES, "%s:%u", host, ntohs(a->in.sin_port));
+		snprintf(text, ADDRESS_BYTES, "%s:%u", host, ntohs(a->in.sin_port));
 		break;
 	case AF_INET6:
 		inet_ntop(AF_INET6, &a->in6.sin6_addr, host, sizeof(host));
-		snprintf(place, PLACE_BYTES, "[%s]:%u", host, ntohs(a->in6.sin6_port));
+		snprintf(text, ADDRESS_BYTES, "[%s]:%u", host, ntohs(a->in6.sin6_port));
 		break;
 	default:
-		snprintf(place, PLACE_BYTES, "%s%.*s", inet ? "unix:" : "", path, a->un.sun_path);
+		snprintf(text, ADDRESS_BYTES, "%s%.*s", inet ? "unix:" : "", path, a->un.sun_path);
 	}
 }
 
-/* Why the socket is unusable; NULL: it is usable, and `place` has its address as text. */
-static const char *socket_wrong(int fd, bool inet, char place[PLACE_BYTES])
+/* Why the socket is unusable; NULL: it is usable, and `text` has its address as text. */
+static const char *socket_wrong(int fd, bool inet, char text[ADDRESS_BYTES])
 {
 	union address a;
 	socklen_t length = sizeof(a), type_length = sizeof(int), listens_length = sizeof(int);
@@ -69,26 +69,26 @@ static const char *socket_wrong(int fd, bool inet, char place[PLACE_BYTES])
 		return inet ? "neither an IP nor a UNIX socket" : "not a UNIX socket";
 	if (evutil_make_socket_nonblocking(fd))
 		return failure_text(errno);
-	place_print(place, &a, length, inet);
+	address_print(text, &a, length, inet);
 	return NULL;
 }
 
-static bool place_is(const char *place, const char *value, bool inet)
+static bool address_is(const char *text, const char *value, bool inet)
 {
-	char normal[PLACE_BYTES];
+	char normal[ADDRESS_BYTES];
 	union address a;
 	int length = sizeof(a);
 
 	if (!inet || evutil_parse_sockaddr_port(value, &a.any, &length))
-		return strcmp(place, value) == 0;
-	place_print(normal, &a, (socklen_t)length, true);
-	return strcmp(place, normal) == 0;
+		return strcmp(text, value) == 0;
+	address_print(normal, &a, (socklen_t)length, true);
+	return strcmp(text, normal) == 0;
 }
 
 int listener_adopt(int fd, const char *key, const char *value, bool inet)
 {
-	char place[PLACE_BYTES];
-	const char *wrong = socket_wrong(fd, inet, place);
+	char text[ADDRESS_BYTES];
+	const char *wrong = socket_wrong(fd, inet, text);
 
 	if (wrong) {
 		log_error("the socket that a socket unit hands over as %s: %s", key, wrong);
@@ -96,10 +96,10 @@ int listener_adopt(int fd, const char *key, const char *value, bool inet)
 			close(fd);
 		return EX_CONFIG;
 	}
-	if (place_is(place, value, inet))
-		log_info("%s: serving the socket unit's %s", key, place);
+	if (address_is(text, value, inet))
+		log_info("%s: serving the socket unit's %s", key, text);
 	else
-		log_warning("%s = %s: the socket unit's %s is served instead", key, value, place);
+		log_warning("%s = %s: the socket unit's %s is served instead", key, value, text);
 	return 0;
 }
 

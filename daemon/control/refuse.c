@@ -9,9 +9,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PLACES	     32
+#define SLOTS	     32
 #define LINGER_NS    1000000000u /* after the text was sent */
-#define ASKING_NS    5000000000u /* until a part of the request has arrived */
+#define REQUEST_NS   5000000000u /* until a part of the request has arrived */
 #define READ_BYTES   4096
 #define LISTEN_BYTES (128 << 10) /* more than any request: a sender of more does not read */
 
@@ -26,7 +26,7 @@ struct refused {
 
 struct refuse {
 	struct event_base *base;
-	struct refused places[PLACES];
+	struct refused slots[SLOTS];
 	unsigned next; /* the oldest one */
 };
 
@@ -39,7 +39,7 @@ static void refused_end(struct refused *r)
 	close(r->fd);
 }
 
-static bool refused_tell(struct refused *r, const void *text, size_t bytes)
+static bool refused_send(struct refused *r, const void *text, size_t bytes)
 {
 	r->text = NULL;
 	r->since = clock_mono_ns();
@@ -49,7 +49,7 @@ static bool refused_tell(struct refused *r, const void *text, size_t bytes)
 }
 
 /* The client sends the remainder of its request, closes, or does neither until a timeout. */
-static void heard_cb(evutil_socket_t fd, short what, void *arg)
+static void received_cb(evutil_socket_t fd, short what, void *arg)
 {
 	char unread[READ_BYTES];
 	struct refused *r = arg;
@@ -60,7 +60,7 @@ static void heard_cb(evutil_socket_t fd, short what, void *arg)
 	if (n > 0)
 		r->bytes += (size_t)n;
 	if (n > 0 && r->text &&
-	    (!refused_tell(r, r->text, r->text_bytes) ||
+	    (!refused_send(r, r->text, r->text_bytes) ||
 	     event_add(r->event, &(struct timeval){ LINGER_NS / 1000000000u, 0 })))
 		n = 0;
 	if (n <= 0 || r->bytes > LISTEN_BYTES || clock_mono_ns() - r->since > LINGER_NS)
@@ -69,34 +69,34 @@ static void heard_cb(evutil_socket_t fd, short what, void *arg)
 
 static void refused_begin(struct refuse *refuse, const struct refused *how, uint64_t ns)
 {
-	struct refused *r = &refuse->places[refuse->next++ % PLACES];
+	struct refused *r = &refuse->slots[refuse->next++ % SLOTS];
 
 	refused_end(r);
 	*r = *how;
-	r->event = event_new(refuse->base, r->fd, EV_READ | EV_PERSIST, heard_cb, r);
+	r->event = event_new(refuse->base, r->fd, EV_READ | EV_PERSIST, received_cb, r);
 	if (!r->event)
 		close(r->fd);
 	else if (event_add(r->event, &(struct timeval){ (time_t)(ns / 1000000000u), 0 }))
 		refused_end(r);
 }
 
-void refuse_tell(struct refuse *refuse, int fd, const void *text, size_t bytes)
+void refuse_send(struct refuse *refuse, int fd, const void *text, size_t bytes)
 {
 	struct refused r = { .fd = fd };
 
-	if (refused_tell(&r, text, bytes))
+	if (refused_send(&r, text, bytes))
 		refused_begin(refuse, &r, LINGER_NS);
 	else
 		close(fd);
 }
 
-void refuse_asking(struct refuse *refuse, int fd, const void *text, size_t bytes)
+void refuse_request(struct refuse *refuse, int fd, const void *text, size_t bytes)
 {
 	const struct refused r = {
 		.fd = fd, .text = text, .text_bytes = bytes, .since = clock_mono_ns()
 	};
 
-	refused_begin(refuse, &r, ASKING_NS);
+	refused_begin(refuse, &r, REQUEST_NS);
 }
 
 int refuse_new(struct refuse **out, struct event_base *base)
@@ -114,7 +114,7 @@ void refuse_free(struct refuse *refuse)
 {
 	if (!refuse)
 		return;
-	for (unsigned i = 0; i < PLACES; i++)
-		refused_end(&refuse->places[i]);
+	for (unsigned i = 0; i < SLOTS; i++)
+		refused_end(&refuse->slots[i]);
 	free(refuse);
 }

@@ -42,7 +42,7 @@ static json_t *text_render(const char *text)
 }
 
 /* The members that both kinds of capture objects begin with. */
-static json_t *capture_head(const struct capture_view *c)
+static json_t *capture_common(const struct capture_view *c)
 {
 	json_t *flags = json_array();
 
@@ -55,7 +55,7 @@ static json_t *capture_head(const struct capture_view *c)
 			 c->fanout_known ? json_integer(c->fanout_id) : json_null());
 }
 
-static json_t *worker_head(unsigned index, const struct worker_view *w)
+static json_t *worker_common(unsigned index, const struct worker_view *w)
 {
 	return json_pack("{s:i,s:o,s:s,s:I}", "worker", (int)index, "pid",
 			 w->pid > 0 ? json_integer(w->pid) : json_null(), "state", w->state,
@@ -65,13 +65,13 @@ static json_t *worker_head(unsigned index, const struct worker_view *w)
 static json_t *capture_stats(const struct supervisor *s, unsigned index,
 			     const struct capture_view *c)
 {
-	json_t *capture = capture_head(c), *workers = json_array();
+	json_t *capture = capture_common(c), *workers = json_array();
 
 	for (unsigned i = 0; i < c->workers; i++) {
 		struct worker_view w;
 
 		view_worker(s, index, i, &w);
-		json_array_append_new(workers, counters_add_to(worker_head(i, &w), &w.counters));
+		json_array_append_new(workers, counters_add_to(worker_common(i, &w), &w.counters));
 	}
 	json_object_set_new(capture, "workers", workers);
 	json_object_set_new(capture, "total", counters_add_to(json_object(), &c->total));
@@ -105,7 +105,7 @@ static json_t *rates(double packets, double bytes, double loss)
 static json_t *capture_status(const struct supervisor *s, unsigned index,
 			      const struct capture_view *c)
 {
-	json_t *capture = capture_head(c), *workers = json_array();
+	json_t *capture = capture_common(c), *workers = json_array();
 	double packets = 0, bytes = 0;
 
 	for (unsigned i = 0; i < c->workers; i++) {
@@ -113,7 +113,7 @@ static json_t *capture_status(const struct supervisor *s, unsigned index,
 		json_t *worker, *rate;
 
 		view_worker(s, index, i, &w);
-		worker = worker_head(i, &w);
+		worker = worker_common(i, &w);
 		rate = rates(w.packets_per_second, w.bytes_per_second, view_loss(&w.counters));
 		json_object_update(worker, rate);
 		json_decref(rate);

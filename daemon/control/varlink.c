@@ -256,7 +256,7 @@ static void input_hold(struct varlink_call *c, bool hold)
 
 /* Updates a client after every event: frees it when it is finished, else sets what is waited
  * for. */
-static void client_settle(struct varlink_call *c)
+static void client_update(struct varlink_call *c)
 {
 	size_t waiting = evbuffer_get_length(bufferevent_get_input(c->stream));
 	bool answering = output_length(c) > 0, whole = request_end(c) >= 0, gone;
@@ -295,7 +295,7 @@ static void client_serve(struct varlink_call *c)
 		evbuffer_drain(in, (size_t)end + 1);
 		event_del(c->request); /* the deadline is for one request */
 	}
-	client_settle(c);
+	client_update(c);
 }
 
 static void read_cb(struct bufferevent *stream, void *arg)
@@ -328,7 +328,7 @@ static void event_cb(struct bufferevent *stream, short what, void *arg)
 	(void)stream;
 	if (what & BEV_EVENT_EOF && what & BEV_EVENT_READING) {
 		c->ended = true; /* it may still wait for an answer */
-		client_settle(c);
+		client_update(c);
 	} else {
 		client_free(c);
 	}
@@ -349,7 +349,7 @@ static bool client_idle(const struct varlink_call *c, uint64_t now)
 }
 
 /* Whether there is a slot for a client with this access. An idle client is closed to free one. */
-static bool place_find(struct varlink *v, enum varlink_access access)
+static bool slot_find(struct varlink *v, enum varlink_access access)
 {
 	struct varlink_call *c, *idle = NULL;
 	uint64_t now = clock_mono_ns();
@@ -398,7 +398,7 @@ static void client_begin(struct varlink *v, int fd, enum varlink_access access,
 	if (bufferevent_enable(c->stream, EV_READ | EV_WRITE))
 		client_free(c); /* nothing would be read */
 	else
-		client_settle(c);
+		client_update(c);
 }
 
 /* No error before a request: to a client that waits for its answer it would be a protocol
@@ -411,7 +411,7 @@ static void client_come(void *context, int fd)
 
 	if (access == VARLINK_NOTHING)
 		refused = &v->service->denied;
-	else if (!place_find(v, access))
+	else if (!slot_find(v, access))
 		refused = &v->service->busy;
 	if (refused && v->refused_count == VARLINK_REFUSED)
 		client_free(TAILQ_FIRST(&v->refused));

@@ -159,15 +159,15 @@ void header_make(uint8_t *page, const struct header *h)
 }
 
 /* Returns the length of a block of this type within `left` bytes whose options begin at offset
- * `head`; 0 if there is no valid one. */
-static uint32_t block_valid(const uint8_t *p, uint32_t left, uint32_t type, uint32_t head)
+ * `options_at`; 0 if there is no valid one. */
+static uint32_t block_valid(const uint8_t *p, uint32_t left, uint32_t type, uint32_t options_at)
 {
-	uint32_t total = left < head + 8 ? 0 : get32(p + 4);
+	uint32_t total = left < options_at + 8 ? 0 : get32(p + 4);
 
-	if (total < head + 8 || total > left || total % 4 || get32(p) != type ||
+	if (total < options_at + 8 || total > left || total % 4 || get32(p) != type ||
 	    get32(p + total - 4) != total)
 		return 0;
-	for (uint32_t at = head; at <= total - 8;) {
+	for (uint32_t at = options_at; at <= total - 8;) {
 		uint32_t option = get32(p + at);
 
 		if (option == OPTION_END)

@@ -55,36 +55,36 @@ void name_make_spare(char *text, const char *capture, uint32_t worker, uint64_t 
 }
 
 /* The part of a name that is not parsed yet: its left end. */
-struct rest {
+struct remainder {
 	const char *text;
 	size_t length;
 };
 
-static bool tail_take(struct rest *rest, const char *tail)
+static bool tail_take(struct remainder *remainder, const char *tail)
 {
 	size_t n = strlen(tail);
 
-	if (rest->length < n || memcmp(rest->text + rest->length - n, tail, n))
+	if (remainder->length < n || memcmp(remainder->text + remainder->length - n, tail, n))
 		return false;
-	rest->length -= n;
+	remainder->length -= n;
 	return true;
 }
 
 /* Splits off the text after the last '-', and the '-'. */
-static bool field_take(struct rest *rest, struct rest *field)
+static bool field_take(struct remainder *remainder, struct remainder *field)
 {
-	const char *dash = memrchr(rest->text, '-', rest->length);
+	const char *dash = memrchr(remainder->text, '-', remainder->length);
 
 	if (!dash)
 		return false;
 	field->text = dash + 1;
-	field->length = rest->length - (size_t)(field->text - rest->text);
-	rest->length = (size_t)(dash - rest->text);
+	field->length = remainder->length - (size_t)(field->text - remainder->text);
+	remainder->length = (size_t)(dash - remainder->text);
 	return true;
 }
 
 /* A number as printf() writes it: no sign, no leading zeros, lower case. */
-static bool number_read(struct rest field, unsigned base, uint64_t *number)
+static bool number_read(struct remainder field, unsigned base, uint64_t *number)
 {
 	static const char digits[] = "0123456789abcdef";
 	uint64_t value = 0;
@@ -102,7 +102,7 @@ static bool number_read(struct rest field, unsigned base, uint64_t *number)
 	return true;
 }
 
-static bool worker_read(struct rest field, uint32_t *worker)
+static bool worker_read(struct remainder field, uint32_t *worker)
 {
 	uint64_t number;
 
@@ -132,7 +132,7 @@ static int digits_read(const char **at, unsigned n)
 }
 
 /* Rejects fields out of range and dates that do not exist, so that each time has one name. */
-static bool stamp_read(struct rest field, uint64_t *time_us)
+static bool stamp_read(struct remainder field, uint64_t *time_us)
 {
 	const char *at = field.text;
 	struct tm tm = { 0 }, again;
@@ -163,26 +163,27 @@ static bool stamp_read(struct rest field, uint64_t *time_us)
 	return true;
 }
 
-static bool spare_take(struct rest *rest, struct name *name)
+static bool spare_take(struct remainder *remainder, struct name *name)
 {
-	struct rest field;
+	struct remainder field;
 	uint64_t number;
 
-	if (!field_take(rest, &field) || !number_read(field, 10, &number) ||
-	    !field_take(rest, &field) || !number_read(field, 16, &number) ||
-	    !field_take(rest, &field) || !worker_read(field, &name->worker) || *rest->text != '.')
+	if (!field_take(remainder, &field) || !number_read(field, 10, &number) ||
+	    !field_take(remainder, &field) || !number_read(field, 16, &number) ||
+	    !field_take(remainder, &field) || !worker_read(field, &name->worker) ||
+	    *remainder->text != '.')
 		return false;
-	rest->text++;
-	rest->length--;
+	remainder->text++;
+	remainder->length--;
 	return true;
 }
 
 /* The last field decides the order: a time never parses as a worker. */
-static bool used_take(struct rest *rest, struct name *name)
+static bool used_take(struct remainder *remainder, struct name *name)
 {
-	struct rest last, first;
+	struct remainder last, first;
 
-	if (!field_take(rest, &last) || !field_take(rest, &first))
+	if (!field_take(remainder, &last) || !field_take(remainder, &first))
 		return false;
 	name->worker_first = !worker_read(last, &name->worker);
 	return name->worker_first
@@ -191,18 +192,18 @@ static bool used_take(struct rest *rest, struct name *name)
 }
 
 /* What remains is the capture's name, not validated. */
-static bool name_take(struct rest *rest, struct name *name)
+static bool name_take(struct remainder *remainder, struct name *name)
 {
 	struct name found = { .kind = NAME_SPARE };
 	size_t i = 0;
 
-	if (tail_take(rest, SPARE)) {
-		if (!spare_take(rest, &found))
+	if (tail_take(remainder, SPARE)) {
+		if (!spare_take(remainder, &found))
 			return false;
 	} else {
-		while (i < SUFFIXES && !tail_take(rest, suffixes[i].text))
+		while (i < SUFFIXES && !tail_take(remainder, suffixes[i].text))
 			i++;
-		if (i == SUFFIXES || !used_take(rest, &found))
+		if (i == SUFFIXES || !used_take(remainder, &found))
 			return false;
 		found.kind = suffixes[i].kind;
 	}
@@ -212,11 +213,11 @@ static bool name_take(struct rest *rest, struct name *name)
 
 bool name_parse(struct name *name, const char *text, const char *capture)
 {
-	struct rest rest = { text, strlen(text) };
+	struct remainder remainder = { text, strlen(text) };
 	struct name found;
 
-	if (!name_take(&rest, &found) || rest.length != strlen(capture) ||
-	    memcmp(rest.text, capture, rest.length))
+	if (!name_take(&remainder, &found) || remainder.length != strlen(capture) ||
+	    memcmp(remainder.text, capture, remainder.length))
 		return false;
 	*name = found;
 	return true;
@@ -224,14 +225,14 @@ bool name_parse(struct name *name, const char *text, const char *capture)
 
 bool name_read(struct name *name, const char *text, char *capture)
 {
-	struct rest rest = { text, strlen(text) };
+	struct remainder remainder = { text, strlen(text) };
 	char named[CAPTURE_NAME_BYTES];
 	struct name found;
 
-	if (!name_take(&rest, &found) || rest.length >= sizeof(named))
+	if (!name_take(&remainder, &found) || remainder.length >= sizeof(named))
 		return false;
-	memcpy(named, rest.text, rest.length);
-	named[rest.length] = '\0';
+	memcpy(named, remainder.text, remainder.length);
+	named[remainder.length] = '\0';
 	if (!capture_name_valid(named))
 		return false;
 	*name = found;

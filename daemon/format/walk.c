@@ -95,11 +95,12 @@ static bool header_length_valid(uint32_t bytes)
 static bool chunk_add(struct window *w, uint64_t at, struct walk *walk)
 {
 	uint64_t size = w->source->size, end, packet, first_ns, last_ns, drops;
-	uint32_t head = block_whole(w, at, size, CHUNK_TYPE, CHUNK_HEADER_BYTES), packets,
+	uint32_t header = block_whole(w, at, size, CHUNK_TYPE, CHUNK_HEADER_BYTES), packets,
 		 found = 0;
-	const uint8_t *p = header_length_valid(head) ? window_at(w, at, CHUNK_HEADER_BYTES) : NULL;
+	const uint8_t *p =
+		header_length_valid(header) ? window_at(w, at, CHUNK_HEADER_BYTES) : NULL;
 
-	if (!p || get32(p + CHUNK_AT_MAGIC) != CHUNK_MAGIC || get32(p + CHUNK_AT_LENGTH) < head ||
+	if (!p || get32(p + CHUNK_AT_MAGIC) != CHUNK_MAGIC || get32(p + CHUNK_AT_LENGTH) < header ||
 	    get32(p + CHUNK_AT_LENGTH) > size - at)
 		return false;
 	packets = get32(p + CHUNK_AT_PACKETS);
@@ -107,7 +108,7 @@ static bool chunk_add(struct window *w, uint64_t at, struct walk *walk)
 	first_ns = get64(p + CHUNK_AT_FIRST_NS);
 	drops = get64(p + CHUNK_AT_DROPS);
 	last_ns = get64(p + CHUNK_AT_LAST_NS);
-	packet = at + head;
+	packet = at + header;
 	if (packets == 0)
 		packet = ring_pieces_end(w, packet, end);
 	for (; packet < end; found++) {

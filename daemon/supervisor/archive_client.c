@@ -130,7 +130,7 @@ static void retention_drop(struct archive_client *c)
 	const struct message_result failed = { .error = EPIPE };
 	struct archive_request *r = archive_queue_head(&c->queue);
 
-	if (!r || !c->queue.sent || r->type != MESSAGE_KEEP)
+	if (!r || !c->queue.sent || r->type != MESSAGE_MAINTAIN)
 		return;
 	c->events->answered(c->context, archive_queue_take(&c->queue), &failed, -1);
 }
@@ -175,7 +175,7 @@ static bool on_message(void *owner, struct message *message, int fd)
 				  message_name(message->type));
 		return dead; /* what that answered is asked for again */
 	}
-	if (message->result.again && r->type != MESSAGE_KEEP) {
+	if (message->result.again && r->type != MESSAGE_MAINTAIN) {
 		directory_removed(c, r->target.capture);
 		return true;
 	}

@@ -153,7 +153,7 @@ bool archive_queue_left(const struct archive_queue *q, uint32_t capture)
 	const struct archive_request *r;
 
 	TAILQ_FOREACH (r, &q->queue, link)
-		if (r->target.capture == capture && r->type != MESSAGE_KEEP)
+		if (r->target.capture == capture && r->type != MESSAGE_MAINTAIN)
 			return true;
 	TAILQ_FOREACH (r, &q->delayed, link)
 		if (r->target.capture == capture)

@@ -148,15 +148,15 @@ static bool slot_valid(const struct checkpoint_slot *slot)
 				     slot->written_shown };
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
-		if (numbers[i] > COUNTER_MOST)
+		if (numbers[i] > COUNTER_MAX)
 			return false;
 	for (unsigned i = 0; i < CHECKPOINT_FILES; i++) {
 		const struct checkpoint_file *f = &slot->files[i];
 
 		if (f->serial_after && f->lost &&
 		    (f->lost_packets_after < slot->packets_lost ||
-		     f->lost_packets_after > COUNTER_MOST ||
-		     f->lost_files_after < slot->files_lost || f->lost_files_after > COUNTER_MOST))
+		     f->lost_packets_after > COUNTER_MAX ||
+		     f->lost_files_after < slot->files_lost || f->lost_files_after > COUNTER_MAX))
 			return false;
 	}
 	return !counters_beyond(&slot->ended) && !counters_beyond(&slot->before);

@@ -104,7 +104,7 @@ void checkpoint_end(struct checkpoint_file *file, const struct ledger_file *reco
 /* Nothing more is to be known of the file. NULL: no effect. */
 void checkpoint_drop(struct checkpoint_file *file);
 
-/* Whether its numbers can be: none is beyond COUNTER_MOST, so that no sum of them overflows, and
+/* Whether its numbers can be: none is beyond COUNTER_MAX, so that no sum of them overflows, and
  * what was interrupted lets no counter fall. */
 bool checkpoint_valid(const struct checkpoint *checkpoint);
 

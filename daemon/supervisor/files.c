@@ -127,8 +127,8 @@ static bool answer_take(struct files *f, struct archive_request *r,
 {
 	if (r->file && !result->error && r->type != MESSAGE_SYNC && r->type != MESSAGE_LOOK)
 		memcpy(r->file->name, result->name, sizeof(r->file->name));
-	if (r->type == MESSAGE_OPEN || r->type == MESSAGE_KEEP || result->removed)
-		f->events->retained(r->target.owner, result, r->type == MESSAGE_KEEP);
+	if (r->type == MESSAGE_OPEN || r->type == MESSAGE_MAINTAIN || result->removed)
+		f->events->retained(r->target.owner, result, r->type == MESSAGE_MAINTAIN);
 	if (r->type == MESSAGE_CAPTURE)
 		on_announced(f, r, result, fd);
 	else if (archive_request_opens(r))
@@ -275,7 +275,7 @@ bool files_retain(struct files *f, const struct archive_target *target, int refu
 {
 	const struct ledger_file record = { .error = (uint64_t)refused };
 
-	return request_add(f, MESSAGE_KEEP, target, NULL, &record);
+	return request_add(f, MESSAGE_MAINTAIN, target, NULL, &record);
 }
 
 static void unfinished_log(const struct archive_request *r, void *context)

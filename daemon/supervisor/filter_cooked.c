@@ -42,7 +42,7 @@ static int refuse(char *error, size_t error_size, const char *what)
 static int absolute_translate(struct sock_filter *insn, const struct layout *layout, char *error,
 			      size_t error_size)
 {
-	uint32_t head = COOKED_HEAD(layout->link_type);
+	uint32_t head = COOKED_HEADER(layout->link_type);
 	char what[64];
 
 	if (insn->k >= head && insn->k <= INT32_MAX) {
@@ -118,7 +118,8 @@ static int load_translate(struct sock_filter *insn, const struct layout *layout,
 	case BPF_MSH:
 		return absolute_translate(insn, layout, error, error_size);
 	case BPF_IND:
-		return indirect_translate(insn, COOKED_HEAD(layout->link_type), error, error_size);
+		return indirect_translate(insn, COOKED_HEADER(layout->link_type), error,
+					  error_size);
 	case BPF_LEN:
 		if (cell == NO_CELL)
 			return refuse(error, error_size, "the length beside so much else");
@@ -144,7 +145,8 @@ int filter_cooked(const struct sock_fprog *program, uint32_t link_type,
 	if (!length)
 		return 0;
 	before[0] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0);
-	before[1] = (struct sock_filter)BPF_STMT(BPF_ALU | BPF_ADD | BPF_K, COOKED_HEAD(link_type));
+	before[1] =
+		(struct sock_filter)BPF_STMT(BPF_ALU | BPF_ADD | BPF_K, COOKED_HEADER(link_type));
 	before[2] = (struct sock_filter)BPF_STMT(BPF_ST, (uint32_t)cell);
 	return FILTER_COOKED_BEFORE;
 }

@@ -35,7 +35,7 @@ static const char *ring_open(const struct inherited *in, struct fdstore *store, 
 	static const struct counters none;
 	struct ledger_bounds bounds = {
 		.blocks = in->saved->shape.blocks,
-		.serial_most = UINT64_MAX,
+		.serial_max = UINT64_MAX,
 		.taken = true,
 		.writes = in->saved->shape.output == OUTPUT_PCAPNG,
 		.reported = &none,

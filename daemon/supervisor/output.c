@@ -340,7 +340,7 @@ void output_finished(struct slot_output *o, const struct ledger_file *record, bo
 		     const struct message_result *result)
 {
 	if (result && result->lost) {
-		output_lose(o, record, result->kept, result->text);
+		output_lose(o, record, result->readable, result->text);
 	} else if (result) {
 		o->saved->files_completed += !result->error;
 		o->saved->sync_errors += result->error && !spoiled;

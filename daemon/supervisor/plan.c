@@ -32,8 +32,8 @@ static uint32_t snaplen_of(const struct config_capture *config)
 {
 	uint64_t most = config->group.block_bytes - SNAPLEN_SPARE;
 
-	if (plan_any(config) && most > PACKET_BYTES_MAX - COOKED_HEAD_BYTES)
-		most = PACKET_BYTES_MAX - COOKED_HEAD_BYTES;
+	if (plan_any(config) && most > PACKET_BYTES_MAX - COOKED_HEADER_BYTES)
+		most = PACKET_BYTES_MAX - COOKED_HEADER_BYTES;
 	return (uint32_t)(config->group.snaplen < most ? config->group.snaplen : most);
 }
 

@@ -381,7 +381,7 @@ void slot_hand_over(struct slot *slot, bool kill)
 static void block_suspect(struct slot *slot, int status)
 {
 	bool fault = worker_process_is_fault(&slot->worker, status);
-	uint64_t sequence = fault ? slot->ring.ledger->in_hand : 0;
+	uint64_t sequence = fault ? slot->ring.ledger->in_progress : 0;
 
 	if (deaths_suspect(&slot->deaths, sequence))
 		slot_log(slot, LOG_ERR,
@@ -422,8 +422,8 @@ static bool ledger_usable(struct slot *slot)
 	const struct ledger_bounds bounds = {
 		.generation = slot->ring.generation,
 		.blocks = slot->task.blocks,
-		.serial_least = o->current ? o->current->serial : 0,
-		.serial_most = o->spare ? o->spare->serial : UINT64_MAX,
+		.serial_min = o->current ? o->current->serial : 0,
+		.serial_max = o->spare ? o->spare->serial : UINT64_MAX,
 		.writes = slot_writes(slot),
 	};
 	const char *problem =

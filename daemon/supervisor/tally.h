@@ -2,7 +2,7 @@
  * before it counts. Knows ledgers, checkpoints and numbers: no capture, no process, no file.
  *
  * Invariants:
- * (T1) What is taken was checked: no counter falls or is beyond COUNTER_MOST, drops + received <=
+ * (T1) What is taken was checked: no counter falls or is beyond COUNTER_MAX, drops + received <=
  *      packets, and, where files are written, received = written + discarded. A worker's bytes are
  *      the word of a process that may be compromised: what cannot be changes nothing.
  * (T2) First judged, then settled: after a worker's death its ledger is not settled before

@@ -44,7 +44,7 @@ static bool attach_thread(struct attach *a)
 {
 	int rc;
 
-	a->ledger->in_hand = 0; /* of the previous worker, if it died in that block */
+	a->ledger->in_progress = 0; /* of the previous worker, if it died in that block */
 	rc = ringthread_new(&a->thread, a->ring, a->ledger, a->what, a->notify);
 
 	if (rc)
@@ -103,7 +103,7 @@ static int open_exit_code(int rc)
 
 /* The ring has the same descriptor number in all workers, so that the system call list can name
  * it. */
-static int attach_place(struct attach *a)
+static int ring_fd_reserve(struct attach *a)
 {
 	int fd = dup3(a->socket, RING_FD, O_CLOEXEC) < 0 ? -errno : RING_FD;
 
@@ -126,12 +126,12 @@ void attach_make(struct attach *a)
 			    a->socket == -EPERM ? ": CAP_NET_RAW is missing" : "");
 		return;
 	}
-	rc = attach_place(a);
+	rc = ring_fd_reserve(a);
 	if (rc) {
 		uplink_fail(a->uplink, EXIT_FAILURE, "packet socket: %s", failure_text(-rc));
 		return;
 	}
-	uplink_say(a->uplink, MESSAGE_SOCKET_MADE); /* the next slot may make its own while this
+	uplink_notify(a->uplink, MESSAGE_SOCKET_MADE); /* the next slot may make its own while this
 					       ring is allocated */
 	afcap_options_init(&options, sizeof(options));
 	options.ifindex = (int)a->what->ifindex; /* names can be moved to another interface */
@@ -146,7 +146,7 @@ void attach_make(struct attach *a)
 		return;
 	}
 	if (attach_thread(a))
-		uplink_say(a->uplink, MESSAGE_RING_MADE);
+		uplink_notify(a->uplink, MESSAGE_RING_MADE);
 }
 
 bool attach_join(struct attach *a, struct message *message)

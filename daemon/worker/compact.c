@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define OPTION_END_BYTES 4u
-#define OPTIONS_MOST	 (DROPCOUNT_BYTES + OPTION_END_BYTES)
+#define OPTIONS_MAX	 (DROPCOUNT_BYTES + OPTION_END_BYTES)
 #define RING_PIECE_BYTES 59988u /* readers refuse large blocks: hcxpcapngtool at 1 MiB */
 
 uint32_t pcapng_chunk_bytes_max(uint32_t bytes)
@@ -36,12 +36,12 @@ static void tagged_copy(uint8_t *to, uint32_t capture_length, const struct afcap
 static void cooked_copy(uint8_t *to, uint32_t capture_length, const struct afcap_packet *packet,
 			uint32_t cooked, bool tagged)
 {
-	uint8_t head[COOKED_BYTES_MAX];
-	uint32_t n = cooked_head(head, packet, cooked, tagged);
+	uint8_t header[COOKED_BYTES_MAX];
+	uint32_t n = cooked_header(header, packet, cooked, tagged);
 
 	if (n > capture_length)
 		n = capture_length;
-	memcpy(to, head, n);
+	memcpy(to, header, n);
 	memcpy(to + n, packet->data, capture_length - n);
 }
 
@@ -73,8 +73,8 @@ static void epb_add(struct pcapng_chunk *chunk, const struct afcap_packet *packe
 			capture_length = context->snaplen;
 	}
 	if (context->cooked) {
-		length += COOKED_HEAD(context->cooked);
-		capture_length += COOKED_HEAD(context->cooked);
+		length += COOKED_HEADER(context->cooked);
+		capture_length += COOKED_HEADER(context->cooked);
 	}
 	padded = round_up(capture_length, 4);
 	total = padded + EPB_BYTES;
@@ -102,14 +102,14 @@ static void epb_add(struct pcapng_chunk *chunk, const struct afcap_packet *packe
 static void epb_dropcount(struct pcapng_chunk *chunk, uint32_t at, uint64_t drops)
 {
 	uint8_t *epb = chunk->buffer + at;
-	uint32_t total = get32(epb + BLOCK_AT_LENGTH), longer = total + OPTIONS_MOST;
+	uint32_t total = get32(epb + BLOCK_AT_LENGTH), longer = total + OPTIONS_MAX;
 
 	memmove(epb + longer, epb + total, chunk->used - at - total);
 	dropcount_put(epb + total - 4, drops);
 	put32(epb + longer - 8, 0); /* end of options */
 	put32(epb + longer - 4, longer);
 	put32(epb + BLOCK_AT_LENGTH, longer);
-	chunk->used += OPTIONS_MOST;
+	chunk->used += OPTIONS_MAX;
 	chunk->drops_noted += drops;
 }
 
@@ -126,7 +126,7 @@ __attribute__((noinline)) static void packets_add(struct pcapng_chunk *chunk,
 		 * bounded by the block's size. */
 		if (packet.capture_length > chunk->capacity - chunk->used ||
 		    chunk->capacity - chunk->used - packet.capture_length <
-			    EPB_BYTES + COOKED_BYTES_MAX + 4 + OPTIONS_MOST)
+			    EPB_BYTES + COOKED_BYTES_MAX + 4 + OPTIONS_MAX)
 			break;
 		epb_add(chunk, &packet, context);
 	}
@@ -146,33 +146,33 @@ void pcapng_chunk_add(struct pcapng_chunk *chunk, struct afcap_block *block,
 		epb_dropcount(chunk, first, drops);
 }
 
-static void chunk_head(const struct pcapng_chunk *chunk, const struct pcapng_context *context)
+static void chunk_header(const struct pcapng_chunk *chunk, const struct pcapng_context *context)
 {
-	uint8_t *head = chunk->buffer;
+	uint8_t *header = chunk->buffer;
 
-	memset(head, 0, CHUNK_HEADER_BYTES);
-	put32(head + BLOCK_AT_LENGTH, CHUNK_HEADER_BYTES);
-	put32(head + CHUNK_AT_MAGIC, CHUNK_MAGIC);
-	put32(head + CHUNK_AT_PACKETS, chunk->packets);
-	put32(head + CHUNK_AT_LENGTH, chunk->used);
-	put16(head + CHUNK_AT_WORKER, (uint16_t)context->worker);
-	put16(head + CHUNK_AT_BLOCKS, (uint16_t)chunk->blocks);
-	put64(head + CHUNK_AT_SEQUENCE, chunk->sequence);
-	put64(head + CHUNK_AT_FIRST_NS, chunk->first_ns);
-	put32(head + CHUNK_AT_CAPTURED, (uint32_t)chunk->received_bytes);
-	put32(head + CHUNK_AT_TRUNCATED, chunk->truncated);
-	put64(head + CHUNK_AT_DROPS, context->drops);
-	put64(head + CHUNK_AT_FREEZES, context->freezes);
-	put64(head + CHUNK_AT_LAST_NS, chunk->last_ns);
-	put32(head + CHUNK_HEADER_BYTES - 4, CHUNK_HEADER_BYTES);
-	put32(head, CHUNK_TYPE);
+	memset(header, 0, CHUNK_HEADER_BYTES);
+	put32(header + BLOCK_AT_LENGTH, CHUNK_HEADER_BYTES);
+	put32(header + CHUNK_AT_MAGIC, CHUNK_MAGIC);
+	put32(header + CHUNK_AT_PACKETS, chunk->packets);
+	put32(header + CHUNK_AT_LENGTH, chunk->used);
+	put16(header + CHUNK_AT_WORKER, (uint16_t)context->worker);
+	put16(header + CHUNK_AT_BLOCKS, (uint16_t)chunk->blocks);
+	put64(header + CHUNK_AT_SEQUENCE, chunk->sequence);
+	put64(header + CHUNK_AT_FIRST_NS, chunk->first_ns);
+	put32(header + CHUNK_AT_CAPTURED, (uint32_t)chunk->received_bytes);
+	put32(header + CHUNK_AT_TRUNCATED, chunk->truncated);
+	put64(header + CHUNK_AT_DROPS, context->drops);
+	put64(header + CHUNK_AT_FREEZES, context->freezes);
+	put64(header + CHUNK_AT_LAST_NS, chunk->last_ns);
+	put32(header + CHUNK_HEADER_BYTES - 4, CHUNK_HEADER_BYTES);
+	put32(header, CHUNK_TYPE);
 }
 
 uint32_t pcapng_chunk_end(struct pcapng_chunk *chunk, const struct pcapng_context *context)
 {
 	if (chunk->packets == 0)
 		return 0;
-	chunk_head(chunk, context);
+	chunk_header(chunk, context);
 	return chunk->used;
 }
 
@@ -203,7 +203,7 @@ void pcapng_quarantine(struct pcapng_chunk *chunk, const struct afcap_block *blo
 		ring_piece_add(chunk, bytes + at,
 			       left < RING_PIECE_BYTES ? left : RING_PIECE_BYTES);
 	}
-	chunk_head(chunk, context);
+	chunk_header(chunk, context);
 }
 
 uint32_t pcapng_pad_bytes(uint64_t end, uint32_t align)

@@ -63,39 +63,39 @@ static void address_put(uint8_t *p, const struct sockaddr_ll *link)
 	memcpy(p, link->sll_addr, bytes);
 }
 
-static void sll_put(uint8_t *head, const struct sockaddr_ll *link, uint16_t protocol)
+static void sll_put(uint8_t *header, const struct sockaddr_ll *link, uint16_t protocol)
 {
-	put16_net(head, link->sll_pkttype);
-	put16_net(head + 2, link->sll_hatype);
-	put16_net(head + 4, link->sll_halen);
-	address_put(head + 6, link);
-	put16_net(head + 14, protocol);
+	put16_net(header, link->sll_pkttype);
+	put16_net(header + 2, link->sll_hatype);
+	put16_net(header + 4, link->sll_halen);
+	address_put(header + 6, link);
+	put16_net(header + 14, protocol);
 }
 
-static void sll2_put(uint8_t *head, const struct sockaddr_ll *link, uint16_t protocol)
+static void sll2_put(uint8_t *header, const struct sockaddr_ll *link, uint16_t protocol)
 {
-	put16_net(head, protocol);
-	put32_net(head + 4, (uint32_t)link->sll_ifindex);
-	put16_net(head + 8, link->sll_hatype);
-	head[10] = link->sll_pkttype;
-	head[11] = link->sll_halen;
-	address_put(head + 12, link);
+	put16_net(header, protocol);
+	put32_net(header + 4, (uint32_t)link->sll_ifindex);
+	put16_net(header + 8, link->sll_hatype);
+	header[10] = link->sll_pkttype;
+	header[11] = link->sll_halen;
+	address_put(header + 12, link);
 }
 
-uint32_t cooked_head(uint8_t *head, const struct afcap_packet *packet, uint32_t link_type,
-		     bool tagged)
+uint32_t cooked_header(uint8_t *header, const struct afcap_packet *packet, uint32_t link_type,
+		       bool tagged)
 {
 	uint16_t within = protocol_of(packet), protocol = tagged ? packet->vlan_tpid : within;
-	uint32_t bytes = COOKED_HEAD(link_type);
+	uint32_t bytes = COOKED_HEADER(link_type);
 
-	memset(head, 0, bytes);
+	memset(header, 0, bytes);
 	if (link_type == LINKTYPE_LINUX_SLL)
-		sll_put(head, packet->link, protocol);
+		sll_put(header, packet->link, protocol);
 	else
-		sll2_put(head, packet->link, protocol);
+		sll2_put(header, packet->link, protocol);
 	if (!tagged)
 		return bytes;
-	put16_net(head + bytes, packet->vlan_tci);
-	put16_net(head + bytes + 2, protocol_within(within, packet->length));
+	put16_net(header + bytes, packet->vlan_tci);
+	put16_net(header + bytes + 2, protocol_within(within, packet->length));
 	return bytes + COOKED_TAG_BYTES;
 }

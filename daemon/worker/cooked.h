@@ -31,11 +31,11 @@
 #include "../../lib/afcap.h"
 
 #define COOKED_TAG_BYTES 4u
-#define COOKED_BYTES_MAX (COOKED_HEAD_BYTES + COOKED_TAG_BYTES)
+#define COOKED_BYTES_MAX (COOKED_HEADER_BYTES + COOKED_TAG_BYTES)
 
-/* Writes the header of this link type and, if `tagged`, the tag that the kernel stripped to `head`
- * (COOKED_BYTES_MAX). Returns their length. */
-uint32_t cooked_head(uint8_t *head, const struct afcap_packet *packet, uint32_t link_type,
-		     bool tagged);
+/* Writes the header of this link type and, if `tagged`, the tag that the kernel stripped to
+ * `header` (COOKED_BYTES_MAX). Returns their length. */
+uint32_t cooked_header(uint8_t *header, const struct afcap_packet *packet, uint32_t link_type,
+		       bool tagged);
 
 #endif

@@ -1,8 +1,8 @@
 /* The state shared by the two threads of a worker: the main thread (channel, timers, kernel
  * statistics) and the ring thread (blocks, files). Everything else in the ring loop and the writer
  * belongs to the ring thread alone once it runs. Two more things are shared by their own rules: the
- * ledger's records (base/ledger.h) and its fields `in_hand`, `polls`, `poll_timeouts`, each stored
- * relaxed by the ring thread.
+ * ledger's records (base/ledger.h) and its fields `in_progress`, `polls`, `poll_timeouts`, each
+ * stored relaxed by the ring thread.
  *
  *   main thread --stopping, draining, suspended, rotate, spare, late--> ring thread
  *   main thread <--link, fatal, error, refused, no_space--------------- ring thread

@@ -29,11 +29,11 @@
 #define STAGE_PACKETS 1u
 #define OPTION_FILLER 0x8AFCu /* of the codes for local use */
 #define OPTION_END    4u      /* bytes */
-#define FILLER_MOST   1000u   /* hcxpcapngtool refuses longer options */
+#define FILLER_MAX    1000u   /* hcxpcapngtool refuses longer options */
 #define TAG_STEPS     4u
 
 /* Overlays the block descriptor and the first slot's header. */
-struct head {
+struct header {
 	uint32_t type;
 	uint32_t stage; /* STAGE_*; finally the header's length: only the header is missing */
 	uint32_t status;
@@ -45,8 +45,8 @@ struct head {
 	uint32_t captured, truncated;
 };
 
-_Static_assert(offsetof(struct head, state) == CHUNK_AT_FIRST_NS &&
-		       offsetof(struct head, truncated) == CHUNK_AT_TRUNCATED,
+_Static_assert(offsetof(struct header, state) == CHUNK_AT_FIRST_NS &&
+		       offsetof(struct header, truncated) == CHUNK_AT_TRUNCATED,
 	       "the chunk header's fields");
 
 /* `state`, unpacked: offsets of EPB k-1 (0: none) and k (version 0.1.0 has more in the two lowest
@@ -56,24 +56,24 @@ struct state {
 };
 
 /* A kill stops this thread itself: only the compiler must keep the order of the stores. */
-#define STORE(place, value)                                                                        \
+#define STORE(field, value)                                                                        \
 	do {                                                                                       \
 		atomic_signal_fence(memory_order_seq_cst);                                         \
-		__atomic_store_n(&(place), value, __ATOMIC_RELAXED);                               \
+		__atomic_store_n(&(field), value, __ATOMIC_RELAXED);                               \
 		atomic_signal_fence(memory_order_seq_cst);                                         \
 	} while (0)
 
-static void state_store(struct head *head, const struct state *s)
+static void state_store(struct header *header, const struct state *s)
 {
 	if (crash_protocol_off() && s->previous)
 		return;
-	STORE(head->state,
+	STORE(header->state,
 	      (uint64_t)s->previous << 34 | (uint64_t)s->current << 4 | (uint64_t)s->tag_step);
 }
 
-static struct state state_load(const struct head *head)
+static struct state state_load(const struct header *header)
 {
-	uint64_t v = head->state;
+	uint64_t v = header->state;
 
 	return (struct state){ (uint32_t)(v >> 34), (uint32_t)(v >> 4 & 0x3fffffff),
 			       (uint32_t)(v & 15) };
@@ -110,7 +110,7 @@ static void options_fill(uint8_t *p, uint32_t n, uint64_t drops)
 		n -= DROPCOUNT_BYTES;
 	}
 	while (n > 2 * OPTION_END) {
-		uint32_t piece = n - OPTION_END < FILLER_MOST ? n - OPTION_END : FILLER_MOST;
+		uint32_t piece = n - OPTION_END < FILLER_MAX ? n - OPTION_END : FILLER_MAX;
 
 		put16(p, OPTION_FILLER);
 		put16(p + 2, (uint16_t)(piece - 4));
@@ -156,7 +156,7 @@ static uint32_t epb_put(uint8_t *block, uint32_t block_bytes, uint32_t slot,
 
 /* Restores the tag of the packet in a slot: moves the addresses down by 4 bytes, one 32-bit word a
  * step; the source of a step is intact until the next one begins. */
-static void tag_put(uint8_t *block, uint32_t slot, struct head *head, struct state *s)
+static void tag_put(uint8_t *block, uint32_t slot, struct header *header, struct state *s)
 {
 	const struct tpacket3_hdr *h = (const struct tpacket3_hdr *)(void *)(block + slot);
 	uint16_t tpid = h->tp_status & TP_STATUS_VLAN_TPID_VALID ? h->hv1.tp_vlan_tpid
@@ -171,18 +171,18 @@ static void tag_put(uint8_t *block, uint32_t slot, struct head *head, struct sta
 		else
 			put32(word, htonl((uint32_t)tpid << 16 | (h->hv1.tp_vlan_tci & 0xffffu)));
 		s->tag_step = s->tag_step < TAG_STEPS ? s->tag_step + 1 : 0;
-		state_store(head, s);
+		state_store(header, s);
 	}
 }
 
 /* Walks the untouched block as stage_packets() will. False: not all of its packets can be converted
  * in place. The counts are stored in the block. */
-static bool raw_check(struct head *head, const struct afcap_block *block, uint32_t block_bytes,
+static bool raw_check(struct header *header, const struct afcap_block *block, uint32_t block_bytes,
 		      const struct pcapng_context *context)
 {
 	struct afcap_block walk = *block;
 	struct afcap_packet p = { 0 };
-	const uint8_t *base = (const uint8_t *)head;
+	const uint8_t *base = (const uint8_t *)header;
 	uint32_t slot = SLOT_FIRST, before = SLOT_FIRST, packets = 0, captured = 0, truncated = 0;
 
 	while (afcap_packet_next(&walk, &p)) {
@@ -206,32 +206,32 @@ static bool raw_check(struct head *head, const struct afcap_block *block, uint32
 		captured += p.capture_length;
 		truncated += p.capture_length < p.length;
 	}
-	if (!packets || packets != block->packets || slot < head->block_length)
+	if (!packets || packets != block->packets || slot < header->block_length)
 		return false;
-	head->captured = captured;
-	head->truncated = truncated;
+	header->captured = captured;
+	header->truncated = truncated;
 	return true;
 }
 
 /* Converts the first packet: until the stage is stored, all that a repetition needs is as the
  * kernel left it. */
-static bool stage_raw(struct head *head, const struct afcap_block *block, uint32_t block_bytes,
+static bool stage_raw(struct header *header, const struct afcap_block *block, uint32_t block_bytes,
 		      const struct pcapng_context *context)
 {
-	uint8_t *base = (uint8_t *)head;
+	uint8_t *base = (uint8_t *)header;
 	struct tpacket3_hdr *slot = (struct tpacket3_hdr *)(void *)(base + SLOT_FIRST);
 	struct state s = { 0 };
 	bool tagged;
 
-	if (!raw_check(head, block, block_bytes, context))
+	if (!raw_check(header, block, block_bytes, context))
 		return false;
 	s.current = epb_put(base, block_bytes, SLOT_FIRST, context, &tagged);
 	if (!s.current)
 		return false;
 	s.tag_step = tagged;
 	slot->tp_padding[1] = (uint8_t)offset_of(s.current); /* the chunk header's length */
-	state_store(head, &s);
-	STORE(head->stage, STAGE_PACKETS);
+	state_store(header, &s);
+	STORE(header->stage, STAGE_PACKETS);
 	return true;
 }
 
@@ -254,14 +254,14 @@ static bool state_valid(const uint8_t *base, uint32_t block_bytes, const struct 
 
 /* Converts all packets, from the one in `state` on. False: the contents of the block contradict its
  * state. */
-static bool stage_packets(struct head *head, uint32_t block_bytes,
+static bool stage_packets(struct header *header, uint32_t block_bytes,
 			  const struct pcapng_context *context, uint64_t drops)
 {
-	uint8_t *base = (uint8_t *)head;
+	uint8_t *base = (uint8_t *)header;
 	const struct tpacket3_hdr *first =
 		(const struct tpacket3_hdr *)(const void *)(base + SLOT_FIRST);
-	uint32_t end, used = head->block_length, stage = first->tp_padding[1];
-	struct state s = state_load(head);
+	uint32_t end, used = header->block_length, stage = first->tp_padding[1];
+	struct state s = state_load(header);
 	bool tagged;
 
 	for (;;) {
@@ -270,7 +270,7 @@ static bool stage_packets(struct head *head, uint32_t block_bytes,
 		if (!state_valid(base, block_bytes, &s))
 			return false;
 		slot = s.previous ? slot_after(base, s.previous) : SLOT_FIRST;
-		tag_put(base, slot, head, &s);
+		tag_put(base, slot, header, &s);
 		if (s.previous)
 			tail_put(base, s.previous, offset_of(s.current),
 				 offset_of(s.previous) == stage ? drops : 0);
@@ -284,7 +284,7 @@ static bool stage_packets(struct head *head, uint32_t block_bytes,
 		if (!s.current)
 			return false;
 		s.tag_step = tagged;
-		state_store(head, &s);
+		state_store(header, &s);
 	}
 	if (stage < CHUNK_HEADER_INPLACE_MIN || stage > CHUNK_HEADER_INPLACE_MAX || stage % 4)
 		return false;
@@ -292,19 +292,19 @@ static bool stage_packets(struct head *head, uint32_t block_bytes,
 	if (end > block_bytes)
 		return false;
 	tail_put(base, s.current, end, offset_of(s.current) == stage ? drops : 0);
-	head->length = end;
+	header->length = end;
 	put64(base + CHUNK_AT_LAST_NS,
 	      (uint64_t)get32(base + offset_of(s.current) + EPB_AT_TIME_HIGH) << 32 |
 		      get32(base + offset_of(s.current) + EPB_AT_TIME_LOW));
-	STORE(head->stage, stage);
+	STORE(header->stage, stage);
 	return true;
 }
 
 /* Writes the chunk header; can be repeated after a kill. */
-static void stage_head(struct head *head, const struct pcapng_context *context)
+static void stage_header(struct header *header, const struct pcapng_context *context)
 {
-	uint8_t *base = (uint8_t *)head;
-	uint32_t bytes = head->stage;
+	uint8_t *base = (uint8_t *)header;
+	uint32_t bytes = header->stage;
 
 	put16(base + CHUNK_AT_WORKER, (uint16_t)context->worker);
 	put16(base + CHUNK_AT_BLOCKS, 1);
@@ -312,37 +312,38 @@ static void stage_head(struct head *head, const struct pcapng_context *context)
 						get32(base + bytes + EPB_AT_TIME_LOW));
 	put64(base + CHUNK_AT_DROPS, context->drops);
 	put64(base + CHUNK_AT_FREEZES, context->freezes);
-	if (head->status != CHUNK_MAGIC)
+	if (header->status != CHUNK_MAGIC)
 		put32(base + CHUNK_AT_FLAGS,
-		      head->status & TP_STATUS_BLK_TMO ? CHUNK_BY_TIMEOUT : 0);
+		      header->status & TP_STATUS_BLK_TMO ? CHUNK_BY_TIMEOUT : 0);
 	memset(base + CHUNK_AT_FLAGS + 4, 0, bytes - CHUNK_AT_FLAGS - 8);
 	put32(base + bytes - 4, bytes);
-	STORE(head->status, CHUNK_MAGIC);
-	STORE(head->type, CHUNK_TYPE);
+	STORE(header->status, CHUNK_MAGIC);
+	STORE(header->type, CHUNK_TYPE);
 }
 
 bool pcapng_inplace_begun(const struct afcap_block *block)
 {
-	const struct head *head = (const struct head *)(const void *)block->desc;
+	const struct header *header = (const struct header *)(const void *)block->desc;
 
-	return head->type == CHUNK_TYPE || head->stage != STAGE_RAW;
+	return header->type == CHUNK_TYPE || header->stage != STAGE_RAW;
 }
 
-static bool head_valid(const struct head *head, uint32_t block_bytes)
+static bool header_valid(const struct header *header, uint32_t block_bytes)
 {
-	return head->stage >= CHUNK_HEADER_INPLACE_MIN && head->stage <= CHUNK_HEADER_INPLACE_MAX &&
-	       head->stage % 4 == 0 && head->length && head->length <= block_bytes &&
-	       head->length % PCAPNG_INPLACE_ALIGN == 0 && head->packets;
+	return header->stage >= CHUNK_HEADER_INPLACE_MIN &&
+	       header->stage <= CHUNK_HEADER_INPLACE_MAX && header->stage % 4 == 0 &&
+	       header->length && header->length <= block_bytes &&
+	       header->length % PCAPNG_INPLACE_ALIGN == 0 && header->packets;
 }
 
 /* The drops noted in the first packet's options, by this worker or one that died. */
-static uint64_t drops_noted(const struct head *head)
+static uint64_t drops_noted(const struct header *header)
 {
-	const uint8_t *base = (const uint8_t *)head;
-	uint32_t first = head->stage, captured = get32(base + first + EPB_AT_CAPTURED);
+	const uint8_t *base = (const uint8_t *)header;
+	uint32_t first = header->stage, captured = get32(base + first + EPB_AT_CAPTURED);
 
-	if (captured > head->length ||
-	    data_end(base, first) + DROPCOUNT_BYTES + OPTION_END + 4 > head->length ||
+	if (captured > header->length ||
+	    data_end(base, first) + DROPCOUNT_BYTES + OPTION_END + 4 > header->length ||
 	    get32(base + data_end(base, first)) != (OPTION_DROPCOUNT | 8u << 16))
 		return 0;
 	return get64(base + data_end(base, first) + 4);
@@ -351,31 +352,31 @@ static uint64_t drops_noted(const struct head *head)
 bool pcapng_inplace(struct pcapng_chunk *chunk, const struct afcap_block *block,
 		    uint32_t block_bytes, const struct pcapng_context *context)
 {
-	struct head *head = (struct head *)(uintptr_t)block->desc;
+	struct header *header = (struct header *)(uintptr_t)block->desc;
 	bool whole = true;
 
 	*chunk = (struct pcapng_chunk){ 0 };
-	if (head->type != CHUNK_TYPE && head->stage == STAGE_RAW &&
-	    !stage_raw(head, block, block_bytes, context))
+	if (header->type != CHUNK_TYPE && header->stage == STAGE_RAW &&
+	    !stage_raw(header, block, block_bytes, context))
 		return false;
-	if (head->type != CHUNK_TYPE && head->stage == STAGE_PACKETS)
-		whole = stage_packets(head, block_bytes, context, drops_to_note(context, chunk));
-	whole = whole && head_valid(head, block_bytes);
-	if (whole && head->type != CHUNK_TYPE)
-		stage_head(head, context);
-	*chunk = (struct pcapng_chunk){ .buffer = (uint8_t *)head,
+	if (header->type != CHUNK_TYPE && header->stage == STAGE_PACKETS)
+		whole = stage_packets(header, block_bytes, context, drops_to_note(context, chunk));
+	whole = whole && header_valid(header, block_bytes);
+	if (whole && header->type != CHUNK_TYPE)
+		stage_header(header, context);
+	*chunk = (struct pcapng_chunk){ .buffer = (uint8_t *)header,
 					.blocks = 1,
 					.sequence = block->sequence,
 					.unreadable = whole ? 0 : block->packets };
 	if (!whole)
 		return true;
-	chunk->used = chunk->capacity = head->length;
-	chunk->packets = head->packets;
-	chunk->received_bytes = head->captured;
-	chunk->truncated = head->truncated;
-	chunk->by_timeout = get32((const uint8_t *)head + CHUNK_AT_FLAGS) & CHUNK_BY_TIMEOUT;
-	chunk->first_ns = get64((const uint8_t *)head + CHUNK_AT_FIRST_NS);
-	chunk->last_ns = get64((const uint8_t *)head + CHUNK_AT_LAST_NS);
-	chunk->drops_noted = drops_noted(head);
+	chunk->used = chunk->capacity = header->length;
+	chunk->packets = header->packets;
+	chunk->received_bytes = header->captured;
+	chunk->truncated = header->truncated;
+	chunk->by_timeout = get32((const uint8_t *)header + CHUNK_AT_FLAGS) & CHUNK_BY_TIMEOUT;
+	chunk->first_ns = get64((const uint8_t *)header + CHUNK_AT_FIRST_NS);
+	chunk->last_ns = get64((const uint8_t *)header + CHUNK_AT_LAST_NS);
+	chunk->drops_noted = drops_noted(header);
 	return true;
 }

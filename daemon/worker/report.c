@@ -69,16 +69,16 @@ void report_news(struct report *r)
 static void ring_thread_watch(struct report *r)
 {
 	const struct attach *a = r->attach;
-	uint64_t in_hand = ringthread_running(a->thread)
-				   ? __atomic_load_n(&a->ledger->in_hand, __ATOMIC_RELAXED)
-				   : 0;
+	uint64_t in_progress = ringthread_running(a->thread)
+				       ? __atomic_load_n(&a->ledger->in_progress, __ATOMIC_RELAXED)
+				       : 0;
 	uint64_t now = clock_mono_ns();
 
-	if (!in_hand || in_hand != r->stuck_in) {
-		r->stuck_in = in_hand;
+	if (!in_progress || in_progress != r->stuck_in) {
+		r->stuck_in = in_progress;
 		r->stuck_since = now;
 	} else if (now - r->stuck_since > a->what->config.timeout_ns) {
-		log_error("block %llu of the ring takes for ever", (unsigned long long)in_hand);
+		log_error("block %llu of the ring takes for ever", (unsigned long long)in_progress);
 		abort();
 	}
 }

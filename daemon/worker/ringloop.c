@@ -10,11 +10,11 @@
 #include <string.h>
 #include <time.h>
 
-#define IDLE_WAIT_NS	 INT64_C(1000000000)
-#define PROBE_WAIT_NS	 INT64_C(250000000) /* interval of probes while the disk is full */
-#define ROTATION_REST_NS 50000
-#define ROTATION_RESTS	 400
-#define INPLACE_MEAN	 512 /* slot bytes per packet, measured with `make bench` --layouts */
+#define IDLE_WAIT_NS	  INT64_C(1000000000)
+#define PROBE_WAIT_NS	  INT64_C(250000000) /* interval of probes while the disk is full */
+#define ROTATION_PAUSE_NS 50000
+#define ROTATION_PAUSES	  400
+#define INPLACE_MEAN	  512 /* slot bytes per packet, measured with `make bench` --layouts */
 
 static bool writes(const struct ringloop *loop)
 {
@@ -98,12 +98,12 @@ static void held_flush(struct ringloop *loop)
 
 /* Records the sequence of the block being encoded, for the case that the worker dies in it; 0:
  * none. */
-static void in_hand(const struct ringloop *loop, uint64_t sequence)
+static void in_progress(const struct ringloop *loop, uint64_t sequence)
 {
 	if (crash_protocol_off())
 		return;
 	atomic_signal_fence(memory_order_seq_cst);
-	__atomic_store_n(&loop->ledger->in_hand, sequence, __ATOMIC_RELAXED);
+	__atomic_store_n(&loop->ledger->in_progress, sequence, __ATOMIC_RELAXED);
 	atomic_signal_fence(memory_order_seq_cst);
 	crash_block(sequence);
 }
@@ -147,9 +147,9 @@ static bool block_inplace(struct ringloop *loop, const struct afcap_block *block
 		return false;
 	held_flush(loop);
 	context = context_of(loop);
-	in_hand(loop, block->sequence);
+	in_progress(loop, block->sequence);
 	made = pcapng_inplace(&chunk, block, loop->what->group.block_bytes, &context);
-	in_hand(loop, 0);
+	in_progress(loop, 0);
 	if (!made)
 		return false;
 	crash_step(CRASH_ENCODED);
@@ -207,12 +207,12 @@ static void block_take(struct ringloop *loop, struct afcap_block *block)
 	if (loop->held_count == 0)
 		loop->held_since = clock_mono_ns();
 	context = context_of(loop);
-	in_hand(loop, block->sequence);
+	in_progress(loop, block->sequence);
 	if (writes(loop))
 		pcapng_chunk_add(&loop->writer.chunk, block, &context);
 	else
 		block_count(loop, block);
-	in_hand(loop, 0);
+	in_progress(loop, 0);
 	crash_step(CRASH_ENCODED);
 	loop->held[loop->held_count++] = *block;
 	if (!writes(loop) || loop->writer.chunk.used >= loop->flush_bytes ||
@@ -225,14 +225,14 @@ static void block_take(struct ringloop *loop, struct afcap_block *block)
  * until now must be counted in the current file, as the next one is discarded if it stays empty. */
 static bool statistics_fresh(struct ringloop *loop)
 {
-	if (!loop->statistics_asked) {
+	if (!loop->statistics_requested) {
 		atomic_store(&loop->crossing->statistics_wanted, true);
-		loop->statistics_asked = true;
+		loop->statistics_requested = true;
 		crossing_notify(loop->crossing);
 	}
 	if (atomic_load(&loop->crossing->statistics_wanted))
 		return false;
-	loop->statistics_asked = false;
+	loop->statistics_requested = false;
 	return true;
 }
 
@@ -246,7 +246,7 @@ static bool file_rotate(struct ringloop *loop)
 	writer_look(&loop->writer, &loop->totals);
 	due = writer_due(&loop->writer, &loop->totals);
 	if (due != 0) {
-		loop->statistics_asked = false;
+		loop->statistics_requested = false;
 		if (writer_late(&loop->writer, &loop->totals, due))
 			held_flush(loop);
 		return false;
@@ -263,23 +263,23 @@ static bool file_rotate(struct ringloop *loop)
 }
 
 /* Packets that arrive meanwhile belong to the next file. The main thread takes some microseconds;
- * if it takes longer than ROTATION_RESTS sleeps, emptying the ring has priority. */
+ * if it takes longer than ROTATION_PAUSES sleeps, emptying the ring has priority. */
 static bool rotation_waits(struct ringloop *loop)
 {
-	const struct timespec rest = { .tv_nsec = ROTATION_REST_NS };
+	const struct timespec pause = { .tv_nsec = ROTATION_PAUSE_NS };
 
 	if (!file_rotate(loop)) {
-		loop->rested = 0;
+		loop->pauses = 0;
 		return false;
 	}
-	if (loop->rested == ROTATION_RESTS)
+	if (loop->pauses == ROTATION_PAUSES)
 		return false;
-	loop->rested++;
-	nanosleep(&rest, NULL);
+	loop->pauses++;
+	nanosleep(&pause, NULL);
 	return true;
 }
 
-static int64_t least(int64_t a, int64_t b)
+static int64_t minimum(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
 }
@@ -287,19 +287,19 @@ static int64_t least(int64_t a, int64_t b)
 /* How long the ring thread may wait: until held blocks must be written or a rotation is due. */
 static int64_t wait_time(struct ringloop *loop)
 {
-	int64_t most = IDLE_WAIT_NS;
+	int64_t maximum = IDLE_WAIT_NS;
 	uint64_t now, due = loop->held_since + loop->what->config.write_delay_ns;
 
-	if (writes(loop) && !loop->statistics_asked)
-		most = least(most, writer_due(&loop->writer, &loop->totals));
+	if (writes(loop) && !loop->statistics_requested)
+		maximum = minimum(maximum, writer_due(&loop->writer, &loop->totals));
 	if (atomic_load_explicit(&loop->crossing->no_space, memory_order_relaxed))
-		most = least(most, PROBE_WAIT_NS);
+		maximum = minimum(maximum, PROBE_WAIT_NS);
 	if (!loop->held_count)
-		return most;
+		return maximum;
 	if (atomic_load_explicit(&loop->crossing->draining, memory_order_relaxed))
 		return 0;
 	now = clock_mono_ns();
-	return least(most, due > now ? (int64_t)(due - now) : 0);
+	return minimum(maximum, due > now ? (int64_t)(due - now) : 0);
 }
 
 /* Single writer: plain arithmetic, stored atomically so that the main thread reads no torn

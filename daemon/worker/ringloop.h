@@ -16,8 +16,8 @@ struct ringloop {
 	struct ledger *ledger;
 	const struct message_worker *what;
 	struct crossing *crossing;
-	bool statistics_asked; /* requested from the main thread, not used yet */
-	unsigned rested;       /* consecutive sleeps while waiting for them */
+	bool statistics_requested; /* requested from the main thread, not used yet */
+	unsigned pauses;	   /* consecutive sleeps while waiting for them */
 
 	struct writer writer;
 	struct ledger_totals totals; /* as committed last */

@@ -164,14 +164,14 @@ int sandbox_begin(const struct message_worker *what, struct confine **list)
 {
 	/* If the next file is late, packets continue into this one: the limit bounds a compromised
 	 * worker, but is not reached when the archive process is slow. */
-	uint64_t most = LATE_FILES * what->config.file_bytes + SLACK_BYTES;
+	uint64_t maximum = LATE_FILES * what->config.file_bytes + SLACK_BYTES;
 	int rc;
 
 	*list = confine_new(CONFINE_DIES);
 	rc = list_fill(*list);
 	log_confined();
 	if (rc == 0)
-		rc = privileges_limit(RLIMIT_FSIZE, most);
+		rc = privileges_limit(RLIMIT_FSIZE, maximum);
 	if (rc == 0)
 		rc = privileges_limit(RLIMIT_NOFILE, DESCRIPTORS);
 	if (rc == 0)

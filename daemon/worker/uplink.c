@@ -41,7 +41,7 @@ void uplink_send(struct uplink *uplink, struct message *message, int fd)
 	}
 }
 
-void uplink_say(struct uplink *uplink, uint32_t type)
+void uplink_notify(struct uplink *uplink, uint32_t type)
 {
 	struct message message = { .type = type };
 

@@ -26,6 +26,6 @@ __attribute__((format(printf, 3, 4))) void uplink_fail(struct uplink *uplink, in
 void uplink_send(struct uplink *uplink, struct message *message, int fd);
 
 /* Sends a message without a body. */
-void uplink_say(struct uplink *uplink, uint32_t type);
+void uplink_notify(struct uplink *uplink, uint32_t type);
 
 #endif

@@ -37,7 +37,7 @@ struct worker {
 	struct report report;
 	struct message_worker what;
 	struct event *channel_event, *notify_event;
-	char who[CAPTURE_NAME_BYTES + 8]; /* in its log lines */
+	char subject[CAPTURE_NAME_BYTES + 8]; /* in its log lines */
 };
 
 /* The ring thread has news, such as a new current file or a lost link: reported immediately. */
@@ -95,7 +95,7 @@ static void worker_start(struct worker *w)
 			    failure_text(-rc));
 		return;
 	}
-	uplink_say(&w->uplink, MESSAGE_READY);
+	uplink_notify(&w->uplink, MESSAGE_READY);
 	report_send(&w->report);
 	drain_resume(&w->drain);
 }
@@ -121,8 +121,8 @@ static void on_worker(struct worker *w, struct message *message, int unused)
 	(void)unused;
 	w->what = message->worker;
 	w->what.capture[sizeof(w->what.capture) - 1] = '\0';
-	snprintf(w->who, sizeof(w->who), "%s/%u", w->what.capture, w->what.worker);
-	log_open(log_level(), w->who);
+	snprintf(w->subject, sizeof(w->subject), "%s/%u", w->what.capture, w->what.worker);
+	log_open(log_level(), w->subject);
 	worker_pin(w);
 	if (!alone()) {
 		uplink_fail(&w->uplink, EXIT_FAILURE, "another process has this worker's ledger");

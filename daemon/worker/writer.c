@@ -10,16 +10,16 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define PAD_MOST      (WRITER_ALIGN_MAX + CHUNK_PAD_MIN)
-#define PADDING_PART  16 /* at most 1/PADDING_PART of a chunk, else written plain */
-#define PROBE_BYTES   65536
-#define AGAIN_NS      UINT64_C(1000000000)
-#define FAILURES_MOST 6
-#define ROOM_TRIES    40
-#define ROOM_AGAIN_NS UINT64_C(10000000000) /* after one second without space */
-#define ROOM_REST_NS  25000000
-#define LATE_NS	      UINT64_C(1000000000) /* a packet takes so long, beyond what is configured */
-#define HUGE_BYTES    ((size_t)2 << 20)
+#define PAD_MAX	       (WRITER_ALIGN_MAX + CHUNK_PAD_MIN)
+#define PADDING_PART   16 /* at most 1/PADDING_PART of a chunk, else written plain */
+#define PROBE_BYTES    65536
+#define AGAIN_NS       UINT64_C(1000000000)
+#define FAILURES_MAX   6
+#define SPACE_TRIES    40
+#define SPACE_AGAIN_NS UINT64_C(10000000000) /* after one second without space */
+#define SPACE_PAUSE_NS 25000000
+#define LATE_NS	       UINT64_C(1000000000) /* a packet takes so long, beyond what is configured */
+#define HUGE_BYTES     ((size_t)2 << 20)
 
 /* In huge pages, if available: the disk gets writes in fewer and larger pieces. NULL: out of
  * memory. */
@@ -49,10 +49,10 @@ int writer_init(struct writer *w, const struct message_worker *what, struct ledg
 		.what = what, .ledger = ledger, .crossing = crossing, .current.fd = -1
 	};
 	w->chunk_bytes = pcapng_chunk_bytes_max(bytes);
-	w->staging = staging_make(w->chunk_bytes + 2 * PAD_MOST);
+	w->staging = staging_make(w->chunk_bytes + 2 * PAD_MAX);
 	if (!w->staging)
 		return -ENOMEM;
-	w->lead = w->staging + w->chunk_bytes + PAD_MOST;
+	w->lead = w->staging + w->chunk_bytes + PAD_MAX;
 	chunk_begin(w);
 	return 0;
 }
@@ -229,7 +229,7 @@ static bool is_refusal(int error)
 static void write_failed(struct writer *w, struct ledger_totals *t, int error)
 {
 	t->write_errors++;
-	if (is_refusal(error)) /* reported by room_await(), if retrying fails */
+	if (is_refusal(error)) /* reported by space_await(), if retrying fails */
 		return;
 	atomic_store(&w->crossing->error, error);
 	if (error != EFBIG) /* nothing more is written to it; its name will say so */
@@ -241,23 +241,23 @@ static void write_failed(struct writer *w, struct ledger_totals *t, int error)
 	if (error != EFBIG)
 		t->current.since_ns = t->current.until_ns = clock_real_ns();
 	w->again_ns = clock_mono_ns() + (AGAIN_NS << w->failures);
-	w->failures += w->failures < FAILURES_MOST;
+	w->failures += w->failures < FAILURES_MAX;
 }
 
 /* The first write that finds no space is retried for a second: the archive, which is notified, may
  * free some. The ring buffers packets meanwhile. Returns 0 or errno. */
-static int room_await(struct writer *w, struct ledger_totals *t, const struct pcapng_chunk *chunk,
-		      int error)
+static int space_await(struct writer *w, struct ledger_totals *t, const struct pcapng_chunk *chunk,
+		       int error)
 {
-	const struct timespec rest = { .tv_nsec = ROOM_REST_NS };
-	unsigned tries = clock_mono_ns() < w->patient_ns ? 0 : ROOM_TRIES;
+	const struct timespec pause = { .tv_nsec = SPACE_PAUSE_NS };
+	unsigned tries = clock_mono_ns() < w->patient_ns ? 0 : SPACE_TRIES;
 
 	atomic_store(&w->crossing->refused, error);
 	crossing_notify(w->crossing);
 	for (unsigned i = 0; i < tries && is_refusal(error) && !t->current.error &&
 			     !atomic_load_explicit(&w->crossing->suspended, memory_order_relaxed);
 	     i++) {
-		nanosleep(&rest, NULL);
+		nanosleep(&pause, NULL);
 		error = chunk_put(w, t, chunk);
 	}
 	atomic_store(&w->crossing->refused, 0);
@@ -265,7 +265,7 @@ static int room_await(struct writer *w, struct ledger_totals *t, const struct pc
 		atomic_store_explicit(&w->crossing->no_space, error, memory_order_relaxed);
 		atomic_store(&w->crossing->error, error);
 		if (tries)
-			w->patient_ns = clock_mono_ns() + ROOM_AGAIN_NS;
+			w->patient_ns = clock_mono_ns() + SPACE_AGAIN_NS;
 	} else if (error) {
 		write_failed(w, t, error);
 	}
@@ -346,7 +346,7 @@ static void chunk_append(struct writer *w, struct ledger_totals *t,
 				return;
 			write_failed(w, t, error);
 			if (is_refusal(error) && !refused)
-				error = room_await(w, t, chunk, error);
+				error = space_await(w, t, chunk, error);
 			if (!error)
 				return;
 		} while (!is_refusal(error) && clock_mono_ns() >= w->again_ns && file_next(w, t));

@@ -379,9 +379,9 @@ void player_archive(struct world_process *process, bool wild)
 	}
 	snprintf(m.result.name, sizeof(m.result.name), "%sfile-%llu", opens ? "." : "",
 		 (unsigned long long)m.result.serial);
-	if (request->type == MESSAGE_KEEP && world_random(8) == 0)
+	if (request->type == MESSAGE_MAINTAIN && world_random(8) == 0)
 		m.result.again = 1;
-	if (request->type == MESSAGE_KEEP && world_random(16) == 0)
+	if (request->type == MESSAGE_MAINTAIN && world_random(16) == 0)
 		m.result.full = 1;
 	m.result.available = 1 << 30;
 	say(process->channel, &m, fd);

@@ -165,7 +165,7 @@ static void continued(struct inherited *in, int ring_fd)
 	if (!inherited_whole(in) && !inherited_gap(in, &since_ns))
 		abort();
 	t = ledger_totals(l);
-	if (t.next_block >= s->shape.blocks || t.received > COUNTER_MOST)
+	if (t.next_block >= s->shape.blocks || t.received > COUNTER_MAX)
 		abort();
 	files_check(&s->slots[0], &t);
 	ledger_unmap(l);

@@ -261,7 +261,7 @@ static void kernel_takes(const struct sock_fprog *program)
 
 static void one_kind(const char *expression, const uint8_t *packet, size_t bytes)
 {
-	struct packet p = { .head = COOKED_HEAD(kind->link_type) };
+	struct packet p = { .head = COOKED_HEADER(kind->link_type) };
 	struct sock_fprog program;
 	char error[256] = "";
 

@@ -17,7 +17,7 @@ struct input {
 	uint8_t options; /* HEAD_RIGHT... */
 	uint8_t blocks;
 	uint8_t reported; /* so many thousand packets */
-	uint8_t serial_most;
+	uint8_t serial_max;
 	uint32_t counts[3]; /* what the kernel's statistics say */
 };
 
@@ -91,7 +91,7 @@ static void passed(struct ledger *l, const struct ledger_bounds *b)
 	struct counters before = counters_of(l), now;
 
 	if (t.generation != b->generation || t.next_block >= b->blocks || !t.next_sequence ||
-	    t.current.serial < b->serial_least || t.current.serial > b->serial_most ||
+	    t.current.serial < b->serial_min || t.current.serial > b->serial_max ||
 	    t.current.end < LEDGER_FILE_BEGIN || before.drops > before.packets)
 		abort();
 	if (counters_fell(&before, b->reported))
@@ -122,7 +122,7 @@ static void passed(struct ledger *l, const struct ledger_bounds *b)
 /* The next worker can go on with what is made in its place. */
 static void refused(struct ledger *l, const struct ledger_bounds *b)
 {
-	struct ledger_file current = { .serial = b->serial_least, .end = LEDGER_FILE_BEGIN };
+	struct ledger_file current = { .serial = b->serial_min, .end = LEDGER_FILE_BEGIN };
 	struct ledger_kernel taken = { counts[0], counts[1], counts[2] };
 	struct counters now;
 
@@ -155,7 +155,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	b = (struct ledger_bounds){
 		.generation = in.options & GENERATION_ANY ? ledger_totals(l).generation : 1,
 		.blocks = 1 + in.blocks,
-		.serial_most = in.options & SERIAL_ANY ? UINT64_MAX : in.serial_most,
+		.serial_max = in.options & SERIAL_ANY ? UINT64_MAX : in.serial_max,
 		.taken = in.options & TAKEN,
 		.writes = in.options & WRITES,
 		.reported = &reported,

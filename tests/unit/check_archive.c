@@ -137,8 +137,8 @@ START_TEST(a_file_goes_its_way)
 	ask(&request, fd, MESSAGE_SYNCED);
 	ck_assert_int_eq(answer.result.error, 0);
 	ck_assert_str_eq(answer.result.name, PARTIAL);
-	request = request_of(MESSAGE_KEEP);
-	ask(&request, -1, MESSAGE_KEPT);
+	request = request_of(MESSAGE_MAINTAIN);
+	ask(&request, -1, MESSAGE_MAINTAINED);
 	ck_assert_uint_eq(answer.result.repaired, 0); /* it is held */
 	strcpy(answer.result.name, PARTIAL);
 	request = request_of(MESSAGE_FINISH);
@@ -186,8 +186,8 @@ START_TEST(the_file_of_a_dead_daemon_is_found_again)
 	ck_assert_str_eq(answer.result.name, PARTIAL);
 	ck_assert_uint_eq(answer.result.inode, inode);
 	ck_assert_uint_ge(answer.result.align, 4);
-	request = request_of(MESSAGE_KEEP);
-	ask(&request, -1, MESSAGE_KEPT);
+	request = request_of(MESSAGE_MAINTAIN);
+	ask(&request, -1, MESSAGE_MAINTAINED);
 	ck_assert_uint_eq(answer.result.repaired, 0);  /* it is locked again */
 	ck_assert_int_lt(reopen(device, inode, 1), 0); /* another worker's */
 	ck_assert_int_eq(answer.result.error, ENOENT);
@@ -234,8 +234,8 @@ START_TEST(what_a_dead_daemon_left_is_repaired_file_by_file)
 	place_file(".eth0-w1-1-1.spare", file.bytes, 4096);
 	capture_tell();
 	for (unsigned i = 0; i < 3; i++) {
-		request = request_of(MESSAGE_KEEP);
-		ask(&request, -1, MESSAGE_KEPT);
+		request = request_of(MESSAGE_MAINTAIN);
+		ask(&request, -1, MESSAGE_MAINTAINED);
 		ck_assert_uint_eq(answer.result.repaired, i < 2);
 		ck_assert_uint_eq(answer.result.again, i < 2);
 		ck_assert_uint_eq(answer.result.removed, 0);
@@ -255,8 +255,8 @@ START_TEST(packets_without_a_name_are_repaired_and_what_is_no_chunk_is_a_suspect
 	recording_build(&file, 5, 1, false);
 	place_file(".eth0-w1-1-1.spare", file.bytes, file.size);
 	capture_tell();
-	request = request_of(MESSAGE_KEEP);
-	ask(&request, -1, MESSAGE_KEPT);
+	request = request_of(MESSAGE_MAINTAIN);
+	ask(&request, -1, MESSAGE_MAINTAINED);
 	ck_assert_uint_eq(answer.result.repaired, 1);
 	ck_assert_int_lt(place_size(".eth0-w1-1-1.spare"), 0);
 	ck_assert_uint_eq(place_count(), 1);
@@ -264,8 +264,8 @@ START_TEST(packets_without_a_name_are_repaired_and_what_is_no_chunk_is_a_suspect
 	memcpy(other, file.bytes, 4096);
 	memset(other + 4096, 0x55, sizeof(other) - 4096);
 	place_file(OLD_PARTIAL, other, sizeof(other));
-	request = request_of(MESSAGE_KEEP);
-	ask(&request, -1, MESSAGE_KEPT);
+	request = request_of(MESSAGE_MAINTAIN);
+	ask(&request, -1, MESSAGE_MAINTAINED);
 	ck_assert_uint_eq(answer.result.repaired, 0);
 	ck_assert_int_eq(place_size("eth0-20200101T000000.000000Z-w0.suspect.pcapng"),
 			 (int64_t)sizeof(other));
@@ -348,13 +348,13 @@ END_TEST
 
 START_TEST(what_is_not_known_is_answered_with_an_error)
 {
-	struct message request = request_of(MESSAGE_KEEP);
+	struct message request = request_of(MESSAGE_MAINTAIN);
 
 	for (unsigned i = 0; i < 3; i++) {
 		static const uint32_t numbers[] = { 3, 16, UINT32_MAX };
 
 		request.archive.capture = numbers[i];
-		ck_assert_int_eq(ask(&request, -1, MESSAGE_KEPT), -1);
+		ck_assert_int_eq(ask(&request, -1, MESSAGE_MAINTAINED), -1);
 		ck_assert_int_eq(answer.result.error, EBADMSG);
 	}
 	strcpy(place.capture.directory, "/mnt/none");

@@ -331,7 +331,7 @@ END_TEST
 START_TEST(retention_that_a_process_died_of_is_not_repeated)
 {
 	ck_assert(files_retain(files, &target, 0));
-	ck_assert_uint_eq(received(), MESSAGE_KEEP);
+	ck_assert_uint_eq(received(), MESSAGE_MAINTAIN);
 	dies();
 	ck_assert_uint_eq(seen.retained, 1);
 	ck_assert_int_eq(seen.error, EPIPE);

@@ -134,7 +134,7 @@ END_TEST
 
 START_TEST(a_ring_is_made_that_lets_nothing_in_yet)
 {
-	attach.ledger->in_hand = 9; /* of a worker before */
+	attach.ledger->in_progress = 9; /* of a worker before */
 	make();
 	ck_assert_int_eq(attach.socket, RING_FD);
 	ck_assert_int_eq(afcap_fd(attach.ring), RING_FD);
@@ -149,7 +149,7 @@ START_TEST(a_ring_is_made_that_lets_nothing_in_yet)
 	ck_assert_ptr_nonnull(attach.thread);
 	ck_assert(!ringthread_running(attach.thread));
 	ck_assert(!attach.joined);
-	ck_assert_uint_eq(attach.ledger->in_hand, 0);
+	ck_assert_uint_eq(attach.ledger->in_progress, 0);
 }
 END_TEST
 
@@ -282,11 +282,11 @@ START_TEST(a_ring_is_adopted_where_the_ledger_left_it)
 	struct afcap_block block = { 0 };
 
 	ring_left();
-	attach.ledger->in_hand = 9;
+	attach.ledger->in_progress = 9;
 	ck_assert(attach_adopt(&attach));
 	ck_assert(attach.joined);
 	ck_assert_ptr_nonnull(attach.thread);
-	ck_assert_uint_eq(attach.ledger->in_hand, 0);
+	ck_assert_uint_eq(attach.ledger->in_progress, 0);
 	ck_assert_uint_eq(ledger_kernel(attach.ledger).packets, 8);
 	ck_assert_uint_eq(seen(), 0); /* they are in the ledger */
 	ck_assert_int_eq(afcap_wait(attach.ring, INT64_C(5000000000)), AFCAP_READY);

@@ -78,11 +78,11 @@ static const struct {
 	[MESSAGE_CAPTURE] = { S, '?' },	  [MESSAGE_OPEN] = { S, 0 },
 	[MESSAGE_REOPEN] = { S, 0 },	  [MESSAGE_NAME] = { S, '?' },
 	[MESSAGE_FINISH] = { S, '?' },	  [MESSAGE_DISCARD] = { S, '?' },
-	[MESSAGE_KEEP] = { S, 0 },	  [MESSAGE_SYNC] = { S, '?' },
+	[MESSAGE_MAINTAIN] = { S, 0 },	  [MESSAGE_SYNC] = { S, '?' },
 	[MESSAGE_LOOK] = { S, '?' },	  [MESSAGE_CAPTURE_OK] = { A, '?' },
 	[MESSAGE_OPENED] = { A, '?' },	  [MESSAGE_NAMED] = { A, 0 },
 	[MESSAGE_FINISHED] = { A, 0 },	  [MESSAGE_DISCARDED] = { A, 0 },
-	[MESSAGE_KEPT] = { A, 0 },	  [MESSAGE_SYNCED] = { A, 0 },
+	[MESSAGE_MAINTAINED] = { A, 0 },  [MESSAGE_SYNCED] = { A, 0 },
 	[MESSAGE_LOOKED] = { A, 0 },	  [MESSAGE_CRASHED] = { W | A, 0 },
 };
 #undef S

@@ -132,11 +132,11 @@ START_TEST(a_long_address_is_cut_and_a_missing_one_is_zeros)
 	struct afcap_packet packet = { .data = (const uint8_t *)h + 96, .link = link_of(h) };
 
 	link_of(h)->sll_halen = 20;
-	ck_assert_uint_eq(cooked_head(head, &packet, LINKTYPE_LINUX_SLL2, false), 20);
+	ck_assert_uint_eq(cooked_header(head, &packet, LINKTYPE_LINUX_SLL2, false), 20);
 	ck_assert_uint_eq(head[11], 20);
 	ck_assert_mem_eq(head + 12, link_of(h)->sll_addr, 8);
 	link_of(h)->sll_halen = 0;
-	cooked_head(head, &packet, LINKTYPE_LINUX_SLL2, false);
+	cooked_header(head, &packet, LINKTYPE_LINUX_SLL2, false);
 	ck_assert_mem_eq(head + 12, none, 8);
 }
 END_TEST

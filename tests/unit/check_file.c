@@ -201,13 +201,13 @@ END_TEST
 
 START_TEST(no_room_is_taken_ahead_from_the_reserve)
 {
-	struct directory_room room;
+	struct directory_space space;
 	int fd = opened();
 
 	place.capture.file_bytes = 20 * MIB;
-	ck_assert_int_eq(directory_room(&place, &room), 0);
-	ck_assert_uint_eq(room.reserve, 0);
-	place.capture.config.disk_reserve = room.available - 20 * MIB + 1;
+	ck_assert_int_eq(directory_space(&place, &space), 0);
+	ck_assert_uint_eq(space.reserve, 0);
+	place.capture.config.disk_reserve = space.available - 20 * MIB + 1;
 	file_preallocate(&place, fd);
 	ck_assert_uint_lt(taken(fd), MIB);
 	place.capture.config.disk_reserve--;
@@ -438,25 +438,25 @@ START_TEST(a_share_is_one_of_bytes_and_of_inodes)
 			      .f_files = 2000,
 			      .f_favail = 300 };
 	struct message_capture c = { .config.disk_reserve = -20 };
-	struct directory_room room = directory_room_of(&c, &fs);
+	struct directory_space space = directory_space_of(&c, &fs);
 
-	ck_assert_uint_eq(room.available, 600 * 4096);
-	ck_assert_uint_eq(room.reserve, 1000 * 4096 / 100 * 20);
-	ck_assert_uint_eq(room.inodes, 300);
-	ck_assert_uint_eq(room.inode_reserve, 400);
+	ck_assert_uint_eq(space.available, 600 * 4096);
+	ck_assert_uint_eq(space.reserve, 1000 * 4096 / 100 * 20);
+	ck_assert_uint_eq(space.inodes, 300);
+	ck_assert_uint_eq(space.inode_reserve, 400);
 	c.config.disk_reserve = 5; /* bytes */
-	room = directory_room_of(&c, &fs);
-	ck_assert_uint_eq(room.reserve, 5);
-	ck_assert_uint_eq(room.inode_reserve, 0);
+	space = directory_space_of(&c, &fs);
+	ck_assert_uint_eq(space.reserve, 5);
+	ck_assert_uint_eq(space.inode_reserve, 0);
 	c.config.disk_reserve = -20;
 	fs.f_files = fs.f_favail = 0; /* no number of them, as on btrfs */
-	room = directory_room_of(&c, &fs);
-	ck_assert_uint_eq(room.inodes, UINT64_MAX);
-	ck_assert_uint_eq(room.inode_reserve, 0);
+	space = directory_space_of(&c, &fs);
+	ck_assert_uint_eq(space.inodes, UINT64_MAX);
+	ck_assert_uint_eq(space.inode_reserve, 0);
 	fs.f_blocks = fs.f_bavail = 0; /* in memory */
-	room = directory_room_of(&c, &fs);
-	ck_assert_uint_eq(room.available, UINT64_MAX);
-	ck_assert_uint_eq(room.reserve, 0);
+	space = directory_space_of(&c, &fs);
+	ck_assert_uint_eq(space.available, UINT64_MAX);
+	ck_assert_uint_eq(space.reserve, 0);
 }
 END_TEST
 

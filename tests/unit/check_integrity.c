@@ -157,7 +157,7 @@ START_TEST(a_removed_file_is_lost_with_all_that_was_in_it)
 	ck_assert_int_eq(result.error, ENOENT);
 	ck_assert_uint_eq(result.lost, 1);
 	ck_assert_uint_eq(result.later, 0);
-	ck_assert_uint_eq(result.kept, 0);
+	ck_assert_uint_eq(result.readable, 0);
 	ck_assert_str_eq(result.text, PARTIAL " in " PLACE_DIRECTORY " was removed");
 	ck_assert_uint_eq(place_count(), 0);
 }
@@ -199,7 +199,7 @@ START_TEST(an_emptied_file_ends_as_suspect)
 	finished();
 	ck_assert_int_eq(result.error, EBADMSG);
 	ck_assert_uint_eq(result.lost, 1);
-	ck_assert_uint_eq(result.kept, 0);
+	ck_assert_uint_eq(result.readable, 0);
 	ck_assert_str_eq(result.name, SUSPECT);
 	ck_assert_ptr_nonnull(strstr(result.text, "was changed by another program"));
 }
@@ -215,7 +215,7 @@ START_TEST(what_can_be_read_of_a_truncated_file_is_not_lost)
 	finished();
 	ck_assert_int_eq(result.error, EBADMSG);
 	ck_assert_str_eq(result.name, SUSPECT);
-	ck_assert_uint_eq(result.kept, file.chunks[0].packets + file.chunks[1].packets);
+	ck_assert_uint_eq(result.readable, file.chunks[0].packets + file.chunks[1].packets);
 }
 END_TEST
 
@@ -228,7 +228,7 @@ START_TEST(a_first_page_or_chunk_that_is_not_what_was_written_is_found)
 	finished();
 	ck_assert_int_eq(result.error, EBADMSG);
 	ck_assert_str_eq(result.name, SUSPECT);
-	ck_assert_uint_eq(result.kept, 0);
+	ck_assert_uint_eq(result.readable, 0);
 }
 END_TEST
 
@@ -247,7 +247,7 @@ START_TEST(a_first_chunk_of_zeros_is_found)
 	finished();
 	ck_assert_int_eq(result.error, EBADMSG);
 	ck_assert_str_eq(result.name, SUSPECT);
-	ck_assert_uint_eq(result.kept, 0);
+	ck_assert_uint_eq(result.readable, 0);
 	ck_assert_int_eq(fstat(fd, &st), 0);
 	ck_assert_int_eq(st.st_size, (int64_t)file.size);
 	ck_assert_int_lt(st.st_blocks * 512, st.st_size + 8192);

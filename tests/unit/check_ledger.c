@@ -154,7 +154,7 @@ static const char *problem(void)
 {
 	const struct ledger_bounds bounds = { .generation = 1,
 					      .blocks = 8,
-					      .serial_most = 1,
+					      .serial_max = 1,
 					      .taken = true,
 					      .writes = true,
 					      .reported = &reported };

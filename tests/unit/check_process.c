@@ -126,7 +126,7 @@ END_TEST
 
 START_TEST(what_another_kind_of_child_may_send_closes_the_channel)
 {
-	child_sends(MESSAGE_KEPT);
+	child_sends(MESSAGE_MAINTAINED);
 	turn();
 	ck_assert_uint_eq(seen.messages, 0);
 	ck_assert_uint_eq(seen.closed, 1);

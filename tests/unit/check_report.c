@@ -278,23 +278,23 @@ START_TEST(a_report_comes_each_second)
 }
 END_TEST
 
-static void in_hand(uint64_t sequence)
+static void in_progress(uint64_t sequence)
 {
-	__atomic_store_n(&attach.ledger->in_hand, sequence, __ATOMIC_RELAXED);
+	__atomic_store_n(&attach.ledger->in_progress, sequence, __ATOMIC_RELAXED);
 }
 
 /* At each look another block, or none; and before it runs, of one that died. */
 START_TEST(a_block_that_ends_is_left_alone)
 {
 	what.config.timeout_ns = 1900 * MS;
-	in_hand(9);
+	in_progress(9);
 	ck_assert(!workerside_loop(3200, begin));
 	go();
 	for (uint64_t i = 10; i < 13; i++) {
-		in_hand(i);
+		in_progress(i);
 		ck_assert(!workerside_loop(1000, NULL));
 	}
-	in_hand(0);
+	in_progress(0);
 	ck_assert(!workerside_loop(1000, NULL));
 	ck_assert_uint_eq(place_logged("takes for ever"), 0);
 }
@@ -303,7 +303,7 @@ END_TEST
 START_TEST(a_block_without_an_end_is_the_workers)
 {
 	go();
-	in_hand(9);
+	in_progress(9);
 	workerside_loop(10000, begin);
 }
 END_TEST

@@ -21,7 +21,7 @@ static const struct {
 	bool named; /* a file that has a name */
 } listed[MESSAGE_TYPES] = {
 	[MESSAGE_CAPTURE] = { true, true, false }, [MESSAGE_OPEN] = { false, true, false },
-	[MESSAGE_REOPEN] = { false, true, false }, [MESSAGE_KEEP] = { false, true, false },
+	[MESSAGE_REOPEN] = { false, true, false }, [MESSAGE_MAINTAIN] = { false, true, false },
 	[MESSAGE_NAME] = { false, true, true },	   [MESSAGE_FINISH] = { false, true, true },
 	[MESSAGE_DISCARD] = { false, true, true }, [MESSAGE_SYNC] = { false, true, true },
 	[MESSAGE_LOOK] = { false, true, true },

@@ -113,7 +113,7 @@ START_TEST(what_is_in_the_ring_is_written_committed_and_released)
 	ck_assert_uint_eq(packets_in(fds[0], t.current.end), t.written);
 	ck_assert_uint_eq(t.written_bytes, t.current.end - LEDGER_FILE_BEGIN);
 	ck_assert_uint_eq(handring_used(&ring), 0);
-	ck_assert_uint_eq(ledger->in_hand, 0);
+	ck_assert_uint_eq(ledger->in_progress, 0);
 	ck_assert_mem_eq(&t, &loop.totals, sizeof(t));
 }
 END_TEST

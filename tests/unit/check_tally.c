@@ -148,7 +148,7 @@ START_TEST(no_more_is_lost_than_was_written)
 	ck_assert_uint_eq(shown(2000, true).written, 990);
 	ck_assert_uint_eq(saved.files_lost, 2);
 
-	saved.packets_lost = saved.written_shown = COUNTER_MOST;
+	saved.packets_lost = saved.written_shown = COUNTER_MAX;
 	tally_bound(&tally);
 	ck_assert_uint_eq(tally_debt(&tally), 2000);
 	ck_assert_uint_eq(shown(2300, true).written, 300);
@@ -210,7 +210,7 @@ START_TEST(a_report_that_cannot_be_changes_nothing)
 	BAD(c.received = 91);
 	BAD(c.written = 81);
 	BAD(c.polls = UINT64_MAX);
-	BAD(c.packets = c.received = c.written = COUNTER_MOST + 1);
+	BAD(c.packets = c.received = c.written = COUNTER_MAX + 1);
 	BAD(c.restarts = 1);
 	BAD(c.files_opened = 1);
 	BAD(c.files_completed = 1);
@@ -285,7 +285,7 @@ static int ledger_fd;
 static struct ledger *ledger;
 static const struct ledger_file file = { .serial = 3, .end = LEDGER_FILE_BEGIN };
 static const struct ledger_bounds bounds = {
-	.blocks = 8, .serial_least = 3, .serial_most = 3, .writes = true
+	.blocks = 8, .serial_min = 3, .serial_max = 3, .writes = true
 };
 
 /* The kernel saw 100 packets, the worker read 60 of them, wrote 55, and had reported 50. */
@@ -449,8 +449,8 @@ START_TEST(files_are_removed_where_somebody_counts_them)
 	ck_assert(archive_request_answered(&request, &answer, -1));
 	answer.result.removed = 1;
 	ck_assert(!archive_request_answered(&request, &answer, -1));
-	request.type = MESSAGE_KEEP;
-	answer.type = message_answer(MESSAGE_KEEP);
+	request.type = MESSAGE_MAINTAIN;
+	answer.type = message_answer(MESSAGE_MAINTAIN);
 	ck_assert(archive_request_answered(&request, &answer, -1));
 }
 END_TEST

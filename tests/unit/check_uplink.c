@@ -36,7 +36,7 @@ static void report(void)
 
 static void ready(void)
 {
-	uplink_say(&side.uplink, MESSAGE_READY);
+	uplink_notify(&side.uplink, MESSAGE_READY);
 }
 
 START_TEST(the_loop_ends_with_the_exit_code)
