@@ -140,21 +140,21 @@ struct message_result {
 	uint64_t device, inode;	    /* OPENED */
 	uint32_t align;		    /* OPENED */
 	int32_t error;		    /* 0 or errno; then `text` says what */
-	uint32_t removed, repaired; /* files, by budget, age or reserve; at KEPT */
+	uint32_t removed, repaired; /* files, by budget, age or reserve; at MAINTAINED */
 	uint32_t full;		    /* the reserve cannot be met, there is no file left to remove */
-	uint32_t again;	 /* KEPT: there is more to repair. Else: the directory was removed, a new
-			    process is to open its path and serve this */
+	uint32_t again;	 /* MAINTAINED: there is more to repair. Else: the directory was removed, a
+			    new  process is to open its path and serve this */
 	uint32_t later;	 /* NAMED, FINISHED: failed, and may succeed later */
 	uint32_t lost;	 /* NAMED, FINISHED, LOOKED: another program has interfered with the file */
 	int32_t spoiled; /* FINISHED: errno for which it ends as a suspect; 0: none */
 	uint64_t readable; /* FINISHED, where lost: packets of it that can be read */
-	uint32_t no_inode; /* OPENED, with ENOSPC; KEPT, with full: inodes are exhausted */
-	uint32_t held;	   /* KEPT: another process has unfinished files, and may keep them for some
-			       seconds yet */
+	uint32_t no_inode; /* OPENED, with ENOSPC; MAINTAINED, with full: inodes are exhausted */
+	uint32_t held; /* MAINTAINED: another process has unfinished files, and may keep them for
+			  some seconds yet */
 	uint64_t available; /* bytes of the file system, for this user */
-	/* OPENED, KEPT: for each worker with files of an earlier instance, the time of the last
-	 * packet in those that were repaired; LEFT_NO_PACKET: there was none in them; 0: no such
-	 * file */
+	/* OPENED, MAINTAINED: for each worker with files of an earlier instance, the time of the
+	 * last packet in those that were repaired; LEFT_NO_PACKET: there was none in them; 0: no
+	 * such file */
 	uint64_t until_ns[WORKERS_MAX];
 	char name[FILE_NAME_BYTES];
 	char text[MESSAGE_TEXT];

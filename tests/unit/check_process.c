@@ -131,7 +131,7 @@ START_TEST(what_another_kind_of_child_may_send_closes_the_channel)
 	ck_assert_uint_eq(seen.messages, 0);
 	ck_assert_uint_eq(seen.closed, 1);
 	ck_assert_int_eq(seen.error, EPROTO);
-	ck_assert_ptr_nonnull(strstr(seen.why, "protocol violation: KEPT"));
+	ck_assert_ptr_nonnull(strstr(seen.why, "protocol violation: MAINTAINED"));
 }
 END_TEST
 
