@@ -1,9 +1,9 @@
 /* Ledger records: two slots each, version last. */
 #include "ledger.h"
 #include "crash.h"
+#include "memfd.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -27,8 +27,7 @@ int ledger_create(void)
 	int fd = memfd_create("afcap-ledger", MFD_CLOEXEC | MFD_ALLOW_SEALING), saved;
 	struct ledger *l = NULL;
 
-	if (fd >= 0 && ftruncate(fd, LEDGER_BYTES) == 0 &&
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+	if (fd >= 0 && ftruncate(fd, LEDGER_BYTES) == 0 && memfd_seal(fd) == 0)
 		l = ledger_pages(fd);
 	if (!l) {
 		saved = errno;
@@ -47,8 +46,11 @@ int ledger_create(void)
 
 struct ledger *ledger_map(int fd)
 {
-	struct ledger *l = ledger_pages(fd);
+	int rc = memfd_check(fd, LEDGER_BYTES);
+	struct ledger *l = rc ? NULL : ledger_pages(fd);
 
+	if (rc)
+		errno = -rc;
 	if (!l)
 		return NULL;
 	if (l->magic == LEDGER_MAGIC && l->layout == LEDGER_VERSION && l->bytes == sizeof(*l))

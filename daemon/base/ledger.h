@@ -74,8 +74,8 @@ struct ledger {
  * descriptor or -errno. */
 int ledger_create(void);
 
-/* Maps it, with all its pages present. NULL with errno set; EPROTO when the bytes are not a ledger
- * of this version. */
+/* Maps it, with all its pages present. NULL with errno set: EPROTO: it is of another version, of
+ * another size, not sealed, or no ledger; of fstat(2) and mmap(2). */
 struct ledger *ledger_map(int fd);
 void ledger_unmap(struct ledger *ledger);
 

@@ -1,12 +1,12 @@
 /* Records in shared memory, marked valid last. */
 #include "checkpoint.h"
 
+#include "../base/memfd.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define CHECKPOINT_MAGIC 0x4445565341434641u /* "AFCASVED" */
@@ -21,8 +21,7 @@ int checkpoint_create(void)
 				      .version = CHECKPOINT_VERSION,
 				      .bytes = sizeof(s) };
 
-	if (fd >= 0 && pwrite(fd, &s, sizeof(s), 0) == (ssize_t)sizeof(s) &&
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+	if (fd >= 0 && pwrite(fd, &s, sizeof(s), 0) == (ssize_t)sizeof(s) && memfd_seal(fd) == 0)
 		return fd;
 	rc = errno ? errno : ENOMEM;
 	if (fd >= 0)
@@ -32,26 +31,22 @@ int checkpoint_create(void)
 
 struct checkpoint *checkpoint_map(int fd, uint64_t *alive_ns)
 {
-	struct stat st;
+	uint64_t head[3]; /* magic, version and size, alive_ns */
 	struct checkpoint *s;
+	int rc;
 
 	*alive_ns = 0;
-	if (fstat(fd, &st))
-		return NULL;
-	if (st.st_size != (off_t)sizeof(*s)) {
-		uint64_t head[3]; /* magic, version and size, alive_ns */
-
-		if (pread(fd, head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
-		    head[0] == CHECKPOINT_MAGIC)
-			*alive_ns = head[2];
-		errno = EPROTO;
+	if (pread(fd, head, sizeof(head), 0) == (ssize_t)sizeof(head) &&
+	    head[0] == CHECKPOINT_MAGIC)
+		*alive_ns = head[2];
+	rc = memfd_check(fd, sizeof(*s));
+	if (rc) {
+		errno = -rc;
 		return NULL;
 	}
 	s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
 	if (s == MAP_FAILED)
 		return NULL;
-	if (s->magic == CHECKPOINT_MAGIC)
-		*alive_ns = s->alive_ns;
 	if (s->magic == CHECKPOINT_MAGIC && s->version == CHECKPOINT_VERSION &&
 	    s->bytes == sizeof(*s)) {
 		s->gap_why[sizeof(s->gap_why) - 1] = '\0';

@@ -11,8 +11,8 @@
  *      down before `lost` says that they are meant, and checkpoint_recover() copies them again.
  * (C4) magic, version, bytes, alive_ns, and behind them workers, block_bytes and blocks stay where
  *      they are in every version: they are all that is read of another one's.
- * (C5) Its size is sealed (F_SEAL_SHRINK, F_SEAL_GROW of fcntl(2)): a mapping of it raises no
- *      SIGBUS, whoever else holds the descriptor.
+ * (C5) Its size is sealed (F_SEAL_SHRINK, F_SEAL_GROW of fcntl(2)), and nothing else is mapped: a
+ *      mapping of it raises no SIGBUS, whoever else holds the descriptor.
  * (C6) What is in it was written by another process, perhaps by another program: no number is used
  *      before checkpoint_valid(), no text without its end. */
 #ifndef CHECKPOINT_H
@@ -79,8 +79,8 @@ int checkpoint_create(void);
 
 /* Maps one. *alive_ns, also on failure: when its instance was last there (realtime, ns), 0 where
  * even that is not known. The caller unmaps it; the descriptor stays the caller's. Returns NULL
- * with errno set: EPROTO: it is of another version or no checkpoint; of fstat(2) and mmap(2). NULL
- * may be unmapped. */
+ * with errno set: EPROTO: it is of another version, of another size, not sealed, or no checkpoint;
+ * of fstat(2) and mmap(2). NULL may be unmapped. */
 struct checkpoint *checkpoint_map(int fd, uint64_t *alive_ns);
 void checkpoint_unmap(struct checkpoint *checkpoint);
 

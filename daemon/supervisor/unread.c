@@ -7,6 +7,7 @@
 #include <linux/if_packet.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* Blocks that the kernel has handed over, and the last one that it opened, which it fills still: in
@@ -36,15 +37,25 @@ static bool heads_sum(const char *map, uint32_t blocks, uint32_t block_bytes, ui
 	return true;
 }
 
-/* The kernel maps a ring whose size is right as a whole, whatever blocks it is cut into here: these
- * are whole pages, or no ring's. */
+/* Other sockets can be mapped, too, and have no page there: that would end in a SIGBUS (tcp_mmap()
+ * of net/ipv4/tcp.c). */
+static bool is_packet_socket(int fd)
+{
+	int domain = AF_UNSPEC;
+	socklen_t bytes = sizeof(domain);
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &bytes) == 0 && domain == AF_PACKET;
+}
+
+/* The kernel maps a ring whose size is right as a whole (packet_mmap() of net/packet/af_packet.c),
+ * whatever blocks it is cut into here: these are whole pages, or no ring's. */
 bool unread_count(int ring, uint32_t blocks, uint32_t block_bytes, uint64_t *packets)
 {
 	size_t bytes = (size_t)blocks * block_bytes;
 	bool known;
 	char *map;
 
-	if (bytes == 0 || block_bytes % (size_t)sysconf(_SC_PAGESIZE) ||
+	if (bytes == 0 || block_bytes % (size_t)sysconf(_SC_PAGESIZE) || !is_packet_socket(ring) ||
 	    afcap_filter_drop_all(ring))
 		return false;
 	map = mmap(NULL, bytes, PROT_READ, MAP_SHARED, ring, 0);

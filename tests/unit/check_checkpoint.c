@@ -4,6 +4,8 @@
 #include "../../daemon/supervisor/checkpoint.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -74,6 +76,36 @@ START_TEST(another_size_is_refused_with_its_last_time)
 	ck_assert_int_eq(errno, EPROTO);
 	ck_assert_uint_eq(alive_ns, 78);
 	close(other);
+}
+END_TEST
+
+/* A file that is or can become shorter than its mapping would end the supervisor (SIGBUS). */
+START_TEST(what_could_shrink_is_refused_with_its_last_time)
+{
+	int other = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	FILE *file = tmpfile();
+	uint64_t alive_ns = 1;
+	struct checkpoint *next;
+
+	checkpoint->alive_ns = 79;
+	ck_assert_int_eq(write(other, checkpoint, sizeof(*checkpoint)), sizeof(*checkpoint));
+	ck_assert_ptr_null(checkpoint_map(other, &alive_ns));
+	ck_assert_int_eq(errno, EPROTO);
+	ck_assert_uint_eq(alive_ns, 79);
+	ck_assert_int_eq(fcntl(other, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	next = checkpoint_map(other, &alive_ns);
+	ck_assert_ptr_nonnull(next);
+	checkpoint_unmap(next);
+	close(other);
+
+	ck_assert_uint_eq(fwrite(checkpoint, sizeof(*checkpoint), 1, file), 1);
+	fflush(file);
+	ck_assert_ptr_null(checkpoint_map(fileno(file), &alive_ns));
+	ck_assert_int_eq(errno, EPROTO);
+	fclose(file);
+	ck_assert_ptr_null(checkpoint_map(-1, &alive_ns));
+	ck_assert_int_eq(errno, EBADF);
+	ck_assert_uint_eq(alive_ns, 0);
 }
 END_TEST
 
@@ -211,6 +243,7 @@ Suite *suite_checkpoint(void)
 	tcase_add_test(t, what_is_saved_is_there_for_the_next_one);
 	tcase_add_test(t, another_version_is_refused_with_its_last_time);
 	tcase_add_test(t, another_size_is_refused_with_its_last_time);
+	tcase_add_test(t, what_could_shrink_is_refused_with_its_last_time);
 	tcase_add_test(t, its_rings_are_known_whatever_its_version);
 	tcase_add_test(t, its_size_and_its_texts_have_an_end);
 	tcase_add_test(t, the_oldest_ended_file_makes_room);

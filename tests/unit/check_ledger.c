@@ -4,8 +4,10 @@
 #include "../../daemon/base/ledger.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static int fd;
@@ -136,6 +138,31 @@ START_TEST(other_bytes_are_no_ledger)
 	ledger->layout = LEDGER_VERSION;
 	ledger->magic++;
 	ck_assert_ptr_null(ledger_map(fd));
+}
+END_TEST
+
+/* The service manager stores whatever is under a ledger's name: what is or can become shorter than
+ * its mapping would end its reader (SIGBUS). */
+START_TEST(what_could_shrink_is_no_ledger)
+{
+	int other = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	struct ledger *mapped;
+
+	ck_assert_ptr_null(ledger_map(other)); /* of no byte */
+	ck_assert_int_eq(errno, EPROTO);
+	ck_assert_int_eq(pwrite(other, ledger, LEDGER_BYTES, 0), LEDGER_BYTES);
+	ck_assert_ptr_null(ledger_map(other));
+	ck_assert_int_eq(errno, EPROTO);
+	ck_assert_int_eq(fcntl(other, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	mapped = ledger_map(other);
+	ck_assert_ptr_nonnull(mapped);
+	ledger_unmap(mapped);
+	ck_assert_int_eq(ftruncate(other, 2 * LEDGER_BYTES), 0); /* of another version, perhaps */
+	ck_assert_ptr_null(ledger_map(other));
+	ck_assert_int_eq(errno, EPROTO);
+	close(other);
+	ck_assert_ptr_null(ledger_map(-1));
+	ck_assert_int_eq(errno, EBADF);
 }
 END_TEST
 
@@ -289,6 +316,7 @@ Suite *suite_ledger(void)
 	tcase_add_test(t, a_kill_before_the_version_moves_folds_once);
 	tcase_add_test(t, a_failed_read_changes_nothing);
 	tcase_add_test(t, other_bytes_are_no_ledger);
+	tcase_add_test(t, what_could_shrink_is_no_ledger);
 	tcase_add_test(t, its_size_is_sealed);
 	tcase_add_test(t, what_a_dead_worker_left_is_believed_only_if_it_can_be);
 	tcase_add_test(t, a_ledger_made_anew_counts_on_from_the_last_report);

@@ -111,6 +111,24 @@ START_TEST(blocks_that_are_no_whole_pages_are_no_rings)
 }
 END_TEST
 
+/* What stands under a ring's name in the store may be anything: a TCP socket can be mapped, with no
+ * page behind it. */
+START_TEST(what_is_no_ring_is_not_looked_into)
+{
+	int fds[] = { socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
+		      socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0),
+		      memfd_create("empty", MFD_CLOEXEC), -1 };
+	uint64_t packets = 10;
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++) {
+		ck_assert_msg(!unread_count(fds[i], BLOCKS, BLOCK_BYTES, &packets), "row %zu", i);
+		ck_assert_uint_eq(packets, 10);
+		if (fds[i] >= 0)
+			close(fds[i]);
+	}
+}
+END_TEST
+
 Suite *suite_unread(void)
 {
 	Suite *s = suite_create("unread");
@@ -119,6 +137,7 @@ Suite *suite_unread(void)
 	tcase_add_test(t, a_ring_is_counted_by_its_heads);
 	tcase_add_test(t, a_record_with_other_blocks_is_not_believed);
 	tcase_add_test(t, blocks_that_are_no_whole_pages_are_no_rings);
+	tcase_add_test(t, what_is_no_ring_is_not_looked_into);
 	suite_add_tcase(s, t);
 	return s;
 }
