@@ -1,6 +1,7 @@
 /* daemon/supervisor/archive_queue.c, archive_client.c, files.c: requests that wait, are refused,
  * are repeated to the next process, or find no memory. */
 #include "suites.h"
+#include "archiveside.h"
 #include "children.h"
 
 #include "../../daemon/base/channel.h"
@@ -24,7 +25,6 @@ static struct seen {
 static int owner;
 static const struct archive_target target = { .owner = &owner };
 static const struct ledger_file record = { .serial = 4 };
-static struct message request; /* as the archive received it last */
 
 /* The linker puts it in the place of calloc(). */
 static bool no_memory;
@@ -84,48 +84,18 @@ static const struct files_events events = {
 	.failed = event_failed,
 };
 
-static void turn(void)
-{
-	event_base_loop(base, EVLOOP_NONBLOCK);
-}
-
-/* What the archive receives next; 0: nothing. */
-static uint32_t received(void)
-{
-	int fd, rc = channel_recv(children_last()->channel, CHANNEL_SUPERVISOR, &request, &fd);
-
-	if (fd >= 0)
-		close(fd);
-	return rc == 1 ? request.type : 0;
-}
-
 /* The archive's answer to what it received last. */
 static void answer(int error, bool later)
 {
-	struct message m = { .type = message_answer(request.type) };
-	bool opened = !error && (request.type == MESSAGE_OPEN || request.type == MESSAGE_REOPEN);
-	int fd = opened ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1;
+	struct message_result result = { .error = error, .later = later };
 
-	m.result.error = error;
-	m.result.later = later;
-	m.result.align = opened ? 512 : 0;
-	strcpy(m.result.text, error ? "no" : "");
-	if (request.type == MESSAGE_CAPTURE) {
-		m.result.capture = request.capture.capture;
-	} else {
-		m.result.capture = request.archive.capture;
-		m.result.worker = request.archive.worker;
-		m.result.serial = request.archive.file.serial;
-	}
-	ck_assert_int_eq(channel_send(children_last()->channel, &m, fd), 0);
-	if (fd >= 0)
-		close(fd);
-	turn();
+	strcpy(result.text, error ? "no" : "");
+	archiveside_answer(&result);
 }
 
 static void expect(uint32_t type, int error, bool later)
 {
-	ck_assert_str_eq(message_name(received()), message_name(type));
+	ck_assert_str_eq(message_name(archiveside_hear()), message_name(type));
 	answer(error, later);
 }
 
@@ -159,6 +129,7 @@ static void setup(void)
 	ck_assert_int_eq(files_new(&files, base, &events), 0);
 	client = files_client(files);
 	queue = archive_client_queue(client);
+	archiveside_begin(base, client);
 	for (uint32_t i = 0; i < 2; i++) {
 		announce(i, "/old", 0);
 		expect(MESSAGE_CAPTURE, 0, false);
@@ -194,8 +165,8 @@ START_TEST(a_request_waits_for_the_answer_to_the_one_before)
 
 	files_sync(files, file);
 	files_look(files, file, &record);
-	ck_assert_uint_eq(received(), MESSAGE_SYNC);
-	ck_assert_uint_eq(received(), 0);
+	ck_assert_uint_eq(archiveside_hear(), MESSAGE_SYNC);
+	ck_assert_uint_eq(archiveside_hear(), 0);
 	ck_assert_uint_eq(file->pending, FILE_SYNCING | FILE_LOOKING);
 	output_file_free(file);
 }
@@ -224,7 +195,7 @@ START_TEST(under_a_budget_a_file_ends_before_the_next_is_made)
 	files_sync(files, old); /* is sent */
 	files_finish(files, old, &record);
 	next = files_open(files, &target, 5);
-	ck_assert_uint_eq(received(), MESSAGE_SYNC);
+	ck_assert_uint_eq(archiveside_hear(), MESSAGE_SYNC);
 	ck_assert_uint_eq(TAILQ_LAST(&queue->queue, archive_requests)->type, MESSAGE_OPEN);
 	output_file_free(next);
 }
@@ -291,7 +262,7 @@ START_TEST(a_file_that_cannot_be_made_is_tried_again_when_asked)
 	expect(MESSAGE_OPEN, ENOSPC, false);
 	ck_assert_uint_eq(seen.failed, 1);
 	ck_assert_int_eq(seen.error, ENOSPC);
-	ck_assert_uint_eq(received(), 0);
+	ck_assert_uint_eq(archiveside_hear(), 0);
 	files_retry(files, file);
 	expect(MESSAGE_OPEN, 0, false);
 	ck_assert_uint_eq(seen.opened, 1);
@@ -315,11 +286,11 @@ END_TEST
 START_TEST(a_new_process_gets_every_capture_and_what_was_not_answered)
 {
 	files_finish(files, opened(0), &record);
-	ck_assert_uint_eq(received(), MESSAGE_FINISH);
+	ck_assert_uint_eq(archiveside_hear(), MESSAGE_FINISH);
 	dies();
 	for (uint32_t i = 0; i < 2; i++) {
-		ck_assert_uint_eq(received(), MESSAGE_CAPTURE);
-		ck_assert_uint_eq(request.capture.capture, i);
+		ck_assert_uint_eq(archiveside_hear(), MESSAGE_CAPTURE);
+		ck_assert_uint_eq(archiveside.asked.capture.capture, i);
 		answer(0, false);
 	}
 	expect(MESSAGE_FINISH, 0, false);
@@ -331,13 +302,13 @@ END_TEST
 START_TEST(retention_that_a_process_died_of_is_not_repeated)
 {
 	ck_assert(files_retain(files, &target, 0));
-	ck_assert_uint_eq(received(), MESSAGE_MAINTAIN);
+	ck_assert_uint_eq(archiveside_hear(), MESSAGE_MAINTAIN);
 	dies();
 	ck_assert_uint_eq(seen.retained, 1);
 	ck_assert_int_eq(seen.error, EPIPE);
 	expect(MESSAGE_CAPTURE, 0, false);
 	expect(MESSAGE_CAPTURE, 0, false);
-	ck_assert_uint_eq(received(), 0);
+	ck_assert_uint_eq(archiveside_hear(), 0);
 }
 END_TEST
 
@@ -346,15 +317,15 @@ START_TEST(an_answer_to_another_request_replaces_the_process)
 	struct output_file *file = opened(0);
 
 	files_sync(files, file);
-	ck_assert_uint_eq(received(), MESSAGE_SYNC);
-	request.archive.file.serial++;
+	ck_assert_uint_eq(archiveside_hear(), MESSAGE_SYNC);
+	archiveside.asked.archive.file.serial++;
 	answer(0, false);
 	ck_assert_uint_eq(file->pending, FILE_SYNCING);
-	ck_assert_uint_eq(received(), 0); /* it hears nothing any more */
+	ck_assert_uint_eq(archiveside_hear(), 0); /* it hears nothing any more */
 	dies();
 	expect(MESSAGE_CAPTURE, 0, false);
 	expect(MESSAGE_CAPTURE, 0, false);
-	ck_assert_uint_eq(received(), MESSAGE_SYNC);
+	ck_assert_uint_eq(archiveside_hear(), MESSAGE_SYNC);
 	output_file_free(file);
 }
 END_TEST
@@ -459,8 +430,8 @@ START_TEST(a_capture_is_announced_to_the_next_process_where_there_was_no_memory)
 	ck_assert_uint_eq(seen.placed, 2);
 	dies();
 	expect(MESSAGE_CAPTURE, 0, false);
-	ck_assert_uint_eq(received(), MESSAGE_CAPTURE);
-	ck_assert_str_eq(request.capture.directory, "/new");
+	ck_assert_uint_eq(archiveside_hear(), MESSAGE_CAPTURE);
+	ck_assert_str_eq(archiveside.asked.capture.directory, "/new");
 	answer(0, false);
 	ck_assert_uint_eq(seen.placed, 3);
 }

@@ -49,6 +49,8 @@ int main(void)
 	srunner_add_suite(runner, suite_subject());
 	srunner_add_suite(runner, suite_deaths());
 	srunner_add_suite(runner, suite_group());
+	srunner_add_suite(runner, suite_output());
+	srunner_add_suite(runner, suite_output_files());
 	srunner_add_suite(runner, suite_bytes());
 	srunner_add_suite(runner, suite_retention());
 	srunner_add_suite(runner, suite_shortage());

@@ -30,6 +30,8 @@ Suite *suite_name(void);
 Suite *suite_subject(void);
 Suite *suite_deaths(void);
 Suite *suite_group(void);
+Suite *suite_output(void);
+Suite *suite_output_files(void);
 Suite *suite_bytes(void);
 Suite *suite_retention(void);
 Suite *suite_shortage(void);
