@@ -118,7 +118,7 @@ LIBRARY_PAGES := $(wildcard lib/man/*.3)
 # Each function of the library is a page, too
 LIBRARY_LINKS = $(foreach p,$(LIBRARY_PAGES),$(foreach f,$(filter-out $(basename $(notdir $p)),$(shell \
 	sed -n '/^\.SH NAME/{n;s/ \\.*//;s/,//g;p;q}' $p)),$f:$(notdir $p)))
-MAN_PAGES := 1:daemon/afctl/afctl.1 $(LIBRARY_PAGES:%=3:%) 5:conf/afcapd.conf.5 5:daemon/worker/afcap-pcapng.5 7:$(BUILD)/afcap-control.7 7:$(BUILD)/afcap-counters.7 7:daemon/afcap-security.7 8:daemon/afcapd.8
+MAN_PAGES := 1:daemon/afctl/afctl.1 $(LIBRARY_PAGES:%=3:%) 5:conf/afcapd.conf.5 5:daemon/worker/afcap-pcapng.5 7:$(BUILD)/afcap-control.7 7:$(BUILD)/afcap-counters.7 7:daemon/afcap-internals.7 7:daemon/afcap-security.7 8:daemon/afcapd.8
 FILL := sed -e 's|@PREFIX@|$(PREFIX)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g; s|@VERSION@|$(VERSION)|g'
 
 install: all

@@ -51,7 +51,7 @@ verdict "exit codes" "$(
 )"
 
 pages() {
-	changed pages lib/man/*.3 daemon/afcapd.8 daemon/afctl/afctl.1 conf/afcapd.conf.5 "$BUILD"/afcap-{control,counters}.7 daemon/afcap-security.7 |
+	changed pages lib/man/*.3 daemon/afcapd.8 daemon/afctl/afctl.1 conf/afcapd.conf.5 "$BUILD"/afcap-{control,counters}.7 daemon/afcap-{internals,security}.7 |
 		while read -r page; do
 			man --warnings -E UTF-8 -l -Tutf8 -Z "$page" 2>&1 >/dev/null | sed "s|^|$page: |"
 		done
