@@ -70,15 +70,16 @@ void archive_queue_init(struct archive_queue *q)
 static struct archive_request *place_of(const struct archive_queue *q, uint32_t type, bool budget)
 {
 	struct archive_request *r = TAILQ_FIRST(&q->queue);
+	/* ... which must stand before the capture's REOPEN */
+	bool before_opening = type == MESSAGE_REOPEN || type == MESSAGE_CAPTURE;
 
 	if (type != MESSAGE_CAPTURE && type != MESSAGE_REOPEN && type != MESSAGE_NAME &&
 	    (type != MESSAGE_OPEN || budget))
 		return NULL;
 	if (r && q->sent)
 		r = TAILQ_NEXT(r, link);
-	while (r &&
-	       (r->type == MESSAGE_CAPTURE || r->type == MESSAGE_NAME ||
-		r->type == MESSAGE_REOPEN || (r->type == MESSAGE_OPEN && type != MESSAGE_REOPEN)))
+	while (r && (r->type == MESSAGE_CAPTURE || r->type == MESSAGE_NAME ||
+		     r->type == MESSAGE_REOPEN || (r->type == MESSAGE_OPEN && !before_opening)))
 		r = TAILQ_NEXT(r, link);
 	return r;
 }

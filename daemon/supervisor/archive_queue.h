@@ -7,7 +7,8 @@
  *
  * The order: a rotation waits for the next file, and nothing for the end of one, which is synced:
  * what opens and names goes before what finishes. But under a budget a file must have ended before
- * it can make room for the next one. */
+ * it can make room for the next one. What the previous instance left is found before anything is
+ * made; a capture is announced before that. */
 #ifndef ARCHIVE_QUEUE_H
 #define ARCHIVE_QUEUE_H
 

@@ -186,6 +186,25 @@ START_TEST(what_opens_goes_before_what_finishes)
 }
 END_TEST
 
+/* An archive process takes nothing for a capture that it does not know. */
+START_TEST(a_capture_is_announced_before_its_files_are_sought)
+{
+	struct archive_target t = { .capture = 2, .owner = &owner };
+	struct output_file *one = files_open(files, &target, 5), *next, *sought; /* `one` is sent */
+
+	next = files_open(files, &target, 6);
+	announce(2, "/other", 0);
+	sought = files_reopen(files, &t, 4, 1, 1);
+	expect(MESSAGE_OPEN, 0, false);
+	expect(MESSAGE_CAPTURE, 0, false);
+	expect(MESSAGE_REOPEN, 0, false);
+	expect(MESSAGE_OPEN, 0, false);
+	output_file_free(one);
+	output_file_free(next);
+	output_file_free(sought);
+}
+END_TEST
+
 START_TEST(under_a_budget_a_file_ends_before_the_next_is_made)
 {
 	struct output_file *old = opened(0), *next;
@@ -445,6 +464,7 @@ Suite *suite_archive_client(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_request_waits_for_the_answer_to_the_one_before);
 	tcase_add_test(t, what_opens_goes_before_what_finishes);
+	tcase_add_test(t, a_capture_is_announced_before_its_files_are_sought);
 	tcase_add_test(t, under_a_budget_a_file_ends_before_the_next_is_made);
 	tcase_add_test(t, what_is_refused_is_left_to_be_done_until_it_goes_well);
 	tcase_add_test(t, what_is_refused_for_ever_is_given_up_where_the_directory_changes);
