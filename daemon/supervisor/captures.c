@@ -86,7 +86,8 @@ bool captures_begun(const struct capture *captures, unsigned count)
 	for (unsigned i = 0; i < count; i++) {
 		if (!is_armed(&captures[i]))
 			return false;
-		any |= !capture_over(&captures[i]) && captures[i].goal != CAPTURE_FAIL;
+		any |= !captures[i].former && !capture_over(&captures[i]) &&
+		       captures[i].goal != CAPTURE_FAIL;
 	}
 	return any;
 }

@@ -77,6 +77,7 @@ int main(void)
 	srunner_add_suite(runner, suite_archive_client());
 	srunner_add_suite(runner, suite_link());
 	srunner_add_suite(runner, suite_gap());
+	srunner_add_suite(runner, suite_captures());
 	srunner_add_suite(runner, suite_plan());
 	srunner_add_suite(runner, suite_unread());
 	srunner_add_suite(runner, suite_process());

@@ -58,6 +58,7 @@ Suite *suite_foreign(void);
 Suite *suite_archive_client(void);
 Suite *suite_link(void);
 Suite *suite_gap(void);
+Suite *suite_captures(void);
 Suite *suite_plan(void);
 Suite *suite_unread(void);
 Suite *suite_process(void);
