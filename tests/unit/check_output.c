@@ -132,6 +132,16 @@ START_TEST(a_report_moves_it_by_one_file_that_the_worker_has)
 }
 END_TEST
 
+START_TEST(a_report_of_another_file_names_nothing)
+{
+	outputs_begin(false);
+	outputs_write(7, 10);
+	archiveside_quiet();
+	ck_assert_uint_eq(output.current->state, FILE_READY);
+	ck_assert_uint_eq(outputs.saved.files_opened, 0);
+}
+END_TEST
+
 START_TEST(a_worker_may_report_the_files_it_has_and_no_other)
 {
 	struct ledger_file record = outputs_record(9, 1, 0);
@@ -350,6 +360,7 @@ Suite *suite_output(void)
 	tcase_add_test(t, what_the_worker_has_left_is_finished_and_another_one_made);
 	tcase_add_test(t, a_file_that_was_begun_and_left_since_the_last_report_has_its_name_first);
 	tcase_add_test(t, a_report_moves_it_by_one_file_that_the_worker_has);
+	tcase_add_test(t, a_report_of_another_file_names_nothing);
 	tcase_add_test(t, a_worker_may_report_the_files_it_has_and_no_other);
 	tcase_add_test(t, at_the_end_a_used_file_is_finished_an_unused_one_discarded);
 	tcase_add_test(t, at_the_end_files_without_a_packet_leave_nothing);

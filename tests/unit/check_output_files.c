@@ -210,9 +210,11 @@ END_TEST
 
 START_TEST(another_file_than_the_one_in_use_does_not_go_astray)
 {
+	struct output_file other = { .state = FILE_USED };
+
 	outputs_begin(true);
-	output_astray(&output, output.spare, "gone");
-	ck_assert_uint_eq(output.spare->state, FILE_READY);
+	output_astray(&output, &other, "gone");
+	ck_assert_uint_eq(other.state, FILE_USED);
 	outputs_told_nothing();
 	ck_assert_uint_eq(output.lost_ns, 0);
 }
@@ -339,6 +341,7 @@ START_TEST(without_room_for_the_next_file_there_is_no_rotation)
 	outputs_write(0, 10);
 	archiveside_expect(MESSAGE_NAME, NULL);
 	ck_assert(output_stuck(&output));
+	ck_assert(!output_suspended(&output)); /* there is room in the current one */
 	output_rotate(&output);
 	ck_assert(!output_rotating(&output));
 	tick();
@@ -427,6 +430,20 @@ START_TEST(a_file_that_ends_before_it_is_found_keeps_its_record)
 }
 END_TEST
 
+/* ... as it was: when it is found, it is discarded */
+START_TEST(what_was_lost_since_is_not_in_a_file_that_is_sought)
+{
+	struct ledger_file last = outputs_record(0, 0, 0);
+
+	output.current = sought(0);
+	last.finish.packets = 5;
+	output_end(&output, &last);
+	ck_assert_uint_eq(checkpoint_find(&outputs.saved, 0)->ended, 1);
+	ck_assert_uint_eq(checkpoint_find(&outputs.saved, 0)->record.since_ns, 0);
+	ck_assert_ptr_null(output.current);
+}
+END_TEST
+
 Suite *suite_output_files(void)
 {
 	Suite *s = suite_create("output_files");
@@ -457,6 +474,7 @@ Suite *suite_output_files(void)
 	tcase_add_test(t, a_file_that_is_found_is_ready_or_in_use_as_its_name_says);
 	tcase_add_test(t, where_no_spare_file_was_left_one_is_made);
 	tcase_add_loop_test(t, a_file_that_ends_before_it_is_found_keeps_its_record, 0, 2);
+	tcase_add_test(t, what_was_lost_since_is_not_in_a_file_that_is_sought);
 	suite_add_tcase(s, t);
 	return s;
 }

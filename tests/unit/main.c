@@ -51,6 +51,9 @@ int main(void)
 	srunner_add_suite(runner, suite_group());
 	srunner_add_suite(runner, suite_output());
 	srunner_add_suite(runner, suite_output_files());
+	srunner_add_suite(runner, suite_slot());
+	srunner_add_suite(runner, suite_slot_death());
+	srunner_add_suite(runner, suite_slot_handover());
 	srunner_add_suite(runner, suite_bytes());
 	srunner_add_suite(runner, suite_retention());
 	srunner_add_suite(runner, suite_shortage());
