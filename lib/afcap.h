@@ -84,7 +84,7 @@ struct afcap_geometry {
 	enum afcap_tpacket version;
 	uint32_t block_bytes; /* a multiple of the page size */
 	uint32_t blocks;      /* 1 to AFCAP_BLOCKS_MAX, with V1 and V2 to AFCAP_BLOCKS_MAX_V2 */
-	uint32_t frame_bytes; /* V1, V2: for a packet and its header, a multiple of 16; V3: any */
+	uint32_t frame_bytes; /* V1, V2: of one packet with its header, a multiple of 16; V3: any */
 	uint32_t block_timeout_ms; /* V3: 1 to AFCAP_BLOCK_TIMEOUT_MAX, until a block is handed over
 				    * that is not full */
 	uint32_t reserve_bytes;	   /* space before each packet, 0 to AFCAP_RESERVE_MAX */
@@ -376,7 +376,7 @@ struct afcap_block {
 	uint64_t walked_packets, walked_bytes;
 };
 
-/* Takes the next block. Several may be held; each is released once, in the order of acquisition,
+/* Acquires the next block. Several may be held; each is released once, in the order of acquisition,
  * which is that in which the kernel fills them again [prb_dispatch_next_block()]. Returns 0,
  * -EAGAIN when the kernel still owns it, -EOPNOTSUPP with V1 and V2. */
 int afcap_block_acquire(struct afcap *handle, struct afcap_block *block);

@@ -93,7 +93,7 @@ int64_t now_ns(void); /* CLOCK_MONOTONIC */
 /* geometry.c: afcap_geometry_check() for pages of `page` bytes, of a receiving or a sending ring */
 int geometry_check(const struct afcap_geometry *geometry, uint32_t page, bool sending,
 		   struct afcap_error *error);
-/* The maximum that the kernel puts before a packet; its frame size for a geometry. */
+/* The maximum of bytes that the kernel puts before a packet; its frame size for a geometry. */
 uint32_t geometry_header(const struct afcap_geometry *geometry);
 uint32_t geometry_frame(const struct afcap_geometry *geometry);
 

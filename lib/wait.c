@@ -133,7 +133,7 @@ static int error_take(struct afcap *h)
 	return AFCAP_TIMEOUT;
 }
 
-/* What is to be reported of the link now; AFCAP_TIMEOUT: nothing. The kernel reports a deletion
+/* The link's event that is due to be reported; AFCAP_TIMEOUT: none. The kernel reports a deletion
  * once, as going down, so that a link that is down is checked again until it is up. */
 static int link_look(struct afcap *h)
 {
@@ -175,7 +175,7 @@ static int epoll_sleep(int epoll, struct epoll_event *events, int count, int64_t
 	return n;
 }
 
-/* One sleep. AFCAP_TIMEOUT: nothing decided yet, look again. */
+/* Sleeps once. AFCAP_TIMEOUT: no event yet, check again. */
 static int wait_once(struct afcap *h, int64_t left_ns)
 {
 	struct epoll_event events[3];

@@ -3,8 +3,8 @@
  *     cc -o count count.c $(pkg-config --cflags --libs afcap)
  *     count INTERFACE [SECONDS]
  *
- * One line a second, the account at the end (Ctrl-C, or after SECONDS). Reads by blocks: the way
- * with the least work a packet. */
+ * One line a second, the account at the end (Ctrl-C, or after SECONDS). Reads by blocks, which
+ * costs the least per packet. */
 #include <afcap.h>
 #include <err.h>
 #include <inttypes.h>
@@ -84,7 +84,7 @@ int main(int argc, char **argv)
 	}
 	if (rc == AFCAP_GONE)
 		warnx("%s: %s", argv[1], afcap_strerror(rc));
-	afcap_filter_drop_all(afcap_fd(handle)); /* what comes from here on is not ours */
+	afcap_filter_drop_all(afcap_fd(handle)); /* later packets are not counted */
 	for (end = now() + SECOND; afcap_stats(handle, &stats) == 0 &&
 				   stats.packets - stats.drops > packets && now() < end;)
 		blocks_count(&packets, &bytes); /* the block that was being filled */

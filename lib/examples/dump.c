@@ -1,4 +1,4 @@
-/* Prints packets, one line each, with what the kernel says of them, and their bytes:
+/* Prints packets, one line each, with their metadata and their bytes:
  *
  *     cc -o dump dump.c $(pkg-config --cflags --libs afcap)
  *     dump [-x] [-n COUNT] INTERFACE|any
@@ -75,7 +75,7 @@ int main(int argc, char **argv)
 	signal(SIGTERM, on_signal);
 	while (count != 0) {
 		rc = afcap_read(handle, &packet, -1);
-		if (rc == AFCAP_DOWN) /* it goes on by itself when the link is up again */
+		if (rc == AFCAP_DOWN) /* it resumes by itself when the link is up again */
 			warnx("%s: %s", argv[optind], afcap_strerror(rc));
 		else if (rc != AFCAP_READY)
 			break;

@@ -3,8 +3,8 @@
  *     cc -o fanout fanout.c $(pkg-config --cflags --libs afcap) -pthread
  *     fanout INTERFACE THREADS [SECONDS]
  *
- * Prints what each thread saw. The group's id is the kernel's choice, so that no other program is
- * met. */
+ * Prints the statistics of each thread. The kernel chooses the group's id, so that it is not
+ * another program's. */
 #include <afcap.h>
 #include <err.h>
 #include <inttypes.h>
@@ -28,9 +28,8 @@ static void *member_run(void *arg)
 	const struct afcap_packet *packet;
 
 	while ((member->result = afcap_read(member->handle, &packet, -1)) == AFCAP_READY)
-		; /* a real reader would look at packet->data here */
-	if (member->result !=
-	    AFCAP_STOPPED) /* the interface went: main is to end the others, too */
+		;			     /* a real reader would look at packet->data here */
+	if (member->result != AFCAP_STOPPED) /* the interface is gone: main ends the others */
 		kill(getpid(), SIGTERM);
 	return NULL;
 }
@@ -84,7 +83,7 @@ int main(int argc, char **argv)
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGALRM);
-	pthread_sigmask(SIG_BLOCK, &signals, NULL); /* in all threads: main waits for them */
+	pthread_sigmask(SIG_BLOCK, &signals, NULL); /* in all threads; main waits for the signals */
 	group_open(argv[1], threads);
 	for (int i = 0; i < threads; i++)
 		if (pthread_create(&members[i].thread, NULL, member_run, &members[i]))
