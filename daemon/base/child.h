@@ -8,8 +8,9 @@
 
 /* Names the process for ps, top and the kernel's messages, from its arguments: its role, what it
  * works for ("eth0/0"; "": it is the only one of its role), and a third one that is not shown. The
- * command line is then "afcapd: worker eth0/0", and the name of 15 bytes "afcapd: eth0/0"; of a
- * longer name the end is kept, which tells interfaces and workers apart. argv[1] is unchanged. */
+ * command line is then "afcapd: worker eth0/0", and the name of 15 bytes "afcapd: eth0/0"; a longer
+ * name is cut at its beginning, as its end distinguishes interfaces and workers. argv[1] is
+ * unchanged. */
 void child_name(char **argv);
 
 /* Ignores the signals that are for the supervisor (a terminal sends them to the whole process

@@ -28,14 +28,14 @@ struct config_capture {
 	char name[CAPTURE_NAME_BYTES];
 	unsigned line; /* of its section */
 	unsigned lines[CONFIG_KEYS_MAX];
-	/* The supervisor's own */
+	/* Keys of the supervisor itself */
 	int32_t on_missing; /* enum on_missing */
 	uint64_t drain_timeout_ns;
-	/* What the supervisor translates for others */
+	/* Keys that the supervisor translates for other processes */
 	char filter[FILTER_BYTES];	/* into a program; the archive writes it into files */
 	char cpus[CPUS_BYTES];		/* into each worker's CPU */
 	char file_group[ACCOUNT_BYTES]; /* into its number, for the archive */
-	/* What others are told, as it stands here */
+	/* Parts that other processes receive unchanged */
 	struct archive_config archive;
 	struct worker_config worker;
 	struct group_config group;

@@ -1,4 +1,4 @@
-/* Where keys were set, in words. */
+/* Formats where keys were set. */
 #include "config_error.h"
 #include "config_schema.h"
 

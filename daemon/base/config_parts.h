@@ -1,7 +1,8 @@
-/* The parts of a capture's configuration, by who is told of them: the part that has a key says what
- * a change of it costs (plan_change() of supervisor/plan.h). Each part is carried whole in messages
- * (message.h) and compared as bytes: fixed width, no padding, and what is behind the end of a text
- * is zero. A key that two are told is in the part whose change costs more. */
+/* The parts of a capture's configuration, by the process that receives them: the part that a key is
+ * in decides the cost of changing it (plan_change() of supervisor/plan.h). Each part is carried
+ * whole in messages (message.h) and compared as bytes: fixed width, no padding, and what is behind
+ * the end of a text is zero. A key that two processes need is in the part whose change costs
+ * more. */
 #ifndef CONFIG_PARTS_H
 #define CONFIG_PARTS_H
 
@@ -27,7 +28,7 @@ struct worker_config {
 	uint32_t unused;
 };
 
-/* How the archive makes files and keeps them. */
+/* How the archive makes and retains files. */
 struct archive_config {
 	uint64_t disk_budget; /* bytes, 0: no limit */
 	uint64_t max_age_ns;  /* 0: never */
@@ -38,8 +39,8 @@ struct archive_config {
 	uint32_t unused;
 };
 
-/* What a fanout group has one of from its beginning to its end: what its sockets and rings are made
- * with, and where the packets in them go. */
+/* What stays the same for the life of a fanout group: how its sockets and rings are made, and where
+ * their packets go. */
 struct group_config {
 	char interface[INTERFACE_BYTES];
 	char directory[PATH_BYTES];

@@ -184,8 +184,8 @@ static int ruleset_restrict(int ruleset, uint64_t known, const int *directories,
 	}
 	if (syscall(SYS_landlock_restrict_self, ruleset, 0) == 0)
 		return 0;
-	/* EPERM: no_new_privs is not set. It is set only then, as a process that is confined
-	 * already may not be allowed to. */
+	/* EPERM: no_new_privs is not set. It is set only then, as a process that is already
+	 * confined may not be allowed to set it. */
 	if (errno != EPERM || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
 	    syscall(SYS_landlock_restrict_self, ruleset, 0))
 		return -errno;

@@ -45,10 +45,10 @@ int confine_allow_from(struct confine *confine, unsigned first, unsigned limit,
 /* Makes a call fail as if the kernel did not have it (ENOSYS), where its caller has a fallback. */
 int confine_missing(struct confine *confine, const char *name);
 
-/* Applies the list to all threads of the process and to its children, irrevocably. Sets
- * no_new_privs. Frees `confine` (NULL: -ENOMEM). Returns 0 or -errno; -ENOSYS where the kernel has
- * no seccomp. A build with a sanitizer, whose runtime makes calls of its own, is not confined:
- * 0. */
+/* Applies the list to all threads of the process and to its children, irrevocably (seccomp(2),
+ * SECCOMP_FILTER_FLAG_TSYNC). Sets no_new_privs. Frees `confine` (NULL: -ENOMEM). Returns 0 or
+ * -errno; -ENOSYS where the kernel has no seccomp. A build with a sanitizer, whose runtime makes
+ * calls of its own, is not confined: 0. */
 int confine_apply(struct confine *confine);
 
 /* Whether confine_apply() has any effect in this build. */
@@ -56,9 +56,10 @@ bool confine_possible(void);
 
 /* No file, directory or device can be opened, made, removed or executed any more, no TCP port bound
  * or connected to, no signal sent and no abstract socket reached outside, as far as the kernel's
- * Landlock supports that. Excepted: regular files in `directories` (descriptors, `count` of them)
- * can be made, read, written, renamed and removed. For this thread and those it creates. Sets
- * no_new_privs. Returns Landlock's version (1 and up), or -errno where there is none. */
+ * Landlock supports that (landlock(7)). Excepted: regular files in `directories` (descriptors,
+ * `count` of them) can be made, read, written, renamed and removed. For this thread and those it
+ * creates. Sets no_new_privs. Returns Landlock's version (1 and up), or -errno where there is
+ * none. */
 int confine_files(const int *directories, unsigned count);
 
 /* The name of a system call of this architecture into `text`, or its number. */

@@ -1,4 +1,4 @@
-/* What an errno means here: the limit that causes it, and what to do about it. */
+/* Texts for errno values, with the limit that causes an error and its remedy. */
 #ifndef FAILURE_H
 #define FAILURE_H
 

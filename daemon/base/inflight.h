@@ -1,15 +1,15 @@
 /* Output files and directories on their way through the supervisor. It holds a socket in which the
- * descriptor is in flight (unix(7)) and never the descriptor: closing the descriptor of a file
- * calls into its file system, on FUSE, NFS and CIFS a server, which may never answer, and so would
- * each process that the supervisor forks. The process that works with the file gets it from the
- * socket. */
+ * descriptor is in flight (unix(7)) and never the descriptor: closing a file's descriptor calls
+ * into its file system, on FUSE, NFS and CIFS a server that may never answer, and every process
+ * that the supervisor forks would close it, too. The process that works with the file gets it from
+ * the socket. */
 #ifndef INFLIGHT_H
 #define INFLIGHT_H
 
 #include <stdint.h>
 
 /* RLIMIT_NOFILE of a process that sends descriptors: the kernel also limits by it how many a user
- * may have in flight, all processes together. */
+ * may have in flight, all processes together (unix(7), ETOOMANYREFS). */
 #define INFLIGHT_MAX UINT64_C(65536)
 
 /* The lowest number of the sending end, above all other descriptors: the archive process may send

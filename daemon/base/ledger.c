@@ -137,7 +137,7 @@ void ledger_next_ring(struct ledger *ledger)
 	t.next_sequence = 1;
 	t.next_block = 0;
 	t.previous = (struct ledger_file){ 0 };
-	if (t.current.finish.packets < t.current.begin.packets) /* no worker had it since */
+	if (t.current.finish.packets < t.current.begin.packets) /* no worker has used it since */
 		t.current.finish = t.current.begin;
 	/* The number after the current one was the spare file's, which is gone. */
 	t.current = (struct ledger_file){ .serial = t.current.serial + 2,

@@ -1,12 +1,13 @@
 /* The ledger: what a worker has done with its ring, in a memfd that outlives it.
  *
  * Two records, each with one writer at a time. A record has two slots; slot [version & 1] is valid,
- * a commit fills the other one and then moves the version. What a SIGKILL interrupts therefore
- * never counts, and what was committed is never lost.
+ * a commit fills the other one and then moves the version. A commit that a SIGKILL interrupts
+ * therefore never counts, and a completed one is never lost.
  *
  *   totals  the ring thread's: files, cursor, counters, all moved by one commit a write
- *   kernel  packets, drops, freezes: PACKET_STATISTICS resets on read, so the kernel writes
- * straight into the pending slot here; folding it into the totals is a commit of its own
+ *   kernel  packets, drops, freezes: PACKET_STATISTICS resets on read (packet_getsockopt() of
+ *           net/packet/af_packet.c), so the kernel writes straight into the pending slot here;
+ *           folding it into the totals is a commit of its own
  *
  * The writers are the slot's worker and, once waitpid() returned its death, the supervisor. All
  * other processes take the worker's bytes as hints only. */

@@ -42,7 +42,7 @@ enum message_type {
 	MESSAGE_OPEN,	  /* message_archive: make a hidden spare file -> MESSAGE_OPENED */
 	MESSAGE_REOPEN,	  /* message_archive: find a previous instance's file again, by its inode ->
 			     MESSAGE_OPENED */
-	MESSAGE_NAME,	  /* message_archive + fd: it is in use, name it -> MESSAGE_NAMED */
+	MESSAGE_NAME,	  /* message_archive + fd: it is in use: name it -> MESSAGE_NAMED */
 	MESSAGE_FINISH,	  /* message_archive + fd: cut, close with its statistics, sync, rename ->
 			     MESSAGE_FINISHED */
 	MESSAGE_DISCARD,  /* message_archive + fd: never used, remove -> MESSAGE_DISCARDED */
@@ -120,7 +120,7 @@ struct message_capture {
 	uint8_t machine[ID_BYTES], boot[ID_BYTES]; /* ids, for file headers; zeros: not known */
 	char name[CAPTURE_NAME_BYTES];
 	char interface[INTERFACE_BYTES]; /* as it is configured */
-	char device[DEVICE_BYTES];	 /* as the kernel calls it; empty: not known yet */
+	char device[DEVICE_BYTES];	 /* the kernel's name; empty: not known yet */
 	char filter[FILTER_BYTES];
 	char directory[PATH_BYTES];
 };
@@ -139,7 +139,7 @@ struct message_result {
 	uint64_t serial;
 	uint64_t device, inode;	    /* OPENED */
 	uint32_t align;		    /* OPENED */
-	int32_t error;		    /* 0 or errno; then `text` says what */
+	int32_t error;		    /* 0, or errno, which `text` describes */
 	uint32_t removed, repaired; /* files, by budget, age or reserve; at MAINTAINED */
 	uint32_t full;		    /* the reserve cannot be met, there is no file left to remove */
 	uint32_t again;	 /* MAINTAINED: there is more to repair. Else: the directory was removed, a

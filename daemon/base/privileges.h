@@ -27,8 +27,9 @@ int privileges_find(struct privileges *privileges, const struct config *config,
 void privileges_of(struct privileges *privileges, uid_t uid, gid_t gid);
 
 /* Ends the set-up: changes to that user, and retains CAP_NET_RAW if it was permitted: permitted,
- * not effective; no other capability is in any set, or can be regained by executing a program. Sets
- * no_new_privs. Before, it raises RLIMIT_MEMLOCK to what workers lock. Returns 0 or -errno. */
+ * not effective; no other capability is in any set, or can be regained by executing a program
+ * (capabilities(7)). Sets no_new_privs. Before, it raises RLIMIT_MEMLOCK to what workers lock.
+ * Returns 0 or -errno. */
 int privileges_enter(const struct privileges *privileges);
 
 /* Makes CAP_NET_RAW effective, if it was retained, while something is opened that needs it. */

@@ -1,6 +1,7 @@
 /* Writes to a descriptor that the process which started the daemon holds, too: a pipe, a terminal,
  * a socket that its reader does not empty must not block the process, and its file status flags are
- * not the daemon's to change (O_NONBLOCK belongs to the open file description, which all share). */
+ * not the daemon's to change (O_NONBLOCK belongs to the open file description, which all share:
+ * open(2)). */
 #ifndef STREAM_H
 #define STREAM_H
 
@@ -19,8 +20,8 @@ enum stream {
 enum stream stream_open(int fd);
 
 /* One write that never waits for a reader; to a pipe, up to PIPE_BUF bytes are written whole or not
- * at all. Returns the number of bytes written, -EAGAIN if there is no space, or another -errno. A
- * full file system is not waited for, but one that hangs is. */
+ * at all (pipe(7)). Returns the number of bytes written, -EAGAIN if there is no space, or another
+ * -errno. A full file system is not waited for, but one that hangs is. */
 int stream_try(int fd, enum stream stream, const char *text, size_t bytes);
 
 /* Writes all, for `seconds` at most. Takes SIGALRM and the real-time timer of the process for that

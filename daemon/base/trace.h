@@ -10,7 +10,8 @@
  * takes its default action. */
 void trace_begin(void);
 
-/* In each further thread: a signal stack of its own, so that a stack overflow is reported, too. */
+/* In each further thread: a signal stack of its own (sigaltstack(2)), so that a stack overflow is
+ * reported, too. */
 void trace_thread(void);
 
 /* One line: the signal, the address or the system call, the thread, where in which object. Of the
