@@ -44,7 +44,7 @@ static bool attach_thread(struct attach *a)
 {
 	int rc;
 
-	a->ledger->in_progress = 0; /* of the previous worker, if it died in that block */
+	a->ledger->in_progress = 0; /* left by the previous worker, if it died in that block */
 	rc = ringthread_new(&a->thread, a->ring, a->ledger, a->what, a->notify);
 
 	if (rc)
@@ -137,7 +137,8 @@ void attach_make(struct attach *a)
 	options.ifindex = (int)a->what->ifindex; /* names can be moved to another interface */
 	options.socket = a->socket;
 	options.ring = attach_geometry(a);
-	options.promiscuous = a->what->group.promiscuous && !cooked; /* applies to one interface */
+	options.promiscuous =
+		a->what->group.promiscuous && !cooked; /* applies to a single interface */
 	options.ring.reserve_bytes = RESERVE_BYTES;
 	options.paused = true;
 	rc = afcap_open(&a->ring, &options, &error);
@@ -165,7 +166,8 @@ bool attach_join(struct attach *a, struct message *message)
 		uplink_fail(a->uplink, EXIT_FAILURE, "%s", error.text);
 		return false;
 	}
-	afcap_stats_take(afcap_fd(a->ring), &before); /* counts up to here are not ours */
+	afcap_stats_take(afcap_fd(a->ring),
+			 &before); /* packets counted before this are not the worker's */
 	a->joined = true;
 	message->type = MESSAGE_JOINED;
 	message->group = (struct message_group){ fanout.id, fanout.mode, fanout.flags };

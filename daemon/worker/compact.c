@@ -113,8 +113,8 @@ static void epb_dropcount(struct pcapng_chunk *chunk, uint32_t at, uint64_t drop
 	chunk->drops_noted += drops;
 }
 
-/* Not inlined: with the caller's counters in registers as well, three values that each packet needs
- * would be spilled to memory. */
+/* Not inlined: with the caller's counters in registers as well, the compiler would spill three
+ * values that each packet needs. */
 __attribute__((noinline)) static void packets_add(struct pcapng_chunk *chunk,
 						  struct afcap_block *block,
 						  const struct pcapng_context *context)

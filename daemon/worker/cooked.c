@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Whether a packet is of `protocol` from its first byte on, although its third and fourth bytes
- * look as if it began with another tag. (An ARP packet never looks so.) */
+ * look as if it began with another tag. (An ARP packet never looks like that.) */
 static bool is_plain(const struct afcap_packet *packet, uint16_t protocol)
 {
 	const uint8_t *data = packet->data;

@@ -19,15 +19,15 @@ struct drain {
 /* Creates the timer in the uplink's event loop. False: out of memory. */
 bool drain_init(struct drain *drain, struct attach *attach);
 
-/* No more packets come in: what the ring holds is written, then the worker ends. If the ring thread
+/* No more packets arrive: the worker writes what the ring holds, then ends. If the ring thread
  * still waits for its file, the request is noted, and drain_resume() carries it out. */
 void drain_begin(struct drain *drain);
 
 /* The ring thread runs now: carries out a request noted by drain_begin(). */
 void drain_resume(struct drain *drain);
 
-/* The supervisor died. What the ring holds is written; more packets may come in until this process
- * ends. */
+/* The supervisor died: the worker writes what the ring holds, then ends. More packets may arrive
+ * until then. */
 void drain_orphaned(struct drain *drain);
 
 #endif

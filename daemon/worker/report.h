@@ -11,7 +11,7 @@ struct event;
 struct report {
 	struct attach *attach; /* borrowed */
 	struct event *timer;
-	bool gone;	      /* the interface is gone */
+	bool gone;	      /* the interface was deleted or moved away */
 	int no_space;	      /* errno of the last write; 0: there is space */
 	int refused;	      /* likewise, of a write that is being retried */
 	int error_logged;     /* errno of failed writes that was logged last */

@@ -134,7 +134,7 @@ void ringthread_stop(struct ringthread *t)
 {
 	if (!t->running)
 		return;
-	atomic_store(&t->crossing.stopping, true); /* for a loop that never waits */
+	atomic_store(&t->crossing.stopping, true); /* also ends a loop that never waits */
 	afcap_stop(t->loop.ring);
 	pthread_join(t->thread, NULL);
 	t->running = false;

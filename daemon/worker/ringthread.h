@@ -52,8 +52,8 @@ void ringthread_drain(struct ringthread *thread);
 /* Lets the thread write the blocks that it holds, and joins it. */
 void ringthread_stop(struct ringthread *thread);
 
-/* Whether the thread waits for the kernel's statistics; and that they were taken into the ledger,
- * after that was asked. */
+/* Whether the thread waits for the kernel's statistics; and the notification that they are in the
+ * ledger, after that was requested. */
 bool ringthread_statistics_wanted(const struct ringthread *thread);
 void ringthread_statistics_taken(struct ringthread *thread);
 

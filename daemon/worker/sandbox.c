@@ -74,7 +74,7 @@ static const struct confine_call bound[] = {
 	{ "recvmsg", { FD(CHANNEL_FD) } },
 	{ "sendmsg", { FD(CHANNEL_FD) } },
 	{ "write", { FD(STDERR_FILENO) } },
-	{ "writev", { FD(STDERR_FILENO) } }, /* libc, before it aborts */
+	{ "writev", { FD(STDERR_FILENO) } }, /* for libc, before it aborts */
 	/* ... if it is a socket: non-blocking, and only to its peer */
 	{ "sendto",
 	  { FD(STDERR_FILENO), IS(4, MSG_DONTWAIT | MSG_NOSIGNAL), { 5, ~UINT64_C(0), 0 } } },

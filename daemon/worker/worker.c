@@ -27,7 +27,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define ALONE_NS      UINT64_C(1500000000) /* the previous worker may still be exiting */
+#define ALONE_NS      UINT64_C(1500000000) /* while the previous worker may still be exiting */
 #define ALONE_LOOK_MS 5
 
 struct worker {
@@ -37,7 +37,7 @@ struct worker {
 	struct report report;
 	struct message_worker what;
 	struct event *channel_event, *notify_event;
-	char subject[CAPTURE_NAME_BYTES + 8]; /* in its log lines */
+	char subject[CAPTURE_NAME_BYTES + 8]; /* the subject of its log lines */
 };
 
 /* The ring thread has news, such as a new current file or a lost link: reported immediately. */
@@ -176,7 +176,7 @@ static void on_rotate(struct worker *w, struct message *message, int unused)
 	if (!w->attach.thread)
 		return;
 	ringthread_rotate(w->attach.thread);
-	worker_start(w); /* it may be suspended without a first file */
+	worker_start(w); /* a suspended worker needs no first file */
 }
 
 static void on_suspend(struct worker *w, struct message *message, int unused)
@@ -200,7 +200,7 @@ static void on_handover(struct worker *w, struct message *message, int unused)
 	uplink_end(&w->uplink, EXIT_SUCCESS); /* acquired blocks are committed first */
 }
 
-/* What this worker has, which decides which messages are accepted. */
+/* What this worker has received or made, which decides which messages are accepted. */
 enum phase {
 	PHASE_NEW = 1 << 0,    /* nothing */
 	PHASE_SET = 1 << 1,    /* its configuration */

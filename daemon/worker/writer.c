@@ -18,7 +18,7 @@
 #define SPACE_TRIES    40
 #define SPACE_AGAIN_NS UINT64_C(10000000000) /* after one second without space */
 #define SPACE_PAUSE_NS 25000000
-#define LATE_NS	       UINT64_C(1000000000) /* a packet takes so long, beyond what is configured */
+#define LATE_NS	       UINT64_C(1000000000) /* how late a packet may be, beyond the configured delays */
 #define HUGE_BYTES     ((size_t)2 << 20)
 
 /* In huge pages, if available: the disk gets writes in fewer and larger pieces. NULL: out of
