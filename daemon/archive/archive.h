@@ -1,5 +1,5 @@
 /* The archive process owns the output directories. If a disk is slow or hangs, this process waits,
- * and no other. Between requests it keeps nothing that cannot be found again but the open
+ * and no other. Between requests it has no state that cannot be found again, except the open
  * directories: after its death a new process serves the next request. */
 #ifndef ARCHIVE_H
 #define ARCHIVE_H

@@ -1,5 +1,5 @@
-/* What the directories of one archive process have in common: the files that it has in use, what it
- * knows of those that it found, and space for what is too large for a stack. */
+/* What the directories of one archive process have in common: the files that it has in use, its
+ * records of files that it found, and buffers that are too large for a stack. */
 #ifndef COMMON_H
 #define COMMON_H
 

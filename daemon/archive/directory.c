@@ -50,7 +50,7 @@ const char *directory_shared(const struct directory *dir)
 	return NULL;
 }
 
-/* Warns of others who may rename, remove and replace files there. */
+/* Warns of other users who may rename, remove and replace files there. */
 static void others_warn(const struct directory *dir)
 {
 	const struct message_capture *c = &dir->capture;

@@ -1,5 +1,5 @@
-/* A capture's directory: opened once and kept, wherever its path leads later. Other users may write
- * to it; their files are not taken for ours. */
+/* A capture's directory: opened once and used from then on, wherever its path leads later. Other
+ * users may write to it; their files are not mistaken for afcapd's. */
 #ifndef DIRECTORY_H
 #define DIRECTORY_H
 
@@ -15,13 +15,13 @@ struct common;
 struct directory {
 	struct common *common; /* of all directories of this process; borrowed */
 	struct message_capture capture;
-	int fd;		   /* -1: none */
-	uid_t user;	   /* owner of our files: this process's user, as the file system maps it */
-	uid_t owner;	   /* owner of the directory */
-	bool tried;	   /* trial_run() has completed */
-	bool moved;	   /* the path leads elsewhere; this was logged */
-	int plain_logged;  /* logged once that O_DIRECT is not used */
-	int repair_logged; /* errno last logged of a repair, perhaps temporary */
+	int fd;	     /* -1: none */
+	uid_t user;  /* owner of afcapd's files: this process's user, as the file system maps it */
+	uid_t owner; /* owner of the directory */
+	bool tried;  /* trial_run() has completed */
+	bool moved;  /* the path leads elsewhere; this was logged */
+	int plain_logged;		/* logged once that O_DIRECT is not used */
+	int repair_logged;		/* errno last logged of a repair, perhaps temporary */
 	int scan_logged, remove_logged; /* errno last logged of reading it, of removing files */
 	struct clock_now clock;		/* of the current request */
 	uint64_t newest_ns;	/* modification time of the file finished last; 0: unknown */

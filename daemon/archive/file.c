@@ -68,8 +68,8 @@ static int file_create(const struct directory *dir, const char *name, bool direc
 	int flags = O_RDWR | O_CREAT | O_EXCL | (direct ? O_DIRECT : 0);
 	int fd = beneath_open(dir->fd, name, flags, FILE_OWNER_MODE);
 
-	if (fd == -EEXIST) { /* ours, of an archive process that died: the name has our
-				parent's token */
+	if (fd ==
+	    -EEXIST) { /* made by an archive process that died: the name has this daemon's token */
 		unlinkat(dir->fd, name, 0);
 		fd = beneath_open(dir->fd, name, flags, FILE_OWNER_MODE);
 	}

@@ -11,8 +11,8 @@
 
 /* Alignment of the offsets and lengths of writes, in bytes. With O_DIRECT at least a page, for the
  * programs that follow the file: i_size grows before the kernel drops what the page cache has of
- * the range (fs/iomap/direct-io.c, iomap_dio_complete()), so who reads the page in which the file
- * ended meanwhile sees zeros behind the old end. */
+ * the range (fs/iomap/direct-io.c, iomap_dio_complete()), so a program that reads the page in which
+ * the file ended meanwhile sees zeros after the old end. */
 uint32_t file_align(int fd, bool direct);
 
 /* Creates a hidden, locked file with its header. Returns its descriptor, owned by the caller, or -1
@@ -68,10 +68,10 @@ __attribute__((format(printf, 3, 4))) void file_fail(struct message_result *resu
 
 /* Opens and locks a file that was found and that another process may be writing: only a regular
  * file by exactly this name, nothing that could block. O_RDONLY takes a shared lock, which does not
- * conflict with other readers' locks; O_RDWR an exclusive one, and only on a file of ours without
- * another name. Reading does not change the access time. Returns the descriptor, which unlocks the
- * file when closed, or -errno: -EWOULDBLOCK if it is locked, -EINVAL if it is no regular file,
- * -EREMOTE if it is another user's, -EMLINK if it has another name. */
+ * conflict with other readers' locks; O_RDWR an exclusive one, and only on a file of afcapd's
+ * without another name. Reading does not change the access time. Returns the descriptor, which
+ * unlocks the file when closed, or -errno: -EWOULDBLOCK if it is locked, -EINVAL if it is no
+ * regular file, -EREMOTE if it is another user's, -EMLINK if it has another name. */
 int file_lock(const struct directory *dir, const char *name, int flags);
 
 /* Prepares a file that no worker writes any more: clears O_DIRECT, so that any offset and length

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SEEN_STALE_NS UINT64_C(300000000000) /* files are checked once a minute: it is gone */
+#define SEEN_STALE_NS UINT64_C(300000000000) /* checked once a minute: gone */
 
 /* The file's entry, or a new one; NULL: all entries are of files that are still being checked. */
 static struct foreign_file *seen_of(struct foreign *seen, const struct stat *st, uint64_t now_ns)

@@ -13,7 +13,8 @@ struct givenup {
 	struct givenup_file {
 		dev_t device;
 		ino_t inode;
-		struct timespec changed; /* its change time then: another one once it was changed */
+		struct timespec
+			changed; /* its change time then, which differs once it was changed */
 	} files[GIVENUP_MAX];
 	unsigned count;
 };

@@ -14,8 +14,8 @@ void integrity_check(const struct directory *dir, const struct message_archive *
 		     struct message_result *result);
 
 /* Reads back the header and the first chunk, or the whole file if it has a hole or is too short.
- * Returns 0, EBADMSG if written data are missing, with the number of packets before them in *kept,
- * or errno of reading. */
+ * Returns 0, EBADMSG if written data are missing, with the number of packets before them in
+ * *readable, or errno of reading. */
 int integrity_verify(const struct directory *dir, int fd, const struct ledger_file *record,
 		     uint64_t *readable);
 

@@ -13,7 +13,7 @@ struct inventory_file {
 	uint64_t finished_ns; /* its modification time */
 	uint64_t bytes;
 	uint64_t freed; /* bytes that its removal frees */
-	bool alone;	/* it has no other name */
+	bool alone;	/* no other hard link */
 	bool gone;
 };
 

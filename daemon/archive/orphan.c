@@ -1,5 +1,5 @@
-/* Repairs files of no capture of this daemon. Their name and their header must both say whose they
- * are. */
+/* Repairs files of no capture of this daemon. Their name and their header must agree on capture and
+ * worker. */
 #include "orphan.h"
 #include "beneath.h"
 #include "common.h"
@@ -20,7 +20,7 @@ struct orphan {
 	struct stat st;
 };
 
-/* Whether all captures are announced: files of one that is not yet are no orphans. */
+/* Whether all captures are announced: files of one that is not announced yet are no orphans. */
 static bool all_known(const struct directory *dir, const struct directory *directories)
 {
 	uint32_t known = 0;
@@ -46,7 +46,7 @@ static bool is_made_here(int fd, const struct orphan *orphan)
 	       header_is_of(page, orphan->capture, orphan->name.worker);
 }
 
-/* Takes a reader's lock, which does not disturb other readers. Files that are not ours are not
+/* Takes a reader's lock, which does not disturb other readers. Files of other programs are not
  * logged. */
 static bool is_left(const struct directory *dir, struct orphan *orphan, uint64_t now_ns)
 {

@@ -18,8 +18,8 @@
 #include <unistd.h>
 
 /* The current name of an open file: `text`, which is replaced if the file has another one, as a
- * repeated request finds it renamed already. Returns 0, -ENOENT if the file has no name of ours, or
- * another -errno. */
+ * repeated request finds it renamed already. Returns 0, -ENOENT if the file has no name that afcapd
+ * makes, or another -errno. */
 static int name_now(const struct directory *dir, int fd, struct name *name, char *text)
 {
 	struct stat st, named;
@@ -33,7 +33,7 @@ static int name_now(const struct directory *dir, int fd, struct name *name, char
 	return directory_find(dir, name->worker, &st, name, text);
 }
 
-/* How another program took the name away. */
+/* What another program did with the name. */
 static const char *lost_how(const struct directory *dir, const char *name, int fd)
 {
 	const char *what = integrity_fault(dir, name, fd, 0);

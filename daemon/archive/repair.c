@@ -159,7 +159,7 @@ static int leftover_repair(struct directory *dir, int fd, const char *text, stru
 	return 0;
 }
 
-/* Whether an error is permanent. Others may pass: a full disk, no descriptor left. */
+/* Whether an error is permanent. Others are temporary: a full disk, no descriptor left. */
 static bool for_good(int rc)
 {
 	return rc == -EBADMSG || rc == -EINVAL || rc == -EREMOTE || rc == -EMLINK ||

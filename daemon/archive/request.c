@@ -108,7 +108,7 @@ static bool directory_is_gone(const struct directory *dir, struct message_result
 	return true;
 }
 
-/* Keeps what was tried and logged of a capture that is announced again. */
+/* Preserves the state of what was tried and logged for a capture that is announced again. */
 static void logged_inherit(struct directory *dir, const struct directory *before)
 {
 	dir->tried = before->tried;
@@ -302,7 +302,7 @@ static int maintain_serve(const struct job *job)
 	return -1;
 }
 
-/* What this process knows of the capture of a request. */
+/* Whether this process knows the capture of a request. */
 enum phase {
 	PHASE_UNKNOWN = 1 << 0,	  /* nothing */
 	PHASE_ANNOUNCED = 1 << 1, /* CAPTURE was received */

@@ -25,7 +25,7 @@ static uint64_t larger(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-/* The age counts from the time in the name, of the first packet, converted to the clock of today. A
+/* The age counts from the time in the name, of the first packet, converted to the current clock. A
  * time before afcapd existed, or in the future, is of a clock that was not set, or of a packet with
  * another clock than this system's: then the time of finishing counts. If that is before afcapd
  * existed, too, the file is never too old. */
@@ -70,7 +70,7 @@ static const char budget_exceeded[] = "the capture's files would exceed disk_bud
 static const char reserve_short[] = "less than disk_reserve would stay available";
 static const char inodes_short[] = "fewer inodes than disk_reserve would stay available";
 
-/* As with bytes, the inodes of the next files are kept free beyond the reserve; none without a
+/* As with bytes, the inodes of the next files stay free beyond the reserve; none without a
  * reserve. */
 static bool inodes_lack(const struct retention *r)
 {
@@ -91,8 +91,8 @@ static const char *reason(const struct retention *r)
 	return NULL;
 }
 
-/* Maximum of bytes kept free beyond the reserve: about a second's writes; not so much that small
- * disks keep no file, nothing without a reserve. */
+/* Maximum of bytes left free beyond the reserve: about a second's writes; not so much that small
+ * disks retain no file, nothing without a reserve. */
 static uint64_t growth_max(const struct directory_space *space)
 {
 	return space->reserve < GROWTH_MAX ? space->reserve : GROWTH_MAX;

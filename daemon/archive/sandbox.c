@@ -1,5 +1,5 @@
-/* The archive process's list of system calls. Paths are kept beneath the announced directories by
- * openat2(2), whose flags are in memory, where the list cannot check them. */
+/* The archive process's list of system calls. openat2(2) confines paths to the announced
+ * directories, whose flags are in memory, where the list cannot check them. */
 #include "sandbox.h"
 
 #include "../base/confine.h"
@@ -63,7 +63,7 @@ static const struct confine_call bound[] = {
 	  { { 1, CONFINE_FD, AF_UNIX },
 	    { 2, CONFINE_FD, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK } } },
 	{ "write", { { 1, CONFINE_FD, STDERR_FILENO } } },
-	{ "writev", { { 1, CONFINE_FD, STDERR_FILENO } } }, /* libc, before it aborts */
+	{ "writev", { { 1, CONFINE_FD, STDERR_FILENO } } }, /* for libc, before it aborts */
 	/* ... if it is a socket: non-blocking, and only to its peer */
 	{ "sendto",
 	  { { 1, CONFINE_FD, STDERR_FILENO },

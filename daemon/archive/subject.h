@@ -6,7 +6,8 @@
 #include "../base/sizes.h"
 
 /* The subject of log lines about the file, parsed from its name; without capture and worker if the
- * name is not ours. `capture` has CAPTURE_NAME_BYTES; the result borrows it and `text`. */
+ * name is not one that afcapd makes. `capture` has CAPTURE_NAME_BYTES; the result borrows it and
+ * `text`. */
 struct log_subject subject_of(const char *text, char *capture);
 
 #define file_log(name, level, ...)                                                                 \
