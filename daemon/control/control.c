@@ -83,7 +83,8 @@ static int listener_open(struct control *c, const struct config *config, int han
 							       : EXIT_FAILURE;
 }
 
-/* The texts that say who has access, by the groups that exist: a configured one may not. */
+/* The texts that name the clients with access, by the groups that exist: a configured one may not
+ * exist. */
 static void text_make(struct control *c, const struct config_daemon *d)
 {
 	const char *ask = c->askers == (gid_t)-1 ? NULL : d->control_group,

@@ -16,7 +16,7 @@ struct supervisor;
 int control_new(struct control **out, struct event_base *base, const struct config *config,
 		int listener);
 
-/* From now on clients are answered. Returns 0 or -errno. */
+/* Answers clients from now on. Returns 0 or -errno. */
 int control_serve(struct control *control, struct supervisor *supervisor);
 
 /* This instance is about to hand over: clients that connect from now on wait for the next one, if

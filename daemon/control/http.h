@@ -14,7 +14,7 @@ struct supervisor;
  * that is "off". Returns 0, or the exit code, the reason logged. */
 int http_new(struct http **out, struct event_base *base, const struct config *config, int listener);
 
-/* From now on /metrics is answered. */
+/* Answers requests for /metrics from now on. */
 void http_serve(struct http *http, const struct supervisor *supervisor);
 
 /* This instance is about to hand over: clients that connect from now on wait for the next one, if

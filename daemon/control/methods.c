@@ -52,7 +52,7 @@ static bool run_stats(void *owner, struct varlink_call *call, json_t *parameters
 	return true;
 }
 
-/* Captures that can continue in their next files do so, even if another one's disk is full. */
+/* Captures that can rotate do so, even if another one's disk is full. */
 static bool run_rotate(void *owner, struct varlink_call *call, json_t *parameters)
 {
 	if (command_rotate(owner, capture_of(parameters)))

@@ -1,4 +1,4 @@
-/* Sends a last text to a client and waits until it has been received. Knows no protocol. */
+/* Sends a final text to a client and waits until the client has received it. Knows no protocol. */
 #include "refuse.h"
 
 #include "../base/clock.h"
@@ -13,7 +13,8 @@
 #define LINGER_NS    1000000000u /* after the text was sent */
 #define REQUEST_NS   5000000000u /* until a part of the request has arrived */
 #define READ_BYTES   4096
-#define LISTEN_BYTES (128 << 10) /* more than any request: a sender of more does not read */
+#define LISTEN_BYTES (128 << 10) /* more than any request: a client that sends more does not read  \
+				  */
 
 struct refused {
 	struct event *event; /* NULL: the entry is free */
@@ -48,7 +49,7 @@ static bool refused_send(struct refused *r, const void *text, size_t bytes)
 	       shutdown(r->fd, SHUT_WR) == 0;
 }
 
-/* The client sends the remainder of its request, closes, or does neither until a timeout. */
+/* Waits until the client has sent the remainder of its request, closes, or a timeout passes. */
 static void received_cb(evutil_socket_t fd, short what, void *arg)
 {
 	char unread[READ_BYTES];

@@ -1,5 +1,5 @@
-/* Clients that get no slot: each is sent the reason, and its socket is closed once it has received
- * it. */
+/* Clients that get no slot: the reason is sent to each, and its socket is closed once it has
+ * received it. */
 #ifndef REFUSE_H
 #define REFUSE_H
 

@@ -367,7 +367,8 @@ static bool slot_find(struct varlink *v, enum varlink_access access)
 	return idle;
 }
 
-/* `refused`: why it has no slot, or NULL. It may ask once, within VARLINK_REQUEST_SECONDS. */
+/* `refused`: why the client has no slot, or NULL. It may send one request, within
+ * VARLINK_REQUEST_SECONDS. */
 static void client_begin(struct varlink *v, int fd, enum varlink_access access,
 			 const struct varlink_refusal *refused)
 {

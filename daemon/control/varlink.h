@@ -1,9 +1,9 @@
 /* Varlink (varlink.org): NUL-terminated JSON objects over a stream socket. This file frames, limits
- * and answers; what a method does, and who may ask, is its owner's. A client that is slow or
- * misbehaves affects only itself:
+ * and answers; methods and access rights are its owner's. A client that is slow or misbehaves
+ * affects only itself:
  *
- * One request of a client is served a wake-up, and the next one when the answer has been taken: so
- * one answer and 64 KiB of requests are the most that is buffered for it. */
+ * One request of a client is served per wake-up, and the next one when the client has taken the
+ * answer: at most one answer and 64 KiB of requests are buffered for it. */
 #ifndef VARLINK_H
 #define VARLINK_H
 
@@ -22,7 +22,7 @@
 struct varlink;
 struct varlink_call; /* one call of one client; gone after its last answer or with its client */
 
-/* What a client may do; each may do what the ones before may. */
+/* Access levels of a client; each includes the ones before it. */
 enum varlink_access { VARLINK_NOTHING, VARLINK_READ, VARLINK_CHANGE };
 
 /* An error whose one parameter is `reason`, a text. */
@@ -31,7 +31,7 @@ struct varlink_refusal {
 };
 
 struct varlink_service {
-	/* What the client at `socket` may do, asked once: VARLINK_NOTHING gets no slot. */
+	/* The access of the client at `socket`, determined once: VARLINK_NOTHING gets no slot. */
 	enum varlink_access (*access)(void *context, int socket);
 	/* Answers a call by varlink_reply(), varlink_error(), varlink_later() or varlink_stream().
 	 * `parameters` is an object, borrowed. */
@@ -54,7 +54,7 @@ void varlink_accept_stop(struct varlink *varlink);
 /* Refuses now all calls whose answer was to come later. */
 void varlink_later_end(struct varlink *varlink, const struct varlink_refusal *refusal);
 
-/* What its client may do. */
+/* The access of the call's client. */
 enum varlink_access varlink_access(const struct varlink_call *call);
 
 /* Before the call is answered: `owner` is what `ready` and `next` below are called with; `more`

@@ -1,6 +1,6 @@
 /* The methods of varlink interfaces as tables. A row holds the access that a method needs, its
- * parameters, and whether it may stream; every call is checked against it here. The method itself
- * is its owner's. */
+ * parameters, and whether it may stream; every call is checked against it here. The function of a
+ * method belongs to its owner. */
 #ifndef VARLINK_METHOD_H
 #define VARLINK_METHOD_H
 
