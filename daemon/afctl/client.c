@@ -82,7 +82,8 @@ int client_call(struct client *client, const char *method, json_t *parameters, b
 	}
 	free(text);
 	if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
-		return 0; /* it has closed, perhaps after an answer that says why: read that */
+		return 0; /* the daemon has closed the connection, perhaps after an answer with the
+			     reason: read it */
 	return n >= 0 ? 0 : client_lost(strerror(errno));
 }
 

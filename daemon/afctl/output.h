@@ -16,7 +16,7 @@ void output_json(const json_t *value);
 /* `afctl status`: captures and their workers. */
 void output_status(const json_t *parameters, bool colored);
 
-/* Whether a capture of `status` is in order: it runs, and no worker is missing. */
+/* Whether a capture of `status` is healthy: it runs, and no worker is missing. */
 bool output_good(const json_t *capture);
 
 /* `afctl stats`: all counters, a row each, a column for each worker and the sum. */
