@@ -1,4 +1,4 @@
-/* argv, config, which role. Nothing else. */
+/* Reads the command line and the configuration, and chooses the role of the process. */
 #include "archive/archive.h"
 #include "base/child.h"
 #include "base/config_reader.h"
@@ -27,7 +27,7 @@
 #define CONFIG_DEFAULT "/etc/afcap/afcapd.conf"
 #define EXIT_USAGE     2
 #define OVERRIDES_MAX  1024
-#define LAST_ROUNDS    16 /* of the event loop: to read, to serve, to write */
+#define LAST_ROUNDS    16 /* iterations of the event loop at the end: to read, to serve, to write */
 
 struct arguments {
 	const char *file, *interface, *directory, *workers, *filter, *log_level;
@@ -80,7 +80,7 @@ static int usage_error(const char *text)
 	return EXIT_USAGE;
 }
 
-/* Returns -1 to go on, or the exit code. */
+/* Returns -1 to continue, or the exit code. */
 static int arguments_parse(struct arguments *a, int argc, char **argv)
 {
 	int option;
@@ -108,7 +108,7 @@ static int arguments_parse(struct arguments *a, int argc, char **argv)
 			return option == 'V' ? (puts("afcapd " AFCAP_VERSION), 0)
 					     : (fputs(usage_text, stdout), 0);
 		else
-			return EXIT_USAGE; /* getopt told */
+			return EXIT_USAGE; /* getopt_long() has printed the reason */
 	}
 	if (optind < argc)
 		return usage_error("unexpected argument: an interface is given by -i");
@@ -133,7 +133,7 @@ static int capture_for(struct config *config, const char *interface, struct conf
 	return config_add(config, name, 0, "-i", error) ? 0 : -EINVAL;
 }
 
-/* `option` is what the user wrote. */
+/* `option` is the option as the user wrote it. */
 static int option_set(struct config *config, const char *option, const char *key, const char *value,
 		      struct config_error *error)
 {
@@ -174,7 +174,7 @@ static int config_make(struct config *config, const struct arguments *a, struct 
 	return rc ? rc : config_finish(config, error);
 }
 
-/* Where clients come in, and what they are told about. */
+/* The listeners for clients, and the supervisor whose state they report. */
 struct listeners {
 	struct control *control;
 	struct http *http;
@@ -197,7 +197,7 @@ static void leaving(void *context)
 	http_leave(listeners->http);
 }
 
-/* Whoever has asked this instance is answered by it; nobody is waited for. */
+/* Answers the requests that this instance has received; waits for no client. */
 static void last_answers(struct event_base *base, const struct listeners *listeners)
 {
 	if (listeners->control)
@@ -206,7 +206,7 @@ static void last_answers(struct event_base *base, const struct listeners *listen
 		event_base_loop(base, EVLOOP_NONBLOCK);
 }
 
-/* The supervisor, until it is told to stop. Frees the listeners, which ask it. */
+/* Runs the supervisor until it stops. Frees the listeners, which refer to it. */
 static int supervise(const struct config *config, const struct privileges *privileges,
 		     struct event_base *base, struct control *control, struct http *http)
 {
@@ -273,9 +273,9 @@ static int serve(const struct config *config, const struct privileges *privilege
 	return rc;
 }
 
-/* It cannot begin, and the service manager drops what it keeps when this process ends: what the
- * rings of the previous instance hold is written out first. Without a configuration each of them
- * is that of a section that there is no more. Returns the exit code. */
+/* The daemon cannot start, and the service manager drops its stored descriptors when this process
+ * ends: the packets in the previous instance's rings are written out first. Without a configuration
+ * each ring counts as that of a removed section. Returns the exit code. */
 static int write_out(int exit_code)
 {
 	static struct privileges privileges;
@@ -303,7 +303,7 @@ static int write_out(int exit_code)
 	return rc == EX_TEMPFAIL ? rc : exit_code;
 }
 
-/* Returns -1 to go on, or the exit code, the reason logged. */
+/* Returns -1 to continue, or the exit code, the reason logged. */
 static int configure(struct config *config, struct privileges *privileges,
 		     const struct arguments *arguments)
 {
@@ -320,7 +320,7 @@ static int configure(struct config *config, struct privileges *privileges,
 		log_error("%s", error.text);
 		return EX_CONFIG;
 	}
-	/* Rings that go on do not wait for names: their filters are compiled beside them */
+	/* Resumed rings do not wait for names: their filters are compiled while they record */
 	rc = preflight_config(config, !notify_handed(), why, sizeof(why));
 	if (rc)
 		log_error("%s", why);
