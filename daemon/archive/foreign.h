@@ -20,8 +20,9 @@ struct foreign {
 	} files[FOREIGN_SEEN_MAX];
 };
 
-#define FOREIGN_QUIET_NS UINT64_C(600000000000) /* unchanged for so long: it is not being written  \
-						 */
+#define FOREIGN_QUIET_NS                                                                           \
+	UINT64_C(600000000000) /* unchanged for so long: it is not being written                   \
+				*/
 #define FOREIGN_SPARE_NS UINT64_C(86400000000000) /* ... without a packet: it need not grow */
 #define FOREIGN_LEFT_NS	 UINT64_C(60000000000)	  /* ... and not locked: no restart takes so long */
 

@@ -9,12 +9,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SLOTS	     32
-#define LINGER_NS    1000000000u /* after the text was sent */
-#define REQUEST_NS   5000000000u /* until a part of the request has arrived */
-#define READ_BYTES   4096
-#define LISTEN_BYTES (128 << 10) /* more than any request: a client that sends more does not read  \
-				  */
+#define SLOTS	   32
+#define LINGER_NS  1000000000u /* after the text was sent */
+#define REQUEST_NS 5000000000u /* until a part of the request has arrived */
+#define READ_BYTES 4096
+#define LISTEN_BYTES                                                                               \
+	(128 << 10) /* more than any request: a client that sends more does not read               \
+		     */
 
 struct refused {
 	struct event *event; /* NULL: the entry is free */
