@@ -1,5 +1,6 @@
 /* daemon/supervisor/fdstore.c, and notify.c below it, against a service manager that is a socket.
  */
+#include "manager.h"
 #include "suites.h"
 
 #include "../../daemon/base/log.h"
@@ -9,124 +10,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/mman.h>
-#include <sys/un.h>
 #include <unistd.h>
-
-#define STORED_MOST 32
-
-/* As systemd's: a descriptor is stored, or closed where there is no room; FDSTOREREMOVE=1 drops all
- * of a name. */
-static int manager;
-static struct {
-	char name[128];
-	int fd;
-} stored[STORED_MOST];
-static unsigned stored_count, stored_max;
-static char texts[4096]; /* all that was sent, a message a line, their lines separated by spaces */
 
 static struct notify *notify;
 static struct fdstore *store;
 
-/* What one message says of `name`, up to its line's end; "": nothing. */
-static void value_of(const char *text, const char *name, char value[128])
-{
-	const char *at = strstr(text, name);
-
-	*value = '\0';
-	if (at)
-		sscanf(at + strlen(name), "%127[^\n]", value);
-}
-
-static void remove_all(const char *name)
-{
-	for (unsigned i = 0; i < stored_count; i++)
-		if (strcmp(stored[i].name, name) == 0) {
-			close(stored[i].fd);
-			stored[i--] = stored[--stored_count];
-		}
-}
-
-static void message_handle(char *text, const int *fds, size_t count)
-{
-	bool stores = strstr(text, "FDSTORE=1") != NULL;
-	char name[128];
-
-	value_of(text, "FDNAME=", name);
-	for (size_t i = 0; i < count; i++) {
-		if (!stores || stored_count == stored_max) { /* a barrier, or no room */
-			close(fds[i]);
-			continue;
-		}
-		ck_assert_ptr_nonnull(strstr(text, "FDPOLL=0"));
-		snprintf(stored[stored_count].name, sizeof(stored->name), "%s", name);
-		stored[stored_count++].fd = fds[i];
-	}
-	if (strstr(text, "FDSTOREREMOVE=1"))
-		remove_all(name);
-	for (char *c = text; *c; c++)
-		*c = *c == '\n' ? ' ' : *c;
-	strcat(strcat(texts, text), "\n");
-}
-
-/* All that is there. Returns how many messages that were. */
-static unsigned manager_read(void)
-{
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(STORED_MOST * sizeof(int))];
-	} control;
-	char text[600];
-	struct iovec io = { text, sizeof(text) - 1 };
-	struct msghdr header = { .msg_iov = &io, .msg_iovlen = 1 };
-	unsigned messages = 0;
-
-	for (;; messages++) {
-		size_t count = 0;
-		struct cmsghdr *c;
-		ssize_t n;
-
-		header.msg_control = &control;
-		header.msg_controllen = sizeof(control);
-		n = recvmsg(manager, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-		if (n < 0)
-			return messages;
-		text[n] = '\0';
-		c = CMSG_FIRSTHDR(&header);
-		if (c)
-			count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		message_handle(text, c ? (const int *)(const void *)CMSG_DATA(c) : NULL, count);
-	}
-}
-
-static bool is_stored(const char *name)
-{
-	for (unsigned i = 0; i < stored_count; i++)
-		if (strcmp(stored[i].name, name) == 0)
-			return true;
-	return false;
-}
-
 static void setup(void)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	char name[64];
-
-	manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	snprintf(name, sizeof(name), "@afcap-check-%d", (int)getpid());
-	memcpy(address.sun_path + 1, name + 1, strlen(name) - 1);
-	ck_assert_int_eq(bind(manager, (struct sockaddr *)&address,
-			      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name))),
-			 0);
-	ck_assert_int_eq(setenv("NOTIFY_SOCKET", name, 1), 0);
-	unsetenv("FDSTORE");
-	unsetenv("LISTEN_FDS");
-	stored_max = STORED_MOST;
+	manager_begin();
 	ck_assert_int_eq(notify_new(&notify), 0);
 	ck_assert_int_eq(fdstore_new(&store, notify), 0);
 }
@@ -135,7 +30,7 @@ static void teardown(void)
 {
 	fdstore_free(store);
 	notify_free(notify);
-	close(manager);
+	manager_end();
 }
 
 /* Names of captures may have dots and digits: a, a.1 and a.1.0 are three. */
@@ -236,14 +131,14 @@ START_TEST(what_is_put_is_stored_until_it_is_dropped)
 
 	fdstore_put(store, &ring, STDIN_FILENO);
 	ck_assert_uint_eq(manager_read(), 1);
-	ck_assert(is_stored("ring.a.1.7"));
+	ck_assert(manager_stores("ring.a.1.7"));
 	ck_assert(fdstore_has(store, &ring));
 	ck_assert(!fdstore_has(store, &next));
 	fdstore_put(store, &next, STDIN_FILENO);
 	fdstore_drop(store, &ring);
 	manager_read();
-	ck_assert(!is_stored("ring.a.1.7"));
-	ck_assert(is_stored("ring.a.1.8"));
+	ck_assert(!manager_stores("ring.a.1.7"));
+	ck_assert(manager_stores("ring.a.1.8"));
 	ck_assert(!fdstore_has(store, &ring));
 	ck_assert(fdstore_has(store, &next));
 	fdstore_put(store, &ring, STDIN_FILENO);
@@ -273,11 +168,11 @@ START_TEST(names_come_and_go)
 		if (ring.generation)
 			fdstore_drop(store, &before);
 		manager_read();
-		ck_assert_uint_eq(stored_count, 1);
+		ck_assert_uint_eq(manager.count, 1);
 		ck_assert(fdstore_has(store, &ring));
 		ck_assert(!ring.generation || !fdstore_has(store, &before));
 		ck_assert_ptr_null(fdstore_capture(store, 2, &fd));
-		*texts = '\0';
+		*manager.texts = '\0';
 	}
 }
 END_TEST
@@ -306,14 +201,14 @@ START_TEST(what_is_dropped_before_it_was_sent_is_never_stored)
 	fdstore_drop(store, &first);
 	notify_ready(notify);
 	ck_assert_uint_gt(manager_read(), 0);
-	ck_assert_uint_eq(stored_count, 0);
-	*texts = '\0';
+	ck_assert_uint_eq(manager.count, 0);
+	*manager.texts = '\0';
 	notify_watchdog(notify);
 	manager_read();
-	ck_assert_str_eq(texts, "FDSTORE=1 FDNAME=ring.a.0.2 FDPOLL=0\n"
-				"FDSTOREREMOVE=1 FDNAME=ring.a.0.1\nREADY=1\nWATCHDOG=1\n");
-	ck_assert(is_stored("ring.a.0.2"));
-	ck_assert_int_eq(write(stored[0].fd, "x", 1), 1);
+	ck_assert_str_eq(manager.texts, "FDSTORE=1 FDNAME=ring.a.0.2 FDPOLL=0\n"
+					"FDSTOREREMOVE=1 FDNAME=ring.a.0.1\nREADY=1\nWATCHDOG=1\n");
+	ck_assert(manager_stores("ring.a.0.2"));
+	ck_assert_int_eq(write(manager.stored[0].fd, "x", 1), 1);
 	ck_assert_int_eq(read(ends[0], &byte, 1), 1);
 	close(ends[0]);
 }
@@ -404,9 +299,9 @@ START_TEST(what_no_capture_takes_is_closed_and_logged)
 	ck_assert(logged(file, "<5>capture.x"));
 	ck_assert(!logged(file, "test.store"));
 	manager_read();
-	ck_assert_str_eq(texts, "FDSTOREREMOVE=1 FDNAME=ring.x.0.1\n"
-				"FDSTOREREMOVE=1 FDNAME=capture.x\n"
-				"FDSTOREREMOVE=1 FDNAME=test.store\n");
+	ck_assert_str_eq(manager.texts, "FDSTOREREMOVE=1 FDNAME=ring.x.0.1\n"
+					"FDSTOREREMOVE=1 FDNAME=capture.x\n"
+					"FDSTOREREMOVE=1 FDNAME=test.store\n");
 	ck_assert(!fdstore_end(store));
 	close(ends[0]);
 }
@@ -429,7 +324,7 @@ START_TEST(a_store_that_is_too_small_is_logged)
 	int file;
 
 	line_log(&file);
-	stored_max = limits[_i].max;
+	manager.max = limits[_i].max;
 	if (limits[_i].told)
 		setenv("FDSTORE", limits[_i].told, 1);
 	for (; key.worker < 3; key.worker++)
@@ -439,7 +334,7 @@ START_TEST(a_store_that_is_too_small_is_logged)
 	event_base_loop(base, EVLOOP_NONBLOCK);
 	ck_assert_int_eq(logged(file, "FileDescriptorStoreMax=6"), limits[_i].too_small);
 	manager_read();
-	ck_assert(!is_stored("test.store"));
+	ck_assert(!manager_stores("test.store"));
 	fdstore_check_end(store);
 	fdstore_free(store);
 	store = NULL;

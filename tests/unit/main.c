@@ -1,20 +1,20 @@
 /* Runs all suites; CK_RUN_SUITE and CK_RUN_CASE choose. */
 #include "suites.h"
 
-#include "../../daemon/base/message.h"
-
 #include <fcntl.h>
 #include <stdlib.h>
 
-/* The numbers that a worker's descriptors have are free for the tests of a worker: what check opens
- * gets others. */
+#define NUMBERS_LAST 15
+
+/* The numbers that a worker's descriptors have, and those that a service manager passes, are free
+ * for tests: what check opens gets others. */
 static void numbers_reserve(void)
 {
 	int fd;
 
 	do
 		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	while (fd >= 0 && fd < RING_FD);
+	while (fd >= 0 && fd < NUMBERS_LAST);
 }
 
 int main(void)
@@ -66,6 +66,7 @@ int main(void)
 	srunner_add_suite(runner, suite_archive());
 	srunner_add_suite(runner, suite_checkpoint());
 	srunner_add_suite(runner, suite_fdstore());
+	srunner_add_suite(runner, suite_notify());
 	srunner_add_suite(runner, suite_request());
 	srunner_add_suite(runner, suite_log());
 	srunner_add_suite(runner, suite_beneath());

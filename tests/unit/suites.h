@@ -47,6 +47,7 @@ Suite *suite_openfiles(void);
 Suite *suite_archive(void);
 Suite *suite_checkpoint(void);
 Suite *suite_fdstore(void);
+Suite *suite_notify(void);
 Suite *suite_request(void);
 Suite *suite_log(void);
 Suite *suite_beneath(void);
