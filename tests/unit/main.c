@@ -67,6 +67,8 @@ int main(void)
 	srunner_add_suite(runner, suite_checkpoint());
 	srunner_add_suite(runner, suite_fdstore());
 	srunner_add_suite(runner, suite_notify());
+	srunner_add_suite(runner, suite_preflight());
+	srunner_add_suite(runner, suite_limits());
 	srunner_add_suite(runner, suite_request());
 	srunner_add_suite(runner, suite_log());
 	srunner_add_suite(runner, suite_beneath());

@@ -48,6 +48,8 @@ Suite *suite_archive(void);
 Suite *suite_checkpoint(void);
 Suite *suite_fdstore(void);
 Suite *suite_notify(void);
+Suite *suite_preflight(void);
+Suite *suite_limits(void);
 Suite *suite_request(void);
 Suite *suite_log(void);
 Suite *suite_beneath(void);
