@@ -74,7 +74,7 @@ struct capture {
 
 /* What all captures share. */
 struct capture_context {
-	/* Whether rings of a section that is not configured any more are in this fanout group */
+	/* Whether rings of an earlier configuration are in this fanout group */
 	bool (*group_held)(void *context, int64_t fanout_id);
 	void *group_context;
 	struct event_base *base;

@@ -99,8 +99,8 @@ static bool link_ready(struct capture *capture, struct link *link)
 
 	if (c->group.fanout_id != CONFIG_AUTO &&
 	    capture->context->group_held(capture->context->group_context, c->group.fanout_id)) {
-		capture_reason(capture, "the rings of a section that is not configured any more "
-					"are in its fanout group");
+		capture_reason(capture,
+			       "rings of an earlier configuration are in its fanout group");
 		return false;
 	}
 	if (plan_any(c))

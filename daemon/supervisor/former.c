@@ -58,11 +58,19 @@ void former_add(struct config *config, struct fdstore *store)
 	}
 }
 
-bool former_group_held(const struct capture *formers, unsigned count, struct fdstore *store,
+bool former_group_held(const struct capture *captures, unsigned count, struct fdstore *store,
 		       int64_t fanout_id)
 {
-	for (unsigned i = 0; i < count; i++)
-		if (!capture_over(&formers[i]) && formers[i].config->group.fanout_id == fanout_id)
+	bool any = false;
+
+	for (unsigned i = 0; i < count; i++) {
+		const struct capture *c = &captures[i];
+
+		if (!c->former && !c->earlier)
+			continue;
+		any = true;
+		if (!capture_over(c) && c->config->group.fanout_id == fanout_id)
 			return true;
-	return count && !fdstore_settled(store);
+	}
+	return any && !fdstore_settled(store);
 }

@@ -119,8 +119,7 @@ static bool group_held(void *context, int64_t fanout_id)
 {
 	const struct supervisor *s = context;
 
-	return former_group_held(&s->capture[s->configured], s->captures - s->configured, s->store,
-				 fanout_id);
+	return former_group_held(s->capture, s->captures, s->store, fanout_id);
 }
 
 /* What is left of a section that is not configured any more has ended. */
