@@ -144,7 +144,11 @@ int channel_send(int channel, struct message *message, int fd)
 	do
 		n = sendmsg(channel, &header, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : 0;
+	if (n >= 0)
+		return 0;
+	/* Where it closed its end with messages unread that is the first error, unix_release_sock()
+	 * of net/unix/af_unix.c. */
+	return errno == ECONNRESET ? -EPIPE : -errno;
 }
 
 /* The descriptor of a received message, or -1. */

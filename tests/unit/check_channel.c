@@ -264,6 +264,19 @@ START_TEST(a_closed_end_is_told)
 }
 END_TEST
 
+/* A worker that was killed, and the first message after that: the kernel has another errno for it
+ */
+START_TEST(a_peer_that_ended_with_messages_unread_is_gone_as_any_other)
+{
+	out.type = MESSAGE_DRAIN;
+	ck_assert_int_eq(channel_send(ends[0], &out, -1), 0);
+	close(ends[1]);
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert_int_eq(channel_send(ends[0], &out, -1), -EPIPE);
+	ends[1] = dup(ends[0]);
+}
+END_TEST
+
 START_TEST(a_peer_that_does_not_read_blocks_nobody)
 {
 	int rc = 0;
@@ -290,6 +303,7 @@ Suite *suite_channel(void)
 	tcase_add_test(t, wrong_lengths_and_types_are_refused);
 	tcase_add_test(t, a_descriptor_too_many_is_refused_and_closed);
 	tcase_add_test(t, a_closed_end_is_told);
+	tcase_add_test(t, a_peer_that_ended_with_messages_unread_is_gone_as_any_other);
 	tcase_add_test(t, a_peer_that_does_not_read_blocks_nobody);
 	suite_add_tcase(s, t);
 	return s;
