@@ -117,7 +117,10 @@ START_TEST(what_a_running_worker_says_of_its_end_is_logged)
 {
 	slotside_run(slot);
 	slotside_fail(slot, EX_NOPERM, "the file went away");
+	slotside_fail(slot, EX_NOPERM, "and more"); /* once in its life */
 	slotside_turn();
+	slotside_turn();
+	ck_assert_uint_eq(place_logged("and more"), 0);
 	ck_assert_uint_eq(slot->fault.kind, FAULT_NONE);
 	ck_assert_uint_eq(place_logged("a/0: the file went away"), 1);
 }
@@ -313,6 +316,7 @@ START_TEST(a_drained_slot_is_settled_and_balances)
 	ck_assert_uint_eq(slot->tally.reported.written, 10);
 	ck_assert_uint_eq(slot->tally.reported.discarded_abandoned, 0);
 	ck_assert(slotside_dropping(slot)); /* what comes now is no one's */
+	ck_assert_uint_eq(slot->worker.progress, PROGRESS_NONE);
 	archiveside_expect(MESSAGE_NAME, NULL);
 	archiveside_expect(MESSAGE_FINISH, NULL);
 	archiveside_expect(MESSAGE_DISCARD, NULL);
@@ -431,8 +435,11 @@ END_TEST
 
 START_TEST(an_empty_slot_can_end_too)
 {
-	slot_close(slot); /* there is no ring: its ledger stays that of the next one */
-	ck_assert_uint_eq(slot->ring.generation, ledger_totals(slot->ring.ledger).generation);
+	uint64_t generation = slot->ring.generation;
+
+	slot_close(slot); /* there is no ring: its ledger is that of the next one */
+	ck_assert_uint_eq(slot->ring.generation, generation);
+	ck_assert_uint_eq(ledger_totals(slot->ring.ledger).generation, generation);
 	slot_end(slot);
 	ck_assert_uint_eq(slot->state, SLOT_SETTLED);
 	ck_assert(!slotside_stored(slot, FDSTORE_LEDGER));

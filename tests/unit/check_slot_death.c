@@ -120,6 +120,7 @@ START_TEST(the_next_worker_continues_with_the_ring_and_the_files_at_once)
 	slotside_say(slot, MESSAGE_READY);
 	slotside_turn();
 	ck_assert_uint_eq(place_logged("after the worker before died"), 1);
+	ck_assert_uint_eq(slot->died_ns, 0);
 	slotside_write(slot, 6);
 	ck_assert_uint_eq(slotside_report(slot).counters.received, 10);
 }
@@ -167,6 +168,21 @@ START_TEST(the_second_death_without_progress_is_followed_by_a_pause)
 	ck_assert_uint_eq(slot->saved->restarts, 2);
 	slotside_arrive(1);
 	slotside_write(slot, 1); /* progress */
+	slotside_die(slot, SIGSEGV);
+	ck_assert(!event_pending(slot->respawn, EV_TIMEOUT, NULL));
+	slotside_next(slot);
+	slotside_die(slot, SIGSEGV); /* none since */
+	ck_assert(event_pending(slot->respawn, EV_TIMEOUT, NULL));
+}
+END_TEST
+
+/* It did not die of its start */
+START_TEST(a_worker_that_lived_for_a_second_counts_as_progress)
+{
+	slotside_run(slot);
+	slotside_die(slot, SIGSEGV);
+	slotside_next(slot);
+	slot->worker.process.started_ns -= UINT64_C(1500000000);
 	slotside_die(slot, SIGSEGV);
 	ck_assert(!event_pending(slot->respawn, EV_TIMEOUT, NULL));
 }
@@ -243,6 +259,7 @@ START_TEST(what_cannot_be_started_is_tried_again_in_a_second)
 	slotside_turn();
 	ck_assert_uint_eq(slot->state, SLOT_VACANT);
 	ck_assert_uint_eq(place_logged("a/0: starting a worker: no further process"), 1);
+	ck_assert_uint_eq(slot->deaths.in_a_row, 2); /* as if it had died */
 	slotside_turn();
 	ck_assert_uint_eq(place_logged("a/0: starting a worker"), 1);
 	children_refuse(0);
@@ -295,6 +312,30 @@ START_TEST(an_unusable_ledger_ends_the_slot_with_what_was_reported_last)
 }
 END_TEST
 
+/* Behind the spare file, before the current one */
+START_TEST(a_ledger_of_files_that_the_worker_did_not_have_is_unusable)
+{
+	struct ledger_totals totals;
+	struct message_report report;
+
+	slotside_run(slot);
+	slotside_arrive(1);
+	slotside_write(slot, 1);
+	totals = ledger_totals(slot->ring.ledger);
+	totals.previous = totals.current;
+	totals.current = (struct ledger_file){ .serial = 1, .end = LEDGER_FILE_BEGIN };
+	ledger_commit(slot->ring.ledger, &totals);
+	report = slotside_report(slot);
+	slotside_send(slot, &report);
+	ck_assert_uint_eq(slot->output.current->serial, 1);
+	totals.current.serial = (uint64_t)_i;
+	ledger_commit(slot->ring.ledger, &totals);
+	slotside_die(slot, SIGKILL);
+	ck_assert_uint_eq(slot->fault.kind, _i == 1 || _i == 2 ? FAULT_NONE : FAULT_LOST);
+	ck_assert_uint_eq(slot->state, _i == 1 || _i == 2 ? SLOT_VACANT : SLOT_SETTLED);
+}
+END_TEST
+
 /* The first thing that went wrong counts */
 START_TEST(an_unusable_ledger_of_a_worker_that_starts_is_a_failed_start)
 {
@@ -335,12 +376,14 @@ Suite *suite_slot_death(void)
 	tcase_add_loop_test(t, a_worker_that_dies_while_it_drains_is_replaced_by_one_that_drains, 0,
 			    2);
 	tcase_add_test(t, the_second_death_without_progress_is_followed_by_a_pause);
+	tcase_add_test(t, a_worker_that_lived_for_a_second_counts_as_progress);
 	tcase_add_test(t, workers_that_only_die_end_the_slot);
 	tcase_add_loop_test(t, a_block_that_two_workers_died_of_is_not_read_by_the_third, 0, 4);
 	tcase_add_test(t, a_block_at_which_a_worker_hangs_counts_too);
 	tcase_add_test(t, what_cannot_be_started_is_tried_again_in_a_second);
 	tcase_add_test(t, a_vacant_slots_kernel_counters_are_read_now_and_then);
 	tcase_add_test(t, an_unusable_ledger_ends_the_slot_with_what_was_reported_last);
+	tcase_add_loop_test(t, a_ledger_of_files_that_the_worker_did_not_have_is_unusable, 0, 4);
 	tcase_add_test(t, an_unusable_ledger_of_a_worker_that_starts_is_a_failed_start);
 	tcase_add_test(t, a_drained_worker_with_an_unusable_ledger_is_a_loss);
 	suite_add_tcase(s, t);

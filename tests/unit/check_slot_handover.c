@@ -115,6 +115,9 @@ START_TEST(a_ring_of_the_previous_instance_gets_a_worker_when_its_file_is_found)
 	ck_assert_uint_eq(slotside.heard.file.serial, 0);
 	ck_assert_uint_eq(slotside_hear(slot), 0); /* no spare file was left */
 	ck_assert_uint_eq(slot->saved->restarts, 3);
+	slot_tick(slot, 0); /* it is looked at before its worker has reported anything */
+	ck_assert_uint_eq(archiveside_hear(), MESSAGE_LOOK);
+	ck_assert_uint_eq(archiveside.asked.archive.file.end, LEDGER_FILE_BEGIN + 400);
 }
 END_TEST
 
@@ -187,6 +190,22 @@ START_TEST(what_a_record_says_of_losses_is_no_more_than_was_written)
 }
 END_TEST
 
+/* The previous instance died as it counted a loss (C3 of checkpoint.h) */
+START_TEST(a_loss_whose_counting_was_interrupted_is_counted)
+{
+	int ring = inherit();
+
+	checkpoint_put(slot->saved, 9, 8, 99);
+	*checkpoint_find(slot->saved, 9) = (struct checkpoint_file){
+		.serial_after = 10, .lost = 1, .lost_packets_after = 2, .lost_files_after = 1
+	};
+	slot_resume(slot, ring);
+	ck_assert_uint_eq(slot->saved->packets_lost, 2);
+	ck_assert_uint_eq(slot->saved->files_lost, 1);
+	ck_assert_ptr_null(checkpoint_find(slot->saved, 9));
+}
+END_TEST
+
 Suite *suite_slot_handover(void)
 {
 	Suite *s = suite_create("slot_handover");
@@ -202,6 +221,7 @@ Suite *suite_slot_handover(void)
 	tcase_add_test(t, a_ring_without_a_record_of_its_file_continues_in_another_one);
 	tcase_add_test(t, a_slot_whose_ring_is_gone_is_empty_and_its_counters_continue);
 	tcase_add_test(t, what_a_record_says_of_losses_is_no_more_than_was_written);
+	tcase_add_test(t, a_loss_whose_counting_was_interrupted_is_counted);
 	suite_add_tcase(s, t);
 	return s;
 }

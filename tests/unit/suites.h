@@ -32,6 +32,7 @@ Suite *suite_deaths(void);
 Suite *suite_group(void);
 Suite *suite_output(void);
 Suite *suite_output_files(void);
+Suite *suite_worker_process(void);
 Suite *suite_slot(void);
 Suite *suite_slot_death(void);
 Suite *suite_slot_handover(void);
