@@ -1,7 +1,11 @@
 /* daemon/supervisor/slot.c, output_file.c, captureend.c: which state may follow on which. */
 #include "suites.h"
+#include "place.h"
 
 #include "../../daemon/supervisor/capture.h"
+
+#include <stdio.h>
+#include <string.h>
 
 static struct config_capture config = { .name = "a" };
 
@@ -54,6 +58,88 @@ START_TEST(a_file_enters_the_states_that_may_follow_and_no_other)
 }
 END_TEST
 
+/* <3>: LOG_ERR, <7>: LOG_DEBUG, as sd-daemon(3) has them */
+static void is_logged(const char *subject, const char *from, const char *to, bool follows)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "<%d>%s%s -> %s%s\n", follows ? 7 : 3, subject, from, to,
+		 follows ? "" : ": refused");
+	ck_assert_msg(place_logged(text) == (strcmp(from, to) != 0), "%s", text);
+}
+
+START_TEST(each_step_of_a_slot_is_logged_and_each_that_is_refused_as_an_error)
+{
+	static const char *const names[] = { "empty", "starting", "running", "vacant", "settled" };
+
+	place_log();
+	for (unsigned from = 0; from < 5; from++)
+		for (unsigned to = 0; to < 5; to++) {
+			struct slots all = { 0 };
+			struct slot slot = { .slots = &all,
+					     .state = (enum slot_state)from,
+					     .index = 2,
+					     .task.capture = "a" };
+
+			slot_enter(&slot, (enum slot_state)to);
+			is_logged("a/2: worker ", names[from], names[to], slots[from][to]);
+		}
+}
+END_TEST
+
+START_TEST(each_step_of_a_file_is_logged_and_each_that_is_refused_as_an_error)
+{
+	static const char *const names[] = { "new",   "sought", "asked",  "missing",
+					     "ready", "used",	"astray", "ending" };
+
+	place_log();
+	for (unsigned from = 0; from < 8; from++)
+		for (unsigned to = 0; to < 8; to++) {
+			struct output_file file = { .state = (enum output_file_state)from,
+						    .serial = 9,
+						    .target = { 1, 2, NULL } };
+
+			output_file_enter(&file, (enum output_file_state)to);
+			is_logged("file 9 of capture 1, worker 2: ", names[from], names[to],
+				  files[from][to]);
+		}
+}
+END_TEST
+
+START_TEST(a_file_is_in_use_while_a_worker_writes_to_it)
+{
+	for (unsigned state = 0; state < 8; state++) {
+		struct output_file file = { .state = (enum output_file_state)state };
+
+		ck_assert_int_eq(output_file_used(&file),
+				 state == FILE_USED || state == FILE_ASTRAY);
+	}
+	ck_assert(!output_file_used(NULL));
+}
+END_TEST
+
+/* Whatever was asked for last: MISSING, too, and ENDING, until it is found */
+START_TEST(a_file_is_sought_while_it_is_known_and_not_found)
+{
+	struct output_file file = { .inode = 5, .fd = -1 };
+
+	ck_assert(output_file_sought(&file));
+	file.fd = 7;
+	ck_assert(!output_file_sought(&file));
+	file = (struct output_file){ .fd = -1 };
+	ck_assert(!output_file_sought(&file));
+	ck_assert(!output_file_sought(NULL));
+}
+END_TEST
+
+START_TEST(a_file_is_visible_by_a_name_that_does_not_begin_with_a_dot)
+{
+	ck_assert(!output_file_visible(&(struct output_file){ .name = "" }));
+	ck_assert(!output_file_visible(&(struct output_file){ .name = ".a" }));
+	ck_assert(output_file_visible(&(struct output_file){ .name = "a" }));
+}
+END_TEST
+
 START_TEST(a_capture_enters_the_states_that_may_follow_and_no_other)
 {
 	for (unsigned from = 0; from < 6; from++)
@@ -75,6 +161,11 @@ Suite *suite_states(void)
 	tcase_add_test(t, a_slot_enters_the_states_that_may_follow_and_no_other);
 	tcase_add_test(t, a_file_enters_the_states_that_may_follow_and_no_other);
 	tcase_add_test(t, a_capture_enters_the_states_that_may_follow_and_no_other);
+	tcase_add_test(t, each_step_of_a_slot_is_logged_and_each_that_is_refused_as_an_error);
+	tcase_add_test(t, each_step_of_a_file_is_logged_and_each_that_is_refused_as_an_error);
+	tcase_add_test(t, a_file_is_in_use_while_a_worker_writes_to_it);
+	tcase_add_test(t, a_file_is_sought_while_it_is_known_and_not_found);
+	tcase_add_test(t, a_file_is_visible_by_a_name_that_does_not_begin_with_a_dot);
 	suite_add_tcase(s, t);
 	return s;
 }
