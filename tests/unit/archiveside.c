@@ -28,6 +28,7 @@ uint32_t archiveside_hear(void)
 {
 	int fd, rc = channel_recv(channel(), CHANNEL_SUPERVISOR, &archiveside.asked, &fd);
 
+	archiveside.passed = rc == 1 && fd >= 0;
 	if (rc != 1)
 		return 0;
 	if (fd >= 0)
@@ -46,10 +47,9 @@ void archiveside_answer(const struct message_result *result)
 	answer.type = message_answer(asked->type);
 	if (result)
 		answer.result = *result;
-	if (opens && !answer.result.error) {
+	if (asked->type == MESSAGE_CAPTURE ? archiveside.directory : opens && !answer.result.error)
 		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-		answer.result.align = 512;
-	}
+	answer.result.align = opens && fd >= 0 ? 512 : 0;
 	if (asked->type == MESSAGE_CAPTURE) {
 		answer.result.capture = asked->capture.capture;
 	} else {

@@ -6,13 +6,16 @@
 #include "../../daemon/base/message.h"
 
 #include <event2/event.h>
+#include <stdbool.h>
 
 struct archive_client;
 
 struct archiveside {
 	struct event_base *base;
 	const struct archive_client *client;
-	struct message asked; /* what the process was asked for last, by archiveside_hear() */
+	struct message asked; /* what the process was asked for last, by archiveside_hear() ... */
+	bool passed;	      /* ... with a descriptor */
+	bool directory;	      /* the descriptor of a directory comes with the answer to CAPTURE */
 };
 
 extern struct archiveside archiveside;

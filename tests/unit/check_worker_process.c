@@ -264,6 +264,11 @@ START_TEST(why_a_worker_fails_is_told_once_and_ends_within_its_bounds)
 	ck_assert_uint_eq(seen.exit_code, 77);
 	ck_assert_uint_eq(strlen(seen.text), MESSAGE_TEXT - 1);
 	ck_assert(!children_last()->killed);
+	ck_assert(worker_process_reaped(&worker, worker.process.pid));
+	start(-1); /* the next one has its own reason */
+	ck_assert_int_eq(channel_send(children_last()->channel, &message, -1), 0);
+	turn();
+	ck_assert_uint_eq(seen.failed, 2);
 }
 END_TEST
 
