@@ -7,6 +7,7 @@
 #include "../base/log.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,6 +57,23 @@ static int slots_resize(struct capture *capture, unsigned workers)
 	return rc;
 }
 
+/* Of what is recorded all that is received is written or discarded. */
+static void counted_give_up(struct capture *capture)
+{
+	struct checkpoint_slot *saved = capture->saved->slots;
+	uint64_t packets = 0;
+
+	for (unsigned i = 0; i < capture->slots.count; i++)
+		packets += tally_give_up(&capture->slots.list[i].tally,
+					 capture->slots.list[i].ring.ledger);
+	for (unsigned i = capture->slots.count; i < WORKERS_MAX; i++)
+		packets += tally_give_up_of(&saved[i].ended);
+	capture_log(capture, LOG_NOTICE,
+		    "it records, and counted only before: the %" PRIu64
+		    " packets of then are counted as abandoned",
+		    packets);
+}
+
 bool earlier_adopt(struct capture *capture)
 {
 	const struct config_capture *now = capture_wanted(capture), *then = capture->config;
@@ -80,6 +98,8 @@ bool earlier_adopt(struct capture *capture)
 	if (rc)
 		capture_log(capture, LOG_ERR, "%s: it goes on with %u workers", failure_text(-rc),
 			    capture->slots.count);
+	if (then->group.output == OUTPUT_NONE && now->group.output == OUTPUT_PCAPNG)
+		counted_give_up(capture);
 	earlier_forget(capture);
 	capture->saved->shape = plan_shape(capture->config, &capture->plan, capture->slots.count);
 	need = capture_need(capture);

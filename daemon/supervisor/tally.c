@@ -146,6 +146,29 @@ bool tally_settle(const struct tally *tally, struct ledger *ledger, int ring_fd,
 	return true;
 }
 
+uint64_t tally_give_up_of(struct counters *c)
+{
+	uint64_t packets = c->received - c->written - counters_discarded(c);
+
+	c->discarded_abandoned += packets;
+	return packets;
+}
+
+uint64_t tally_give_up(struct tally *tally, struct ledger *ledger)
+{
+	struct ledger_totals totals = ledger_totals(ledger);
+	struct counters c;
+	uint64_t before = tally_give_up_of(&tally->saved->before), packets;
+
+	tally->before = tally->saved->before;
+	ledger_counters(ledger, &totals, &c);
+	packets = tally_give_up_of(&c);
+	totals.discarded_abandoned += packets;
+	ledger_commit(ledger, &totals);
+	tally->reported = c;
+	return before + packets;
+}
+
 void tally_sum(const struct tally *tally, struct counters *counters)
 {
 	*counters = tally->before;

@@ -62,6 +62,16 @@ const char *tally_judge(struct tally *tally, struct ledger *ledger, int ring_fd,
 bool tally_settle(const struct tally *tally, struct ledger *ledger, int ring_fd,
 		  struct ledger_totals *totals, uint64_t *left);
 
+/* ---- from output = none to files ---- */
+
+/* Gives up what was received while packets were only counted: from now on T1 is that what is
+ * received is written or discarded. There must be no worker. To be called again where that was
+ * interrupted; returns how many packets it gives up. */
+uint64_t tally_give_up(struct tally *tally, struct ledger *ledger);
+
+/* Likewise the sum of a slot that the capture has no more. */
+uint64_t tally_give_up_of(struct counters *sum);
+
 /* ---- what it comes to ---- */
 
 /* What its ledgers have counted, this one and those before. */

@@ -1,9 +1,8 @@
 /* daemon/supervisor/tally.c: what is believed of a worker and of its ledger, what readers see while
- * files are lost; archive_queue.c: whose answers count. */
+ * files are lost. */
 #include "handring.h"
 #include "suites.h"
 
-#include "../../daemon/supervisor/archive_queue.h"
 #include "../../daemon/supervisor/tally.h"
 #include "../../lib/afcap.h"
 
@@ -439,19 +438,19 @@ START_TEST(of_an_unusable_ledger_they_are_not_lost)
 }
 END_TEST
 
-/* A capture that is told again is nobody's request */
-START_TEST(files_are_removed_where_somebody_counts_them)
+START_TEST(what_was_only_counted_is_given_up_once_when_it_is_recorded)
 {
-	static struct message request, answer;
+	struct ledger_totals t = ledger_totals(ledger);
+	struct counters c;
 
-	request.type = MESSAGE_CAPTURE;
-	answer.type = message_answer(MESSAGE_CAPTURE);
-	ck_assert(archive_request_answered(&request, &answer, -1));
-	answer.result.removed = 1;
-	ck_assert(!archive_request_answered(&request, &answer, -1));
-	request.type = MESSAGE_MAINTAIN;
-	answer.type = message_answer(MESSAGE_MAINTAIN);
-	ck_assert(archive_request_answered(&request, &answer, -1));
+	t.received += 30; /* neither written nor discarded */
+	ledger_commit(ledger, &t);
+	saved.before = (struct counters){ .received = 9, .written = 2 };
+	ck_assert_uint_eq(tally_give_up(&tally, ledger), 37);
+	ck_assert_uint_eq(tally_give_up(&tally, ledger), 0);
+	tally_counters(&tally, true, &c);
+	ck_assert_uint_eq(c.received, 99);
+	ck_assert_uint_eq(c.received, c.written + counters_discarded(&c));
 }
 END_TEST
 
@@ -471,7 +470,6 @@ Suite *suite_tally(void)
 	tcase_add_test(t, a_report_that_cannot_be_changes_nothing);
 	tcase_add_test(t, earlier_ledgers_and_the_supervisors_own_are_counted);
 	tcase_add_test(t, rates_are_of_about_a_second);
-	tcase_add_test(t, files_are_removed_where_somebody_counts_them);
 	suite_add_tcase(s, t);
 	t = tcase_create("ledger");
 	tcase_add_checked_fixture(t, ledger_setup, ledger_teardown);
@@ -480,6 +478,7 @@ Suite *suite_tally(void)
 	tcase_add_test(t, what_was_received_is_judged_by_what_the_kernel_saw);
 	tcase_add_test(t, the_kernels_statistics_are_counted_once);
 	tcase_add_loop_test(t, of_an_unusable_ledger_they_are_not_lost, 0, 2);
+	tcase_add_test(t, what_was_only_counted_is_given_up_once_when_it_is_recorded);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -84,6 +84,7 @@ int main(void)
 	srunner_add_suite(runner, suite_tally());
 	srunner_add_suite(runner, suite_foreign());
 	srunner_add_suite(runner, suite_archive_client());
+	srunner_add_suite(runner, suite_archive_queue());
 	srunner_add_suite(runner, suite_link());
 	srunner_add_suite(runner, suite_gap());
 	srunner_add_suite(runner, suite_captures());

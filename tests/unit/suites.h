@@ -65,6 +65,7 @@ Suite *suite_integrity(void);
 Suite *suite_tally(void);
 Suite *suite_foreign(void);
 Suite *suite_archive_client(void);
+Suite *suite_archive_queue(void);
 Suite *suite_link(void);
 Suite *suite_gap(void);
 Suite *suite_captures(void);
