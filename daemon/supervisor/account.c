@@ -1,5 +1,6 @@
 /* Sums, printed. */
 #include "account.h"
+#include "capture_view.h"
 
 #include "../base/failure.h"
 #include "../base/log.h"
@@ -32,33 +33,33 @@ static bool line_print(const struct counters *c, enum output output, FILE *out)
 
 static bool account_print(const struct capture *capture, FILE *out)
 {
-	enum output output = (enum output)capture->config->group.output;
+	enum output output = capture_output(capture);
 	struct counters counters;
 	bool balanced;
 
 	capture_account(capture, &counters);
-	fprintf(out, "%s: ", capture->config->name);
+	fprintf(out, "%s: ", capture_name(capture));
 	balanced = line_print(&counters, output, out) && counters.files_lost == 0;
 	if (counters.files_lost)
-		capture_log(capture, LOG_ERR,
-			    "%" PRIu64 " files were lost to other programs, with %" PRIu64
-			    " packets: exit code 1",
-			    counters.files_lost, counters.discarded_file_lost);
+		log_about(LOG_ERR, &(struct log_subject){ capture_name(capture), -1, NULL },
+			  "%" PRIu64 " files were lost to other programs, with %" PRIu64
+			  " packets: exit code 1",
+			  counters.files_lost, counters.discarded_file_lost);
 	for (unsigned i = 0; capture_worker(capture, i, &counters); i++) {
-		fprintf(out, "%s worker %u: ", capture->config->name, i);
+		fprintf(out, "%s worker %u: ", capture_name(capture), i);
 		balanced &= line_print(&counters, output, out);
 	}
 	return balanced;
 }
 
-static bool all_print(const struct capture *captures, unsigned count, bool begun, FILE *out)
+static bool all_print(struct capture *const *captures, unsigned count, bool begun, FILE *out)
 {
 	bool balanced = true;
 
 	for (unsigned i = 0; i < count; i++) {
-		if ((captures[i].since_real_ns || !begun) && !captures[i].accounted)
-			balanced &= account_print(&captures[i], out);
-		balanced &= captures[i].goal != CAPTURE_FAIL;
+		if ((capture_recorded(captures[i]) || !begun) && !capture_accounted(captures[i]))
+			balanced &= account_print(captures[i], out);
+		balanced &= !capture_failed(captures[i]);
 	}
 	return balanced;
 }
@@ -72,7 +73,7 @@ static void account_log(char *text)
 		log_error("%s", line);
 }
 
-bool account_put(const struct capture *captures, unsigned count, bool begun, unsigned seconds)
+bool account_put(struct capture *const *captures, unsigned count, bool begun, unsigned seconds)
 {
 	char *text = NULL;
 	size_t bytes = 0;

@@ -4,6 +4,8 @@
 
 #include "capture.h"
 
+#include "../base/counters.h"
+
 /* True where packets = drops + received and, unless it only counted, received = written +
  * discarded. */
 bool account_balanced(const struct counters *counters, enum output output);
@@ -15,6 +17,6 @@ bool account_balanced(const struct counters *counters, enum output output);
  * Waits so many seconds for the reader. What was printed before is not printed again. Returns
  * whether all balance, none failed, and it is printed.
  */
-bool account_put(const struct capture *captures, unsigned count, bool begun, unsigned seconds);
+bool account_put(struct capture *const *captures, unsigned count, bool begun, unsigned seconds);
 
 #endif

@@ -1,12 +1,13 @@
-/* What a capture is made of, and what is done with it now and then. */
+/* What a capture is made of, and what is done with it in each turn of the event loop. */
 #include "capture.h"
-#include "capture_filter.h"
-#include "preflight.h"
-#include "earlier.h"
+#include "capture_link.h"
+#include "capture_resume.h"
+#include "capture_setup.h"
+#include "capture_start.h"
+#include "capture_state.h"
 #include "fdstore.h"
-#include "identity.h"
-#include "resume.h"
-#include "limits.h"
+#include "link.h"
+#include "preflight.h"
 
 #include "../base/clock.h"
 #include "../base/config_cpus.h"
@@ -16,58 +17,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sysexits.h>
 #include <unistd.h>
-
-const struct config_capture *capture_wanted(const struct capture *capture)
-{
-	return &capture->source->capture[capture->slots.index];
-}
-
-/* Not of those that there are no more and of which nothing is left to continue with, nor of those
- * that failed before. */
-bool capture_has_files(const struct capture *capture)
-{
-	return capture_wanted(capture)->group.output == OUTPUT_PCAPNG &&
-	       (storage_placed(&capture->storage) ||
-		(capture->goal != CAPTURE_FAIL && (!capture->former || capture->inherited.rings ||
-						   capture->storage.state != STORAGE_UNKNOWN)));
-}
-
-void capture_plan(struct capture *capture)
-{
-	struct message_worker task;
-
-	for (unsigned i = 0; i < capture->slots.count; i++) {
-		plan_worker(capture->config, &capture->plan, capture->slots.count, i, &task);
-		task.ifindex = (uint32_t)capture->group.link.ifindex;
-		task.config.file_bytes = limits_file_bytes(task.config.file_bytes);
-		capture->slots.list[i].task = task;
-	}
-}
-
-void capture_tell(struct capture *capture)
-{
-	const struct config_capture *c = capture->config;
-	struct message_capture m = {
-		.capture = capture->slots.index,
-		.link_type = capture->plan.link_type,
-		.config = c->archive,
-		.file_bytes = c->worker.file_bytes,
-		.file_group = capture->file_group,
-		/* one more while it is to be told of another directory */
-		.together = capture->context->together + (capture->earlier != NULL),
-		.token = capture->context->token,
-	};
-
-	identity_get(m.machine, m.boot);
-	memcpy(m.name, c->name, sizeof(m.name));
-	memcpy(m.interface, c->group.interface, sizeof(m.interface));
-	memcpy(m.device, capture->group.link.name, sizeof(m.device));
-	memcpy(m.filter, c->filter, sizeof(m.filter));
-	memcpy(m.directory, c->group.directory, sizeof(m.directory));
-	storage_announce(&capture->storage, &m, c->group.output == OUTPUT_PCAPNG);
-}
 
 static int slots_make(struct capture *capture, bool resumed)
 {
@@ -138,27 +88,18 @@ static void record_adopt(struct capture *capture)
 	capture->plan.snaplen = then.snaplen;
 }
 
-int capture_init(struct capture *capture, const struct capture_context *context,
-		 const struct config *config, unsigned index, struct capture_error *error)
+static int capture_make(struct capture *capture, struct capture_error *error)
 {
-	const struct config_capture *c = &config->capture[index];
+	const struct config_capture *c = capture->config;
+	const struct capture_context *context = capture->context;
 	bool resumed;
 	int rc;
 
-	*capture = (struct capture){ .context = context,
-				     .slots = { .base = context->base,
-						.files = context->files,
-						.store = context->store,
-						.storage = &capture->storage,
-						.index = index },
-				     .source = config,
-				     .config = c,
-				     .saved_fd = -1 };
 	group_init(&capture->group, &capture->slots, context->links);
 	compiled_filter_init(&capture->compiled, context->base, &capture->slots.due);
 	storage_init(&capture->storage, &capture->slots, &capture->gap);
 	rc = capture_events(capture);
-	if (rc == 0 && preflight_file_group(config, c, &capture->file_group, error))
+	if (rc == 0 && preflight_file_group(capture->source, c, &capture->file_group, error))
 		return -1;
 	plan_make(c, &capture->plan, NULL);
 	resumed = inherited_take(&capture->inherited, context->store, c);
@@ -171,20 +112,59 @@ int capture_init(struct capture *capture, const struct capture_context *context,
 		rc = checkpoint_make(capture);
 	if (rc == 0)
 		rc = slots_make(capture, resumed);
-	if (rc) {
-		slots_drop(capture);
-		return capture_error(error, EXIT_FAILURE, "capture %s: making slots: %s", c->name,
-				     failure_text(-rc));
-	}
-	return 0;
+	if (rc == 0)
+		return 0;
+	slots_drop(capture);
+	return capture_error(error, EXIT_FAILURE, "capture %s: making slots: %s", c->name,
+			     failure_text(-rc));
 }
 
-struct limits_need capture_need(const struct capture *capture)
+int capture_new(struct capture **out, const struct capture_context *context,
+		const struct config *config, unsigned index, struct capture_error *error)
 {
-	return (struct limits_need){ .capture = capture->config->name,
-				     .ring = capture->plan.ring,
-				     .workers = capture->slots.count,
-				     .resumed = capture->inherited.rings != NULL };
+	const struct config_capture *c = &config->capture[index];
+	struct capture *capture = calloc(1, sizeof(*capture));
+
+	*out = capture;
+	if (!capture)
+		return capture_error(error, EXIT_FAILURE, "capture %s: %s", c->name,
+				     failure_text(ENOMEM));
+	*capture = (struct capture){ .context = context,
+				     .slots = { .base = context->base,
+						.files = context->files,
+						.store = context->store,
+						.storage = &capture->storage,
+						.index = index },
+				     .source = config,
+				     .config = c,
+				     .saved_fd = -1 };
+	if (capture_make(capture, error) == 0)
+		return 0;
+	capture_reason(capture, "%s", error->text);
+	capture->goal = CAPTURE_FAIL;
+	return -1;
+}
+
+int capture_start(struct capture *capture, struct capture_error *error)
+{
+	struct link link = { 0 };
+
+	if (capture->inherited.rings) {
+		resume_start(capture);
+		return 0;
+	}
+	if (capture->on_fault != FAULT_ENDS_DAEMON)
+		capture->on_fault = FAULT_FAILS_IT;
+	if (start_ready(capture, &link))
+		return start_begin(capture, plan_any(capture->config) ? NULL : &link, error);
+	if (!links_by_name(capture->group.links, capture->config->group.interface, &link) &&
+	    !capture->inherited.found &&
+	    preflight_interface(capture->source, capture->config, capture->group.links, error))
+		return -1;
+	capture_log(capture, LOG_NOTICE, "%s: waiting for it", capture->reason);
+	capture_enter(capture, CAPTURE_WAITING);
+	setup_announce(capture);
+	return 0;
 }
 
 void capture_tick(struct capture *capture)
@@ -196,18 +176,12 @@ void capture_tick(struct capture *capture)
 	capture->saved->alive_ns = clock_real_ns();
 	for (unsigned i = 0; i < capture->slots.count; i++)
 		slot_tick(&capture->slots.list[i], now);
-	storage_review(&capture->storage);
 	capture->slots.due = true;
-	if (capture_ending(capture))
-		return;
-	if (capture->state == CAPTURE_WAITING)
-		capture_link(capture);
-	if (capture->filter_due && capture->state == CAPTURE_RUNNING && now >= capture->retry_ns)
-		resume_filter(capture);
-	storage_tick(&capture->storage, now, capture->config->archive.sync);
+	if (!capture_ending(capture))
+		storage_tick(&capture->storage, now, capture->config->archive.sync);
 }
 
-void capture_forgive(struct capture *capture)
+void capture_reset_silence(struct capture *capture)
 {
 	uint64_t now = clock_mono_ns();
 
@@ -247,13 +221,13 @@ static void maintained(struct capture *capture)
 {
 	struct storage *s = &capture->storage;
 
-	if (capture_ending(capture) && !capture->former) {
+	if (capture_ending(capture) && !setup_former(capture)) {
 		repaired_log(capture); /* what is known by now */
 		return;
 	}
 	if (s->more || s->wanted)
 		storage_maintain(s);
-	if (capture->former)
+	if (setup_former(capture))
 		return;
 	if (!s->more && !s->held)
 		repaired_log(capture);
@@ -269,14 +243,23 @@ static void maintained(struct capture *capture)
 		capture_log(capture, LOG_NOTICE, "there is room again: packets are written");
 }
 
-void capture_news(struct capture *capture)
+/* The archive process has its directory open: it may begin. */
+static void placed(struct capture *capture)
+{
+	if (capture->state != CAPTURE_WAITING)
+		return;
+	capture->retry_ns = 0;
+	capture->logged[0] = '\0';
+}
+
+static void storage_look(struct capture *capture)
 {
 	unsigned news = storage_news(&capture->storage);
 
 	if (news & STORAGE_OPEN)
-		capture_placed(capture);
+		placed(capture);
 	if (news & STORAGE_CLOSED)
-		capture_files_failed(capture, capture->storage.error, capture->storage.text);
+		start_files_fault(capture, capture->storage.error, capture->storage.text);
 	if (news & STORAGE_MAINTAINED)
 		maintained(capture);
 	storage_relieve(&capture->storage);
@@ -284,27 +267,50 @@ void capture_news(struct capture *capture)
 	storage_review(&capture->storage);
 }
 
+/* What the filter's compiler has come to. */
+static void filter_look(struct capture *capture)
+{
+	if (!compiled_filter_news(&capture->compiled) || capture->goal != CAPTURE_RECORD)
+		return;
+	if (capture->state == CAPTURE_RUNNING)
+		resume_filtered(capture);
+	else
+		start_filtered(capture);
+}
+
+void capture_step(struct capture *capture)
+{
+	if (!capture->slots.due)
+		return;
+	capture->slots.due = false;
+	start_slot_faults(capture);
+	filter_look(capture);
+	capture_finish(capture);
+	storage_look(capture);
+	start_advance(capture);
+	capture_link(capture);
+	if (capture->filter_due && capture->state == CAPTURE_RUNNING &&
+	    capture->goal == CAPTURE_RECORD && clock_mono_ns() >= capture->retry_ns)
+		resume_filter(capture);
+	for (unsigned i = 0; i < capture->slots.count; i++)
+		slot_step(&capture->slots.list[i]);
+}
+
+void capture_wake(struct capture *capture)
+{
+	capture->slots.due = true;
+}
+
+bool capture_due(const struct capture *capture)
+{
+	return capture->slots.due;
+}
+
 void capture_rotate(struct capture *capture)
 {
 	for (unsigned i = 0; i < capture->slots.count && !capture_ending(capture); i++)
 		output_rotate(&capture->slots.list[i].output);
 	capture->slots.due = true;
-}
-
-bool capture_rotating(const struct capture *capture)
-{
-	for (unsigned i = 0; i < capture->slots.count; i++)
-		if (output_rotating(&capture->slots.list[i].output))
-			return true;
-	return false;
-}
-
-bool capture_suspended(const struct capture *capture)
-{
-	for (unsigned i = 0; i < capture->slots.count; i++)
-		if (slot_suspended(&capture->slots.list[i]))
-			return true;
-	return false;
 }
 
 bool capture_reaped(struct capture *capture, pid_t pid, int status)
@@ -315,49 +321,125 @@ bool capture_reaped(struct capture *capture, pid_t pid, int status)
 	return false;
 }
 
-static bool worker_counters(const struct capture *capture, unsigned worker, bool exact,
-			    struct counters *counters)
+void capture_set_fault(struct capture *capture, enum capture_fault fault)
 {
-	struct tally ended;
-
-	if (worker < capture->slots.count) {
-		tally_counters(&capture->slots.list[worker].tally, exact, counters);
-		return true;
-	}
-	if (worker >= WORKERS_MAX || !capture->saved || !capture->saved->slots[worker].had)
-		return false;
-	ended = (struct tally){ .saved = &capture->saved->slots[worker],
-				.reported = capture->saved->slots[worker].ended };
-	tally_counters(&ended, exact, counters);
-	return true;
+	capture->on_fault = fault;
 }
 
-bool capture_worker(const struct capture *capture, unsigned worker, struct counters *counters)
+void capture_announce_again(struct capture *capture)
 {
-	return worker_counters(capture, worker, true, counters);
+	if (capture->storage.state != STORAGE_UNKNOWN && !capture_ending(capture))
+		setup_announce(capture);
 }
 
-static void sum_over(const struct capture *capture, bool exact, struct counters *sum)
+const char *capture_name(const struct capture *capture)
 {
-	struct counters one;
-
-	*sum = (struct counters){ 0 };
-	for (unsigned i = 0; worker_counters(capture, i, exact, &one); i++)
-		counters_add(sum, &one);
+	return capture->config->name;
 }
 
-void capture_counters(const struct capture *capture, struct counters *sum)
+enum output capture_output(const struct capture *capture)
 {
-	sum_over(capture, false, sum);
+	return (enum output)capture->config->group.output;
 }
 
-void capture_account(const struct capture *capture, struct counters *sum)
+int64_t capture_fanout_id(const struct capture *capture)
 {
-	sum_over(capture, true, sum);
+	return capture->config->group.fanout_id;
+}
+
+bool capture_former(const struct capture *capture)
+{
+	return setup_former(capture);
+}
+
+bool capture_earlier(const struct capture *capture)
+{
+	return setup_former(capture) || capture->earlier;
+}
+
+bool capture_resumes(const struct capture *capture)
+{
+	return capture->inherited.rings != NULL;
+}
+
+bool capture_refused(const struct capture *capture)
+{
+	return capture->gap.refused;
+}
+
+/* One that leaves has begun if it ever recorded; else it waits next. */
+bool capture_begun(const struct capture *capture)
+{
+	bool waits = capture->state == CAPTURE_WAITING ||
+		     (capture->state == CAPTURE_DRAINING && !capture->since_real_ns);
+
+	return capture_ending(capture) ||
+	       (!capture->earlier && capture->state != CAPTURE_STARTING &&
+		(!waits || storage_placed(&capture->storage)));
+}
+
+bool capture_recorded(const struct capture *capture)
+{
+	return capture->since_real_ns != 0;
+}
+
+bool capture_failed(const struct capture *capture)
+{
+	return capture->goal == CAPTURE_FAIL;
+}
+
+bool capture_ended(const struct capture *capture)
+{
+	return capture_over(capture);
+}
+
+const struct capture_error *capture_fatal(const struct capture *capture)
+{
+	return &capture->fatal;
+}
+
+bool capture_has_files(const struct capture *capture)
+{
+	return setup_has_files(capture);
+}
+
+bool capture_placed(const struct capture *capture)
+{
+	return storage_placed(&capture->storage);
+}
+
+struct limits_need capture_need(const struct capture *capture)
+{
+	return setup_need(capture);
+}
+
+unsigned capture_stored(const struct capture *capture, unsigned *missing)
+{
+	for (unsigned i = 0; i < capture->slots.count; i++)
+		*missing += capture->slots.list[i].ring.fd < 0;
+	return 1 + 2 * capture->slots.count; /* the checkpoint; of each worker ring and ledger */
+}
+
+void capture_check(const struct capture *capture)
+{
+	for (unsigned i = 0; i < capture->slots.count; i++)
+		slot_check(&capture->slots.list[i]);
+}
+
+bool capture_accounted(const struct capture *capture)
+{
+	return capture->accounted;
+}
+
+void capture_set_accounted(struct capture *capture)
+{
+	capture->accounted = true;
 }
 
 void capture_free(struct capture *capture)
 {
+	if (!capture)
+		return;
 	for (unsigned i = 0; i < capture->slots.count; i++)
 		slot_free(&capture->slots.list[i]);
 	free(capture->slots.list);
@@ -371,4 +453,5 @@ void capture_free(struct capture *capture)
 		event_free(capture->deadline);
 	if (capture->again)
 		event_free(capture->again);
+	free(capture);
 }

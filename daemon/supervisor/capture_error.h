@@ -9,6 +9,13 @@ struct capture_error {
 	char text[CONFIG_ERROR_BYTES];
 };
 
+/* What a fault of a capture's configuration leads to. */
+enum capture_fault {
+	FAULT_ENDS_DAEMON, /* nothing has begun yet */
+	FAULT_FAILS_IT,	   /* a restart has added it: the others continue */
+	FAULT_IS_RETRIED,  /* it has been right before: it is the surroundings */
+};
+
 /* Fills *error in; returns -1. */
 __attribute__((format(printf, 3, 4))) int capture_error(struct capture_error *error, int exit_code,
 							const char *format, ...);

@@ -1,6 +1,6 @@
 /* A capture's filter: for its device, and what becomes of the daemon where it cannot be. */
-#include "capture.h"
 #include "capture_filter.h"
+#include "capture_state.h"
 
 #include "../base/log.h"
 

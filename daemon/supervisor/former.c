@@ -1,6 +1,6 @@
 /* Records without a section. */
 #include "former.h"
-#include "earlier.h"
+#include "capture.h"
 #include "fdstore.h"
 #include "plan.h"
 
@@ -58,18 +58,16 @@ void former_add(struct config *config, struct fdstore *store)
 	}
 }
 
-bool former_group_held(const struct capture *captures, unsigned count, struct fdstore *store,
+bool former_group_held(struct capture *const *captures, unsigned count, struct fdstore *store,
 		       int64_t fanout_id)
 {
 	bool any = false;
 
 	for (unsigned i = 0; i < count; i++) {
-		const struct capture *c = &captures[i];
-
-		if (!c->former && !c->earlier)
+		if (!capture_earlier(captures[i]))
 			continue;
 		any = true;
-		if (!capture_over(c) && c->config->group.fanout_id == fanout_id)
+		if (!capture_ended(captures[i]) && capture_fanout_id(captures[i]) == fanout_id)
 			return true;
 	}
 	return any && !fdstore_settled(store);

@@ -17,7 +17,7 @@ void former_add(struct config *config, struct fdstore *store);
 /* Whether rings of such a section, or of what one was before it was changed, are in this fanout
  * group: their own, or the store's copies, which are members as well until the manager has closed
  * them. Of all captures. */
-bool former_group_held(const struct capture *captures, unsigned count, struct fdstore *store,
+bool former_group_held(struct capture *const *captures, unsigned count, struct fdstore *store,
 		       int64_t fanout_id);
 
 #endif

@@ -1,6 +1,5 @@
 /* Which capture is the worst, and what of each fits into the line. */
 #include "status.h"
-#include "capture.h"
 #include "notify.h"
 #include "supervisor.h"
 
@@ -112,12 +111,14 @@ void status_send(struct supervisor *s)
 	char text[STATUS_BYTES];
 
 	for (unsigned i = 0; i < supervisor_captures(s); i++) {
-		const struct capture *c = supervisor_capture(s, i);
+		struct worker_view worker;
 
 		items[i].up = 0;
 		view_capture(s, i, &items[i].view);
-		for (unsigned w = 0; w < c->slots.count; w++)
-			items[i].up += c->slots.list[w].state == SLOT_RUNNING;
+		for (unsigned w = 0; w < items[i].view.workers; w++) {
+			view_worker(s, i, w, &worker);
+			items[i].up += worker.up;
+		}
 	}
 	status_text(text, supervisor_phase(s), items, supervisor_captures(s));
 	if (supervisor_captures(s))

@@ -3,10 +3,12 @@
 #include "account.h"
 #include "captures.h"
 #include "fdstore.h"
+#include "files.h"
 #include "former.h"
 #include "limits.h"
 #include "link.h"
 #include "notify.h"
+#include "storage.h"
 
 #include "../base/clock.h"
 #include "../base/failure.h"
@@ -42,7 +44,7 @@ struct supervisor {
 	unsigned captures, configured;	/* all; those that others see, which come first */
 	bool unbalanced;		/* the account of one that has ended */
 	unsigned withdrawn;		/* captures that failed without a directory, as announced */
-	struct capture capture[CAPTURES_MAX];
+	struct capture *capture[CAPTURES_MAX]; /* owned */
 };
 
 unsigned supervisor_captures(const struct supervisor *s)
@@ -52,7 +54,7 @@ unsigned supervisor_captures(const struct supervisor *s)
 
 const struct capture *supervisor_capture(const struct supervisor *s, unsigned index)
 {
-	return &s->capture[index];
+	return s->capture[index];
 }
 
 static void supervisor_stop(struct supervisor *s, bool abandon)
@@ -60,7 +62,7 @@ static void supervisor_stop(struct supervisor *s, bool abandon)
 	s->stopping = true;
 	s->abandoning |= abandon;
 	for (unsigned i = 0; i < s->captures; i++)
-		capture_stop(&s->capture[i], s->abandoning);
+		capture_stop(s->capture[i], s->abandoning);
 }
 
 void supervisor_failed(struct supervisor *s, int exit_code, const char *text)
@@ -99,7 +101,7 @@ static void ready_look(struct supervisor *s)
 		return;
 	s->ready = true;
 	for (unsigned i = 0; i < s->captures; i++)
-		s->capture[i].on_fault = FAULT_IS_RETRIED;
+		capture_set_fault(s->capture[i], FAULT_IS_RETRIED);
 	notify_ready(s->notify);
 	captures_store_check(s->capture, s->configured, s->store, s->base);
 }
@@ -125,12 +127,12 @@ static bool group_held(void *context, int64_t fanout_id)
 /* What is left of a section that is not configured any more has ended. */
 static void former_look(struct supervisor *s, struct capture *capture)
 {
-	if (!capture->former || capture->accounted || !capture_over(capture))
+	if (!capture_former(capture) || capture_accounted(capture) || !capture_ended(capture))
 		return;
-	s->unbalanced |= !account_put(capture, 1, true, 0);
-	capture->accounted = true;
+	s->unbalanced |= !account_put(&capture, 1, true, 0);
+	capture_set_accounted(capture);
 	for (unsigned i = 0; i < s->configured; i++) /* one may wait for its group */
-		s->capture[i].slots.due = true;
+		capture_wake(s->capture[i]);
 }
 
 /* What the callbacks of this turn have changed leads to: none of them finds that another one has
@@ -139,12 +141,13 @@ static void supervisor_step(struct supervisor *s)
 {
 	s->context.together = captures_with_files(s->capture, s->captures);
 	for (unsigned i = 0; i < s->captures; i++) {
-		struct capture *capture = &s->capture[i];
+		struct capture *capture = s->capture[i];
 
 		capture_step(capture);
 		former_look(s, capture);
-		if (capture->fatal.exit_code)
-			supervisor_failed(s, capture->fatal.exit_code, capture->fatal.text);
+		if (capture_fatal(capture)->exit_code)
+			supervisor_failed(s, capture_fatal(capture)->exit_code,
+					  capture_fatal(capture)->text);
 	}
 	if (s->failing && !s->abandoning && !s->handing_over)
 		supervisor_stop(s, true);
@@ -173,7 +176,7 @@ static void hand_over(struct supervisor *s, bool at_once)
 {
 	s->at_once = at_once;
 	for (unsigned i = 0; i < s->captures; i++)
-		capture_hand_over(&s->capture[i], at_once);
+		capture_hand_over(s->capture[i], at_once);
 	event_add(s->deadline, &(struct timeval){ HANDOVER_SECONDS, 0 });
 }
 
@@ -247,7 +250,7 @@ static void child_cb(evutil_socket_t signal, short what, void *arg)
 		bool known = archive_client_reaped(files_client(s->files), pid, status);
 
 		for (unsigned i = 0; i < s->captures && !known; i++)
-			known = capture_reaped(&s->capture[i], pid, status);
+			known = capture_reaped(s->capture[i], pid, status);
 	}
 }
 
@@ -290,10 +293,10 @@ static void tick_cb(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	for (unsigned i = 0; i < s->captures; i++) {
-		capture_clock(&s->capture[i], step);
+		capture_clock(s->capture[i], step);
 		if (now - s->ticked_ns > STALL_NS)
-			capture_forgive(&s->capture[i]);
-		capture_tick(&s->capture[i]);
+			capture_reset_silence(s->capture[i]);
+		capture_tick(s->capture[i]);
 	}
 	s->ticked_ns = now;
 	archive_client_tick(files_client(s->files));
@@ -307,7 +310,7 @@ static void links_changed(void *context)
 	struct supervisor *s = context;
 
 	for (unsigned i = 0; i < s->captures; i++)
-		capture_link(&s->capture[i]);
+		capture_wake(s->capture[i]);
 }
 
 static void watchdog_cb(evutil_socket_t fd, short what, void *arg)
@@ -355,7 +358,7 @@ static void former_start(struct supervisor *s, struct capture *capture)
 {
 	struct capture_error ignored;
 
-	if (capture->inherited.rings)
+	if (capture_resumes(capture))
 		capture_start(capture, &ignored);
 	else /* what was left of it is refused, or of no use here */
 		capture_stop(capture, true);
@@ -370,26 +373,27 @@ static int all_start(struct supervisor *s)
 	int rc;
 
 	former_add(&s->config, s->store);
-	s->captures = s->config.captures;
-	rc = captures_make(s->capture, &s->context, &s->config, s->configured, &left);
+	rc = captures_make(s->capture, &s->context, &s->config, &left);
+	while (s->captures < s->config.captures && s->capture[s->captures])
+		s->captures++;
 	if (rc)
 		return rc;
 	dropped = fdstore_end(s->store);
 	s->context.together = captures_with_files(s->capture, s->captures);
 	for (unsigned i = 0; i < s->captures; i++) {
-		s->capture[i].on_fault = left ? FAULT_IS_RETRIED : FAULT_ENDS_DAEMON;
-		dropped |= s->capture[i].gap.refused;
+		capture_set_fault(s->capture[i], left ? FAULT_IS_RETRIED : FAULT_ENDS_DAEMON);
+		dropped |= capture_refused(s->capture[i]);
 	}
 	if (dropped)
 		notify_settle(s->notify); /* what is dropped is closed then, or nearly so */
 	rc = captures_memory(s->capture, s->configured, dropped);
 	for (unsigned i = 0; i < s->configured && rc && left; i++)
-		if (!s->capture[i].inherited.rings)
-			capture_fail(&s->capture[i], "there is not enough memory for its rings");
+		if (!capture_resumes(s->capture[i]))
+			capture_fail(s->capture[i], "there is not enough memory for its rings");
 	if (left)
 		rc = 0;
 	for (unsigned i = s->configured; i < s->captures; i++)
-		former_start(s, &s->capture[i]);
+		former_start(s, s->capture[i]);
 	if (rc == 0)
 		rc = captures_start(s->capture, s->configured, left);
 	s->started = rc == 0;
@@ -429,7 +433,8 @@ int supervisor_new(struct supervisor **out, struct event_base *base, const struc
 					       .files = s->files,
 					       .links = s->links,
 					       .store = s->store,
-					       .token = clock_real_ns() };
+					       .token = clock_real_ns(),
+					       .configured = s->configured };
 	rc = all_start(s);
 	if (rc) {
 		s->failing = true;
@@ -464,7 +469,7 @@ void supervisor_free(struct supervisor *s)
 	if (!s)
 		return;
 	for (unsigned i = 0; i < s->captures; i++)
-		capture_free(&s->capture[i]);
+		capture_free(s->capture[i]);
 	fdstore_free(s->store);
 	notify_free(s->notify);
 	files_free(s->files);

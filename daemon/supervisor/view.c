@@ -1,103 +1,9 @@
-/* Copies for readers. */
+/* The supervisor's captures, for readers. */
 #include "view.h"
 #include "capture.h"
 #include "supervisor.h"
 
 #include <string.h>
-
-const char *const view_capture_states[] = { "starting", "running", "suspended", "down",
-					    "stopping", "failed",  NULL };
-
-static const char *capture_state_name(const struct capture *capture)
-{
-	if (capture->goal == CAPTURE_FAIL)
-		return view_capture_states[5];
-	switch (capture->state) {
-	case CAPTURE_STARTING:
-		return view_capture_states[0];
-	case CAPTURE_RUNNING:
-		return view_capture_states[!capture->group.up		? 3
-					   : capture_suspended(capture) ? 2
-									: 1];
-	case CAPTURE_WAITING:
-		return view_capture_states[3];
-	case CAPTURE_DRAINING:
-		return view_capture_states[capture_ending(capture) ? 4 : 3];
-	case CAPTURE_STOPPED:
-		return view_capture_states[4];
-	case CAPTURE_FAILED:
-		return view_capture_states[5];
-	}
-	return "";
-}
-
-static const struct {
-	unsigned flag;
-	const char *name;
-} flags[VIEW_FLAGS_MAX] = {
-	{ AFCAP_FANOUT_FLAG_DEFRAG, "defrag" },
-	{ AFCAP_FANOUT_FLAG_ROLLOVER, "rollover" },
-	{ AFCAP_FANOUT_FLAG_IGNORE_OUTGOING, "ignore_outgoing" },
-};
-
-static const char *slot_state_name(const struct slot *slot)
-{
-	switch (slot->state) {
-	case SLOT_EMPTY:
-		return "waiting";
-	case SLOT_STARTING:
-		return "starting";
-	case SLOT_RUNNING:
-		return slot->goal != SLOT_RECORD		 ? "stopping"
-		       : slot->worker.progress == PROGRESS_READY ? "running"
-								 : "starting";
-	case SLOT_VACANT:
-		return "restarting";
-	case SLOT_SETTLED:
-		return "stopped";
-	}
-	return "";
-}
-
-static bool slot_up(const struct slot *slot)
-{
-	return slot->state == SLOT_RUNNING && slot->worker.progress == PROGRESS_READY;
-}
-
-/* The name of a file in use, once it has one: a hidden file has not. */
-static const char *file_shown(const struct output_file *file)
-{
-	return output_file_used(file) && output_file_visible(file) ? file->name : NULL;
-}
-
-#define COUNTED ": packets are counted as discarded_no_space"
-#define NO_NEXT ": the next file cannot be made, and there is none left to remove"
-
-static const struct {
-	const char *suspended, *no_next;
-} lacks[] = {
-	[LACKS_NOTHING] = { "the disk is full" COUNTED, NULL },
-	[LACKS_SPACE] = { "the disk is full" COUNTED, "the disk is full" NO_NEXT },
-	[LACKS_INODES] = { "the file system has no inode left" COUNTED,
-			   "the file system has no inode left" NO_NEXT },
-	[LACKS_QUOTA] = { "a quota is used up" COUNTED, "a quota is used up" NO_NEXT },
-};
-
-/* NULL where there is room. */
-static const char *lack_reason(const struct capture *c)
-{
-	enum output_lack lack = LACKS_NOTHING;
-
-	if (c->storage.reserve == LACKS_INODES)
-		return "disk_reserve cannot be kept: too few inodes are free, there is no file "
-		       "left "
-		       "to remove" COUNTED;
-	if (c->storage.reserve)
-		return "disk_reserve cannot be kept, there is no file left to remove" COUNTED;
-	for (unsigned i = 0; i < c->slots.count && lack == LACKS_NOTHING; i++)
-		lack = slot_lacks(&c->slots.list[i]);
-	return capture_suspended(c) ? lacks[lack].suspended : lacks[lack].no_next;
-}
 
 unsigned view_captures(const struct supervisor *supervisor)
 {
@@ -106,64 +12,13 @@ unsigned view_captures(const struct supervisor *supervisor)
 
 void view_capture(const struct supervisor *supervisor, unsigned capture, struct capture_view *view)
 {
-	const struct capture *c = supervisor_capture(supervisor, capture);
-	unsigned n = 0;
-
-	*view = (struct capture_view){
-		.name = c->config->name,
-		.interface = c->config->group.interface,
-		.device = c->group.link.id ? c->group.link.name : NULL,
-		.state = capture_state_name(c),
-		.fanout = afcap_fanout_mode_name((enum afcap_fanout_mode)c->config->group.fanout),
-		.fanout_known = c->group.known,
-		.fanout_id = c->group.message.id,
-		.workers = c->slots.count,
-		.since_ns = c->since_real_ns,
-		.ring_bytes = (uint64_t)c->plan.ring.block_bytes * c->plan.ring.blocks,
-		.ring_blocks = c->plan.ring.blocks,
-		.disk_available = c->storage.available,
-	};
-	for (unsigned i = 0; i < VIEW_FLAGS_MAX; i++)
-		if (flags[i].name &&
-		    plan_fanout_flags(c->config, c->group.link.id != 0, c->group.link.type) &
-			    flags[i].flag)
-			view->fanout_flags[n++] = flags[i].name;
-	if (c->state == CAPTURE_RUNNING)
-		view->reason = lack_reason(c);
-	for (unsigned i = 0; i < c->slots.count && c->state == CAPTURE_RUNNING; i++)
-		if (!slot_up(&c->slots.list[i]))
-			view->reason = "a worker is being replaced";
-	if (*c->reason)
-		view->reason = c->reason;
-	if ((c->state == CAPTURE_WAITING || c->state == CAPTURE_RUNNING) &&
-	    !storage_placed(&c->storage) && !c->retry_ns)
-		view->reason = "its directory is not open yet";
-	if (!view->reason && *c->storage.reason)
-		view->reason = c->storage.reason;
-	/* What waits for its interface is; what waits for another reason, with retry_ns, is not. */
-	view->ready =
-		c->goal != CAPTURE_FAIL && storage_placed(&c->storage) &&
-		(c->state == CAPTURE_RUNNING || (c->state == CAPTURE_WAITING && !c->retry_ns));
-	view->link_up = c->state == CAPTURE_RUNNING && c->group.up;
-	view->degraded = view->reason != NULL;
-	capture_counters(c, &view->total);
+	capture_show(supervisor_capture(supervisor, capture), view);
 }
 
 void view_worker(const struct supervisor *supervisor, unsigned capture, unsigned worker,
 		 struct worker_view *view)
 {
-	const struct slot *slot = &supervisor_capture(supervisor, capture)->slots.list[worker];
-
-	*view = (struct worker_view){
-		.pid = slot->worker.process.pid,
-		.state = slot_state_name(slot),
-		.up = slot_up(slot),
-		.started_ns = slot->worker.process.started_real_ns,
-		.packets_per_second = slot->tally.rate.packets,
-		.bytes_per_second = slot->tally.rate.bytes,
-		.file = file_shown(slot->output.current),
-	};
-	tally_counters(&slot->tally, false, &view->counters);
+	capture_show_worker(supervisor_capture(supervisor, capture), worker, view);
 }
 
 bool view_rotating(const struct supervisor *supervisor, const char *capture)
@@ -171,7 +26,7 @@ bool view_rotating(const struct supervisor *supervisor, const char *capture)
 	for (unsigned i = 0; i < supervisor_captures(supervisor); i++) {
 		const struct capture *c = supervisor_capture(supervisor, i);
 
-		if ((!capture || strcmp(capture, c->config->name) == 0) && capture_rotating(c))
+		if ((!capture || strcmp(capture, capture_name(c)) == 0) && capture_rotating(c))
 			return true;
 	}
 	return false;
@@ -179,19 +34,13 @@ bool view_rotating(const struct supervisor *supervisor, const char *capture)
 
 const char *view_rotation_refused(const struct supervisor *supervisor, const char *capture)
 {
-	for (unsigned i = 0; i < supervisor_captures(supervisor); i++) {
+	const char *refused = NULL;
+
+	for (unsigned i = 0; i < supervisor_captures(supervisor) && !refused; i++) {
 		const struct capture *c = supervisor_capture(supervisor, i);
 
-		if (capture && strcmp(capture, c->config->name) != 0)
-			continue;
-		for (unsigned w = 0; w < c->slots.count; w++)
-			if (output_stuck(&c->slots.list[w].output))
-				return lacks[slot_lacks(&c->slots.list[w])].no_next;
+		if (!capture || strcmp(capture, capture_name(c)) == 0)
+			refused = capture_rotation_refused(c);
 	}
-	return NULL;
-}
-
-double view_loss(const struct counters *counters)
-{
-	return counters->packets ? (double)counters->drops / (double)counters->packets : 0.0;
+	return refused;
 }

@@ -17,6 +17,8 @@
 #include "../../daemon/base/log.h"
 #include "../../daemon/supervisor/account.h"
 #include "../../daemon/supervisor/capture.h"
+#include "../../daemon/supervisor/capture_state.h"
+#include "../../daemon/supervisor/capture_view.h"
 #include "../../daemon/supervisor/captures.h"
 #include "../../daemon/supervisor/fdstore.h"
 #include "../../daemon/supervisor/notify.h"
@@ -33,7 +35,7 @@
 
 static uint64_t seed;
 static struct config config;
-static struct capture capture;
+static struct capture *capture;
 static struct capture_context context;
 static struct event_base *base;
 static struct counters shown;
@@ -84,8 +86,8 @@ static void processes_check(void)
 
 	for (unsigned i = 0; i < WORLD_PROCESSES; i++)
 		living += world_processes()[i].pid != 0;
-	for (unsigned i = 0; i < capture.slots.count; i++)
-		known += capture.slots.list[i].worker.process.pid > 0;
+	for (unsigned i = 0; i < capture->slots.count; i++)
+		known += capture->slots.list[i].worker.process.pid > 0;
 	known += archive_client_pid(files_client(context.files)) > 0;
 	demand(living == known, "%u processes, %u known", living, known);
 }
@@ -94,7 +96,7 @@ static void counters_check(void)
 {
 	struct counters now;
 
-	capture_counters(&capture, &now);
+	capture_counters(capture, &now);
 	demand(!counters_fell(&now, &shown), "a counter fell");
 	demand(now.received == now.written + counters_discarded(&now),
 	       "received %llu, written %llu, discarded %llu", (unsigned long long)now.received,
@@ -103,13 +105,13 @@ static void counters_check(void)
 	shown = now;
 }
 
-static void capture_check(void)
+static void recorded_check(void)
 {
 	captures_check(&capture, 1);
-	for (unsigned i = 0; i < capture.slots.count; i++) {
-		const struct slot *slot = &capture.slots.list[i];
+	for (unsigned i = 0; i < capture->slots.count; i++) {
+		const struct slot *slot = &capture->slots.list[i];
 
-		if (capture.state == CAPTURE_RUNNING && slot->ring.fd >= 0 &&
+		if (capture->state == CAPTURE_RUNNING && slot->ring.fd >= 0 &&
 		    slot->state != SLOT_SETTLED)
 			demand(world_armed(slot->ring.fd), "worker %u is not armed", i);
 		if (slot->state == SLOT_RUNNING && worker_process_takes(&slot->worker)) {
@@ -120,7 +122,7 @@ static void capture_check(void)
 			demand(o->offered != 1 || !o->spare || o->spare->fd < 0,
 			       "worker %u has no spare file", i);
 		}
-		if (capture.state == CAPTURE_DRAINING && slot->ring.fd >= 0)
+		if (capture->state == CAPTURE_DRAINING && slot->ring.fd >= 0)
 			demand(!world_armed(slot->ring.fd), "worker %u drains and is armed", i);
 	}
 }
@@ -128,12 +130,12 @@ static void capture_check(void)
 static void settle(void)
 {
 	event_base_loop(base, EVLOOP_NONBLOCK);
-	for (unsigned i = 0; capture.slots.due; i++) {
+	for (unsigned i = 0; capture->slots.due; i++) {
 		demand(i < 100, "its steps come to no end");
-		capture_step(&capture);
+		capture_step(capture);
 	}
 	processes_check();
-	capture_check();
+	recorded_check();
 	counters_check();
 	steps++;
 }
@@ -146,7 +148,7 @@ static void bury(struct world_process *process, int status)
 
 	world_bury(process);
 	if (!archive_client_reaped(files_client(context.files), pid, status))
-		demand(capture_reaped(&capture, pid, status), "nobody's process");
+		demand(capture_reaped(capture, pid, status), "nobody's process");
 }
 
 /* Those that were killed die, those that have done what they had to end. */
@@ -155,8 +157,8 @@ static void deaths(void)
 	for (unsigned i = 0; i < WORLD_PROCESSES; i++)
 		if (world_processes()[i].pid && world_processes()[i].killed)
 			bury(&world_processes()[i], SIGKILL);
-	for (unsigned i = 0; i < capture.slots.count; i++) {
-		const struct slot *slot = &capture.slots.list[i];
+	for (unsigned i = 0; i < capture->slots.count; i++) {
+		const struct slot *slot = &capture->slots.list[i];
 		struct world_process *process = world_process(slot->worker.process.pid);
 
 		if (slot->worker.process.pid > 0 && process && player_worker_done(slot))
@@ -181,12 +183,12 @@ static void archive_act(bool wild)
 
 static void worker_act(bool wild)
 {
-	player_worker(&capture.slots.list[world_random(capture.slots.count)], wild);
+	player_worker(&capture->slots.list[world_random(capture->slots.count)], wild);
 }
 
 static void traffic(void)
 {
-	const struct slot *slot = &capture.slots.list[world_random(capture.slots.count)];
+	const struct slot *slot = &capture->slots.list[world_random(capture->slots.count)];
 	uint32_t n = world_random(500);
 
 	if (slot->ring.fd >= 0)
@@ -215,13 +217,13 @@ static void link_change(void)
 					       .name = "va" };
 		world_link.there = link->up = link->running = true;
 	}
-	capture_link(&capture);
+	capture_wake(capture);
 }
 
 static void one_dies(void)
 {
 	static const int statuses[] = { SIGKILL, SIGSEGV, SIGABRT, 1 << 8, 0 };
-	struct slot *slot = &capture.slots.list[world_random(capture.slots.count)];
+	struct slot *slot = &capture->slots.list[world_random(capture->slots.count)];
 	struct world_process *process =
 		world_random(6) ? world_process(slot->worker.process.pid) : archive_process();
 
@@ -235,7 +237,7 @@ static void one_dies(void)
 static void time_passes(uint64_t ns)
 {
 	world_pass(ns);
-	capture_tick(&capture);
+	capture_tick(capture);
 	archive_client_tick(files_client(context.files));
 }
 
@@ -260,7 +262,7 @@ static void act(void)
 	else if (what < 95)
 		link_change();
 	else if (what < 96)
-		capture_rotate(&capture);
+		capture_rotate(capture);
 	else if (what < 97)
 		world_refuse(world_random(4) == 0);
 	else
@@ -271,8 +273,8 @@ static void act(void)
 /* Everybody does what they should. */
 static void obey(void)
 {
-	for (unsigned i = 0; i < capture.slots.count; i++)
-		player_worker(&capture.slots.list[i], false);
+	for (unsigned i = 0; i < capture->slots.count; i++)
+		player_worker(&capture->slots.list[i], false);
 	archive_act(false);
 	deaths();
 	time_passes(100 * MS);
@@ -300,9 +302,9 @@ static void store_take(void)
 {
 	char name[80];
 
-	store_add("capture.a", capture.saved_fd);
-	for (unsigned i = 0; i < capture.slots.count; i++) {
-		const struct stored_ring *ring = &capture.slots.list[i].ring;
+	store_add("capture.a", capture->saved_fd);
+	for (unsigned i = 0; i < capture->slots.count; i++) {
+		const struct stored_ring *ring = &capture->slots.list[i].ring;
 
 		snprintf(name, sizeof(name), "ledger.a.%u", i);
 		store_add(name, ring->ledger_fd);
@@ -325,18 +327,19 @@ static void instance_begin(void)
 					    .base = base,
 					    .links = (struct links *)&world_link,
 					    .token = 1,
+					    .configured = 1,
 					    .together = 1 };
 	demand(fdstore_new(&context.store, notify) == 0, "no memory");
 	for (unsigned i = 0; i < stored.count; i++)
 		fdstore_inherit(context.store, stored.list[i].name, stored.list[i].fd);
 	demand(files_new(&context.files, base, &storage_events) == 0, "no archive process");
-	demand(capture_init(&capture, &context, &config, 0, &error) == 0, "%s", error.text);
-	demand(!stored.count || capture.inherited.rings || !recorded || unbelievable,
+	demand(capture_new(&capture, &context, &config, 0, &error) == 0, "%s", error.text);
+	demand(!stored.count || capture->inherited.rings || !recorded || unbelievable,
 	       "what was handed over is refused");
 	stored.count = 0;
 	fdstore_end(context.store);
-	demand(capture_start(&capture, &error) == 0, "%s", error.text);
-	capture.on_fault = world_random(4) ? FAULT_IS_RETRIED : FAULT_FAILS_IT;
+	demand(capture_start(capture, &error) == 0, "%s", error.text);
+	capture->on_fault = world_random(4) ? FAULT_IS_RETRIED : FAULT_FAILS_IT;
 	settle();
 }
 
@@ -344,7 +347,7 @@ static void instance_end(void)
 {
 	struct notify *notify = context.group_context;
 
-	capture_free(&capture);
+	capture_free(capture);
 	files_free(context.files);
 	world_end();
 	fdstore_free(context.store);
@@ -371,19 +374,19 @@ static void begin(void)
 static void hand_over(void)
 {
 	if (world_random(5) == 0) { /* what a former section does */
-		capture_stop(&capture, false);
+		capture_stop(capture, false);
 		for (unsigned i = world_random(8); i; i--)
 			act();
 	}
-	if (capture_over(&capture))
+	if (capture_over(capture))
 		return; /* nothing of it is stored */
 	world_refuse(false);
-	capture_hand_over(&capture, world_random(2));
-	for (unsigned i = 0; !capture_handed_over(&capture); i++) {
+	capture_hand_over(capture, world_random(2));
+	for (unsigned i = 0; !capture_handed_over(capture); i++) {
 		demand(i < END_MOST, "a hand-over comes to no end");
 		obey();
 	}
-	recorded = capture.saved->since_ns != 0;
+	recorded = capture->saved->since_ns != 0;
 	if (!recorded || unbelievable) /* it may begin from scratch */
 		shown = (struct counters){ 0 };
 	store_take();
@@ -396,8 +399,8 @@ static void recovers(void)
 {
 	world_link.there = world_link.link.up = world_link.link.running = true;
 	world_link.link.type = 1;
-	capture_link(&capture);
-	for (unsigned i = 0; capture.goal == CAPTURE_RECORD && capture.state != CAPTURE_RUNNING;
+	capture_wake(capture);
+	for (unsigned i = 0; capture->goal == CAPTURE_RECORD && capture->state != CAPTURE_RUNNING;
 	     i++) {
 		demand(i < END_MOST, "it does not record again");
 		obey();
@@ -410,22 +413,22 @@ static void end(void)
 
 	world_refuse(false);
 	recovers();
-	capture_stop(&capture, false);
-	for (unsigned i = 0; !capture_over(&capture) || !files_settled(context.files); i++) {
+	capture_stop(capture, false);
+	for (unsigned i = 0; !capture_over(capture) || !files_settled(context.files); i++) {
 		demand(i < END_MOST, "a stopped capture comes to no end");
 		obey();
 	}
-	capture_account(&capture, &sum);
+	capture_account(capture, &sum);
 	counters_add(&played, &sum);
-	failed += capture.state == CAPTURE_FAILED;
+	failed += capture->state == CAPTURE_FAILED;
 	demand(account_balanced(&sum, OUTPUT_PCAPNG), "the account does not balance");
 	demand(sum.files_lost >= players_lost() &&
 		       sum.files_lost <= players_lost() + players_missing(),
 	       "%llu files lost, %u and %u of which are told", (unsigned long long)sum.files_lost,
 	       players_lost(), players_missing());
 	demand(!counters_fell(&sum, &shown) || sum.files_lost, "a counter fell at the end");
-	for (unsigned i = 0; i < capture.slots.count; i++)
-		demand(capture.slots.list[i].ring.fd < 0, "ring %u is open", i);
+	for (unsigned i = 0; i < capture->slots.count; i++)
+		demand(capture->slots.list[i].ring.fd < 0, "ring %u is open", i);
 	instance_end();
 }
 

@@ -1,8 +1,8 @@
-/* daemon/supervisor/slot.c, output_file.c, captureend.c: which state may follow on which. */
+/* daemon/supervisor/slot.c, output_file.c, capture_state.c: which state may follow on which. */
 #include "suites.h"
 #include "place.h"
 
-#include "../../daemon/supervisor/capture.h"
+#include "../../daemon/supervisor/capture_state.h"
 
 #include <stdio.h>
 #include <string.h>

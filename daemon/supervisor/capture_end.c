@@ -1,63 +1,12 @@
-/* A capture that leaves its interface, stops, fails, or is handed over. */
-#include "capture.h"
+/* A capture leaves its interface, stops, fails, or is handed over. */
+#include "capture_end.h"
+#include "capture_state.h"
 #include "fdstore.h"
 
 #include "../base/clock.h"
-#include "../base/invariant.h"
 #include "../base/log.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-
-static const char *const state_names[] = {
-	[CAPTURE_WAITING] = "waiting", [CAPTURE_STARTING] = "starting",
-	[CAPTURE_RUNNING] = "running", [CAPTURE_DRAINING] = "draining",
-	[CAPTURE_STOPPED] = "stopped", [CAPTURE_FAILED] = "failed",
-};
-
-/* The bits of the states that may follow. */
-static const unsigned next_states[] = {
-	[CAPTURE_WAITING] = 1 << CAPTURE_STARTING | 1 << CAPTURE_RUNNING | 1 << CAPTURE_DRAINING,
-	[CAPTURE_STARTING] = 1 << CAPTURE_RUNNING | 1 << CAPTURE_WAITING | 1 << CAPTURE_DRAINING,
-	[CAPTURE_RUNNING] = 1 << CAPTURE_DRAINING,
-	[CAPTURE_DRAINING] = 1 << CAPTURE_WAITING | 1 << CAPTURE_STOPPED | 1 << CAPTURE_FAILED,
-	[CAPTURE_STOPPED] = 0,
-	[CAPTURE_FAILED] = 0,
-};
-
-void capture_enter(struct capture *capture, enum capture_state state)
-{
-	bool follows = next_states[capture->state] & 1U << state;
-
-	if (capture->state == state)
-		return;
-	invariant(follows);
-	capture_log(capture, follows ? LOG_DEBUG : LOG_ERR, "%s -> %s%s",
-		    state_names[capture->state], state_names[state], follows ? "" : ": refused");
-	if (follows)
-		capture->state = state;
-}
-
-bool capture_ending(const struct capture *capture)
-{
-	return capture->goal >= CAPTURE_STOP;
-}
-
-bool capture_over(const struct capture *capture)
-{
-	return capture->state == CAPTURE_STOPPED || capture->state == CAPTURE_FAILED;
-}
-
-void capture_reason(struct capture *capture, const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(capture->reason, sizeof(capture->reason), format, ap);
-	va_end(ap);
-}
 
 static void slots_end(struct capture *capture, bool abandon)
 {
@@ -168,26 +117,14 @@ static void capture_drained(struct capture *capture)
 	}
 }
 
-void capture_step(struct capture *capture)
+void capture_finish(struct capture *capture)
 {
-	if (!capture->slots.due)
-		return;
-	capture->slots.due = false;
-	capture_faults(capture);
-	if (compiled_filter_news(&capture->compiled))
-		capture_filtered(capture);
 	if (capture->state == CAPTURE_DRAINING && slots_settled(capture))
 		capture_drained(capture);
-	capture_news(capture);
-	capture_advance(capture);
-	if (capture->state == CAPTURE_WAITING || group_gone(&capture->group))
-		capture_link(capture);
-	for (unsigned i = 0; i < capture->slots.count; i++)
-		slot_step(&capture->slots.list[i]);
 }
 
 /* Without effect where its goal is as far, or farther. */
-static bool capture_aim(struct capture *capture, enum capture_goal goal)
+static bool goal_set(struct capture *capture, enum capture_goal goal)
 {
 	if (capture->goal >= goal)
 		return false;
@@ -203,7 +140,7 @@ static void capture_end(struct capture *capture, enum capture_goal goal, bool ab
 		return;
 	if (capture->state != CAPTURE_DRAINING || !capture_ending(capture))
 		capture_shut(capture);
-	capture_aim(capture, goal);
+	goal_set(capture, goal);
 	slots_end(capture, abandon || starting);
 	capture->slots.due = true;
 }
@@ -225,7 +162,7 @@ void capture_fail(struct capture *capture, const char *why)
 
 void capture_hand_over(struct capture *capture, bool at_once)
 {
-	capture_aim(capture, CAPTURE_HAND_OVER);
+	goal_set(capture, CAPTURE_HAND_OVER);
 	for (unsigned i = 0; i < capture->slots.count; i++)
 		if (capture->state == CAPTURE_STARTING)
 			slot_abandon(&capture->slots.list[i]);

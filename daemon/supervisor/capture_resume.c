@@ -1,7 +1,9 @@
 /* A capture continues with the rings that the previous instance left. */
-#include "resume.h"
+#include "capture_resume.h"
+#include "capture_end.h"
 #include "capture_filter.h"
-#include "earlier.h"
+#include "capture_setup.h"
+#include "capture_state.h"
 
 #include "../base/clock.h"
 #include "../base/failure.h"
@@ -63,10 +65,12 @@ void resume_filter(struct capture *capture)
 	filter_compare(capture);
 }
 
-void resume_filtered(struct capture *capture, const struct capture_error *error)
+void resume_filtered(struct capture *capture)
 {
-	if (error)
-		filter_late(capture, error->text);
+	struct capture_error error;
+
+	if (capture_filter_failed(capture, &error))
+		filter_late(capture, error.text);
 	else
 		resume_filter(capture);
 }
@@ -88,7 +92,7 @@ static void resume_changed(struct capture *capture)
 {
 	char keys[96], why[REASON_BYTES];
 
-	plan_differences(&capture->saved->shape, capture_wanted(capture), keys, sizeof(keys));
+	plan_differences(&capture->saved->shape, setup_wanted(capture), keys, sizeof(keys));
 	snprintf(why, sizeof(why), "its configuration has changed (%s)", keys);
 	capture_leave(capture, false, why);
 }
@@ -99,7 +103,7 @@ void resume_start(struct capture *capture)
 	char when[CLOCK_TEXT_BYTES];
 	struct link link = { 0 };
 	bool whole = inherited_whole(&capture->inherited),
-	     ours = !capture->earlier && !capture->former;
+	     ours = !capture->earlier && !setup_former(capture);
 	const char *problem = NULL;
 
 	capture->plan.link_type = saved->shape.link_type;
@@ -112,15 +116,15 @@ void resume_start(struct capture *capture)
 					   capture->group.links, &link);
 	if (whole && ours && !problem)
 		group_bind(&capture->group, plan_any(capture->config) ? NULL : &link);
-	capture_plan(capture);
-	capture_tell(capture);
+	setup_tasks(capture);
+	setup_announce(capture);
 	rings_resume(capture);
 	capture_log(capture, LOG_NOTICE, "%s the rings of a daemon that was last there at %s",
-		    capture->former    ? "is not configured any more, writes out"
-		    : capture->earlier ? "first writes out"
-				       : "goes on with",
+		    setup_former(capture) ? "is not configured any more, writes out"
+		    : capture->earlier	  ? "first writes out"
+					  : "goes on with",
 		    clock_text(when, saved->alive_ns));
-	if (capture->former)
+	if (setup_former(capture))
 		capture_stop(capture, false);
 	else if (!whole)
 		resume_rest(capture);
@@ -130,5 +134,5 @@ void resume_start(struct capture *capture)
 		capture_leave(capture, false, problem);
 	else
 		resume_filter(capture);
-	capture_link(capture);
+	capture->slots.due = true; /* and its interface is looked at */
 }

@@ -1,23 +1,94 @@
-/* From one configuration of a capture to the next, over the rings that the earlier one made. */
-#include "earlier.h"
+/* What a capture is configured as, and what its archive and its workers are told of that. */
+#include "capture_setup.h"
+#include "capture_end.h"
+#include "capture_state.h"
 #include "fdstore.h"
-#include "limits.h"
+#include "identity.h"
 
 #include "../base/failure.h"
 #include "../base/log.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SETTLED_US 20000 /* until that is looked at again */
 
-void earlier_forget(struct capture *capture)
+const struct config_capture *setup_wanted(const struct capture *capture)
+{
+	return &capture->source->capture[capture->slots.index];
+}
+
+bool setup_former(const struct capture *capture)
+{
+	return capture->slots.index >= capture->context->configured;
+}
+
+/* Not of those that there are no more and of which nothing is left to continue with, nor of those
+ * that failed before. */
+bool setup_has_files(const struct capture *capture)
+{
+	return setup_wanted(capture)->group.output == OUTPUT_PCAPNG &&
+	       (storage_placed(&capture->storage) ||
+		(capture->goal != CAPTURE_FAIL &&
+		 (!setup_former(capture) || capture->inherited.rings ||
+		  capture->storage.state != STORAGE_UNKNOWN)));
+}
+
+void setup_tasks(struct capture *capture)
+{
+	struct message_worker task;
+
+	for (unsigned i = 0; i < capture->slots.count; i++) {
+		plan_worker(capture->config, &capture->plan, capture->slots.count, i, &task);
+		task.ifindex = (uint32_t)capture->group.link.ifindex;
+		task.config.file_bytes = limits_file_bytes(task.config.file_bytes);
+		capture->slots.list[i].task = task;
+	}
+}
+
+void setup_announce(struct capture *capture)
+{
+	const struct config_capture *c = capture->config;
+	struct message_capture m = {
+		.capture = capture->slots.index,
+		.link_type = capture->plan.link_type,
+		.config = c->archive,
+		.file_bytes = c->worker.file_bytes,
+		.file_group = capture->file_group,
+		/* one more while it is to be told of another directory */
+		.together = capture->context->together + (capture->earlier != NULL),
+		.token = capture->context->token,
+	};
+
+	identity_get(m.machine, m.boot);
+	memcpy(m.name, c->name, sizeof(m.name));
+	memcpy(m.interface, c->group.interface, sizeof(m.interface));
+	memcpy(m.device, capture->group.link.name, sizeof(m.device));
+	memcpy(m.filter, c->filter, sizeof(m.filter));
+	memcpy(m.directory, c->group.directory, sizeof(m.directory));
+	storage_announce(&capture->storage, &m, c->group.output == OUTPUT_PCAPNG);
+}
+
+struct limits_need setup_need(const struct capture *capture)
+{
+	return (struct limits_need){ .capture = capture->config->name,
+				     .ring = capture->plan.ring,
+				     .workers = capture->slots.count,
+				     .resumed = capture->inherited.rings != NULL };
+}
+
+void setup_save(struct capture *capture)
+{
+	capture->saved->armed = 0;
+	capture->saved->shape = plan_shape(capture->config, &capture->plan, capture->slots.count);
+}
+
+static void earlier_forget(struct capture *capture)
 {
 	if (!capture->earlier)
 		return;
-	capture->config = capture_wanted(capture);
+	capture->config = setup_wanted(capture);
 	free(capture->earlier);
 	capture->earlier = NULL;
 	plan_make(capture->config, &capture->plan, NULL);
@@ -74,9 +145,9 @@ static void counted_give_up(struct capture *capture)
 		    packets);
 }
 
-bool earlier_adopt(struct capture *capture)
+bool setup_adopt(struct capture *capture)
 {
-	const struct config_capture *now = capture_wanted(capture), *then = capture->config;
+	const struct config_capture *now = setup_wanted(capture), *then = capture->config;
 	unsigned workers = now->group.workers == CONFIG_AUTO ? capture->slots.count
 							     : (unsigned)now->group.workers;
 	struct limits_need need;
@@ -102,14 +173,14 @@ bool earlier_adopt(struct capture *capture)
 		counted_give_up(capture);
 	earlier_forget(capture);
 	capture->saved->shape = plan_shape(capture->config, &capture->plan, capture->slots.count);
-	need = capture_need(capture);
+	need = setup_need(capture);
 	if (limits_memory(&need, 1, true)) {
 		capture_fail(capture, "there is not enough memory for its rings");
 		return false;
 	}
 	storage_reserve(&capture->storage); /* of its new slots, too */
-	capture_plan(capture);
+	setup_tasks(capture);
 	storage_forget(&capture->storage);
-	capture_tell(capture);
+	setup_announce(capture);
 	return true;
 }

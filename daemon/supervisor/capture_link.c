@@ -1,0 +1,108 @@
+/* A capture waits for its interface, and follows it. */
+#include "capture_link.h"
+#include "capture_end.h"
+#include "capture_setup.h"
+#include "capture_start.h"
+#include "capture_state.h"
+#include "link.h"
+#include "preflight.h"
+
+#include "../base/clock.h"
+#include "../base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The directory comes before the interface: without it the capture is not ready. */
+static void directory_again(struct capture *capture)
+{
+	if (capture->storage.state ==
+	    STORAGE_UNKNOWN) { /* its interface went while its first filter was compiled */
+		setup_announce(capture);
+		return;
+	}
+	if (!capture->retry_ns || clock_mono_ns() < capture->retry_ns)
+		return;
+	capture->retry_ns = UINT64_MAX; /* until the archive process has answered */
+	setup_announce(capture);
+}
+
+static void link_begin(struct capture *capture)
+{
+	struct capture_error error, why;
+	struct link link = { 0 };
+	uint32_t type;
+
+	if (capture->earlier && !setup_adopt(capture))
+		return;
+	if (!storage_placed(&capture->storage)) {
+		directory_again(capture);
+		return;
+	}
+	if (!start_ready(capture, &link)) {
+		capture->retry_ns = 0;
+		return;
+	}
+	if (clock_mono_ns() < capture->retry_ns)
+		return;
+	if (!start_begin(capture, plan_any(capture->config) ? NULL : &link, &error))
+		return;
+	if (!plan_any(capture->config) &&
+	    preflight_link_type(capture->config, &link, &type, &why)) /* it may change again */
+		error.exit_code = EXIT_FAILURE;
+	start_retry(capture, &error);
+}
+
+static void link_updown(struct capture *capture)
+{
+	const struct link *link = &capture->group.link;
+
+	if (capture->group.up) {
+		capture_log(capture, LOG_NOTICE, "interface %s is up again", link->name);
+		capture->reason[0] = '\0';
+		return;
+	}
+	capture_reason(capture, link->up ? "interface %s has no carrier" : "interface %s is down",
+		       link->name);
+	capture_log(capture, LOG_WARNING, "%s; capture goes on when it is up again",
+		    capture->reason);
+}
+
+/* It is recorded by its index, whatever it is called. New files name it as it is called now. */
+static void link_follow(struct capture *capture)
+{
+	const char *configured = capture->config->group.interface;
+	char before[DEVICE_BYTES];
+	unsigned news;
+
+	memcpy(before, capture->group.link.name, sizeof(before));
+	news = group_look(&capture->group, configured);
+	if (news & GROUP_LINK_GONE)
+		capture_leave(capture, capture->state == CAPTURE_STARTING,
+			      "its interface was deleted or moved away");
+	else if (news & GROUP_LINK_TYPE)
+		capture_leave(capture, capture->state == CAPTURE_STARTING,
+			      "its interface's link type changed");
+	if (news & GROUP_LINK_RENAMED) {
+		capture_log(capture, LOG_NOTICE,
+			    "interface %s is called %s now; it is recorded as before", before,
+			    capture->group.link.name);
+		setup_announce(capture);
+	} else if (news & GROUP_LINK_ALIEN) {
+		capture_log(capture, LOG_NOTICE,
+			    "interface %s is not called %s any more; it is recorded as before",
+			    capture->group.link.name, configured);
+	}
+	if (news & GROUP_LINK_UPDOWN)
+		link_updown(capture);
+}
+
+void capture_link(struct capture *capture)
+{
+	if (capture->goal != CAPTURE_RECORD || !capture->slots.list) /* it could not be made */
+		return;
+	if (capture->state == CAPTURE_WAITING)
+		link_begin(capture);
+	else if (capture->state == CAPTURE_RUNNING || capture->state == CAPTURE_STARTING)
+		link_follow(capture);
+}
