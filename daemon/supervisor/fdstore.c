@@ -111,16 +111,6 @@ static void put_note(struct fdstore *store, const char *name)
 		place->stored = true;
 }
 
-void fdstore_put(struct fdstore *store, const struct fdstore_key *key, int fd)
-{
-	char name[NAME_BYTES], text[TEXT_BYTES];
-
-	name_make(name, key);
-	put_note(store, name);
-	put_text(text, name);
-	notify_send(store->notify, text, &fd, 1);
-}
-
 /* (F1) */
 static void name_drop(struct fdstore *store, const char *name)
 {
@@ -291,6 +281,32 @@ static void entry_drop(struct fdstore *store, struct entry *e)
 	e->name[0] = '\0';
 }
 
+/* No capture takes it: (8) */
+static void entry_refuse(struct fdstore *store, struct entry *e)
+{
+	if (is_ring(e))
+		log_error("%s, kept from a process before, is of no use: what it may hold is lost",
+			  e->name);
+	else if (strcmp(e->name, TRIAL_NAME) != 0)
+		log_notice("%s, kept from a process before, is of no use any more", e->name);
+	entry_drop(store, e);
+}
+
+/* What was inherited under this name and not taken would be dropped later, and this with it (F1).
+ */
+void fdstore_put(struct fdstore *store, const struct fdstore_key *key, int fd)
+{
+	char name[NAME_BYTES], text[TEXT_BYTES];
+
+	name_make(name, key);
+	for (unsigned i = 0; i < store->count; i++)
+		if (store->entries[i].fd >= 0 && strcmp(store->entries[i].name, name) == 0)
+			entry_refuse(store, &store->entries[i]);
+	put_note(store, name);
+	put_text(text, name);
+	notify_send(store->notify, text, &fd, 1);
+}
+
 static void discard(struct fdstore *store, const char *capture, int worker)
 {
 	for (unsigned i = 0; i < store->count; i++) {
@@ -319,14 +335,7 @@ bool fdstore_end(struct fdstore *store)
 		struct entry *e = &store->entries[i];
 
 		if (e->fd >= 0) {
-			if (is_ring(e)) /* (8) */
-				log_error("%s, kept from a process before, is of no use: what it "
-					  "may hold is lost",
-					  e->name);
-			else if (strcmp(e->name, TRIAL_NAME) != 0)
-				log_notice("%s, kept from a process before, is of no use any more",
-					   e->name);
-			entry_drop(store, e);
+			entry_refuse(store, e);
 			any = true;
 		}
 		e->inherited = false;

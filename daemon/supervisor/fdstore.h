@@ -49,7 +49,8 @@ int fdstore_new(struct fdstore **store, struct notify *notify);
  */
 void fdstore_free(struct fdstore *store);
 
-/* The manager stores a duplicate of `fd` under this name; drops all of this name. Neither waits. */
+/* The manager stores a duplicate of `fd` under this name, what was inherited under it and not taken
+ * is dropped, which is logged; drops all of this name. Neither waits. */
 void fdstore_put(struct fdstore *store, const struct fdstore_key *key, int fd);
 void fdstore_drop(struct fdstore *store, const struct fdstore_key *key);
 

@@ -307,6 +307,21 @@ START_TEST(what_no_capture_takes_is_closed_and_logged)
 }
 END_TEST
 
+/* The record that they belong to is not there: a new one is made, and new ledgers. */
+START_TEST(what_takes_the_name_of_what_was_left_stays_stored)
+{
+	const struct fdstore_key key = { FDSTORE_LEDGER, "x", 0, 0 };
+
+	left_put("ledger.x.0");
+	fdstore_put(store, &key, STDOUT_FILENO);
+	ck_assert(!fdstore_end(store));
+	ck_assert(fdstore_has(store, &key));
+	manager_read();
+	ck_assert(manager_stores("ledger.x.0"));
+	ck_assert_int_eq(fdstore_take(store, &key), -1);
+}
+END_TEST
+
 /* Five descriptors of which two are not sent yet; one more is needed to try it. */
 static const struct {
 	unsigned max;
@@ -357,6 +372,7 @@ Suite *suite_fdstore(void)
 	tcase_add_test(t, without_a_manager_nothing_is_sent_or_waited_for);
 	tcase_add_test(t, a_capture_is_discarded_without_what_is_new_of_it);
 	tcase_add_test(t, what_no_capture_takes_is_closed_and_logged);
+	tcase_add_test(t, what_takes_the_name_of_what_was_left_stays_stored);
 	tcase_add_loop_test(t, a_store_that_is_too_small_is_logged, 0,
 			    sizeof(limits) / sizeof(*limits));
 	suite_add_tcase(s, t);
