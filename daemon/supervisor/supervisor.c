@@ -124,10 +124,14 @@ static bool group_held(void *context, int64_t fanout_id)
 	return former_group_held(s->capture, s->captures, s->store, fanout_id);
 }
 
-/* What is left of a section that is not configured any more has ended. */
-static void former_look(struct supervisor *s, struct capture *capture)
+/* What is left of a section that is not configured any more has ended, and its files are finished,
+ * or lost. */
+static void former_look(struct supervisor *s, unsigned number)
 {
-	if (!capture_former(capture) || capture_accounted(capture) || !capture_ended(capture))
+	struct capture *capture = s->capture[number];
+
+	if (!capture_former(capture) || capture_accounted(capture) || !capture_ended(capture) ||
+	    !files_done(s->files, number))
 		return;
 	s->unbalanced |= !account_put(&capture, 1, true, 0);
 	capture_set_accounted(capture);
@@ -144,7 +148,7 @@ static void supervisor_step(struct supervisor *s)
 		struct capture *capture = s->capture[i];
 
 		capture_step(capture);
-		former_look(s, capture);
+		former_look(s, i);
 		if (capture_fatal(capture)->exit_code)
 			supervisor_failed(s, capture_fatal(capture)->exit_code,
 					  capture_fatal(capture)->text);
@@ -354,8 +358,9 @@ static int events_add(struct supervisor *s)
 }
 
 /* It only ends. Nothing comes into its rings before one with another name begins there. */
-static void former_start(struct supervisor *s, struct capture *capture)
+static void former_start(struct supervisor *s, unsigned number)
 {
+	struct capture *capture = s->capture[number];
 	struct capture_error ignored;
 
 	if (capture_resumes(capture))
@@ -363,7 +368,7 @@ static void former_start(struct supervisor *s, struct capture *capture)
 	else /* what was left of it is refused, or of no use here */
 		capture_stop(capture, true);
 	capture_step(capture); /* one that has nothing left holds no group */
-	former_look(s, capture);
+	former_look(s, number);
 }
 
 /* Captures are made first and started after that: a bad one is told before a process runs. */
@@ -393,7 +398,7 @@ static int all_start(struct supervisor *s)
 	if (left)
 		rc = 0;
 	for (unsigned i = s->configured; i < s->captures; i++)
-		former_start(s, s->capture[i]);
+		former_start(s, i);
 	if (rc == 0)
 		rc = captures_start(s->capture, s->configured, left);
 	s->started = rc == 0;
