@@ -64,3 +64,14 @@ internals_states() {
 		<(internals_words '^[A-Z]+_[A-Z_]+ -> [A-Z_]+') | sed -n "s|^< \(.*\)|$internals: no row \1|p; s|^> \(.*\)|$internals: no next_states[] has \1|p"
 }
 verdict "internals: states" "$(internals_states)"
+
+# Each file of the supervisor stands in THE LAYERS, those of a lower floor before those of a higher one
+internals_layers() {
+	local listed
+	listed=$(sed -n '/^\.SH THE LAYERS/,/^\.SH A PACKET/{/^\.nf/,/^\.fi/s/^\([a-z_]*\.[ch]\) .*/\1/p}' "$internals")
+	comm -13 <(sort <<<"$listed") <(find daemon/supervisor -name '*.c' -printf '%f\n' | sort) | sed "s|.*|$internals: no & in THE LAYERS|"
+	awk -v page="$internals" 'FNR == NR { floor[$1] = $2; next }
+		{ file = "daemon/supervisor/" $1; sub(/[.][ch]$/, "", file)
+		  if (floor[file] < last) print page ": " $1 " stands above its floor"; else last = floor[file] }' <(floors) - <<<"$listed"
+}
+verdict "internals: layers" "$(internals_layers)"
