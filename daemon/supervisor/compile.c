@@ -2,6 +2,8 @@
 #include "compile.h"
 #include "filter.h"
 
+#include "../base/crash.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -59,13 +61,16 @@ static _Noreturn void child_run(const struct filter_source *source)
 {
 	static struct result r;
 	struct sock_fprog program = { 0 };
+	int rc;
 
 	r.rc = filter_compile(&program, source, r.words, sizeof(r.words));
 	r.count = r.rc ? 0 : program.len;
 	if (r.count)
 		memcpy(r.code, program.filter, r.count * sizeof(*r.code));
-	_exit(write(RESULT_FD, &r, HEAD + r.count * sizeof(*r.code)) > 0 ? EXIT_SUCCESS
-									 : EXIT_FAILURE);
+	rc = write(RESULT_FD, &r, HEAD + r.count * sizeof(*r.code)) > 0 ? EXIT_SUCCESS
+									: EXIT_FAILURE;
+	crash_dump();
+	_exit(rc);
 }
 
 void compile_end(struct compile *c)

@@ -3,6 +3,7 @@
 #include "suites.h"
 #include "archiveside.h"
 #include "children.h"
+#include "nomemory.h"
 
 #include "../../daemon/base/channel.h"
 #include "../../daemon/supervisor/files.h"
@@ -25,15 +26,6 @@ static struct seen {
 static int owner;
 static const struct archive_target target = { .owner = &owner };
 static const struct ledger_file record = { .serial = 4 };
-
-/* The linker puts it in the place of calloc(). */
-static bool no_memory;
-void *__real_calloc(size_t count, size_t bytes);
-void *__wrap_calloc(size_t count, size_t bytes);
-void *__wrap_calloc(size_t count, size_t bytes)
-{
-	return no_memory ? NULL : __real_calloc(count, bytes);
-}
 
 static void event_placed(void *who)
 {

@@ -1,60 +1,24 @@
 /* daemon/supervisor/unread.c: a ring whose record may be damaged. */
+#include "packetring.h"
 #include "suites.h"
 
 #include "../../daemon/supervisor/unread.h"
 
-#include <arpa/inet.h>
-#include <linux/if_packet.h>
-#include <net/ethernet.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BLOCKS	    4
-#define BLOCK_BYTES 65536
-
-/* A ring that takes nothing; -1: not root. */
-static int ring_make(void)
-{
-	const struct tpacket_req3 request = { .tp_block_size = BLOCK_BYTES,
-					      .tp_block_nr = BLOCKS,
-					      .tp_frame_size = 2048,
-					      .tp_frame_nr = BLOCKS * BLOCK_BYTES / 2048 };
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), version = TPACKET_V3;
-
-	if (fd < 0)
-		return -1;
-	ck_assert_int_eq(setsockopt(fd, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)), 0);
-	ck_assert_int_eq(setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &request, sizeof(request)), 0);
-	return fd;
-}
-
-/* As if the kernel had filled its heads, each with 3 packets, the first one handed over */
-static void ring_fill(int fd)
-{
-	char *map = mmap(NULL, BLOCKS * BLOCK_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-
-	ck_assert_ptr_ne(map, MAP_FAILED);
-	memset(map, 0xff, BLOCKS * BLOCK_BYTES);
-	for (unsigned i = 0; i < BLOCKS; i++) {
-		struct tpacket_block_desc *block = (void *)(map + i * BLOCK_BYTES);
-
-		block->hdr.bh1 = (struct tpacket_hdr_v1){ .block_status = i ? 0 : TP_STATUS_USER,
-							  .num_pkts = 3,
-							  .seq_num = i < 2 ? i + 1 : 0 };
-	}
-	munmap(map, BLOCKS * BLOCK_BYTES);
-}
+#define BLOCKS	    PACKETRING_BLOCKS
+#define BLOCK_BYTES PACKETRING_BLOCK_BYTES
 
 START_TEST(a_ring_is_counted_by_its_heads)
 {
-	int fd = ring_make();
+	int fd = packetring_open(0);
 	uint64_t packets = 10;
 
 	if (fd < 0)
 		return;
-	ring_fill(fd);
+	packetring_fill(fd);
 	ck_assert(unread_count(fd, BLOCKS, BLOCK_BYTES, &packets));
 	ck_assert_uint_eq(packets, 16); /* of the first, and of the one that is filled */
 	close(fd);
@@ -76,12 +40,12 @@ START_TEST(a_record_with_other_blocks_is_not_believed)
 		{ BLOCKS, 0 },
 		{ UINT32_MAX, UINT32_MAX },
 	};
-	int fd = ring_make();
+	int fd = packetring_open(0);
 	uint64_t packets = 10;
 
 	if (fd < 0)
 		return;
-	ring_fill(fd);
+	packetring_fill(fd);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		ck_assert_msg(!unread_count(fd, rows[i].blocks, rows[i].block_bytes, &packets),
 			      "row %zu", i);
@@ -96,7 +60,7 @@ END_TEST
 START_TEST(blocks_that_are_no_whole_pages_are_no_rings)
 {
 	static const uint32_t sizes[] = { 1, 16, 512, 2048 };
-	int fd = ring_make();
+	int fd = packetring_open(0);
 	uint64_t packets = 10;
 
 	if (fd < 0)

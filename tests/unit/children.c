@@ -14,6 +14,7 @@ static struct child_double children[CHILDREN_MAX];
 static unsigned count;
 static bool faked;
 static int refused, child_end = -1;
+static void (*hook)(void);
 
 pid_t __real_fork(void);
 pid_t __wrap_fork(void);
@@ -28,12 +29,18 @@ void children_begin(void)
 		child_close(&children[i]);
 	count = 0;
 	refused = 0;
+	hook = NULL;
 	faked = true;
 }
 
 void children_refuse(int error)
 {
 	refused = error;
+}
+
+void children_forked(void (*forked)(void))
+{
+	hook = forked;
 }
 
 unsigned children_count(void)
@@ -81,6 +88,8 @@ pid_t __wrap_fork(void)
 		errno = refused ? refused : EAGAIN;
 		return -1;
 	}
+	if (hook)
+		hook();
 	children[count] = (struct child_double){ FIRST_PID + (pid_t)count, child_end, false };
 	child_end = -1;
 	return children[count++].pid;

@@ -20,6 +20,10 @@ void children_begin(void);
 /* fork() fails with `error` from now on; 0: no more. */
 void children_refuse(int error);
 
+/* Called in each fork() that goes well, as its parent: what is open then is the child's, too. NULL:
+ * nothing. */
+void children_forked(void (*forked)(void));
+
 unsigned children_count(void);
 
 /* The one that was started last, or with this pid; NULL: none. */

@@ -72,6 +72,10 @@ int main(void)
 	srunner_add_suite(runner, suite_notify());
 	srunner_add_suite(runner, suite_preflight());
 	srunner_add_suite(runner, suite_limits());
+	srunner_add_suite(runner, suite_sandbox());
+	srunner_add_suite(runner, suite_inherited());
+	srunner_add_suite(runner, suite_former());
+	srunner_add_suite(runner, suite_compile());
 	srunner_add_suite(runner, suite_request());
 	srunner_add_suite(runner, suite_log());
 	srunner_add_suite(runner, suite_beneath());
