@@ -5,6 +5,7 @@
 
 #include "../base/clock.h"
 #include "../base/failure.h"
+#include "../base/invariant.h"
 #include "../base/log.h"
 
 #include <inttypes.h>
@@ -18,6 +19,35 @@ void storage_init(struct storage *s, struct slots *slots, struct gap *gap)
 	*s = (struct storage){ .slots = slots, .gap = gap, .available = UINT64_MAX };
 }
 
+static const char *const state_names[] = {
+	[STORAGE_UNKNOWN] = "unknown",
+	[STORAGE_ANNOUNCED] = "announced",
+	[STORAGE_PLACED] = "placed",
+	[STORAGE_REFUSED] = "refused",
+};
+
+/* The bits of the states that may follow. Two announcements may be under way: one that is answered
+ * with the directory after one that was refused. */
+static const unsigned next_states[] = {
+	[STORAGE_UNKNOWN] = 1 << STORAGE_ANNOUNCED | 1 << STORAGE_PLACED,
+	[STORAGE_ANNOUNCED] = 1 << STORAGE_PLACED | 1 << STORAGE_REFUSED,
+	[STORAGE_PLACED] = 1 << STORAGE_ANNOUNCED | 1 << STORAGE_REFUSED,
+	[STORAGE_REFUSED] = 1 << STORAGE_ANNOUNCED | 1 << STORAGE_PLACED,
+};
+
+void storage_enter(struct storage *s, enum storage_state state)
+{
+	bool follows = next_states[s->state] & 1U << state;
+
+	if (s->state == state)
+		return;
+	invariant(follows);
+	log_at(follows ? LOG_DEBUG : LOG_ERR, "storage of capture %u: %s -> %s%s", s->slots->index,
+	       state_names[s->state], state_names[state], follows ? "" : ": refused");
+	if (follows)
+		s->state = state;
+}
+
 bool storage_placed(const struct storage *s)
 {
 	return s->state == STORAGE_PLACED;
@@ -27,7 +57,7 @@ static void placed(struct storage *s)
 {
 	if (s->state != STORAGE_PLACED)
 		s->news |= STORAGE_OPEN;
-	s->state = STORAGE_PLACED;
+	storage_enter(s, STORAGE_PLACED);
 	s->slots->due = true;
 }
 
@@ -38,14 +68,14 @@ void storage_announce(struct storage *s, const struct message_capture *capture, 
 		return;
 	}
 	if (s->state != STORAGE_PLACED)
-		s->state = STORAGE_ANNOUNCED;
+		storage_enter(s, STORAGE_ANNOUNCED);
 	archive_client_announce(files_client(s->slots->files), capture, &s->slots->list[0]);
 }
 
 void storage_forget(struct storage *s)
 {
 	if (s->state == STORAGE_PLACED)
-		s->state = STORAGE_ANNOUNCED;
+		storage_enter(s, STORAGE_ANNOUNCED);
 }
 
 void storage_maintain(struct storage *s)
@@ -252,7 +282,7 @@ static void event_failed(void *owner, struct output_file *file, const struct mes
 		slot_file_failed(slot, file, result);
 	} else {
 		output_later(&slot->output);
-		s->state = STORAGE_REFUSED;
+		storage_enter(s, STORAGE_REFUSED);
 		s->error = result->error;
 		memcpy(s->text, result->text, sizeof(s->text));
 		s->news |= STORAGE_CLOSED;

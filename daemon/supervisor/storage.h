@@ -39,6 +39,10 @@ struct storage {
 	char reason[REASON_BYTES];     /* what is wrong with files in use; "": nothing */
 };
 
+/* The next state, which is logged at debug level. One that cannot follow on the present one is not
+ * entered, which is logged as an error. */
+void storage_enter(struct storage *storage, enum storage_state state);
+
 void storage_init(struct storage *storage, struct slots *slots, struct gap *gap);
 
 /* What files are called and where they are. Where none are written the directory counts as open. */

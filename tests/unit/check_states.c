@@ -1,4 +1,5 @@
-/* daemon/supervisor/slot.c, output_file.c, capture_state.c: which state may follow on which. */
+/* daemon/supervisor/slot.c, output_file.c, storage.c, capture_state.c: which state may follow on
+ * which. */
 #include "suites.h"
 #include "place.h"
 
@@ -30,6 +31,14 @@ static const bool captures[6][6] = {
 	[CAPTURE_WAITING] = { 1, 1, 1, 1, 0, 0 }, [CAPTURE_STARTING] = { 1, 1, 1, 1, 0, 0 },
 	[CAPTURE_RUNNING] = { 0, 0, 1, 1, 0, 0 }, [CAPTURE_DRAINING] = { 1, 0, 0, 1, 1, 1 },
 	[CAPTURE_STOPPED] = { 0, 0, 0, 0, 1, 0 }, [CAPTURE_FAILED] = { 0, 0, 0, 0, 0, 1 },
+};
+
+static const bool storages[4][4] = {
+	/* to: UNKNOWN ANNOUNCED PLACED REFUSED */
+	[STORAGE_UNKNOWN] = { 1, 1, 1, 0 },
+	[STORAGE_ANNOUNCED] = { 0, 1, 1, 1 },
+	[STORAGE_PLACED] = { 0, 1, 1, 1 },
+	[STORAGE_REFUSED] = { 0, 1, 1, 1 },
 };
 
 START_TEST(a_slot_enters_the_states_that_may_follow_and_no_other)
@@ -106,6 +115,25 @@ START_TEST(each_step_of_a_file_is_logged_and_each_that_is_refused_as_an_error)
 }
 END_TEST
 
+START_TEST(a_storage_enters_the_states_that_may_follow_and_no_other)
+{
+	static const char *const names[] = { "unknown", "announced", "placed", "refused" };
+
+	place_log();
+	for (unsigned from = 0; from < 4; from++)
+		for (unsigned to = 0; to < 4; to++) {
+			struct slots all = { .index = 3 };
+			struct storage storage = { .slots = &all,
+						   .state = (enum storage_state)from };
+
+			storage_enter(&storage, (enum storage_state)to);
+			ck_assert_uint_eq(storage.state, storages[from][to] ? to : from);
+			is_logged("storage of capture 3: ", names[from], names[to],
+				  storages[from][to]);
+		}
+}
+END_TEST
+
 START_TEST(a_file_is_in_use_while_a_worker_writes_to_it)
 {
 	for (unsigned state = 0; state < 8; state++) {
@@ -163,6 +191,7 @@ Suite *suite_states(void)
 	tcase_add_test(t, a_capture_enters_the_states_that_may_follow_and_no_other);
 	tcase_add_test(t, each_step_of_a_slot_is_logged_and_each_that_is_refused_as_an_error);
 	tcase_add_test(t, each_step_of_a_file_is_logged_and_each_that_is_refused_as_an_error);
+	tcase_add_test(t, a_storage_enters_the_states_that_may_follow_and_no_other);
 	tcase_add_test(t, a_file_is_in_use_while_a_worker_writes_to_it);
 	tcase_add_test(t, a_file_is_sought_while_it_is_known_and_not_found);
 	tcase_add_test(t, a_file_is_visible_by_a_name_that_does_not_begin_with_a_dot);
