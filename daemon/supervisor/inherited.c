@@ -1,6 +1,7 @@
 /* The descriptors that the service manager stored, checked. */
 #include "inherited.h"
 #include "preflight.h"
+#include "tally.h"
 #include "unread.h"
 
 #include "../base/clock.h"
@@ -28,6 +29,22 @@ static void ring_close(struct inherited_ring *l)
 		close(l->ring_fd);
 }
 
+/* It was closed, its interface being away, and its ledger is settled; or the previous instance died
+ * before the manager had stored it: then what it held is abandoned. */
+static void ring_missing(const char *capture, unsigned worker, struct ledger *ledger)
+{
+	static const struct tally judged; /* the ledger is usable */
+	const struct ledger_kernel kernel = ledger_kernel(ledger);
+	struct ledger_totals totals = ledger_totals(ledger);
+	uint64_t left = kernel.packets - kernel.drops - totals.received;
+
+	if (!left || !tally_settle(&judged, ledger, -1, &totals, &left))
+		return;
+	log_about(LOG_ERR, &(struct log_subject){ capture, (int)worker, NULL },
+		  "its ring was not stored: the %" PRIu64 " packets that it held are abandoned",
+		  left);
+}
+
 /* Ledger and ring of one worker; NULL, or why the ledger is unusable. */
 static const char *ring_open(const struct inherited *in, struct fdstore *store, const char *capture,
 			     unsigned worker, struct inherited_ring *l)
@@ -41,6 +58,7 @@ static const char *ring_open(const struct inherited *in, struct fdstore *store, 
 		.reported = &none,
 	};
 	struct fdstore_key key = { FDSTORE_LEDGER, capture, worker, 0 };
+	const char *problem;
 
 	*l = (struct inherited_ring){ .ring_fd = -1 };
 	l->ledger_fd = fdstore_take(store, &key);
@@ -51,10 +69,13 @@ static const char *ring_open(const struct inherited *in, struct fdstore *store, 
 		return errno == EPROTO ? another_version : failure_text(errno);
 	bounds.generation = ledger_totals(l->ledger).generation;
 	key = (struct fdstore_key){ FDSTORE_RING, capture, worker, bounds.generation };
-	l->ring_fd = fdstore_take(store, &key); /* -1: it was closed, its interface being away */
+	l->ring_fd = fdstore_take(store, &key);
 	if (l->ring_fd >= 0)
 		ledger_take(l->ledger, afcap_stats_take, l->ring_fd);
-	return ledger_problem(l->ledger, &bounds);
+	problem = ledger_problem(l->ledger, &bounds);
+	if (!problem && l->ring_fd < 0)
+		ring_missing(capture, worker, l->ledger);
+	return problem;
 }
 
 /* Adds what a worker's ring holds, of which nobody will know more. False: that is not known. */

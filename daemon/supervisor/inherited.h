@@ -14,7 +14,7 @@
 #include "../base/ledger.h"
 
 struct inherited_ring {
-	int ledger_fd, ring_fd; /* ring_fd -1: it was closed already, or is given up */
+	int ledger_fd, ring_fd; /* ring_fd -1: it was closed already, not stored, or is given up */
 	struct ledger *ledger;
 	const char *problem; /* of the ledger; NULL: it is usable */
 };

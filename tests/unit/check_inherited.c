@@ -326,14 +326,17 @@ END_TEST
 
 /* ---- rings that are not all there, or take nothing ---- */
 
-START_TEST(a_ring_that_was_closed_is_a_gap_since_it_is_known)
+START_TEST(a_ring_that_is_not_stored_is_a_gap_and_what_it_held_is_abandoned)
 {
 	uint64_t since_ns = 0;
 
 	close(fdstore_take_ring(left.store, "a", 1));
+	ledger_add(left.ledgers[1], &(struct ledger_kernel){ .packets = 31, .drops = 1 });
 	checkpoint_gap(left.record, LEFT_AT - NS(5), "its interface was deleted");
 	ck_assert(take());
 	ck_assert_int_eq(inherited.rings[1].ring_fd, -1);
+	ck_assert_uint_eq(ledger_totals(inherited.rings[1].ledger).discarded_abandoned, 30);
+	ck_assert_uint_eq(place_logged("<3>a/1: its ring was not stored: the 30 packets"), 1);
 	ck_assert_ptr_null(inherited.rings[1].problem);
 	ck_assert(!inherited_whole(&inherited));
 	ck_assert_str_eq(inherited_gap(&inherited, &since_ns), "its interface was deleted");
@@ -477,7 +480,7 @@ Suite *suite_inherited(void)
 	tcase_add_test(t, one_unusable_ledger_costs_its_own_ring_alone);
 	tcase_add_test(t, an_overwritten_ledger_costs_its_own_ring_alone);
 	tcase_add_test(t, what_a_given_up_ring_held_may_not_be_known);
-	tcase_add_test(t, a_ring_that_was_closed_is_a_gap_since_it_is_known);
+	tcase_add_test(t, a_ring_that_is_not_stored_is_a_gap_and_what_it_held_is_abandoned);
 	tcase_add_test(t, rings_that_were_not_armed_are_a_gap_since_their_daemon_ended);
 	tcase_add_test(t, a_gap_that_is_open_is_one_whatever_rings_there_are);
 	tcase_add_test(t, rings_without_a_slot_are_given_up);
