@@ -46,7 +46,7 @@ static const char usage_text[] =
 	"  -c, --config FILE       configuration (default " CONFIG_DEFAULT ")\n"
 	"  -i, --interface IFACE   record one interface, without a file\n"
 	"  -w, --write DIR         into this directory (default /var/lib/afcap)\n"
-	"  -j, --workers N         with so many workers (default: one a CPU, at most 8)\n"
+	"  -j, --workers N         number of workers (default: one per CPU, at most 8)\n"
 	"  -f, --filter FILTER     only packets that match, see pcap-filter(7)\n"
 	"  -o, --option ASSIGNMENT set a key of afcapd.conf(5); SECTION is daemon or a capture's "
 	"name\n"
@@ -56,7 +56,7 @@ static const char usage_text[] =
 	"  -h, --help              print this, exit\n"
 	"\n"
 	"SIGTERM and SIGINT: write what the rings hold, print the account, exit 0.\n"
-	"SIGUSR1: go on in the next files. SIGUSR2: hand the rings over to the next process.\n"
+	"SIGUSR1: begin the next files. SIGUSR2: hand the rings over to the next process.\n"
 	"Exit codes: 0 ok, 1 failed while running, 2 usage, 75 handed over, 77 permission "
 	"missing, 78 configuration.\n";
 
@@ -217,7 +217,7 @@ static int supervise(const struct config *config, const struct privileges *privi
 	if (rc == 0)
 		rc = supervisor_new(&supervisor, base, config);
 	if (rc == 0 && control && control_serve(control, supervisor))
-		supervisor_failed(supervisor, EXIT_FAILURE, "control: no memory to listen there");
+		supervisor_failed(supervisor, EXIT_FAILURE, "control: no memory to listen");
 	if (rc == 0) {
 		if (http)
 			http_serve(http, supervisor);
@@ -288,10 +288,10 @@ static int write_out(int exit_code)
 
 	if (!notify_handed_by(&uid, &gid))
 		return exit_code;
-	log_notice("first, what the rings of the previous instance hold is written out; nothing "
-		   "more is recorded until afcapd can start");
+	log_notice("writing out the rings of the previous instance first; nothing more is recorded "
+		   "until afcapd can start");
 	if (notify_new(&notify) == 0)
-		notify_status(notify, "writing out what the previous instance left");
+		notify_status(notify, "writing out the rings of the previous instance");
 	notify_free(notify);
 	config_init(&none);
 	privileges_of(&privileges, uid, gid);

@@ -70,8 +70,8 @@ static int program_check(const struct afcap_fanout *f, struct afcap_error *error
 	if (f->mode >= AFCAP_FANOUT_CBPF && !given && !f->has_program)
 		return error_set(
 			error, EINVAL,
-			"fanout mode %s: needs a program, or has_program where the group has "
-			"it already: without one its first member gets everything",
+			"fanout mode %s: needs a program, or has_program if the group already has "
+			"it: without one the kernel would give every packet to its first member",
 			mode_names[f->mode]);
 	return 0;
 }
@@ -131,7 +131,7 @@ static int fanout_error(const struct afcap_fanout *f, int rc, struct afcap_error
 		return error_set(error, ENOSPC, "fanout group %u is full (%u members)", f->id,
 				 f->max_members ? f->max_members : MEMBERS_DEFAULT);
 	case EALREADY:
-		return error_set(error, EALREADY, "the socket is in a fanout group already");
+		return error_set(error, EALREADY, "the socket is already in a fanout group");
 	default:
 		return error_set(error, -rc, "joining fanout group %u: %s", f->id, strerror(-rc));
 	}

@@ -252,7 +252,7 @@ AFCAP_PUBLIC int afcap_geometry_solve(struct afcap_geometry *geometry, uint64_t 
 	if (g.blocks > (is_v3(&g) ? AFCAP_BLOCKS_MAX : AFCAP_BLOCKS_MAX_V2))
 		return error_set(error, EINVAL,
 				 "memory of %llu bytes in blocks of %u: %u blocks, at most %u; "
-				 "take larger blocks",
+				 "use larger blocks",
 				 (unsigned long long)memory_bytes, g.block_bytes, g.blocks,
 				 is_v3(&g) ? AFCAP_BLOCKS_MAX : AFCAP_BLOCKS_MAX_V2);
 	rc = geometry_check(&g, page, false, error);

@@ -97,9 +97,9 @@ static int needs_check(const struct afcap_options *o, struct afcap_error *error)
 						  : "a filter");
 	if (o->rxhash &&
 	    (o->ring.version == AFCAP_TPACKET_V1 || o->ring.version == AFCAP_TPACKET_V2))
-		return error_set(error, EINVAL, "rxhash: only V3 tells it");
+		return error_set(error, EINVAL, "rxhash: only V3 reports it");
 	if (o->vlan_restore && o->ring.version == AFCAP_TPACKET_V1)
-		return error_set(error, EINVAL, "vlan_restore: V1 does not tell the tag");
+		return error_set(error, EINVAL, "vlan_restore: V1 does not report the tag");
 	return 0;
 }
 

@@ -23,7 +23,7 @@ int socket_number(int fd, int option, int value, const char *what, struct afcap_
 	if (setsockopt(fd, SOL_PACKET, option, &value, sizeof(value)) == 0)
 		return 0;
 	if (errno == ENOPROTOOPT)
-		return error_set(error, EOPNOTSUPP, "%s: this kernel does not have it", what);
+		return error_set(error, EOPNOTSUPP, "%s: not supported by this kernel", what);
 	return error_set(error, errno, "%s: %s", what, strerror(errno));
 }
 

@@ -39,8 +39,7 @@ int client_open(struct client **out, const char *path)
 	client_close(c);
 	if (saved == EACCES || saved == EPERM) {
 		fprintf(stderr,
-			"afctl: %s: permission denied: the way to the socket is not open to this "
-			"user\n",
+			"afctl: %s: permission denied: this user has no access to the socket\n",
 			path);
 		return AFCTL_DENIED;
 	}
@@ -148,7 +147,7 @@ int client_answer(struct client *client, json_t **parameters, bool *continues)
 	memmove(client->buffer, end + 1, client->used);
 	if (!json_is_object(answer)) {
 		json_decref(answer);
-		return client_lost("its answer is no JSON object");
+		return client_lost("its answer is not a JSON object");
 	}
 	error = json_object_get(answer, "error");
 	if (json_is_string(error)) {

@@ -42,7 +42,7 @@ static const char *color_parse(void *settings, const char *argument)
 static const struct command_option common_options[] = {
 	{ "socket", 's', "SOCKET", false, "the daemon's control socket (" SOCKET_DEFAULT ")",
 	  socket_parse },
-	{ "json", 'j', NULL, false, "JSON, one object a line", json_parse },
+	{ "json", 'j', NULL, false, "JSON, one object per line", json_parse },
 	{ "color", 0, "auto|always|never", false, "auto: where standard output is a terminal",
 	  color_parse },
 	{ NULL, 0, NULL, false, NULL, NULL },
@@ -171,11 +171,11 @@ static int option_unknown(const struct verb *const *verbs, const struct verb *ve
 		return usage_error(verb, "unknown option -%c", letter);
 	owner = option_owner(verbs, text + 2);
 	if (owner && verb)
-		return usage_error(verb, "%.*s is for %s, not for %s", length, text, owner->name,
-				   verb->name);
+		return usage_error(verb, "%.*s is an option of %s, not of %s", length, text,
+				   owner->name, verb->name);
 	if (owner)
-		return usage_error(owner, "%.*s is for %s, and stands behind it", length, text,
-				   owner->name);
+		return usage_error(owner, "%.*s is an option of %s, and must follow it", length,
+				   text, owner->name);
 	return usage_error(verb, "unknown option %.*s", length, text);
 }
 
@@ -205,7 +205,7 @@ static int options_read(struct command *out, const struct verb *const *verbs, in
 			return option_unknown(verbs, out->verb, argv[optind - 1], optopt);
 		if (wrong)
 			return usage_error(out->verb, "--%s %s", o->name,
-					   got == ':' ? "needs an argument" : "has no argument");
+					   got == ':' ? "needs an argument" : "takes no argument");
 		if (o == &help_option)
 			out->help = true;
 		else if (o == &version_option)

@@ -22,7 +22,7 @@ static int run(const struct common *common, const void *settings, char *const *a
 const struct verb verb_rotate = {
 	.name = "rotate",
 	.arguments = "[CAPTURE]",
-	.help = "goes on in the next files; waits until the last are finished",
+	.help = "begins the next files; waits until the previous ones are finished",
 	.arguments_max = 1,
 	.run = run,
 };

@@ -12,7 +12,7 @@
 struct settings {
 	double watch; /* seconds; 0: once */
 };
-_Static_assert(sizeof(struct settings) <= COMMAND_SETTINGS_BYTES, "no room in struct command");
+_Static_assert(sizeof(struct settings) <= COMMAND_SETTINGS_BYTES, "no space in struct command");
 
 static const char *watch_parse(void *settings, const char *argument)
 {
@@ -80,7 +80,7 @@ static int run(const struct common *common, const void *settings, char *const *a
 }
 
 static const struct command_option options[] = {
-	{ "watch", 0, "S", true, "a line every S seconds (1)", watch_parse },
+	{ "watch", 0, "S", true, "one line every S seconds (1)", watch_parse },
 	{ NULL, 0, NULL, false, NULL, NULL },
 };
 

@@ -50,8 +50,8 @@ static int made_wrap(int made, struct message_result *result)
 	if (made >= 0 && socket < 0) {
 		result->error = -socket;
 		snprintf(result->text, sizeof(result->text),
-			 "handing on a descriptor: %s (LimitNOFILE= is how many a user may have "
-			 "on their way)",
+			 "passing on a descriptor: %s (LimitNOFILE= limits how many a user may "
+			 "have in flight)",
 			 failure_text(-socket));
 	}
 	return socket < 0 ? -1 : socket;
@@ -98,7 +98,7 @@ static int request_recv(struct message *request, int *fd)
 		log_error("%s", channel_failure(text, request, CHANNEL_SUPERVISOR, rc));
 	if (rc != 1 || request_known(request->type))
 		return rc;
-	log_error("protocol violation: %s is no request to the archive process",
+	log_error("protocol violation: %s is not a request to the archive process",
 		  message_name(request->type));
 	if (*fd >= 0)
 		close(*fd);

@@ -61,26 +61,25 @@ static void others_warn(const struct directory *dir)
 		directory_log(
 			dir, LOG_WARNING,
 			"the directory %s is on %s, where locks may not reach other machines: "
-			"no other afcapd may record there; what a dead one left is repaired when "
-			"it has not grown for 10 minutes",
+			"no other afcapd may record there; files of a dead one are repaired once "
+			"they have not grown for 10 minutes",
 			c->directory, shared);
 	if (fstat(dir->fd, &st))
 		return;
 	if (st.st_uid != 0 && st.st_uid != dir->user)
 		directory_log(dir, LOG_WARNING,
-			      "the directory %s belongs to user %u, who may rename and remove "
-			      "whatever is recorded there",
+			      "the directory %s belongs to user %u, who may rename and remove the "
+			      "files recorded there",
 			      c->directory, (unsigned)st.st_uid);
 	if (st.st_mode & S_IWOTH && !(st.st_mode & S_ISVTX))
 		directory_log(dir, LOG_WARNING,
-			      "everybody may write to the directory %s, and rename and remove "
-			      "whatever is recorded there (chmod o-w, or +t)",
+			      "every user may write to the directory %s, and rename and remove the "
+			      "files recorded there (chmod o-w, or +t)",
 			      c->directory);
 }
 
-static const char powerless[] =
-	" (afcapd keeps none of root's power over what is others': give the "
-	"directory to root, or set user = to its owner)";
+static const char powerless[] = " (afcapd does not retain root's access to other users' files: "
+				"give the directory to root, or set user = to its owner)";
 static const char foreign[] = " (give it to that user: chown, chmod)";
 
 void directory_open(struct directory *dir, struct message_result *result)
@@ -93,7 +92,7 @@ void directory_open(struct directory *dir, struct message_result *result)
 		snprintf(result->text, sizeof(result->text), "directory %s: %s%s", path,
 			 failure_text(-rc),
 			 rc == -ENOENT || rc == -ENOTDIR
-				 ? " (make it first, owned by the user who runs afcapd)"
+				 ? " (create it first, owned by the user that runs afcapd)"
 				 : "");
 		if (fd >= 0)
 			close(fd);
@@ -107,7 +106,7 @@ void directory_open(struct directory *dir, struct message_result *result)
 	if (errno == EACCES || errno == EPERM)
 		advice = geteuid() ? foreign : powerless;
 	snprintf(result->text, sizeof(result->text),
-		 "directory %s is not writable by user %u, who runs afcapd: %s%s", path,
+		 "directory %s is not writable by user %u, which runs afcapd: %s%s", path,
 		 (unsigned)geteuid(), failure_text(result->error), advice);
 	directory_close(dir);
 }
@@ -149,8 +148,8 @@ void directory_path_check(struct directory *dir)
 		moved = there.st_dev != opened.st_dev || there.st_ino != opened.st_ino;
 	if (moved && !dir->moved)
 		directory_log(dir, LOG_WARNING,
-			      "%s is not the directory any more that was opened, which is used "
-			      "all the same, wherever it was moved (a restart opens the path anew)",
+			      "%s no longer leads to the directory that was opened, which is still "
+			      "used, wherever it was moved (a restart opens the path again)",
 			      c->directory);
 	dir->moved = moved;
 }

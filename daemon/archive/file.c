@@ -222,7 +222,7 @@ int file_header_restore(const struct directory *dir, const struct message_archiv
 	if (n < 0)
 		return errno;
 	file_log(request->name, LOG_WARNING,
-		 "another program emptied the spare file %s: its head is written again",
+		 "another program emptied the spare file %s: its header is written again",
 		 request->name);
 	n = pwrite(fd, file_header(dir, request->worker), FILE_HEADER_BYTES, 0);
 	return n == FILE_HEADER_BYTES ? 0 : n < 0 ? errno : EIO;
@@ -248,7 +248,8 @@ int file_open(struct directory *dir, const struct message_archive *request,
 		direct = false;
 		fd = file_make(dir, request, page, false, result->name);
 		if (fd >= 0 && !dir->plain_logged++)
-			directory_log(dir, LOG_NOTICE, "%s does not take O_DIRECT: plain writes",
+			directory_log(dir, LOG_NOTICE,
+				      "%s does not support O_DIRECT: using buffered writes",
 				      dir->capture.directory);
 	}
 	if (fd < 0) {
@@ -392,7 +393,8 @@ int file_seal(int fd, const char *name, const struct ledger_file *record, bool s
 			return errno;
 		if (saved != ENOSPC && saved != EDQUOT && saved != EFBIG)
 			return saved;
-		file_log(name, LOG_WARNING, "no room for its statistics block: finished without");
+		file_log(name, LOG_WARNING,
+			 "no space for its statistics block: finished without it");
 	}
 	return sync && fsync(fd) ? errno : 0;
 }

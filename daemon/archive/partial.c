@@ -212,8 +212,8 @@ static int partial_copy(struct directory *dir, struct message_archive *request, 
 	rc = chunks_copy(dir, fd, to, request->file.end);
 	if (rc == 0) {
 		file_log(gone, LOG_WARNING,
-			 "the spare file %s %s before it had its name: %" PRIu64
-			 " bytes are copied to another one",
+			 "the spare file %s %s before it was named: %" PRIu64
+			 " bytes are copied to another file",
 			 gone, what ? what : "was removed", request->file.end - FILE_HEADER_BYTES);
 		return to;
 	}

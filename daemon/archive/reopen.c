@@ -33,13 +33,13 @@ static void renew(const struct directory *dir, uint32_t worker, const char *name
 	int rc = file_header_renew(dir, worker, fd);
 
 	if (rc)
-		file_log(name, LOG_WARNING, "writing the head of %s again: %s", name,
+		file_log(name, LOG_WARNING, "rewriting the header of %s: %s", name,
 			 failure_text(-rc));
 	rc = file_permit(dir, fd);
 	if (rc)
 		file_log(name, LOG_WARNING,
-			 "setting file_mode and file_group of %s: %s; it keeps those it has until "
-			 "it ends",
+			 "setting file_mode and file_group of %s: %s; they stay as they are until "
+			 "the file is finished",
 			 name, failure_text(-rc));
 }
 
@@ -62,7 +62,7 @@ int file_reopen(struct directory *dir, const struct message_archive *request,
 	}
 	result->error = -fd;
 	snprintf(result->text, sizeof(result->text),
-		 "the file of a daemon before is not to be had in %s (inode %llu, %.*s): %s",
+		 "the file of the previous instance cannot be opened in %s (inode %llu, %.*s): %s",
 		 dir->capture.directory, (unsigned long long)request->inode, FILE_NAME_BYTES,
 		 result->name, fd == -EEXIST ? "it is finished" : failure_text(-fd));
 	return -1;

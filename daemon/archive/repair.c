@@ -122,8 +122,8 @@ static int leftover_repair(struct directory *dir, int fd, const char *text, stru
 			return -errno;
 		if (name.kind == NAME_PARTIAL)
 			file_log(text, LOG_NOTICE,
-				 "removed %s in %s, which nobody writes any more: there was "
-				 "no packet in it",
+				 "removed %s in %s, which no process writes any more: it had no "
+				 "packet",
 				 text, directory);
 		until_note(result, name.worker, LEFT_NO_PACKET);
 		return 0;
@@ -147,14 +147,14 @@ static int leftover_repair(struct directory *dir, int fd, const char *text, stru
 	until_note(result, name.worker, suspect ? LEFT_NO_PACKET : chunks.last_ns);
 	if (suspect) {
 		file_log(finished, LOG_WARNING,
-			 "%s in %s is nothing that afcapd wrote, or could not be synced", finished,
+			 "%s in %s was not written by afcapd, or could not be synced", finished,
 			 directory);
 		return 0;
 	}
 	result->repaired++;
 	file_log(finished, LOG_NOTICE,
 		 "repaired %s in %s: %" PRIu64 " packets, the last at %s, %" PRIu64
-		 " bytes behind them cut",
+		 " bytes after them cut off",
 		 finished, directory, chunks.packets, clock_text(when, chunks.last_ns), cut);
 	return 0;
 }
@@ -171,11 +171,11 @@ static const char *failure(int rc)
 	if (rc == -EBADMSG)
 		return "its first page is not what afcap writes";
 	if (rc == -EINVAL)
-		return "no regular file";
+		return "not a regular file";
 	if (rc == -EREMOTE)
 		return "it belongs to another user";
 	if (rc == -EMLINK)
-		return "it has another name, too";
+		return "it has another hard link";
 	return failure_text(-rc);
 }
 
@@ -226,7 +226,7 @@ int repair_leftover(struct directory *dir, const char *text, struct name name,
 	if (rc < 0 && for_good(rc))
 		give_up(dir, text, failure(rc));
 	else if (rc < 0 && rc != -dir->repair_logged)
-		file_log(text, LOG_WARNING, "repairing %s in %s: %s; tried again", text,
+		file_log(text, LOG_WARNING, "repairing %s in %s: %s; retrying", text,
 			 dir->capture.directory, failure_text(-rc));
 	if (rc)
 		dir->repair_logged = rc < 0 ? -rc : 0;

@@ -53,14 +53,14 @@ static const char *capture_fault(const struct directory *dir, const struct messa
 	    !memchr(c->device, '\0', sizeof(c->device)) ||
 	    !memchr(c->filter, '\0', sizeof(c->filter)) ||
 	    !memchr(c->directory, '\0', sizeof(c->directory)))
-		return "with a text that does not end";
-	return capture_name_valid(c->name) ? NULL : "with a name that no capture can have";
+		return "with an unterminated text";
+	return capture_name_valid(c->name) ? NULL : "with an invalid capture name";
 }
 
 static const char *worker_fault(const struct directory *dir, const struct message *request)
 {
 	(void)dir;
-	return request->archive.worker < WORKERS_MAX ? NULL : "for a worker that there cannot be";
+	return request->archive.worker < WORKERS_MAX ? NULL : "for an invalid worker";
 }
 
 /* The file of a request has a name that was made here. The name is empty if the request was sent
@@ -76,7 +76,7 @@ static const char *name_fault(const struct directory *dir, const struct message 
 	    name_parse(&name, r->name, dir->capture.name) &&
 	    (name.kind == NAME_PARTIAL || name.kind == NAME_SPARE) && name.worker == r->worker)
 		return NULL;
-	return "for a name that was not made here";
+	return "for a name that the archive process did not make";
 }
 
 /* Once all directories are open, nothing outside them needs to be opened. */
@@ -380,7 +380,7 @@ static int job_serve(const struct job *job)
 	const char *fault;
 
 	if (!dir)
-		return violation(job, "for a capture that there cannot be");
+		return violation(job, "for an invalid capture");
 	if (!(row->phases & phase))
 		return violation(job, "for a capture that was not announced");
 	fault = row->fault(dir, job->request);

@@ -119,7 +119,7 @@ void archive_sandbox_beneath(const int *directories, unsigned count)
 	int rc = confine_files(directories, count);
 
 	if (rc < 0)
-		log_debug("no Landlock here: %s", strerror(-rc));
+		log_debug("Landlock is not available: %s", strerror(-rc));
 	else if (rc > 0)
 		log_debug("confined to %u directories", count);
 }

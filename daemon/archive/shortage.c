@@ -12,8 +12,8 @@
 static const char *refusal(const struct directory *dir, int error)
 {
 	if (error == EDQUOT)
-		return "a quota is used up";
-	return directory_inodes_out(dir) ? "the file system has no inode left" : "the disk is full";
+		return "a quota is exhausted";
+	return directory_inodes_out(dir) ? "the file system is out of inodes" : "the disk is full";
 }
 
 /* A reader or a snapshot may keep the space in use: a few files more than wanted are removed, then
@@ -22,8 +22,8 @@ static void yield_count(struct directory *dir, const struct inventory_file *file
 {
 	if (dir->yielded >= wanted && ++dir->in_vain == SHORTAGE_FILES)
 		directory_log(dir, LOG_WARNING,
-			      "removing files makes no room in %s (who has them open, or in a "
-			      "snapshot?): no more go until there is some",
+			      "removing files frees no space in %s (are they open, or in a "
+			      "snapshot?): no more are removed until there is space",
 			      dir->capture.directory);
 	dir->yielded += file->freed;
 }

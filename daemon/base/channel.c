@@ -219,13 +219,12 @@ int channel_recv(int channel, enum channel_end from, struct message *message, in
 const char *channel_failure(char text[CHANNEL_TEXT_BYTES], const struct message *message,
 			    enum channel_end from, int rc)
 {
-	const char *name = message_name(message->type), *how = "is not for this process to send";
+	const char *name = message_name(message->type), *how = "may not be sent by this process";
 
 	if (rc != -EPROTO) {
 		snprintf(text, CHANNEL_TEXT_BYTES, "%s%s",
 			 rc == -EBADMSG ? "protocol violation: " : "reading the channel: ",
-			 rc == -EBADMSG ? "no message of a known type and its length"
-					: failure_text(-rc));
+			 rc == -EBADMSG ? "unknown type, or wrong length" : failure_text(-rc));
 		return text;
 	}
 	if (types[message->type].from & from)

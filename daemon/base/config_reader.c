@@ -86,7 +86,7 @@ struct config_capture *config_add(struct config *config, const char *name, unsig
 	}
 	c = capture_find(config, name);
 	if (c) {
-		config_fail(error, "%s: capture %s is there already (line %u)", where, name,
+		config_fail(error, "%s: capture %s is already defined (line %u)", where, name,
 			    c->line);
 		return NULL;
 	}
@@ -182,10 +182,11 @@ static bool line_next(struct reading *r)
 		return false;
 	}
 	if (n == LINE_BYTES_MAX + 1 && r->text[n - 1] != '\n' && !feof(r->file)) {
-		reading_fail(r,
-			     "line longer than %d characters: go on in the next line, which must "
-			     "begin with a space",
-			     LINE_BYTES_MAX);
+		reading_fail(
+			r,
+			"line longer than %d characters: continue in the next line, which must "
+			"begin with a space",
+			LINE_BYTES_MAX);
 		return false;
 	}
 	if (r->line == 1 && strncmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
@@ -251,7 +252,7 @@ static char *reading_line(char *buffer, int size, void *context)
 	if (n > space)
 		n = piece_length(r, space);
 	if (n == 0 && *r->remainder) {
-		reading_fail(r, "must be KEY = VALUE, a [section], or a comment, and no white "
+		reading_fail(r, "must be KEY = VALUE, a [section], or a comment, without white "
 				"space as long as a line");
 		return NULL;
 	}
@@ -289,7 +290,7 @@ static int reading_value(void *context, const char *section, const char *name, c
 	key = config_key_find(r->section, name);
 	if (key && r->lines[key - r->section->keys] &&
 	    !((r->continued || r->piece) && strcmp(r->key, name) == 0)) {
-		reading_fail(r, "key %s is there already (line %u)", name,
+		reading_fail(r, "key %s is already set (line %u)", name,
 			     r->lines[key - r->section->keys]);
 		return 0;
 	}
@@ -374,7 +375,8 @@ int config_option(struct config *config, const char *where, const char *assignme
 	dot = strrchr(name, '.');
 	if (!dot) {
 		if (config->captures != 1)
-			return config_fail(error, "%s: which capture? write NAME.%s", where, name);
+			return config_fail(error, "%s: there are several captures: write NAME.%s",
+					   where, name);
 		c = &config->capture[0];
 	} else if (strncmp(name, "daemon.", 7) == 0) {
 		section = &config_daemon_section;

@@ -152,8 +152,8 @@ static int groups_rules(const struct config *config, const struct config_capture
 		if (c->group.fanout_id != CONFIG_AUTO &&
 		    other->group.fanout_id == c->group.fanout_id)
 			return rule_broken(error, config, c, "fanout_id",
-					   "must be another one than that of capture %s: each "
-					   "needs a group for itself (auto: one that is free)",
+					   "must differ from that of capture %s: each capture "
+					   "needs its own group (auto: an unused one)",
 					   other->name);
 	return 0;
 }

@@ -200,7 +200,7 @@ static int flags_parse(const struct config_key *key, void *at, const char *value
 	}
 	if (automatic && flags & (uint32_t)automatic->value &&
 	    flags != (uint32_t)automatic->value) {
-		snprintf(rule, size, "auto stands alone");
+		snprintf(rule, size, "auto cannot be combined with others");
 		return -EINVAL;
 	}
 	memcpy(at, &flags, sizeof(flags));

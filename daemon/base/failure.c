@@ -11,27 +11,26 @@ static const struct {
 } texts[] = {
 	{ EAFNOSUPPORT, "Address family not supported by protocol (the kernel, or "
 			"RestrictAddressFamilies= of the unit, does not allow such sockets)" },
-	{ EBADF,
-	  "Bad file descriptor (its directory is not open: where it was removed, make it again, "
-	  "owned by the user who runs afcapd)" },
-	{ EDQUOT, "Disk quota exceeded (of the user who runs afcapd or its group: quota(1))" },
-	{ EFBIG, "File too large (for this file system, or for LimitFSIZE=: take a smaller "
-		 "file_size)" },
-	{ EIO, "Input/output error (the disk failed: dmesg(1) may say more)" },
+	{ EBADF, "Bad file descriptor (its directory is not open: if it was removed, create it "
+		 "again, owned by the user that runs afcapd)" },
+	{ EDQUOT, "Disk quota exceeded (of the user that runs afcapd or of its group: quota(1))" },
+	{ EFBIG,
+	  "File too large (for this file system, or for LimitFSIZE=: use a smaller file_size)" },
+	{ EIO, "Input/output error (the disk failed: see dmesg(1))" },
 	{ EMFILE, "Too many open files (the limit of this process: raise LimitNOFILE=, or ulimit "
 		  "-n)" },
 	{ ENFILE, "Too many open files in system (raise fs.file-max, sysctl(8))" },
 	{ ENOBUFS, "No buffer space available (of the kernel for sockets: net.core.wmem_max and "
 		   "net.core.rmem_max, sysctl(8), or memory)" },
-	{ ENOMEM, "Cannot allocate memory (the machine's, or what the control group may have, is "
-		  "used up: take smaller rings and blocks or fewer workers)" },
-	{ ENOSPC, "No space left on device (make room, also of inodes: df -i; disk_budget, max_age "
-		  "and disk_reserve keep some)" },
-	{ ENOSYS, "Function not implemented (this kernel does not have it, or a list of system "
-		  "calls around afcapd refuses it)" },
-	{ EROFS, "Read-only file system (mounted so; under systemd ReadWritePaths= must name it)" },
-	{ ESTALE,
-	  "Stale file handle (its server does not know the file any more: mount it again)" },
+	{ ENOMEM, "Cannot allocate memory (the machine's memory or the control group's limit is "
+		  "exhausted: use smaller rings and blocks or fewer workers)" },
+	{ ENOSPC, "No space left on device (free bytes or inodes, see df -i; disk_budget, max_age "
+		  "and disk_reserve leave some free)" },
+	{ ENOSYS, "Function not implemented (this kernel does not have it, or a system call filter "
+		  "around afcapd denies it)" },
+	{ EROFS,
+	  "Read-only file system (mounted read-only; under systemd ReadWritePaths= must name it)" },
+	{ ESTALE, "Stale file handle (its server no longer knows the file: mount it again)" },
 };
 
 const char *failure_text(int error)

@@ -174,21 +174,21 @@ const char *ledger_problem(const struct ledger *l, const struct ledger_bounds *b
 	struct counters now;
 
 	if (l->magic != LEDGER_MAGIC || l->layout != LEDGER_VERSION || l->bytes != sizeof(*l))
-		return "its head is overwritten";
+		return "its header is overwritten";
 	t = ledger_totals(l);
 	ledger_counters(l, &t, &now);
 	if (beyond(&t) || counters_beyond(&now))
-		return "its numbers are larger than they can be";
+		return "its counters are out of range";
 	if (t.generation != b->generation || t.next_block >= b->blocks || t.next_sequence == 0)
-		return "it is not of this ring";
+		return "it belongs to another ring";
 	if (t.current.serial < b->serial_min || t.current.serial > b->serial_max ||
 	    t.current.end < LEDGER_FILE_BEGIN)
-		return "it tells of a file that there is not";
+		return "it names a file that does not exist";
 	if (now.drops > now.packets || (b->taken && now.received > now.packets - now.drops))
-		return "more was received than the kernel has seen";
+		return "more packets were received than the kernel has seen";
 	if (b->writes && now.received != now.written + counters_discarded(&now))
-		return "what was received is not what was written and discarded";
-	return counters_fell(&now, b->reported) ? "counters fell" : NULL;
+		return "received does not equal written plus discarded";
+	return counters_fell(&now, b->reported) ? "counters decreased" : NULL;
 }
 
 void ledger_restore(struct ledger *l, const struct counters *c, const struct ledger_file *current,

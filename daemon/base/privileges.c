@@ -43,9 +43,9 @@ static int user_find(struct privileges *p, const struct config *config, struct c
 	struct group *group = *d->group ? getgrnam(d->group) : NULL;
 
 	if (*d->user && !user)
-		return find_fail(error, config, "user", d->user, "there is no such user");
+		return find_fail(error, config, "user", d->user, "no such user");
 	if (*d->group && !group)
-		return find_fail(error, config, "group", d->group, "there is no such group");
+		return find_fail(error, config, "group", d->group, "no such group");
 	if (user) {
 		p->uid = user->pw_uid;
 		p->gid = user->pw_gid;
@@ -59,9 +59,8 @@ static int user_find(struct privileges *p, const struct config *config, struct c
 		return find_fail(error, config, "user", d->user,
 				 "only root can become another user");
 	if (!p->root && group && p->gid != getegid())
-		return find_fail(
-			error, config, "group", d->group,
-			"only root can change the group (name it where afcapd is started)");
+		return find_fail(error, config, "group", d->group,
+				 "only root can change the group (set it where afcapd is started)");
 	return 0;
 }
 

@@ -175,7 +175,7 @@ void trace_text(const struct message_crashed *crashed, char *text, size_t size)
 			name = fatal[i].name;
 	confine_call_name(crashed->call, call, sizeof(call));
 	if (crashed->signal == SIGSYS)
-		fprintf(out, "%s: it tried %s, which it may not", name, call);
+		fprintf(out, "%s: it called %s, which is not allowed", name, call);
 	else if (crashed->signal == SIGABRT)
 		fprintf(out, "%s", name);
 	else

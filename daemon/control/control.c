@@ -93,7 +93,7 @@ static void text_make(struct control *c, const struct config_daemon *d)
 	snprintf(c->change_text, sizeof(c->change_text), "%s%s may do this",
 		 change ? "root, the daemon's user and the group " : "root and the daemon's user",
 		 change ? change : "");
-	snprintf(c->asks_text, sizeof(c->asks_text), "%s%s%s%s%s may ask",
+	snprintf(c->asks_text, sizeof(c->asks_text), "%s%s%s%s%s may read",
 		 ask || change ? "root, the daemon's user and " : "root and the daemon's user",
 		 ask && change	 ? "the groups "
 		 : ask || change ? "the group "
@@ -152,7 +152,7 @@ int control_new(struct control **out, struct event_base *base, const struct conf
 		.access = control_access,
 		.call = control_call,
 		.denied = { INTERFACE ".PermissionDenied", c->asks_text },
-		.busy = { INTERFACE ".Busy", "all places for clients are taken" },
+		.busy = { INTERFACE ".Busy", "all slots for clients are in use" },
 	};
 	*out = c;
 	return 0;
@@ -179,7 +179,7 @@ void control_leave(struct control *control)
 void control_finish(struct control *control)
 {
 	static const struct varlink_refusal restarting = { INTERFACE ".Busy",
-							   "afcapd is being restarted: ask again" };
+							   "afcapd is being restarted: try again" };
 
 	if (control->varlink)
 		varlink_later_end(control->varlink, &restarting);

@@ -147,9 +147,9 @@ static int tcp_listen(const char *text, struct event_base *base)
 	if (!l)
 		return errno ? -errno : -EIO;
 	if (!is_loopback(&address))
-		log_warning("metrics = %s: whoever reaches this address reads the metrics, without "
-			    "password or encryption: better an address of loopback, with a reverse "
-			    "proxy in front (afcapd(8), METRICS FOR OTHER MACHINES)",
+		log_warning("metrics = %s: every client that reaches this address reads the "
+			    "metrics, without password or encryption: use a loopback address, with "
+			    "a reverse proxy in front (afcapd(8), METRICS FOR OTHER MACHINES)",
 			    text);
 	fd = evconnlistener_get_fd(l); /* not closed, without CLOSE_ON_FREE */
 	evconnlistener_free(l);

@@ -33,7 +33,7 @@
 	"\r\nRetry-After: 1\r\n\r\n" text "\n"
 
 static const char busy[] =
-	ANSWER("503 Service Unavailable", "too many clients: all places are taken, try again");
+	ANSWER("503 Service Unavailable", "too many clients: all slots are in use, try again");
 static const char late[] = ANSWER("408 Request Timeout", "the request took too long");
 static const char large[] = ANSWER("413 Content Too Large", "the request is too long");
 

@@ -55,7 +55,7 @@ static const char *socket_wrong(int fd, bool inet, char text[ADDRESS_BYTES])
 	int type, listens;
 
 	if (fd == -EEXIST)
-		return "more than one of this name: one is served";
+		return "there are several of this name: only one can be served";
 	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_length) ||
 	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_length) ||
 	    getsockname(fd, &a.any, &length))
@@ -63,7 +63,7 @@ static const char *socket_wrong(int fd, bool inet, char text[ADDRESS_BYTES])
 	if (type != SOCK_STREAM)
 		return "not a stream socket (ListenStream=)";
 	if (!listens)
-		return "it does not listen (Accept=yes cannot be)";
+		return "it does not listen (Accept=yes is not supported)";
 	if (a.any.sa_family != AF_UNIX &&
 	    (!inet || (a.any.sa_family != AF_INET && a.any.sa_family != AF_INET6)))
 		return inet ? "neither an IP nor a UNIX socket" : "not a UNIX socket";
@@ -91,7 +91,7 @@ int listener_adopt(int fd, const char *key, const char *value, bool inet)
 	const char *wrong = socket_wrong(fd, inet, text);
 
 	if (wrong) {
-		log_error("the socket that a socket unit hands over as %s: %s", key, wrong);
+		log_error("the socket that a socket unit passes as %s: %s", key, wrong);
 		if (fd >= 0)
 			close(fd);
 		return EX_CONFIG;
@@ -107,6 +107,6 @@ void listener_decline(int fd, const char *why)
 {
 	if (fd < 0)
 		return;
-	log_notice("%s: nobody is answered at the socket unit's socket", why);
+	log_notice("%s: the socket unit's socket is not served", why);
 	close(fd);
 }

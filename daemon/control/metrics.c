@@ -168,8 +168,8 @@ static void states_print(const struct supervisor *s, FILE *out)
 
 static void links_print(const struct supervisor *s, FILE *out)
 {
-	family_print("afcap_interface_up",
-		     "Whether it is recorded from, and is up and has a carrier.", "gauge", out);
+	family_print("afcap_interface_up", "Whether it is being recorded, is up and has a carrier.",
+		     "gauge", out);
 	for (unsigned i = 0; i < view_captures(s); i++) {
 		struct capture_view c;
 
@@ -182,8 +182,8 @@ static void links_print(const struct supervisor *s, FILE *out)
 /* Only for captures that write files. */
 static void disk_print(const struct supervisor *s, FILE *out)
 {
-	family_print("afcap_disk_available_bytes", "Room where the capture's files go.", "gauge",
-		     out);
+	family_print("afcap_disk_available_bytes", "Space available to the capture's files.",
+		     "gauge", out);
 	for (unsigned i = 0; i < view_captures(s); i++) {
 		struct capture_view c;
 

@@ -19,7 +19,7 @@ const char *unixsocket_error(int rc)
 	case EADDRINUSE:
 		return "a running daemon listens there (stop it, or use another path)";
 	case ENOTSOCK:
-		return "something that is no socket is there";
+		return "a file that is not a socket is there";
 	case ENAMETOOLONG:
 		return "path too long for a socket (107 characters)";
 	default:

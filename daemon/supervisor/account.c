@@ -88,8 +88,8 @@ bool account_put(struct capture *const *captures, unsigned count, bool begun, un
 	balanced = all_print(captures, count, begun, out);
 	rc = fclose(out) ? -ENOMEM : stream_finish(STDOUT_FILENO, text, bytes, seconds);
 	if (rc) {
-		log_error("the account cannot be written to standard output: %s; it is:",
-			  rc == -ETIMEDOUT ? "nobody reads it" : failure_text(-rc));
+		log_error("the account cannot be written to standard output: %s; logging it:",
+			  rc == -ETIMEDOUT ? "it is not read" : failure_text(-rc));
 		if (text)
 			account_log(text);
 	}

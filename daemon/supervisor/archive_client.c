@@ -51,8 +51,9 @@ static void clock_note(struct archive_client *c)
 	uint64_t by = step < 0 ? -(uint64_t)step : (uint64_t)step, now = c->clock.now.real_ns;
 
 	if (step)
-		log_warning("the clock was set %s by %" PRIu64 ".%03u s, from %s to %s: max_age "
-			    "removes no file until that has stood for a while",
+		log_warning("the clock was set %s by %" PRIu64
+			    ".%03u s, from %s to %s: max_age removes no file until the new time "
+			    "has been stable for a while",
 			    step < 0 ? "back" : "forward", by / 1000000000,
 			    (unsigned)(by / 1000000 % 1000), clock_text(from, now - (uint64_t)step),
 			    clock_text(to, now));
@@ -93,9 +94,8 @@ static void head_send(struct archive_client *c)
 	if (rc == 0) {
 		c->queue.sent = true;
 	} else if (rc != -EPIPE) { /* gone: its successor gets it */
-		log_error("sending %s to the archive process: %s; trying again",
-			  message_name(r->type),
-			  rc == -EAGAIN ? "it does not take any more" : failure_text(-rc));
+		log_error("sending %s to the archive process: %s; retrying", message_name(r->type),
+			  rc == -EAGAIN ? "its channel is full" : failure_text(-rc));
 		event_add(c->retry, &(struct timeval){ 1, 0 });
 	}
 }
@@ -141,8 +141,7 @@ static void directory_removed(struct archive_client *c, uint32_t capture)
 	const struct message_capture *m = &c->announced[capture].message;
 
 	log_about(LOG_WARNING, &(struct log_subject){ m->name, -1, NULL },
-		  "the directory %s was removed: its path is opened again by a new archive "
-		  "process",
+		  "the directory %s was removed: a new archive process opens its path again",
 		  m->directory);
 	archive_client_directory(c, capture, -1);
 	process_replace(c);
@@ -170,8 +169,8 @@ static bool on_message(void *owner, struct message *message, int fd)
 		if (fd >= 0)
 			close(fd);
 		if (!dead)
-			log_error("the archive process: protocol violation: %s is no answer to "
-				  "what it was asked for",
+			log_error("the archive process: protocol violation: %s does not answer the "
+				  "request",
 				  message_name(message->type));
 		return dead; /* what that answered is asked for again */
 	}
@@ -241,7 +240,7 @@ static void retry_cb(evutil_socket_t fd, short what, void *arg)
 	if (c->process.pid < 0) {
 		rc = archive_start(c);
 		if (rc) {
-			log_error("starting the archive process: %s; trying again",
+			log_error("starting the archive process: %s; retrying",
 				  process_failure(-rc));
 			c->failures++;
 			event_add(c->retry, &(struct timeval){ 1, 0 });
@@ -259,7 +258,7 @@ static void death_log(struct archive_client *c, int status)
 	const char *how = process_death(status, &number);
 
 	if (!c->replaced || status)
-		log_error("the archive process ended (%s %d); a new one goes on", how, number);
+		log_error("the archive process ended (%s %d); a new one continues", how, number);
 	c->replaced = false;
 	if (process_crash_text(&c->process, text, sizeof(text)))
 		log_error("the archive process died of %s", text);
@@ -382,7 +381,7 @@ static void archive_wait(pid_t pid)
 	while ((ended = waitpid(pid, NULL, WNOHANG)) == 0 && clock_mono_ns() < end)
 		nanosleep(&pause, NULL);
 	if (ended == 0)
-		log_warning("leaving without the archive process: it waits for a disk or server "
+		log_warning("exiting without the archive process: it waits for a disk or server "
 			    "while it closes a file");
 }
 

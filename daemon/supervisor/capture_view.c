@@ -83,9 +83,9 @@ static const struct {
 } lacks[] = {
 	[LACKS_NOTHING] = { "the disk is full" COUNTED, NULL },
 	[LACKS_SPACE] = { "the disk is full" COUNTED, "the disk is full" NO_NEXT },
-	[LACKS_INODES] = { "the file system has no inode left" COUNTED,
-			   "the file system has no inode left" NO_NEXT },
-	[LACKS_QUOTA] = { "a quota is used up" COUNTED, "a quota is used up" NO_NEXT },
+	[LACKS_INODES] = { "the file system is out of inodes" COUNTED,
+			   "the file system is out of inodes" NO_NEXT },
+	[LACKS_QUOTA] = { "a quota is exhausted" COUNTED, "a quota is exhausted" NO_NEXT },
 };
 
 /* NULL where there is room. */

@@ -91,12 +91,12 @@ static void compile_finish(struct compile *c, bool late)
 	size_t code = c->result.count * sizeof(*c->result.code);
 	compile_done *done = c->done;
 	void *context = c->context;
-	char words[sizeof(c->result.words)] = "its process ended without a word";
+	char words[sizeof(c->result.words)] = "its process ended without an answer";
 	int rc = -EIO;
 
 	if (late) {
 		rc = -ETIMEDOUT;
-		snprintf(words, sizeof(words), "its names were not found within %d s",
+		snprintf(words, sizeof(words), "its names were not resolved within %d s",
 			 DEADLINE_SECONDS);
 	} else if (c->bytes >= HEAD && c->result.count <= BPF_MAXINSNS && c->bytes == HEAD + code &&
 		   (c->result.rc || code)) {

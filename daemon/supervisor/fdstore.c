@@ -285,10 +285,11 @@ static void entry_drop(struct fdstore *store, struct entry *e)
 static void entry_refuse(struct fdstore *store, struct entry *e)
 {
 	if (is_ring(e))
-		log_error("%s, kept from a process before, is of no use: what it may hold is lost",
+		log_error("dropping stored descriptor %s: it is unusable, and the packets that it "
+			  "may hold are lost",
 			  e->name);
 	else if (strcmp(e->name, TRIAL_NAME) != 0)
-		log_notice("%s, kept from a process before, is of no use any more", e->name);
+		log_notice("dropping stored descriptor %s: it is not needed any more", e->name);
 	entry_drop(store, e);
 }
 

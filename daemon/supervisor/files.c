@@ -65,9 +65,9 @@ static void on_named(struct files *f, const struct archive_request *r,
 
 	file->pending &= ~FILE_NAMING;
 	if (result->error && result->error != file->name_error)
-		log_error("%s; tried again", result->text);
+		log_error("%s; retrying", result->text);
 	else if (!result->error && file->name_error)
-		log_notice("%s has its name now", file->name);
+		log_notice("%s is named now", file->name);
 	file->name_error = result->error;
 	if (result->lost)
 		f->events->astray(r->target.owner, file, result->text);
@@ -87,7 +87,7 @@ static bool on_finished(struct files *f, struct archive_request *r,
 {
 	if (result->error && result->later) {
 		if (result->error != r->error)
-			log_error("%s; tried again", result->text);
+			log_error("%s; retrying", result->text);
 		if (!r->file->spoiled)
 			r->file->spoiled = result->spoiled;
 		archive_queue_delay(archive_client_queue(f->client), r, result->error);
@@ -284,8 +284,8 @@ static void unfinished_log(const struct archive_request *r, void *context)
 	const struct message_capture *m = archive_client_capture(f->client, r->target.capture);
 
 	log_about(LOG_ERR, &(struct log_subject){ m->name, (int)r->target.worker, r->file->name },
-		  "%s in %s is not finished: %s (the next afcapd there does it)", r->file->name,
-		  m->directory,
+		  "%s in %s is not finished: %s (the next afcapd there will finish it)",
+		  r->file->name, m->directory,
 		  r->error ? failure_text(r->error) : "its file system does not answer");
 }
 

@@ -132,7 +132,7 @@ static int program_join(struct sock_fprog *out, const struct part parts[3], char
 	if (!filter || count > BPF_MAXINSNS) {
 		free(filter);
 		snprintf(error, error_size, "%s",
-			 filter ? "more instructions than the kernel takes (4096)" : "no memory");
+			 filter ? "more instructions than the kernel accepts (4096)" : "no memory");
 		return filter ? -E2BIG : -ENOMEM;
 	}
 	for (unsigned i = 0; i < 3; i++) {
@@ -151,7 +151,7 @@ static int loop_refuse(const struct bpf_program *compiled, char *error, size_t e
 		if (compiled->bf_insns[i].code == (BPF_JMP | BPF_JA) &&
 		    compiled->bf_insns[i].k >= compiled->bf_len - i - 1) {
 			snprintf(error, error_size,
-				 "a loop (protochain), which the kernel does not take");
+				 "a loop (protochain), which the kernel does not accept");
 			return -EINVAL;
 		}
 	return 0;

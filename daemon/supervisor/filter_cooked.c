@@ -68,7 +68,7 @@ static int indirect_translate(struct sock_filter *insn, uint32_t head, char *err
 {
 	if (insn->k < head || insn->k > INT32_MAX)
 		return refuse(error, error_size,
-			      "a computed place that may be in the link-layer header");
+			      "a computed offset that may lie in the link-layer header");
 	insn->k -= head;
 	return 0;
 }
@@ -122,7 +122,8 @@ static int load_translate(struct sock_filter *insn, const struct layout *layout,
 					  error_size);
 	case BPF_LEN:
 		if (cell == NO_CELL)
-			return refuse(error, error_size, "the length beside so much else");
+			return refuse(error, error_size,
+				      "the length in an expression of this size");
 		length_translate(insn, cell);
 		return 0;
 	}

@@ -80,10 +80,10 @@ static void without_add(const struct gap *gap, char *text)
 	}
 	if (first == WORKERS_MAX)
 		return;
-	text_add(text, "; what is missing of worker %u", first);
+	text_add(text, "; the loss of worker %u", first);
 	if (more)
 		text_add(text, " and %u more", more);
-	text_add(text, " is not known, as no packet was left");
+	text_add(text, " is unknown, as its files had no packet");
 }
 
 bool gap_repaired_text(struct gap *gap, uint64_t since_ns, char text[GAP_TEXT])
@@ -109,7 +109,7 @@ bool gap_repaired_text(struct gap *gap, uint64_t since_ns, char text[GAP_TEXT])
 	gap->news = false;
 	text[0] = '\0';
 	text_add(text,
-		 "a daemon died before this one was started: nothing is recorded from %s, the "
+		 "the previous instance died: nothing is recorded from %s, the "
 		 "last packet in its files, to %s",
 		 clock_text(when, latest), clock_text(to, since_ns));
 	if (earliest < latest)

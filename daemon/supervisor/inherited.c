@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static const char another_version[] = "its ledgers are of another version";
+static const char another_version[] = "its ledgers have another version";
 static const char nothing_yet[] =
 	"it did not record yet"; /* then nothing is lost, and not logged */
 
@@ -142,7 +142,7 @@ static const char *record_check(struct inherited *in, const struct config_captur
 		config = in->earlier;
 	}
 	if (!plan_link_type_known(config, saved->shape.link_type))
-		return "its link type is none that is recorded";
+		return "its link type cannot be recorded";
 	return NULL;
 }
 
@@ -160,9 +160,9 @@ static void ring_give_up(struct inherited *in, struct fdstore *store, const char
 	known = l->ring_fd < 0 ||
 		unread_count(l->ring_fd, shape->blocks, shape->block_bytes, &unread);
 	log_about(LOG_ERR, &(struct log_subject){ capture, (int)worker, NULL },
-		  "the ledger is of no use (%s): counting begins again, the ring is given up, the "
-		  "%" PRIu64 "%s packets in it are lost",
-		  l->problem == another_version ? "its head is overwritten" : l->problem, unread,
+		  "the ledger is unusable (%s): counting starts from scratch, the ring is given "
+		  "up, the %" PRIu64 "%s packets in it are lost",
+		  l->problem == another_version ? "its header is overwritten" : l->problem, unread,
 		  known ? "" : " or more");
 	ring_close(l);
 	fdstore_discard_worker(store, capture, worker);
@@ -207,11 +207,10 @@ static void refusal_log(struct inherited *in, struct fdstore *store, const char 
 	gap_refuse(&in->gap, why);
 	if (in->gap.since_ns)
 		log_about(LOG_WARNING, &about,
-			  "what a daemon left that was last there at %s cannot be gone on with: %s",
+			  "the previous instance, last alive at %s, cannot be resumed: %s",
 			  clock_text(when, in->gap.since_ns), why);
 	else
-		log_about(LOG_WARNING, &about,
-			  "what a daemon before left cannot be gone on with: %s", why);
+		log_about(LOG_WARNING, &about, "the previous instance cannot be resumed: %s", why);
 	log_about(known && !unread ? LOG_NOTICE : LOG_ERR, &about,
 		  "its rings held %" PRIu64 " packets%s, which are lost", unread,
 		  known ? "" : " or more");
@@ -274,7 +273,7 @@ bool inherited_take(struct inherited *in, struct fdstore *store,
 	if (in->saved)
 		why = rings_take(in, store, config);
 	else
-		why = errno == EPROTO ? "it was of another version" : failure_text(errno);
+		why = errno == EPROTO ? "it had another version" : failure_text(errno);
 	if (why)
 		refuse(in, store, config->name, why);
 	else
@@ -304,7 +303,7 @@ void inherited_forget(struct inherited *in, struct fdstore *store, const char *c
 	if (!in->rings)
 		return;
 	log_about(LOG_ERR, &(struct log_subject){ capture, -1, NULL },
-		  "its rings are given up: what they hold is lost");
+		  "its rings are given up: the packets in them are lost");
 	rings_free(in);
 	fdstore_discard(store, capture);
 }
@@ -325,10 +324,10 @@ const char *inherited_gap(const struct inherited *in, uint64_t *since_ns)
 	}
 	if (in->saved->armed && in->given_up_ns) {
 		*since_ns = in->given_up_ns;
-		return "a worker's ledger was of no use";
+		return "a worker's ledger was unusable";
 	}
 	*since_ns = in->saved->alive_ns;
-	return "its daemon died while it began anew";
+	return "the daemon died while the capture was starting again";
 }
 
 const char *inherited_device(const struct inherited *in, const struct config_capture *config,
@@ -343,10 +342,10 @@ const char *inherited_device(const struct inherited *in, const struct config_cap
 	if (getsockname(in->rings[0].ring_fd, (struct sockaddr *)&address, &length) ||
 	    !links_by_index(links, address.sll_ifindex, link) ||
 	    (links_by_name(links, config->group.interface, &named) && named.id != link->id))
-		return "its interface went while there was no daemon";
+		return "its interface disappeared while no daemon ran";
 	if (preflight_link_type(config, link, &type, &ignored) ||
 	    type != in->saved->shape.link_type)
-		return "its interface's link type changed while there was no daemon";
+		return "its interface's link type changed while no daemon ran";
 	if (plan_packets_missed(config, link->type, in->saved->group.flags))
 		return "its configuration has changed (fanout_flags)";
 	return NULL;

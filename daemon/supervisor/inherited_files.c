@@ -98,7 +98,7 @@ static void missing(struct slot_output *o, uint64_t serial)
 	if (record.serial != serial || !record.since_ns)
 		return; /* there was nothing in it */
 	snprintf(what, sizeof(what),
-		 "file %" PRIu64 " of the previous instance is not there any more", serial);
+		 "file %" PRIu64 " of the previous instance does not exist any more", serial);
 	output_lose(o, &record, 0, what);
 }
 

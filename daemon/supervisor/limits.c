@@ -170,8 +170,8 @@ static int available_check(const struct limits_need *needs, unsigned count, bool
 		return 0;
 	needs_log(needs, count);
 	log_error("the rings need %" PRIu64 " MiB and the workers' buffers %" PRIu64
-		  " MiB, but %" PRIu64 " MiB of memory are available (MemAvailable): take "
-		  "smaller rings or fewer workers",
+		  " MiB, but %" PRIu64
+		  " MiB of memory are available (MemAvailable): use smaller rings or fewer workers",
 		  MIB(rings), MIB(own), available >> 20);
 	return EX_CONFIG;
 }
@@ -187,7 +187,7 @@ int limits_memory(const struct limits_need *needs, unsigned count, bool freed)
 	needs_log(needs, count);
 	log_error("the workers' buffers need %" PRIu64 " MiB beside the rings, but the memory "
 		  "limit of this control group (MemoryMax=, or the container's) leaves %" PRIu64
-		  " MiB: take smaller blocks or fewer workers, or raise the limit (rings are not "
+		  " MiB: use smaller blocks or fewer workers, or raise the limit (rings are not "
 		  "charged to it)",
 		  MIB(own), room >> 20);
 	return EX_CONFIG;
@@ -230,7 +230,7 @@ int limits_file_size(const struct config *config, const struct config_capture *c
 		return capture_error(error, EX_CONFIG,
 				     "%s: file_size: files of this process may be no larger than "
 				     "%" PRIu64 " KiB, %" PRIu64 " KiB are needed: raise the limit "
-				     "(LimitFSIZE=, ulimit -f), or take a smaller block_size",
+				     "(LimitFSIZE=, ulimit -f), or use a smaller block_size",
 				     where, (most + TAIL_BYTES) >> 10,
 				     (least + TAIL_BYTES + 1023) >> 10);
 	if (most < size && c->group.output == OUTPUT_PCAPNG)

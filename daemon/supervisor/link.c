@@ -42,7 +42,7 @@ struct links {
 static void dump_failed(struct links *l, int rc)
 {
 	if (rc != l->failed)
-		log_error("reading of interfaces: %s; tried again", failure_text(-rc));
+		log_error("watching interfaces: %s; retrying", failure_text(-rc));
 	l->failed = rc;
 	if (l->retry)
 		event_add(l->retry, &(struct timeval){ 0, RETRY_US });

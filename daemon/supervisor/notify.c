@@ -157,7 +157,7 @@ static bool notes_send(struct notify *n)
 		if (rc == -EAGAIN)
 			return false;
 		if (rc)
-			log_error("telling the service manager: %s", failure_text(-rc));
+			log_error("notifying the service manager: %s", failure_text(-rc));
 		note_free(n, note);
 	}
 	return true;
@@ -170,12 +170,12 @@ void notify_send(struct notify *n, const char *text, const int *fds, unsigned co
 
 	n->barrier.due = true;
 	if (rc && rc != -EAGAIN)
-		log_error("telling the service manager: %s", failure_text(-rc));
+		log_error("notifying the service manager: %s", failure_text(-rc));
 	if (rc != -EAGAIN)
 		return;
 	note = calloc(1, sizeof(*note) + count * sizeof(int));
 	if (!note) {
-		log_error("no memory to tell the service manager");
+		log_error("no memory to notify the service manager");
 		return;
 	}
 	snprintf(note->text, sizeof(note->text), "%s", text);
@@ -188,7 +188,7 @@ void notify_send(struct notify *n, const char *text, const int *fds, unsigned co
 	TAILQ_INSERT_TAIL(&n->waiting, note, link);
 	if (note->count == count)
 		return;
-	log_error("no descriptor to tell the service manager (the limit of this process: raise "
+	log_error("no descriptor to notify the service manager (the limit of this process: raise "
 		  "LimitNOFILE=)");
 	note_free(n, note);
 }
@@ -354,8 +354,8 @@ bool notify_handed_by(uid_t *uid, gid_t *gid)
 
 static void unknown_close(const char *name, int fd)
 {
-	log_warning("a socket unit hands over a listening socket as %s, which nobody here serves: "
-		    "FileDescriptorName= is control or metrics",
+	log_warning("a socket unit passes a listening socket as %s, which is not served: "
+		    "FileDescriptorName= must be control or metrics",
 		    name);
 	close(fd);
 }

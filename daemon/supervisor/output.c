@@ -397,8 +397,8 @@ enum output_failure output_failed(struct slot_output *o, struct output_file *fil
 	output_later(o);
 	if (lack) {
 		if (!o->lack)
-			output_log(o, file->name, LOG_WARNING,
-				   "%s; tried again until there is room", result->text);
+			output_log(o, file->name, LOG_WARNING, "%s; retrying until there is space",
+				   result->text);
 		o->lack = lack;
 		return OUTPUT_HANDLED;
 	}

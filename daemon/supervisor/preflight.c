@@ -80,11 +80,11 @@ static int directory_check(const struct config *config, const struct config_capt
 	else if (!S_ISDIR(st.st_mode))
 		rc = ENOTDIR;
 	if (rc)
-		return capture_error(
-			error, EX_CONFIG,
-			"%s: directory %s: %s (make it first, owned by the user who runs afcapd)",
-			config_where(config, c, "directory", where, sizeof(where)),
-			c->group.directory, failure_text(rc));
+		return capture_error(error, EX_CONFIG,
+				     "%s: directory %s: %s (create it first, owned by the user "
+				     "that runs afcapd)",
+				     config_where(config, c, "directory", where, sizeof(where)),
+				     c->group.directory, failure_text(rc));
 	return 0;
 }
 
@@ -155,8 +155,7 @@ void preflight_foresee(const struct config *config)
 	int rc = links_new(&links, NULL, NULL, NULL);
 
 	if (rc)
-		log_warning("which interfaces there are is not known (rtnetlink: %s)",
-			    failure_text(-rc));
+		log_warning("the interfaces are not known (rtnetlink: %s)", failure_text(-rc));
 	for (unsigned i = 0; i < config->captures; i++) {
 		if (links && preflight_interface(config, &config->capture[i], links, &why))
 			log_warning("%s", why.text);

@@ -99,7 +99,7 @@ static bool on_report(void *owner, const struct message_report *r)
 		return true;
 	if (!output_known(&slot->output, &r->current) ||
 	    !tally_take(&slot->tally, &r->counters, slot_writes(slot), clock_mono_ns())) {
-		slot_log(slot, LOG_ERR, "the worker reports what cannot be; it is replaced");
+		slot_log(slot, LOG_ERR, "the worker sent an impossible report; it is replaced");
 		return false;
 	}
 	slot->gone |= r->gone != 0;
@@ -134,7 +134,7 @@ static void on_ready(void *owner)
 	struct slot *slot = owner;
 
 	if (slot->died_ns)
-		slot_log(slot, LOG_DEBUG, "read again %.1f ms after the worker before died",
+		slot_log(slot, LOG_DEBUG, "reading again %.1f ms after the previous worker died",
 			 (double)(clock_mono_ns() - slot->died_ns) / 1e6);
 	slot->died_ns = 0;
 	slot_enter(slot, SLOT_RUNNING);
@@ -180,7 +180,7 @@ static void slot_continue(struct slot *slot)
 		return;
 	rc = slot_spawn(slot);
 	if (rc) {
-		slot_log(slot, LOG_ERR, "starting a worker: %s; tried again", process_failure(-rc));
+		slot_log(slot, LOG_ERR, "starting a worker: %s; retrying", process_failure(-rc));
 		slot->deaths.in_a_row++;
 		event_add(slot->respawn, &(struct timeval){ 1, 0 });
 	}
@@ -385,8 +385,8 @@ static void block_suspect(struct slot *slot, int status)
 
 	if (deaths_suspect(&slot->deaths, sequence))
 		slot_log(slot, LOG_ERR,
-			 "two workers died of the ring's block %llu: its packets are "
-			 "abandoned, its bytes go into the file for a report",
+			 "two workers died in block %llu of the ring: its packets are abandoned, "
+			 "its bytes are stored in the file",
 			 (unsigned long long)sequence);
 }
 
@@ -408,7 +408,7 @@ static void slot_respawn(struct slot *slot, int status)
 		slot_settle(slot);
 		return;
 	}
-	slot_log(slot, LOG_WARNING, "worker %s %d; the next one goes on in %u ms",
+	slot_log(slot, LOG_WARNING, "worker %s %d; the next one resumes in %u ms",
 		 WIFSIGNALED(status) ? "killed by signal" : "ended with status", number, ms);
 	if (ms)
 		event_add(slot->respawn, &(struct timeval){ ms / 1000, ms % 1000 * 1000 });
@@ -431,8 +431,8 @@ static bool ledger_usable(struct slot *slot)
 
 	if (problem)
 		slot_log(slot, LOG_ERR,
-			 "the ledger is of no use (%s): counting goes on from the last report, the "
-			 "ring is given up, what it holds is abandoned",
+			 "the ledger is unusable (%s): counting resumes from the last report, the "
+			 "ring is given up, the packets in it are abandoned",
 			 problem);
 	return !problem;
 }
@@ -449,7 +449,7 @@ static void worker_buried(struct slot *slot, int status)
 	if (starting && slot->goal != SLOT_ABANDON)
 		fault_set(slot, FAULT_START, EXIT_FAILURE, "%s", text);
 	else if (!usable)
-		fault_set(slot, FAULT_LOST, EXIT_FAILURE, "a worker's ledger was of no use");
+		fault_set(slot, FAULT_LOST, EXIT_FAILURE, "a worker's ledger was unusable");
 	if (starting || !usable || drained || slot->goal == SLOT_ABANDON)
 		slot_settle(slot);
 	else if (slot->goal == SLOT_HAND_OVER)
@@ -495,5 +495,5 @@ void slot_file_failed(struct slot *slot, struct output_file *file,
 		fault_set(slot, FAULT_FILES, result->error, "%s", result->text);
 	else if (failure == OUTPUT_REFUSED)
 		log_about(LOG_ERR, &(struct log_subject){ slot->task.capture, -1, NULL },
-			  "%s; the current file goes on", result->text);
+			  "%s; continuing in the current file", result->text);
 }

@@ -187,8 +187,7 @@ void storage_review(struct storage *s)
 	s->reason[0] = '\0';
 	if (error)
 		snprintf(s->reason, sizeof(s->reason),
-			 "files cannot be given their names (%s): tried again",
-			 failure_text(error));
+			 "files cannot be given their names (%s): retrying", failure_text(error));
 	else if (shown)
 		snprintf(s->reason, sizeof(s->reason),
 			 "another program removed, moved or changed files in use: %" PRIu64

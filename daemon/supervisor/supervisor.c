@@ -85,10 +85,10 @@ static void archive_watch(struct supervisor *s)
 	if (s->handing_over || !archive_client_unavailable(files_client(s->files)))
 		return;
 	if (!s->ready)
-		supervisor_failed(s, EXIT_FAILURE, "no archive process comes up");
+		supervisor_failed(s, EXIT_FAILURE, "the archive process cannot be started");
 	if (!all_stopped(s))
 		return;
-	log_error("no archive process comes up: leaving, files may keep the name .partial");
+	log_error("the archive process cannot be started: exiting, files may stay .partial");
 	s->exit_code = s->failing ? s->exit_code : EXIT_FAILURE;
 	s->failing = true;
 	s->over = true;
@@ -205,12 +205,11 @@ static void handover_cb(evutil_socket_t signal, short what, void *arg)
 	if (s->stopping || s->handing_over)
 		return;
 	if (!notify_manager(s->notify)) {
-		log_warning(
-			"SIGUSR2: there is no service manager that would keep the rings for the "
-			"next daemon: ignored (SIGTERM stops)");
+		log_warning("SIGUSR2 is ignored: no service manager stores the rings for the next "
+			    "instance (SIGTERM stops)");
 		return;
 	}
-	log_info("handing over: the rings go on, for the next daemon");
+	log_info("handing over: the rings stay armed for the next instance");
 	s->handing_over = true;
 	if (s->hooks.leaving)
 		s->hooks.leaving(s->hooks.context);
@@ -226,7 +225,7 @@ static void stop_cb(evutil_socket_t signal, short what, void *arg)
 	if (s->handing_over)
 		return;
 	if (s->stopping && clock_mono_ns() - s->stop_ns < TWICE_NS) {
-		log_debug("the same signal once more: timeout(1) sends it twice");
+		log_debug("ignoring a repeated signal: timeout(1) sends it twice");
 	} else if (!s->stopping) {
 		log_info("stopping: writing what the rings hold");
 		notify_stopping(s->notify);
@@ -236,8 +235,7 @@ static void stop_cb(evutil_socket_t signal, short what, void *arg)
 		log_warning("stopping at once: what the rings hold is abandoned");
 		supervisor_stop(s, true);
 	} else {
-		log_warning(
-			"leaving without waiting for the disk: files may keep the name .partial");
+		log_warning("exiting without waiting for the disk: files may stay .partial");
 		s->over = true;
 	}
 }
@@ -284,7 +282,7 @@ static void rotate_cb(evutil_socket_t signal, short what, void *arg)
 {
 	(void)signal;
 	(void)what;
-	log_info("SIGUSR1: going on in the next files");
+	log_info("SIGUSR1: beginning the next files");
 	supervisor_rotate(arg, NULL);
 }
 

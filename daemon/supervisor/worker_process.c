@@ -21,7 +21,7 @@ void worker_process_send(struct worker_process *w, struct message *message, int 
 		return;		  /* it has been told so many times that it will */
 	if (rc && rc != -EPIPE) { /* gone: SIGCHLD follows */
 		worker_process_log(w, LOG_ERR, "sending %s: %s", message_name(message->type),
-				   rc == -EAGAIN ? "it does not take any more" : failure_text(-rc));
+				   rc == -EAGAIN ? "its channel is full" : failure_text(-rc));
 		process_kill(&w->process);
 	}
 }
@@ -107,7 +107,7 @@ static bool on_message(void *owner, struct message *message, int fd)
 	struct worker_process *w = owner;
 
 	if (!step_fits(w, message->type)) {
-		worker_process_log(w, LOG_ERR, "the worker says %s out of turn; it is replaced",
+		worker_process_log(w, LOG_ERR, "the worker sent %s out of order; it is replaced",
 				   message_name(message->type));
 		if (fd >= 0)
 			close(fd);
@@ -177,7 +177,7 @@ void worker_process_watch(struct worker_process *w, uint64_t now_ns)
 	silent = w->process.pid > 0 ? process_watch(&w->process, now_ns, limit) : 0;
 	if (silent)
 		worker_process_log(w, LOG_ERR,
-				   "the worker has said nothing for %llu ms: it is killed",
+				   "the worker has not reported for %llu ms: killing it",
 				   (unsigned long long)silent / 1000000);
 }
 

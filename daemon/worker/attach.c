@@ -60,12 +60,12 @@ bool attach_adopt(struct attach *a)
 	int rc;
 
 	if (totals.generation != a->what->generation) {
-		uplink_fail(a->uplink, EXIT_FAILURE, "the ledger is of another ring");
+		uplink_fail(a->uplink, EXIT_FAILURE, "the ledger belongs to another ring");
 		return false;
 	}
 	rc = afcap_adopt(&a->ring, RING_FD, &geometry, &error);
 	if (rc) {
-		uplink_fail(a->uplink, EXIT_FAILURE, "taking over the ring: %s", error.text);
+		uplink_fail(a->uplink, EXIT_FAILURE, "adopting the ring: %s", error.text);
 		return false;
 	}
 	crash_step(CRASH_ADOPTED);
@@ -75,12 +75,12 @@ bool attach_adopt(struct attach *a)
 		rc = afcap_resume(a->ring, (uint32_t)totals.next_block, totals.next_sequence);
 	if (rc < 0) {
 		uplink_fail(a->uplink, EXIT_FAILURE,
-			    "going on in the ring at block %llu, sequence %llu: %s",
+			    "resuming the ring at block %llu, sequence %llu: %s",
 			    (unsigned long long)totals.next_block,
 			    (unsigned long long)totals.next_sequence, failure_text(-rc));
 		return false;
 	}
-	log_debug("going on at sequence %llu, %d blocks were written and not released",
+	log_debug("resuming at sequence %llu: %d blocks were written but not released",
 		  (unsigned long long)totals.next_sequence, rc);
 	a->joined = true;
 	return attach_thread(a);

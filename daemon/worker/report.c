@@ -78,7 +78,8 @@ static void ring_thread_watch(struct report *r)
 		r->stuck_in = in_progress;
 		r->stuck_since = now;
 	} else if (now - r->stuck_since > a->what->config.timeout_ns) {
-		log_error("block %llu of the ring takes for ever", (unsigned long long)in_progress);
+		log_error("block %llu of the ring does not finish",
+			  (unsigned long long)in_progress);
 		abort();
 	}
 }

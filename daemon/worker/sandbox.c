@@ -180,7 +180,7 @@ int sandbox_begin(const struct message_worker *what, struct confine **list)
 		return rc;
 	rc = confine_files(NULL, 0);
 	if (rc < 0)
-		log_debug("no Landlock here: %s", strerror(-rc));
+		log_debug("Landlock is not available: %s", strerror(-rc));
 	return 0;
 }
 

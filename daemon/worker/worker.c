@@ -61,8 +61,8 @@ static void worker_pin(const struct worker *w)
 	CPU_SET(w->what.cpu, &set);
 	if (sched_setaffinity(0, sizeof(set), &set))
 		log_warning("running on CPU %d: %s", w->what.cpu,
-			    errno == EINVAL ? "it is not among those that this process may use "
-					      "(cpus =, AllowedCPUs=, a container's set)"
+			    errno == EINVAL ? "it is not in this process's set (cpus =, "
+					      "AllowedCPUs=, a container's set)"
 					    : failure_text(errno));
 }
 
@@ -125,7 +125,7 @@ static void on_worker(struct worker *w, struct message *message, int unused)
 	log_open(log_level(), w->subject);
 	worker_pin(w);
 	if (!alone()) {
-		uplink_fail(&w->uplink, EXIT_FAILURE, "another process has this worker's ledger");
+		uplink_fail(&w->uplink, EXIT_FAILURE, "another process uses this worker's ledger");
 		return;
 	}
 	if (!w->what.resume)
@@ -161,7 +161,7 @@ static void on_file(struct worker *w, struct message *message, int fd)
 	if (rc) {
 		if (file >= 0)
 			close(file);
-		uplink_fail(&w->uplink, EXIT_FAILURE, "file %llu cannot be taken",
+		uplink_fail(&w->uplink, EXIT_FAILURE, "file %llu cannot be used",
 			    (unsigned long long)message->file.serial);
 		return;
 	}
@@ -236,7 +236,8 @@ static enum phase worker_phase(const struct worker *w)
 
 static void worker_handle(struct worker *w, struct message *message, int fd)
 {
-	const char *how = handlers[message->type].phases ? "out of turn" : "is not for a worker";
+	const char *how =
+		handlers[message->type].phases ? "is out of order" : "is not for a worker";
 
 	if (handlers[message->type].phases & worker_phase(w)) {
 		handlers[message->type].handle(w, message, fd);
@@ -286,11 +287,10 @@ static void memory_lock(struct worker *w)
 	if (!error)
 		return;
 	getrlimit(RLIMIT_MEMLOCK, &limit);
-	log_notice("the ledger is not locked in memory: %s; where a worker is killed while memory "
-		   "is short, the kernel's counts since its last look are missing",
-		   error == EPERM && limit.rlim_cur
-			   ? "mlock(2) is refused here, whatever the limit (a container's list of "
-			     "system calls?)"
+	log_notice("the ledger is not locked in memory: %s; if a worker is killed while memory is "
+		   "short, what the kernel counted since its last report is lost",
+		   error == EPERM && limit.rlim_cur ? "mlock(2) is denied, whatever the limit (by "
+						      "a container's system call filter?)"
 		   : error == EPERM || error == ENOMEM || error == EAGAIN
 			   ? "the limit is too low (LimitMEMLOCK=8M, or ulimit -l)"
 			   : failure_text(error));

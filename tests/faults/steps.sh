@@ -55,7 +55,7 @@ poisoned() { # LAYOUT
 	wait_for 10 counter_is received 2000
 	equal restarts "$(counter restarts)" 2
 	[ "$(counter discarded_abandoned)" -gt 0 ] || fail "nothing was abandoned"
-	contains log "$(cat "$DIR/err")" "two workers died of the ring's block 3"
+	contains log "$(cat "$DIR/err")" "two workers died in block 3 of the ring"
 	daemon_stop
 	line=$(frames_check 2000 size=700-1400 partial=1) || fail "$line"
 	equal lost "$(sed 's/.* lost \([0-9]*\) .*/\1/' <<<"$line")" "$(account discarded)"

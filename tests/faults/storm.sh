@@ -87,7 +87,7 @@ t_the_whole_group_killed() {
 		wait_for 5 counter_at_least written 500
 		wait_for 5 all_have_written # of a worker that left no packet nothing is known
 		if [ "$i" -gt 0 ]; then
-			wait_for 5 grep -q 'a daemon died before this one was started: nothing is recorded from' "$DIR/err"
+			wait_for 5 grep -q 'the previous instance died: nothing is recorded from' "$DIR/err"
 			grep 'nothing is recorded from' "$DIR/err" >>"$DIR/told"
 		fi
 		[ "$i" -lt "$KILLS" ] || break

@@ -50,7 +50,7 @@ t_who_may_ask_and_who_may_change() {
 		65534 $GAMES $AUDIO 0 0
 	P
 	may 65534 65534 "" status 4
-	contains "a stranger" "$(cat "$DIR/said")" "permission denied: root, the daemon's user and the groups games and audio may ask"
+	contains "a stranger" "$(cat "$DIR/said")" "permission denied: root, the daemon's user and the groups games and audio may read"
 	may 65534 "$GAMES" "" rotate 4
 	contains "who may only ask" "$(cat "$DIR/said")" "permission denied: root, the daemon's user and the group audio may do this"
 	chmod 700 "$DIR"
@@ -59,7 +59,7 @@ t_who_may_ask_and_who_may_change() {
 	as 65534 "$GAMES" "" /tmp/afctl-$$ -s "$SOCK" status 2>"$DIR/said" || rc=$?
 	rm /tmp/afctl-$$
 	equal "no way to the socket" $rc 4
-	contains "no way to the socket" "$(cat "$DIR/said")" "permission denied: the way to the socket"
+	contains "no way to the socket" "$(cat "$DIR/said")" "permission denied: this user has no access to the socket"
 	chmod 755 "$DIR"
 	daemon_stop
 }
@@ -171,7 +171,7 @@ t_strangers_are_told_and_take_no_place() {
 		def told(s):
 		    words = rest(s)
 		    assert words.count(b"\0") == 1 and b'"error":"org.afcap.control.PermissionDenied"' in words, words
-		    assert b"may ask" in words, words
+		    assert b"may read" in words, words
 		send(strangers[99], STATUS)  # as afctl does, at once
 		told(strangers[99])
 		# The others were looked at before: an answer without a request would be there
@@ -228,7 +228,7 @@ t_strangers_that_never_ask() {
 # One of the group is refused, in words
 full() {
 	! as 65534 "$GAMES" "" "$DIR/afctl" -s "$SOCK" status >/dev/null 2>"$DIR/said" &&
-		grep -qx "afctl: the daemon is busy: all places for clients are taken; try again" "$DIR/said"
+		grep -qx "afctl: the daemon is busy: all slots for clients are in use; try again" "$DIR/said"
 }
 
 t_some_places_are_kept_for_who_may_change() {
@@ -247,7 +247,7 @@ t_some_places_are_kept_for_who_may_change() {
 		words = rest(late)
 		assert not select.select([silent], [], [], 0)[0], "answered before it asked"
 		silent.close()
-		assert b'"error":"org.afcap.control.Busy"' in words and b"all places" in words, words
+		assert b'"error":"org.afcap.control.Busy"' in words and b"all slots" in words, words
 		time.sleep(0.5)
 		while True:  # until the others have asked, however long that takes
 		    done = os.path.exists(os.path.join(os.path.dirname(sock), "asked"))

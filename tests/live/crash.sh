@@ -18,7 +18,7 @@ let_be() {
 	has_more() { [ "$(received_by "$1")" -gt "$2" ]; }
 	wait_for 10 has_more "$w" "$before"
 }
-ROW='worker killed by signal [0-9]*; the next one goes on in [1-9][0-9][0-9] ms'
+ROW='worker killed by signal [0-9]*; the next one resumes in [1-9][0-9][0-9] ms'
 received_by() { ctl --json stats | jq ".captures[0].workers[$1].received"; }
 
 # Kills random workers at random moments, at most EVERY ms apart, until that were $1; counts in $kills. The sender ends then: what
@@ -45,7 +45,7 @@ killed() {
 
 # How long a ring was without a reader
 respawned() {
-	sed -n 's/.*: read again \([0-9.]*\) ms after the worker before died/\1/p' "$DIR/err" | sort -n >"$DIR/respawns"
+	sed -n 's/.*: reading again \([0-9.]*\) ms after the previous worker died/\1/p' "$DIR/err" | sort -n >"$DIR/respawns"
 	p99=$(awk '{ t[NR] = $1 } END { print t[int(NR * 0.99)] }' "$DIR/respawns")
 	echo "read again after $(awk '{ t[NR] = $1 } END { print t[int(NR / 2)] }' "$DIR/respawns") ms (median), $p99 ms (p99), $(tail -1 "$DIR/respawns") ms (most)"
 }
@@ -143,7 +143,7 @@ t_a_dead_archive_is_replaced_where_a_capture_has_no_files() {
 	ctl rotate || fail "rotate"
 	wait_for 5 finished
 	daemon_stop
-	equal "errors" "$(grep '^<3>' "$DIR/err")" "<3>the archive process ended (signal 9); a new one goes on"
+	equal "errors" "$(grep '^<3>' "$DIR/err")" "<3>the archive process ended (signal 9); a new one continues"
 	equal "packets in files" "$(capinfos_count)" 100
 }
 
@@ -189,7 +189,7 @@ t_a_silent_worker_is_replaced() {
 	wait "$SENDER"
 	wait_for 5 counter_is received 20000
 	equal restarts "$(counter restarts)" 1
-	said=$(sed -n 's/.*va\/0: the worker has said nothing for \([0-9]*\) ms: it is killed.*/\1/p' "$DIR/err")
+	said=$(sed -n 's/.*va\/0: the worker has not reported for \([0-9]*\) ms: killing it.*/\1/p' "$DIR/err")
 	[ "$said" -ge 2000 ] || fail "killed after '$said' ms: $(cat "$DIR/err")"
 	daemon_stop
 	frames_check 20000 || fail "frames differ"
@@ -229,7 +229,7 @@ t_counters_grow_while_a_slot_has_no_worker() {
 	limit=$(prlimit --pid "$DAEMON" --nofile --noheadings --output SOFT | tr -d ' ')
 	prlimit --pid "$DAEMON" --nofile="3:$limit"
 	kill -KILL "$(workers)"
-	told() { grep -q "va/0: starting a worker: Too many open files.*; tried again" "$DIR/err"; }
+	told() { grep -q "va/0: starting a worker: Too many open files.*; retrying" "$DIR/err"; }
 	wait_for 5 told
 	in_lab "$FRAMES" send vb 1000 rate=100000
 	counted() { [ "$(tail -n 1 "$DIR/watched" | jq '.captures[0].total.packets')" = 1000 ]; }
@@ -341,7 +341,7 @@ nonsense() { # LOG OFFSET LENGTH BYTE
 	pid=$(worker_pid 0)
 	scribble "$pid" "$2" "$3" "$4"
 	case $1 in "the ledger"*) kill -KILL "$pid" ;; esac
-	told() { grep -q "va/0: $1" "$DIR/err" && grep -q "nothing is recorded from .*: a worker's ledger was of no use" "$DIR/err"; }
+	told() { grep -q "va/0: $1" "$DIR/err" && grep -q "nothing is recorded from .*: a worker's ledger was unusable" "$DIR/err"; }
 	wait_for 5 told "$1"
 	in_lab "$FRAMES" send vb 1000 first=1000 rate=50000
 	wait_for 5 counter_is received 2000
@@ -351,8 +351,8 @@ nonsense() { # LOG OFFSET LENGTH BYTE
 	line=$(frames_check 2000 partial=1) || fail "$line"
 	equal lost "$(sed 's/.* lost \([0-9]*\) .*/\1/' <<<"$line")" "$(account discarded)"
 }
-t_a_ledger_of_no_use_is_replaced() { nonsense "the ledger is of no use (its head is overwritten)" 0 32 255; }
-t_a_report_that_cannot_be_ends_its_worker() { nonsense "the worker reports what cannot be; it is replaced" 32 1200 0; }
+t_a_ledger_of_no_use_is_replaced() { nonsense "the ledger is unusable (its header is overwritten)" 0 32 255; }
+t_a_report_that_cannot_be_ends_its_worker() { nonsense "the worker sent an impossible report; it is replaced" 32 1200 0; }
 
 # A message without a body, as if worker PID had said it: say_as PID MESSAGE_TYPE
 say_as() {
@@ -388,7 +388,7 @@ t_the_ledger_of_a_dead_worker_is_judged_first() {
 	kill -CONT "$DAEMON"
 	rc=0
 	wait "$DAEMON" || rc=$?
-	contains "it was judged" "$(cat "$DIR/err")" "va/0: the ledger is of no use"
+	contains "it was judged" "$(cat "$DIR/err")" "va/0: the ledger is unusable"
 	equal "exit code" "$rc" 0
 	equal seen "$(account seen)" 1000
 	equal "packets = drops + received" 1000 $(($(account dropped) + $(account received)))
@@ -405,7 +405,7 @@ t_a_step_out_of_turn_ends_its_worker() {
 		say_as "$(worker_pid 0)" MESSAGE_$step
 		n=$((n + 1))
 		wait_for 5 counter_is restarts $n
-		equal "out of turn" "$(grep -c 'va/0: the worker says .* out of turn; it is replaced' "$DIR/err")" $n
+		equal "out of turn" "$(grep -c 'va/0: the worker sent .* out of order; it is replaced' "$DIR/err")" $n
 	done
 	wait_for 5 up
 	in_lab "$FRAMES" send vb 1000 rate=50000

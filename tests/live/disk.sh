@@ -208,7 +208,7 @@ t_plain_writes_where_there_is_no_o_direct() {
 	in_lab "$FRAMES" send vb 5000 size=60-1514 rate=20000
 	wait_for 5 counter_is written 5000
 	daemon_stop
-	equal "times it was said" "$(grep -c 'does not take O_DIRECT: plain writes' "$DIR/err")" 1
+	equal "times it was said" "$(grep -c 'does not support O_DIRECT: using buffered writes' "$DIR/err")" 1
 	frames_check 5000 size=60-1514 || fail "frames differ"
 	files_valid 4
 	mkdir "$DIR/copy"

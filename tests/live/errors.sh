@@ -108,7 +108,7 @@ t_files_end_where_they_may_be_no_larger() {
 	equal errors "$(counter write_errors) $(counter discarded_no_space)" "0 0"
 	daemon_stop
 	frames_check 4000 size=1000 || fail "frames differ"
-	equal "without statistics" "$(grep -c 'no room for its statistics' "$DIR/err")" 0
+	equal "without statistics" "$(grep -c 'no space for its statistics' "$DIR/err")" 0
 	[ "$(files | wc -l)" -ge 4 ] || fail "only $(files | wc -l) files"
 }
 t_a_soft_limit_of_files_is_raised() {
@@ -144,15 +144,15 @@ t_directory() {
 	refused 78 "directory $DIR/file: Not a directory" -i va -w "$DIR/file"
 	mkdir "$DIR/readonly"
 	mount -t tmpfs -o ro tmpfs "$DIR/readonly"
-	refused 78 "directory $DIR/readonly is not writable by user 0, who runs afcapd: Read-only file system (mounted so; under systemd ReadWritePaths= must name it)" -i va -j 2 -w "$DIR/readonly"
+	refused 78 "directory $DIR/readonly is not writable by user 0, which runs afcapd: Read-only file system (mounted read-only; under systemd ReadWritePaths= must name it)" -i va -j 2 -w "$DIR/readonly"
 	equal "said" "$(grep -c "Read-only" "$DIR/err")" 1
 	umount "$DIR/readonly"
 }
 
 # A directory that is not there is said at once, also where the interface is waited for, and in one line
 t_a_directory_is_not_waited_for() {
-	refused 78 "directory $DIR/none: No such file or directory (make it first" -i later0 -w "$DIR/none" -o on_missing=wait
-	refused 78 "directory $DIR/none: No such file or directory (make it first" -i va -j 3 -w "$DIR/none"
+	refused 78 "directory $DIR/none: No such file or directory (create it first" -i later0 -w "$DIR/none" -o on_missing=wait
+	refused 78 "directory $DIR/none: No such file or directory (create it first" -i va -j 3 -w "$DIR/none"
 	equal "errors told" "$(grep -c '^<3>' "$DIR/err")" 1
 	mkdir "$DIR/other"
 	chmod 555 "$DIR/other"
@@ -255,8 +255,8 @@ t_ready_is_not_said_where_the_only_capture_fails() {
 t_no_archive_process() {
 	needs_preload
 	export LD_PRELOAD=$BUILD/tests/hold.so HOLD_NAME="afcapd: archive" HOLD_EXIT=1
-	refused 1 "no archive process comes up" -i va -w "$OUT"
-	refused 1 "no archive process comes up" -i later0 -w "$OUT" -o on_missing=wait
+	refused 1 "the archive process cannot be started" -i va -w "$OUT"
+	refused 1 "the archive process cannot be started" -i later0 -w "$OUT" -o on_missing=wait
 }
 
 # It was there at the start and is removed: not ready until it is back, and said once, however often it is tried again
@@ -378,12 +378,12 @@ t_what_was_said_of_a_directory_is_not_repeated() {
 		ip -n "$NS" link set vb up
 		ip -n "$NS" link set va up
 		wait_for 10 grep_count $((n + 1)) "va: recording va"
-		wait_for 5 grep_count 1 "is not the directory any more"
+		wait_for 5 grep_count 1 "no longer leads to the directory that was opened"
 		in_lab "$FRAMES" send vb 100
 		wait_for 5 counter_is written $((n * 100))
 	done
 	daemon_stop
-	equal "said that it was moved" "$(grep -c "is not the directory any more" "$DIR/err")" 1
+	equal "said that it was moved" "$(grep -c "no longer leads to the directory that was opened" "$DIR/err")" 1
 }
 grep_count() { [ "$(grep -c "$2" "$DIR/err")" -eq "$1" ]; }
 
@@ -409,7 +409,7 @@ t_values_are_blamed_on_what_was_typed() {
 
 t_two_captures_of_one_group() {
 	printf '[capture a]\ninterface = va\nfanout_id = 5\n[capture b]\ninterface = va\nfanout_id = 5\n' >"$DIR/conf"
-	refused 78 "$DIR/conf:6: fanout_id = 5: must be another one than that of capture a" -c "$DIR/conf"
+	refused 78 "$DIR/conf:6: fanout_id = 5: must differ from that of capture a" -c "$DIR/conf"
 }
 
 t_an_account_that_cannot_be_printed() {
@@ -492,11 +492,11 @@ t_directory_not_writable() {
 	in_lab setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps +net_raw --ambient-caps +net_raw \
 		"$DIR/afcapd" -o daemon.control="/tmp/$NS.sock" -i va -w "$DIR/other" >"$DIR/out" 2>"$DIR/err" || rc=$?
 	equal "exit code" $rc 77
-	contains message "$(cat "$DIR/err")" "directory $DIR/other is not writable by user 65534, who runs afcapd: Permission denied (give it to that user"
+	contains message "$(cat "$DIR/err")" "directory $DIR/other is not writable by user 65534, which runs afcapd: Permission denied (give it to that user"
 	# Root keeps nothing of what would help
 	chown 65534 "$DIR/other"
 	chmod 755 "$DIR/other"
-	refused 77 "is not writable by user 0, who runs afcapd: Permission denied (afcapd keeps none of root's power" -i va -w "$DIR/other"
+	refused 77 "is not writable by user 0, which runs afcapd: Permission denied (afcapd does not retain root's access" -i va -w "$DIR/other"
 	contains advice "$(cat "$DIR/err")" 'set user = to its owner'
 }
 
@@ -532,7 +532,7 @@ t_a_stale_control_socket_is_replaced() {
 	rc=0
 	in_lab "$AFCAPD" -o daemon.control="$SOCK" -i va -w "$OUT" 2>"$DIR/err" || rc=$?
 	equal "exit code" $rc 1
-	contains message "$(cat "$DIR/err")" "something that is no socket is there"
+	contains message "$(cat "$DIR/err")" "a file that is not a socket is there"
 	[ -f "$SOCK" ] || fail "a file that is not ours was removed"
 }
 

@@ -136,7 +136,7 @@ t_who_asks_during_a_hand_over_waits() {
 	wait_for 5 asked
 	n=$(starts)
 	kill -USR2 "$MANAGER"
-	wait_for 5 grep -q "handing over: the rings go on" "$DIR/err"
+	wait_for 5 grep -q "handing over: the rings stay armed" "$DIR/err"
 	ctl --json stats >"$DIR/stats" 2>"$DIR/said" & ask=$!
 	in_lab curl -sS --max-time 100 http://127.0.0.1:9748/metrics >"$DIR/metrics" 2>"$DIR/curl" & scrape=$!
 	wait_for 20 started_and_running $((n + 1))
@@ -148,7 +148,7 @@ t_who_asks_during_a_hand_over_waits() {
 	[ "$(jq ".captures[0].workers[0].pid" "$DIR/stats")" != "$worker" ] || fail "answered by who was leaving"
 	contains metrics "$(cat "$DIR/metrics")" "^afcap_build_info"
 	[ "$(started "$DIR/metrics")" != "$(started "$DIR/metrics.before")" ] || fail "metrics of who was leaving"
-	contains rotate "$rotates $(cat "$DIR/rotated")" "^0 \|being restarted: ask again"
+	contains rotate "$rotates $(cat "$DIR/rotated")" "^0 \|being restarted: try again"
 	! kill -0 "$before" 2>/dev/null || fail "it did not hand over"
 	managed_stop
 	all_there 500
@@ -156,7 +156,7 @@ t_who_asks_during_a_hand_over_waits() {
 
 # A store that does not take all that is to be kept is told of at the start, by what the manager says (systemd 254) or by trying
 t_a_store_that_is_too_small() {
-	local said="the service manager does not keep the 5 descriptors of these captures: .*FileDescriptorStoreMax=6"
+	local said="the service manager does not store the 5 descriptors of these captures: .*FileDescriptorStoreMax=6"
 	with() { # VARIABLE=VALUE of the manager
 		rm -rf "$DIR/manager"
 		export "${1?}"
@@ -189,7 +189,7 @@ again() { # SIGNAL of the restart
 	wait_for 10 started_and_running $((n + 1))
 }
 began_anew() { # WHY
-	contains log "$(cat "$DIR/err")" "va: what a daemon left that was last there at 2.*Z cannot be gone on with: $1"
+	contains log "$(cat "$DIR/err")" "va: the previous instance, last alive at 2.*Z, cannot be resumed: $1"
 	contains gap "$(cat "$DIR/err")" "va: nothing is recorded from 2.*Z to 2.*Z: $1"
 }
 
@@ -215,7 +215,7 @@ t_upgrades() {
 	equal "gone on" "$(grep -c 'goes on with the rings' "$DIR/err")" 1
 	cp "$BUILD/tests/afcapd-other" "$DIR/next" && mv "$DIR/next" "$DIR/afcapd"
 	again USR2
-	began_anew "its ledgers are of another version"
+	began_anew "its ledgers have another version"
 	contains "nothing was in the rings" "$(cat "$DIR/err")" "<5>va: its rings held 0 packets, which are lost"
 	in_lab "$FRAMES" send vb 1000 first=2000 rate=50000
 	wait_for 5 counter_is received 1000
@@ -226,7 +226,7 @@ t_upgrades() {
 	cp "$AFCAPD" "$DIR/next" && mv "$DIR/next" "$DIR/afcapd"
 	again KILL
 	contains "what was in them" "$(cat "$DIR/err")" "<3>va: its rings held 700 packets, which are lost"
-	equal "begun anew" "$(grep -c 'cannot be gone on with: its ledgers are of another version' "$DIR/err")" 2
+	equal "begun anew" "$(grep -c 'cannot be resumed: its ledgers have another version' "$DIR/err")" 2
 	in_lab "$FRAMES" send vb 1000 first=3000 rate=50000
 	wait_for 5 counter_is received 1000
 	managed_stop
@@ -249,9 +249,9 @@ damaged() { # OFFSET LENGTH BYTE
 	scribble "$pid" "$@"
 	for pid in $pids; do kill -KILL "$pid"; done
 	again KILL
-	began() { grep -q "va: nothing is recorded from 2.*Z to 2.*Z: a worker's ledger was of no use" "$DIR/err"; }
+	began() { grep -q "va: nothing is recorded from 2.*Z to 2.*Z: a worker's ledger was unusable" "$DIR/err"; }
 	wait_for 10 began
-	lost=$(sed -n 's/.*va\/0: the ledger is of no use (.*): counting begins again, the ring is given up, the \([0-9]*\) packets in it are lost$/\1/p' "$DIR/err")
+	lost=$(sed -n 's/.*va\/0: the ledger is unusable (.*): counting starts from scratch, the ring is given up, the \([0-9]*\) packets in it are lost$/\1/p' "$DIR/err")
 	[ "${lost:-0}" -gt 0 ] || fail "what is lost is not told: $(cat "$DIR/err")"
 	[ "$lost" -lt 700 ] || fail "all is lost"
 	in_lab "$FRAMES" send vb 1000 first=1700 rate=50000
@@ -289,7 +289,7 @@ t_a_gap_is_told_whole_after_a_second_death() {
 	daemon_find
 	again KILL
 	kill -KILL "$(cat "$DIR/held")"
-	told() { sed -n "s/.*va: nothing is recorded from \(2.*Z\) to 2.*Z: a worker's ledger was of no use$/\1/p" "$DIR/err" | grep .; }
+	told() { sed -n "s/.*va: nothing is recorded from \(2.*Z\) to 2.*Z: a worker's ledger was unusable$/\1/p" "$DIR/err" | grep .; }
 	wait_for 10 told
 	[ "$(date -u -d "$(told)" +%s)" -le "$began" ] || fail "told from $(told) on, nothing was recorded at $began"
 	managed_stop
@@ -376,7 +376,7 @@ t_another_directory_while_the_old_one_refuses_names() {
 	again USR2
 	unfinished() { [ "$(grep -c "va/[01]: .*partial in $OUT is not finished: Operation not permitted" "$DIR/err")" = 2 ]; }
 	wait_for 20 unfinished
-	grep -q "finishing .*partial in $OUT: Operation not permitted; tried again" "$DIR/err" || fail "not tried again: $(cat "$DIR/err")"
+	grep -q "finishing .*partial in $OUT: Operation not permitted; retrying" "$DIR/err" || fail "not tried again: $(cat "$DIR/err")"
 	recording_there() { [ "$(find "$DIR/other" -name '.*.spare' | wc -l)" = 4 ]; }
 	wait_for 20 recording_there
 	in_lab "$FRAMES" send vb 500 first=500 rate=50000
@@ -433,7 +433,7 @@ wrong_between() { # EXIT-CODE ERROR COMMAND... that makes it wrong; HOW=USR2: re
 	wait "$MANAGER" || rc=$?
 	equal "exit code after: $*" "$rc" "$code"
 	grep -n "$error" "$DIR/err" >"$DIR/error" || fail "no \"$error\" in: $(cat "$DIR/err")"
-	grep -n "first, what the rings of the previous instance hold" "$DIR/err" >"$DIR/then" || fail "$(cat "$DIR/err")"
+	grep -n "writing out the rings of the previous instance first" "$DIR/err" >"$DIR/then" || fail "$(cat "$DIR/err")"
 	[ "$(wc -l <"$DIR/error") $(wc -l <"$DIR/then")" = "1 1" ] || fail "not once: $(cat "$DIR/err")"
 	[ "$(cut -d: -f1 "$DIR/error")" -lt "$(cut -d: -f1 "$DIR/then")" ] || fail "the error comes after: $(cat "$DIR/err")"
 	equal "said to be ready" "$(grep -c '^READY=1' "$DIR/manager/notified")" 1
@@ -672,7 +672,7 @@ t_fewer_cpus_leave_the_number_of_workers() {
 	equal "workers after it" "$(ctl --json stats | jq '.captures[0].workers | length')" "$before"
 	in_lab "$FRAMES" send vb 1000 first=2000 rate=50000
 	wait_for 5 counter_is written 3000
-	equal "rings that nobody wanted" "$(grep -c 'is of no use any more' "$DIR/err")" 0
+	equal "rings that nobody wanted" "$(grep -c 'dropping stored descriptor' "$DIR/err")" 0
 	managed_stop
 	frames_check 3000 || fail "frames differ"
 	whole 3000
@@ -688,7 +688,7 @@ t_the_interface_went_meanwhile() {
 	ip -n "$NS" link set va up
 	ip -n "$NS" link set vb up
 	wait_for 10 started_and_running 2
-	told() { grep -q "nothing is recorded from .*: its interface went while there was no daemon" "$DIR/err"; }
+	told() { grep -q "nothing is recorded from .*: its interface disappeared while no daemon ran" "$DIR/err"; }
 	wait_for 10 told
 	in_lab "$FRAMES" send vb 1000 first=1000 rate=50000
 	wait_for 5 counter_is received 2000
@@ -817,7 +817,7 @@ t_the_file_went_meanwhile() {
 	wait_for 10 counter_is files_lost 1 # its status is degraded
 	in_lab "$FRAMES" send vb 1000 first=1000 rate=50000
 	wait_for 5 counter_is discarded_file_lost 1000
-	contains log "$(cat "$DIR/err")" "va/0: the file of a daemon before is not to be had in"
+	contains log "$(cat "$DIR/err")" "va/0: the file of the previous instance cannot be opened in"
 	kill -TERM "$MANAGER"
 	wait "$MANAGER" || rc=$?
 	equal "exit code" "$rc" 1
@@ -902,7 +902,7 @@ t_killed_while_it_starts_and_stops() {
 t_a_hand_over_without_a_manager_is_refused() {
 	daemon_start -i va -w "$OUT" -j 1
 	kill -USR2 "$DAEMON"
-	told() { grep -q "SIGUSR2: there is no service manager" "$DIR/err"; }
+	told() { grep -q "SIGUSR2 is ignored: no service manager" "$DIR/err"; }
 	wait_for 5 told
 	in_lab "$FRAMES" send vb 100
 	wait_for 5 counter_is written 100

@@ -142,8 +142,8 @@ t_a_spare_is_removed_or_moved() {
 	contains account "$(cat "$DIR/out")" "900 written, 0 discarded"
 	frames_check 900 || fail "frames differ"
 	files_valid
-	logged "the spare file .* was removed before it had its name" || fail "not told"
-	logged "the spare file .* was moved away before it had its name" || fail "not told"
+	logged "the spare file .* was removed before it was named" || fail "not told"
+	logged "the spare file .* was moved away before it was named" || fail "not told"
 }
 
 # The directory refuses names for a while: files get theirs when it works again
@@ -160,9 +160,9 @@ t_what_cannot_be_named_is_named_later() {
 	ctl rotate || true
 	frames 300 first=300 rate=3000
 	wait_for 10 counter_is written 600
-	wait_for 10 logged "finishing .*: Permission denied; tried again"
-	wait_for 10 degraded "files cannot be given their names (Permission denied): tried again"
-	equal "told" "$(grep -c 'finishing .*tried again' "$DIR/err")" 1
+	wait_for 10 logged "finishing .*: Permission denied; retrying"
+	wait_for 10 degraded "files cannot be given their names (Permission denied): retrying"
+	equal "told" "$(grep -c 'finishing .*retrying' "$DIR/err")" 1
 	chmod 700 "$OUT"
 	wait_for 10 logged "is finished now"
 	wait_for 10 ctl status

@@ -136,7 +136,7 @@ t_a_stop_while_a_file_is_held_tells_what_is_known() {
 	wait_for 5 repaired 1
 	kill "$SENDER"
 	daemon_stop
-	contains log "$(cat "$DIR/err")" "nothing is recorded from .*; what is missing of worker 0 is not known, as no packet was left$"
+	contains log "$(cat "$DIR/err")" "nothing is recorded from .*; the loss of worker 0 is unknown, as its files had no packet$"
 }
 
 # Frames of one flow go to one worker: the other has written none, and may have had some
@@ -151,7 +151,7 @@ t_a_worker_without_a_packet_is_told() {
 	daemon_start -i va -w "$OUT" -j 2
 	wait_for 5 grep -q 'nothing is recorded from' "$DIR/err"
 	daemon_stop
-	contains log "$(cat "$DIR/err")" "Z; what is missing of worker $none is not known, as no packet was left$"
+	contains log "$(cat "$DIR/err")" "Z; the loss of worker $none is unknown, as its files had no packet$"
 	equal packets "$(capinfos_count)" 1000
 }
 
@@ -263,7 +263,7 @@ t_files_of_a_section_that_is_gone() {
 	# Either may have been faster
 	equal "lines, each about its capture" \
 		"$(cat "$DIR/err" "$DIR/theirs.err" | grep -c '<5>old/[01]: repaired old-.*Z-w[01][.]pcapng in .*: [0-9]* packets')" 2
-	! grep 'a daemon died before' "$DIR/err" "$DIR/theirs.err" || fail "a gap of a section that had none"
+	! grep 'the previous instance died' "$DIR/err" "$DIR/theirs.err" || fail "a gap of a section that had none"
 	! grep '\(repaired\|removed\) \.\?\(new\|theirs\|strange\|notes\)' "$DIR/err" "$DIR/theirs.err" || fail "what was no one's to repair"
 	! grep 'cannot be repaired' "$DIR/err" "$DIR/theirs.err" || fail "told of what is none of theirs"
 	contains account "$(cat "$DIR/theirs.out")" "700 written, 0 discarded"

@@ -57,7 +57,7 @@ a_quota_used_up() { # LAYOUT
 	wait_for 10 counter_is received $SENT
 	wait_for 5 counter_is written $SENT
 	equal "files removed, the oldest" "$(counter files_removed) $(files | head -2)" "2 ${list[2]}"$'\n'"${list[3]}"
-	equal "in words" "$(grep -c 'removed va-.*: a quota is used up' "$DIR/err")" 2
+	equal "in words" "$(grep -c 'removed va-.*: a quota is exhausted' "$DIR/err")" 2
 	wait_for 5 state_is running
 	daemon_stop
 	equal discarded "$(account discarded)" 0
@@ -95,9 +95,9 @@ t_a_quota_that_leaves_nothing() {
 	wait_for 5 counter_is written $SENT
 	refuse 100
 	send_some 100
-	wait_for 10 reason_is "a quota is used up: packets are counted as discarded_no_space"
+	wait_for 10 reason_is "a quota is exhausted: packets are counted as discarded_no_space"
 	equal "finished files" "$(files | wc -l)" 0
-	contains status "$(ctl status)" "a quota is used up"
+	contains status "$(ctl status)" "a quota is exhausted"
 	said() { grep -q "writing: Disk quota exceeded" "$DIR/err"; }
 	wait_for 5 said
 	refuse 0
@@ -111,7 +111,7 @@ t_a_quota_that_leaves_nothing() {
 }
 
 t_a_rotation_without_a_next_file_is_refused_in_words() {
-	local n rc=0 why="the file system has no inode left: the next file cannot be made, and there is none left to remove"
+	local n rc=0 why="the file system is out of inodes: the next file cannot be made, and there is none left to remove"
 	small_mount "size=64m,nr_inodes=8"
 	for n in $(seq 8); do : >"$OUT/foreign$n" || break; done 2>/dev/null
 	rm "$OUT/foreign1"
@@ -139,7 +139,7 @@ t_inodes_that_run_out() {
 	daemon_start -i va -w "$OUT" -j 1 $FAST -o disk_reserve=0
 	for n in $(seq 20); do file_make; done
 	[ "$(counter files_removed)" -ge 8 ] || fail "only $(counter files_removed) files went"
-	contains log "$(cat "$DIR/err")" "removed va-.*: the file system has no inode left"
+	contains log "$(cat "$DIR/err")" "removed va-.*: the file system is out of inodes"
 	equal state "$(ctl --json status | jq -r '.captures[0].state')" running
 	daemon_stop
 	equal discarded "$(account discarded)" 0

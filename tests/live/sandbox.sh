@@ -124,8 +124,8 @@ t_a_hostile_worker_harms_nobody_else() {
 	all_done() { grep -q '^attack 6 of 7' "$DIR/err" && [ "$(counter restarts)" -ge 5 ]; }
 	wait_for 10 all_done
 	[ "$(find /proc/"$DAEMON"/fd | wc -l)" -le $((before + 8)) ] || fail "the supervisor has more descriptors than before"
-	contains log "$(cat "$DIR/err")" 'the worker reports what cannot be'
-	contains log "$(cat "$DIR/err")" 'protocol violation: no message of a known type and its length'
+	contains log "$(cat "$DIR/err")" 'the worker sent an impossible report'
+	contains log "$(cat "$DIR/err")" 'protocol violation: unknown type, or wrong length'
 	! grep -q "$(printf '\033')" "$DIR/err" || fail "a worker's control characters are in the log"
 	daemon_stop
 	frames_check 100000 size=60-200 || fail "frames differ"
@@ -138,7 +138,7 @@ t_a_taken_over_archive_process_has_its_directory_alone() {
 	local tries
 	! sanitized || skip "a sanitizer's build is not confined"
 	python3 -c 'import ctypes; exit(ctypes.CDLL(None).syscall(444, 0, 0, 1) < 1)' ||
-		skip "no Landlock here"
+		skip "Landlock is not available"
 	rm -f /tmp/afcap-red
 	touch /tmp/afcap-canary
 	export RED_FILE=$DIR/red RED_THREAD=archive LD_PRELOAD=$BUILD/tests/red.so
@@ -213,7 +213,7 @@ t_bad_users_are_told() {
 	local text
 	text=$("$AFCAPD" -n -i va -o daemon.user=nobody-here 2>&1)
 	equal "exit code" $? 78
-	contains text "$text" 'user = nobody-here: there is no such user'
+	contains text "$text" 'user = nobody-here: no such user'
 	text=$(setpriv --reuid=65534 --clear-groups "$AFCAPD" -n -i va -o daemon.user=root 2>&1)
 	equal "exit code" $? 78
 	contains text "$text" 'user = root: only root can become another user'

@@ -94,25 +94,25 @@ t_where_it_listens_is_told() {
 t_metrics_off_closes_the_socket() {
 	HANDED="metrics=127.0.0.1:9748" ARGUMENTS="-o daemon.metrics=off"
 	start
-	equal "told" "$(said "^<5>metrics = off: nobody is answered at the socket unit's socket")" 1
+	equal "told" "$(said "^<5>metrics = off: the socket unit's socket is not served")" 1
 	equal "listeners" "$(in_lab ss -Hltn | wc -l)" 0
 	daemon_stop
 }
 
 t_of_no_use() {
-	HANDED="control=dgram,$DIR/1" refused "hands over as control: not a stream socket"
-	HANDED="control=idle,$DIR/2" refused "hands over as control: it does not listen"
-	HANDED="control=127.0.0.1:1234" refused "hands over as control: not a UNIX socket"
-	HANDED="control=$DIR/3 control=$DIR/4" refused "hands over as control: more than one"
-	HANDED="metrics=dgram,127.0.0.1:1234" refused "hands over as metrics: not a stream socket"
-	HANDED="metrics=127.0.0.1:1234 metrics=127.0.0.1:1235 metrics=127.0.0.1:1236" refused "hands over as metrics: more than one"
+	HANDED="control=dgram,$DIR/1" refused "passes as control: not a stream socket"
+	HANDED="control=idle,$DIR/2" refused "passes as control: it does not listen"
+	HANDED="control=127.0.0.1:1234" refused "passes as control: not a UNIX socket"
+	HANDED="control=$DIR/3 control=$DIR/4" refused "passes as control: there are several"
+	HANDED="metrics=dgram,127.0.0.1:1234" refused "passes as metrics: not a stream socket"
+	HANDED="metrics=127.0.0.1:1234 metrics=127.0.0.1:1235 metrics=127.0.0.1:1236" refused "passes as metrics: there are several"
 }
 
 t_an_unknown_name_is_told() {
 	HANDED="afcapd.socket=$DIR/1 control=$SOCK"
 	start
-	equal "told" "$(said "^<4>.* as afcapd.socket, which nobody here serves")" 1
-	equal "kept" "$(said 'kept from a process before')" 0
+	equal "told" "$(said "^<4>.* as afcapd.socket, which is not served")" 1
+	equal "kept" "$(said 'dropping stored descriptor')" 0
 	! "$AFCTL" -s "$DIR/1" status 2>/dev/null || fail "it is served"
 	daemon_stop
 }

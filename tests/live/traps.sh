@@ -162,7 +162,7 @@ t_a_directory_swapped_during_rotation() {
 	wait_for 5 counter_at_least files_completed 4
 	as_vandal mv "$OUT" "$DIR/parent/away"
 	as_vandal ln -s "$DIR/outside" "$OUT"
-	wait_for 5 told "$OUT is not the directory any more"
+	wait_for 5 told "$OUT no longer leads to the directory that was opened"
 	# The next archive process goes on where the files are, and so does the one after it
 	for _ in 1 2; do
 		archive=$(archive_pid)
@@ -201,7 +201,7 @@ t_the_path_may_be_a_link_at_the_start() {
 	wait_for 5 counter_is written 100
 	daemon_stop
 	equal packets "$(capinfos_count)" 100
-	! told "is not the directory any more" || fail "$(cat "$DIR/err")"
+	! told "no longer leads to the directory that was opened" || fail "$(cat "$DIR/err")"
 }
 
 t_a_directory_that_others_may_change_is_told() {
@@ -209,14 +209,14 @@ t_a_directory_that_others_may_change_is_told() {
 	# shellcheck disable=SC2086
 	daemon_start -i va -w "$OUT" -j 1 $FAST
 	daemon_stop
-	contains words "$(cat "$DIR/err")" "va: everybody may write to the directory $OUT"
+	contains words "$(cat "$DIR/err")" "va: every user may write to the directory $OUT"
 	chmod 1777 "$OUT"
 	chown $VANDAL "$OUT"
 	# shellcheck disable=SC2086
 	daemon_start -i va -w "$OUT" -j 1 $FAST
 	daemon_stop
 	contains words "$(cat "$DIR/err")" "va: the directory $OUT belongs to user $VANDAL"
-	! told "everybody may write" || fail "sticky, and told all the same"
+	! told "every user may write" || fail "sticky, and told all the same"
 }
 
 # Files by the ten thousand that somebody calls like ours: no packet is lost for it, and none of ours goes for it

@@ -53,7 +53,7 @@ said() { grep -aq "$1" "$DIR/read"; }
 
 all_told() {
 	told_lost '\(^\|[>=#]\)' && told_lost 'archive: ' && # the supervisor and the archive process
-		said 'removed va-20200101T000000.000000Z-w0.pcapng' && said 'va/0: going on at sequence'
+		said 'removed va-20200101T000000.000000Z-w0.pcapng' && said 'va/0: resuming at sequence'
 }
 
 # Nothing is read until the end: nothing waits, the account is exact, the flags of the description are as they were
@@ -494,7 +494,7 @@ frozen_ends() {
 		both_answer
 	done
 	lo_goes_on
-	for left in "stopping: writing" "stopping at once" "leaving without waiting for the disk"; do
+	for left in "stopping: writing" "stopping at once" "exiting without waiting for the disk"; do
 		both_answer
 		kill -TERM "$DAEMON"
 		wait_for 10 logged "$left"
@@ -641,7 +641,7 @@ t_a_restart_with_a_new_directory_that_is_not_there() {
 	wait_for 10 state_is va failed
 	wait_for 10 state_is lo running
 	wait_for 10 ready_twice
-	wait_for 10 logged "directory $DIR/small: No such file or directory (make it first, .*: the capture has failed"
+	wait_for 10 logged "directory $DIR/small: No such file or directory (create it first, .*: the capture has failed"
 	landlock_is_here() { ! sanitized && python3 -c 'import ctypes; exit(ctypes.CDLL(None).syscall(444, 0, 0, 1) < 1)'; }
 	! landlock_is_here || wait_for 10 confined_twice # the one before, and this one, to the directory that is left
 	in_lab ping -q -c 10 -i 0.01 127.0.0.1

@@ -425,7 +425,7 @@ t_systemd_is_executed_anew() {
 }
 
 t_a_store_that_is_too_small() {
-	local said="the service manager does not keep the $((2 * WORKERS + 1)) descriptors of these captures"
+	local said="the service manager does not store the $((2 * WORKERS + 1)) descriptors of these captures"
 	dropin FileDescriptorStoreMax=2
 	inside systemctl start afcapd || fail "it does not start"
 	too_small() { [ "$(told "$said")" = "$1" ]; }
@@ -534,8 +534,8 @@ upgrade_begins_anew() { # OBJECT VERSION REASON
 	equal discarded "$(account discarded)" 0
 	[ "$(account written)" -lt "$recorded" ] || fail "counters did not begin anew"
 }
-t_upgrade_with_other_ledgers() { upgrade_begins_anew daemon/base/ledger.o LEDGER_VERSION "its ledgers are of another version"; }
-t_upgrade_with_other_records() { upgrade_begins_anew daemon/supervisor/checkpoint.o CHECKPOINT_VERSION "it was of another version"; }
+t_upgrade_with_other_ledgers() { upgrade_begins_anew daemon/base/ledger.o LEDGER_VERSION "its ledgers have another version"; }
+t_upgrade_with_other_records() { upgrade_begins_anew daemon/supervisor/checkpoint.o CHECKPOINT_VERSION "it had another version"; }
 
 # ---- another configuration ----
 

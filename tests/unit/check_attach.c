@@ -299,9 +299,9 @@ END_TEST
 
 START_TEST(a_ring_that_is_not_the_ledgers_is_not_read)
 {
-	static const char *const texts[] = { "the ledger is of another ring",
-					     "taking over the ring: ", "taking over the ring: ",
-					     "going on in the ring at block 200, sequence 1: " };
+	static const char *const texts[] = { "the ledger belongs to another ring",
+					     "adopting the ring: ", "adopting the ring: ",
+					     "resuming the ring at block 200, sequence 1: " };
 	struct ledger_totals t;
 	int none;
 

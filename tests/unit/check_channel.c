@@ -124,7 +124,7 @@ static void pair(enum channel_end from, bool with)
 	} else {
 		channel_failure(text, &in, from, rc);
 		ck_assert_ptr_nonnull(strstr(text, message_name(out.type)));
-		ck_assert_ptr_nonnull(strstr(text, !sender ? "not for this process to send"
+		ck_assert_ptr_nonnull(strstr(text, !sender ? "may not be sent by this process"
 						   : with  ? "with a descriptor"
 							   : "without its descriptor"));
 	}

@@ -156,18 +156,19 @@ START_TEST(unknown_and_misplaced_options_are_usage_errors)
 	wrong("list --json -xj", "afctl: unknown option -x" LIST);
 	wrong("--nonsense list", "afctl: unknown option --nonsense (afctl --help)\n");
 	wrong("-x list", "afctl: unknown option -x (afctl --help)\n");
-	wrong("show --count=2", "afctl: --count is for list, not for show\nusage: afctl show\n");
-	wrong("--count list", "afctl: --count is for list, and stands behind it" LIST);
+	wrong("show --count=2",
+	      "afctl: --count is an option of list, not of show\nusage: afctl show\n");
+	wrong("--count list", "afctl: --count is an option of list, and must follow it" LIST);
 }
 END_TEST
 
 START_TEST(arguments_of_options_are_checked)
 {
 	wrong("list --count=0", "afctl: --count=0: must be more than 0" LIST);
-	wrong("list --follow=1", "afctl: --follow has no argument" LIST);
+	wrong("list --follow=1", "afctl: --follow takes no argument" LIST);
 	wrong("list --from", "afctl: --from needs an argument" LIST);
 	wrong("list -s", "afctl: --socket needs an argument" LIST);
-	wrong("--json=1 show", "afctl: --json has no argument (afctl --help)\n");
+	wrong("--json=1 show", "afctl: --json takes no argument (afctl --help)\n");
 	wrong("--color=red show",
 	      "afctl: --color=red: must be auto, always or never (afctl --help)\n");
 }
@@ -212,7 +213,7 @@ START_TEST(the_option_version_is_the_verb)
 		ck_assert_int_eq(c.common.json, i >= 2);
 	}
 	wrong("-V list", "afctl: version takes no argument: list\nusage: afctl version\n");
-	wrong("--version=1", "afctl: --version has no argument (afctl --help)\n");
+	wrong("--version=1", "afctl: --version takes no argument (afctl --help)\n");
 	wrong("list -V", "afctl: unknown option -V" LIST);
 	ck_assert(right("-Vh").help);
 }

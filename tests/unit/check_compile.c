@@ -100,7 +100,7 @@ static const struct {
 } errors[] = {
 	{ "udp prot 53", -EINVAL, "" },
 	{ "host x.invalid", -ENOENT, "unknown host 'x.invalid'" },
-	{ "ip6 protochain 6", -EINVAL, "a loop (protochain), which the kernel does not take" },
+	{ "ip6 protochain 6", -EINVAL, "a loop (protochain), which the kernel does not accept" },
 };
 
 START_TEST(what_is_wrong_comes_back_in_words)
@@ -177,7 +177,7 @@ START_TEST(a_process_that_says_nothing_is_an_error)
 	double_begin();
 	child_ends();
 	ck_assert_int_eq(done.rc, -EIO);
-	ck_assert_str_eq(done.words, "its process ended without a word");
+	ck_assert_str_eq(done.words, "its process ended without an answer");
 }
 END_TEST
 
@@ -204,7 +204,7 @@ START_TEST(what_does_not_fit_together_is_not_believed)
 	child_writes(0, lies[_i].bytes);
 	child_ends();
 	ck_assert_int_eq(done.rc, -EIO);
-	ck_assert_str_eq(done.words, "its process ended without a word");
+	ck_assert_str_eq(done.words, "its process ended without an answer");
 }
 END_TEST
 
@@ -258,7 +258,7 @@ START_TEST(it_has_thirty_seconds)
 	event_base_foreach_event(base, deadline_reach, NULL);
 	run();
 	ck_assert_int_eq(done.rc, -ETIMEDOUT);
-	ck_assert_str_eq(done.words, "its names were not found within 30 s");
+	ck_assert_str_eq(done.words, "its names were not resolved within 30 s");
 	close(child_end);
 }
 END_TEST

@@ -122,8 +122,8 @@ static const struct {
 	  ":4: disk_budget = 31M: must be at least 32M (2 x 2 workers x "
 	  "file_size)" },
 	{ "[capture x]\nworkers = 1\nsnaplen = 9\nworkers = 2\n",
-	  ":4: key workers is there already (line 2)" },
-	{ "[capture x]\n[capture x]\n", ":2: capture x is there already (line 1)" },
+	  ":4: key workers is already set (line 2)" },
+	{ "[capture x]\n[capture x]\n", ":2: capture x is already defined (line 1)" },
 	{ "[capture]\n", ":1: unknown section [capture]" },
 	{ "[captures x]\n", ":1: unknown section [captures x]" },
 	{ "[capture x\n", ":1: not a section" },
@@ -136,7 +136,7 @@ static const struct {
 	{ "[capture .x]\n",
 	  ":1: capture name \".x\": must be 1 to 32 of [A-Za-z0-9_.-], not beginning" },
 	{ "[capture x]\nfanout_id = 7\n[capture y]\n[capture z]\nfanout_id = 7\n",
-	  ":5: fanout_id = 7: must be another one than that of capture x" },
+	  ":5: fanout_id = 7: must differ from that of capture x" },
 	{ "[daemon]\nmetrics = unix:/" TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
 	  "1234567\n[capture x]\n",
 	  ":2: metrics = unix:/1234567890" },
@@ -158,7 +158,7 @@ static const struct {
 	{ "[capture x]\nfanout_flags = defrag fast\n",
 	  "must be none or any of defrag rollover ignore_outgoing" },
 	{ "[capture x]\nfanout_flags = auto defrag\n",
-	  ":2: fanout_flags = auto defrag: auto stands alone" },
+	  ":2: fanout_flags = auto defrag: auto cannot be combined with others" },
 	{ "[capture x]\nfanout = rollover\nfanout_flags = rollover\n",
 	  ":3: fanout_flags = rollover: not together" },
 	{ "[capture x]\nfile_mode = 999\n", "must be an octal file mode, 0 to 777" },

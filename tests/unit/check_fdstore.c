@@ -295,8 +295,8 @@ START_TEST(what_no_capture_takes_is_closed_and_logged)
 	left_put("test.store");
 	ck_assert(fdstore_end(store));
 	ck_assert_int_eq(poll(&(struct pollfd){ ends[0], POLLIN, 0 }, 1, 0), 1); /* closed */
-	ck_assert(logged(file, "<3>ring.x.0.1"));
-	ck_assert(logged(file, "<5>capture.x"));
+	ck_assert(logged(file, "<3>dropping stored descriptor ring.x.0.1"));
+	ck_assert(logged(file, "<5>dropping stored descriptor capture.x"));
 	ck_assert(!logged(file, "test.store"));
 	manager_read();
 	ck_assert_str_eq(manager.texts, "FDSTOREREMOVE=1 FDNAME=ring.x.0.1\n"

@@ -358,7 +358,7 @@ START_TEST(a_path_that_leads_elsewhere_is_told_once)
 	directory_open(&place, &result);
 	ck_assert_int_eq(result.error, 0);
 	directory_path_check(&place);
-	ck_assert_uint_eq(place_logged("is not the directory any more"), 0);
+	ck_assert_uint_eq(place_logged("no longer leads to the directory that was opened"), 0);
 	for (unsigned i = 1; i < 4; i++) {
 		ck_assert_int_eq(rename(PLACE_DIRECTORY "/files", PLACE_DIRECTORY "/away"), 0);
 		if (i == 2)
@@ -367,11 +367,13 @@ START_TEST(a_path_that_leads_elsewhere_is_told_once)
 			ck_assert_int_eq(symlink("/", PLACE_DIRECTORY "/files"), 0);
 		directory_path_check(&place);
 		directory_path_check(&place);
-		ck_assert_uint_eq(place_logged("is not the directory any more"), i);
+		ck_assert_uint_eq(place_logged("no longer leads to the directory that was opened"),
+				  i);
 		remove(PLACE_DIRECTORY "/files");
 		ck_assert_int_eq(rename(PLACE_DIRECTORY "/away", PLACE_DIRECTORY "/files"), 0);
 		directory_path_check(&place);
-		ck_assert_uint_eq(place_logged("is not the directory any more"), i);
+		ck_assert_uint_eq(place_logged("no longer leads to the directory that was opened"),
+				  i);
 	}
 }
 END_TEST
@@ -384,7 +386,7 @@ static const struct {
 	{ 0755, 0, NULL },
 	{ 0770, 0, NULL },
 	{ 01777, 0, NULL },
-	{ 0777, 0, "everybody may write to the directory /mnt" },
+	{ 0777, 0, "every user may write to the directory /mnt" },
 	{ 0700, 1234, "the directory /mnt belongs to user 1234" },
 };
 

@@ -276,14 +276,14 @@ START_TEST(a_refused_name_is_logged_once_and_when_it_is_given)
 		archiveside_expect(MESSAGE_NAME, &denied);
 		ck_assert_int_eq(file->name_error, EACCES);
 	}
-	ck_assert_uint_eq(place_logged("denied; tried again"), 1);
+	ck_assert_uint_eq(place_logged("denied; retrying"), 1);
 	files_name(files, file, &record);
 	archiveside_expect(MESSAGE_NAME, &readonly);
-	ck_assert_uint_eq(place_logged("read-only; tried again"), 1);
+	ck_assert_uint_eq(place_logged("read-only; retrying"), 1);
 	ck_assert_str_eq(file->name, "a.partial");
 	files_name(files, file, &record);
 	archiveside_expect(MESSAGE_NAME, &(struct message_result){ .name = "b.partial" });
-	ck_assert_uint_eq(place_logged("b.partial has its name now"), 1);
+	ck_assert_uint_eq(place_logged("b.partial is named now"), 1);
 	ck_assert_int_eq(file->name_error, 0);
 	output_file_free(file);
 }
@@ -301,7 +301,7 @@ START_TEST(a_refused_end_is_logged_once_and_when_it_is_done)
 		archive_client_tick(client);
 	}
 	ck_assert_uint_eq(seen.delayed, 3);
-	ck_assert_uint_eq(place_logged("denied; tried again"), 1);
+	ck_assert_uint_eq(place_logged("denied; retrying"), 1);
 	ck_assert_uint_eq(archiveside_hear(), MESSAGE_FINISH);
 	ck_assert_uint_eq(archiveside.asked.archive.file.error, EIO); /* it is known by now */
 	archiveside_answer(&(struct message_result){ .name = "a.suspect" });

@@ -31,7 +31,7 @@ START_TEST(syntax_is_checked_in_libpcaps_words)
 	ck_assert_int_eq(
 		filter_check(SOURCE("eth0", "ip6 protochain 6", 1000, false), error, sizeof(error)),
 		-EINVAL);
-	ck_assert_str_eq(error, "a loop (protochain), which the kernel does not take");
+	ck_assert_str_eq(error, "a loop (protochain), which the kernel does not accept");
 	ck_assert_int_eq(
 		filter_check(SOURCE("any", "ip6 protochain 6", 1000, false), error, sizeof(error)),
 		-EINVAL);

@@ -121,7 +121,7 @@ START_TEST(a_record_that_says_nothing_is_left_to_the_store)
 	ck_assert_uint_eq(config.captures, 1);
 	ck_assert_uint_eq(manager_read(), 0);
 	ck_assert(fdstore_end(store));
-	ck_assert_uint_eq(place_logged("ring.b.0.1, kept from a process before, is of no use"), 1);
+	ck_assert_uint_eq(place_logged("dropping stored descriptor ring.b.0.1: it is unusable"), 1);
 }
 END_TEST
 

@@ -91,7 +91,7 @@ static void begin(void)
 	memset(text, 0, sizeof(text));
 }
 
-#define DIED	  "a daemon died before this one was started: nothing is recorded from "
+#define DIED	  "the previous instance died: nothing is recorded from "
 #define TO_SECOND ", the last packet in its files, to 2024-10-04T00:01:00.000Z"
 
 START_TEST(nothing_is_told_of_nothing)
@@ -136,7 +136,7 @@ START_TEST(workers_without_a_packet_are_told)
 	ck_assert(gap_repaired_text(&gap, DAY + 60 * SECOND, text));
 	ck_assert_str_eq(text,
 			 DIED "2024-10-04T00:00:05.000Z" TO_SECOND
-			      "; what is missing of worker 1 is not known, as no packet was left");
+			      "; the loss of worker 1 is unknown, as its files had no packet");
 	begin();
 	for (unsigned i = 0; i < WORKERS_MAX; i++)
 		take(i, i < 2 ? DAY + 5 * SECOND - i : LEFT_NO_PACKET);
@@ -145,8 +145,8 @@ START_TEST(workers_without_a_packet_are_told)
 	ck_assert_str_eq(text, DIED
 			 "2024-10-04T00:00:05.000Z" TO_SECOND
 			 "; some may be missing from 2024-10-04T00:00:04.999Z on, the last packet "
-			 "of worker 1; what is missing of worker 2 and 61 more is not known, as no "
-			 "packet was left");
+			 "of worker 1; the loss of worker 2 and 61 more is unknown, as its files "
+			 "had no packet");
 }
 END_TEST
 

@@ -51,7 +51,8 @@ static void refused_whole(void)
 	ck_assert_uint_eq(inherited.workers, 0);
 	ck_assert_ptr_null(inherited.earlier);
 	ck_assert(!fdstore_end(left.store));
-	ck_assert_uint_eq(place_logged("of no use"), 0); /* nothing was left for that */
+	ck_assert_uint_eq(place_logged("dropping stored descriptor"),
+			  0); /* nothing was left for that */
 }
 
 START_TEST(a_capture_of_which_nothing_is_left_begins)
@@ -147,10 +148,10 @@ static const struct {
 } refusals[] = {
 	{ record_damage, "its record is damaged", "<3>a: its rings held 6" },
 	{ shape_damage, "its record is damaged", "<3>a: its rings held 6" },
-	{ version_change, "it was of another version", "<3>a: its rings held 6" },
+	{ version_change, "it had another version", "<3>a: its rings held 6" },
 	/* The ledgers are right: all was written */
-	{ link_type_change, "its link type is none that is recorded", "<5>a: its rings held 0" },
-	{ ledgers_damage, "its ledgers are of another version", "<3>a: its rings held 6" },
+	{ link_type_change, "its link type cannot be recorded", "<5>a: its rings held 0" },
+	{ ledgers_damage, "its ledgers have another version", "<3>a: its rings held 6" },
 	{ ledgers_not_seen, "", "<3>a: its rings held 6" },
 	{ ledgers_not_written, "", "<3>a: its rings held 6" },
 };
@@ -163,7 +164,8 @@ START_TEST(what_cannot_be_believed_is_closed_counted_and_logged)
 	refusals[_i].damage();
 	ck_assert(!take());
 	refused_whole();
-	snprintf(line, sizeof(line), "was last there at %s cannot be gone on with: %s",
+	snprintf(line, sizeof(line),
+		 "the previous instance, last alive at %s, cannot be resumed: %s",
 		 clock_text(when, LEFT_AT), refusals[_i].why);
 	ck_assert_uint_eq(place_logged(line), 1);
 	ck_assert_uint_eq(place_logged(refusals[_i].lost), 1);
@@ -211,9 +213,7 @@ START_TEST(where_its_time_is_not_known_it_is_said_without)
 	left.record->magic++;
 	ck_assert(!take());
 	refused_whole();
-	ck_assert_uint_eq(
-		place_logged("<4>a: what a daemon before left cannot be gone on with: it was of"),
-		1);
+	ck_assert_uint_eq(place_logged("<4>a: the previous instance cannot be resumed: it had"), 1);
 	ck_assert_uint_eq(place_logged("its rings held 0 packets or more, which are lost"), 1);
 	ck_assert_uint_eq(inherited.gap.since_ns, 0);
 }
@@ -277,12 +277,12 @@ START_TEST(one_unusable_ledger_costs_its_own_ring_alone)
 	ck_assert_int_eq(inherited.rings[0].ring_fd, -1);
 	ck_assert_int_eq(inherited.rings[0].ledger_fd, -1);
 	ck_assert_int_ge(inherited.rings[1].ring_fd, 0);
-	ck_assert_uint_eq(place_logged("<3>a/0: the ledger is of no use ("), 1);
+	ck_assert_uint_eq(place_logged("<3>a/0: the ledger is unusable ("), 1);
 	ck_assert_uint_eq(place_logged("the 6 packets in it are lost"), 1);
 	ck_assert_ptr_null(checkpoint_find(&inherited.saved->slots[0], 7)); /* repaired */
 	ck_assert_uint_eq(inherited.saved->slots[0].restarts, 3);	    /* its own */
 	ck_assert(!inherited_whole(&inherited));
-	ck_assert_str_eq(inherited_gap(&inherited, &since_ns), "a worker's ledger was of no use");
+	ck_assert_str_eq(inherited_gap(&inherited, &since_ns), "a worker's ledger was unusable");
 	ck_assert_uint_ge(since_ns, before);
 	ck_assert_uint_le(since_ns, clock_real_ns());
 	for (unsigned i = 0; i < LEFT_WORKERS; i++) {
@@ -305,8 +305,8 @@ START_TEST(an_overwritten_ledger_costs_its_own_ring_alone)
 	ck_assert(take());
 	ck_assert_int_eq(inherited.rings[1].ring_fd, -1);
 	ck_assert_int_ge(inherited.rings[0].ring_fd, 0);
-	ck_assert_uint_eq(place_logged("<3>a/1: the ledger is of no use (its head is overwritten)"),
-			  1);
+	ck_assert_uint_eq(
+		place_logged("<3>a/1: the ledger is unusable (its header is overwritten)"), 1);
 	ck_assert_uint_eq(place_logged("the 6 packets in it are lost"), 1);
 	all_taken();
 	ck_assert(!fdstore_end(left.store));
@@ -353,7 +353,7 @@ START_TEST(rings_that_were_not_armed_are_a_gap_since_their_daemon_ended)
 	ck_assert(take());
 	ck_assert(!inherited_whole(&inherited));
 	ck_assert_str_eq(inherited_gap(&inherited, &since_ns),
-			 "its daemon died while it began anew");
+			 "the daemon died while the capture was starting again");
 	ck_assert_uint_eq(since_ns, LEFT_AT);
 	all_taken();
 }
@@ -372,7 +372,8 @@ START_TEST(rings_without_a_slot_are_given_up)
 {
 	ck_assert(take());
 	inherited_forget(&inherited, left.store, "a");
-	ck_assert_uint_eq(place_logged("<3>a: its rings are given up: what they hold is lost"), 1);
+	ck_assert_uint_eq(
+		place_logged("<3>a: its rings are given up: the packets in them are lost"), 1);
 	ck_assert_ptr_null(inherited.rings);
 	ck_assert(!fdstore_end(left.store));
 	inherited_forget(&inherited, left.store, "a"); /* once */
@@ -433,7 +434,7 @@ START_TEST(rings_without_a_device_do_not_continue)
 {
 	rings_bind(0);
 	ck_assert_str_eq(inherited_device(&inherited, left.capture, links, &device),
-			 "its interface went while there was no daemon");
+			 "its interface disappeared while no daemon ran");
 }
 END_TEST
 
@@ -442,7 +443,7 @@ START_TEST(a_device_of_another_link_type_is_another_one)
 	rings_bind(1);
 	inherited.saved->shape.link_type = 101;
 	ck_assert_str_eq(inherited_device(&inherited, left.capture, links, &device),
-			 "its interface's link type changed while there was no daemon");
+			 "its interface's link type changed while no daemon ran");
 }
 END_TEST
 

@@ -42,14 +42,13 @@ static const char description_format[] =
 	"# All counters, of one capture or of all; with more: again every `interval` seconds (1 "
 	"unless given)\n"
 	"method Stats(capture: ?string, interval: ?float) -> (captures: []CaptureStats)\n\n"
-	"# Goes on in the next files; answers when the ones before are finished\n"
+	"# Begins the next files; answers when the previous ones are finished\n"
 	"method Rotate(capture: ?string) -> ()\n\n"
 	"error NoSuchCapture (capture: string)\n"
-	"# Only root, the daemon's user, control_group and control_admins may ask; only root, the "
+	"# Only root, the daemon's user, control_group and control_admins may read; only root, the "
 	"daemon's user\n# and control_admins may change anything\n"
 	"error PermissionDenied (reason: string)\n"
-	"# As many clients as can be are connected, the disk is too slow, or has no room for a "
-	"next "
+	"# All slots for clients are in use, or the disk is too slow or has no space for the next "
 	"file\n"
 	"error Busy (reason: string)\n";
 

@@ -218,8 +218,8 @@ START_TEST(what_a_dead_worker_left_is_believed_only_if_it_can_be)
 		{ offsetof(struct ledger_totals, current.serial), 2, "file" },
 		{ offsetof(struct ledger_totals, current.end), 4095, "file" },
 		{ offsetof(struct ledger_totals, received), 11, "kernel" },
-		{ offsetof(struct ledger_totals, written), 8, "written and discarded" },
-		{ offsetof(struct ledger_totals, written_bytes), 0, "fell" },
+		{ offsetof(struct ledger_totals, written), 8, "written plus discarded" },
+		{ offsetof(struct ledger_totals, written_bytes), 0, "decreased" },
 	};
 	struct ledger_totals good = some_totals(), bad;
 

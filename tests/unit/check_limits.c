@@ -218,7 +218,7 @@ START_TEST(files_must_have_room_for_four_blocks)
 	ck_assert_str_eq(error.text,
 			 "test.conf:7: file_size: files of this process may be no larger than "
 			 "4099 KiB, 4100 KiB are needed: raise the limit (LimitFSIZE=, ulimit -f), "
-			 "or take a smaller block_size");
+			 "or use a smaller block_size");
 	a->group.output = OUTPUT_NONE; /* then its record alone is a file */
 	ck_assert_int_eq(limits_file_size(&config, a, &error), 0);
 	ck_assert_uint_eq(place_logged("files end at"), 1);

@@ -361,9 +361,8 @@ static const struct {
 	size_t bytes; /* of its body, which may be cut */
 	const char *logged;
 } refusals[] = {
-	{ sizeof(struct nlmsgerr),
-	  "<3>reading of interfaces: Operation not permitted; tried again" },
-	{ sizeof(int), "<3>reading of interfaces: Input/output error" },
+	{ sizeof(struct nlmsgerr), "<3>watching interfaces: Operation not permitted; retrying" },
+	{ sizeof(int), "<3>watching interfaces: Input/output error" },
 };
 
 /* What is known stays until a dump has gone well. */
@@ -383,7 +382,7 @@ START_TEST(a_dump_that_is_refused_is_logged_and_repeated)
 	while (!missing("va")) /* the kernel knows none, says the next one */
 		ck_assert_int_eq(event_base_loop(base, EVLOOP_ONCE), 0);
 	ck_assert_int_eq(found("lo").ifindex, 1);
-	ck_assert_uint_eq(place_logged("reading of interfaces"), 1);
+	ck_assert_uint_eq(place_logged("watching interfaces"), 1);
 }
 END_TEST
 

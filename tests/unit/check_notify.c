@@ -140,8 +140,8 @@ START_TEST(a_listener_of_another_name_is_closed_and_logged)
 	ck_assert_str_eq(taken.names, "ring.a.0.1 ");
 	ck_assert(!is_open(FIRST));
 	ck_assert(is_open(FIRST + 1));
-	ck_assert_uint_eq(place_logged("<4>a socket unit hands over a listening socket as "
-				       "afcapd.socket, which nobody here serves"),
+	ck_assert_uint_eq(place_logged("<4>a socket unit passes a listening socket as "
+				       "afcapd.socket, which is not served"),
 			  1);
 }
 END_TEST
@@ -240,9 +240,9 @@ START_TEST(a_manager_that_is_gone_is_logged)
 	manager_end();
 	notify_status(notify, "x");
 	notify_watchdog(notify);
-	ck_assert_uint_eq(place_logged("telling the service manager"), 0);
+	ck_assert_uint_eq(place_logged("notifying the service manager"), 0);
 	notify_ready(notify);
-	ck_assert_uint_eq(place_logged("<3>telling the service manager: "), 1);
+	ck_assert_uint_eq(place_logged("<3>notifying the service manager: "), 1);
 }
 END_TEST
 
@@ -257,10 +257,10 @@ START_TEST(what_was_queued_for_a_manager_that_is_gone_is_logged)
 	manager_fill();
 	notify_ready(notify);
 	notify_stopping(notify);
-	ck_assert_uint_eq(place_logged("telling the service manager"), 0);
+	ck_assert_uint_eq(place_logged("notifying the service manager"), 0);
 	manager_end();
 	notify_watchdog(notify);
-	ck_assert_uint_eq(place_logged("<3>telling the service manager: "), 2);
+	ck_assert_uint_eq(place_logged("<3>notifying the service manager: "), 2);
 }
 END_TEST
 
@@ -271,7 +271,7 @@ START_TEST(more_descriptors_than_a_message_takes_are_refused)
 	for (unsigned i = 0; i < MANY; i++)
 		fds[i] = STDIN_FILENO;
 	notify_send(notify, "FDSTORE=1", fds, MANY);
-	ck_assert_uint_eq(place_logged("<3>telling the service manager: Argument list too long"),
+	ck_assert_uint_eq(place_logged("<3>notifying the service manager: Argument list too long"),
 			  1);
 	ck_assert_uint_eq(manager_read(), 0);
 }
@@ -289,7 +289,7 @@ START_TEST(a_message_whose_descriptors_cannot_be_kept_is_given_up)
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 0, before.rlim_max }), 0);
 	notify_send(notify, "FDSTORE=1\nFDNAME=x\nFDPOLL=0", &ends[1], 1);
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
-	ck_assert_uint_eq(place_logged("<3>no descriptor to tell the service manager"), 1);
+	ck_assert_uint_eq(place_logged("<3>no descriptor to notify the service manager"), 1);
 	close(ends[1]);
 	ck_assert_int_eq(poll(&(struct pollfd){ ends[0], POLLIN, 0 }, 1, 0), 1); /* hung up */
 	manager_read();

@@ -298,12 +298,12 @@ START_TEST(want_of_room_is_logged_once_until_a_file_is_made)
 	ck_assert_int_eq(output_begin(&output), 0);
 	archiveside_expect(MESSAGE_OPEN, &no_space);
 	archiveside_expect(MESSAGE_OPEN, &no_space);
-	ck_assert_uint_eq(place_logged("a/0: no room; tried again"), 1);
+	ck_assert_uint_eq(place_logged("a/0: no room; retrying"), 1);
 	output_tick(&output, clock_mono_ns() + OUTPUTS_LATER);
 	archiveside_expect(MESSAGE_OPEN, NULL);
 	output_tick(&output, clock_mono_ns() + OUTPUTS_LATER);
 	archiveside_expect(MESSAGE_OPEN, &no_space);
-	ck_assert_uint_eq(place_logged("a/0: no room; tried again"), 2);
+	ck_assert_uint_eq(place_logged("a/0: no room; retrying"), 2);
 }
 END_TEST
 

@@ -63,11 +63,11 @@ START_TEST(a_name_that_is_refused_is_asked_for_again)
 	archiveside_expect(MESSAGE_NAME, &denied);
 	archiveside_expect(MESSAGE_LOOK, NULL);
 	archiveside_quiet();
-	ck_assert_uint_eq(place_logged("denied; tried again"), 1);
+	ck_assert_uint_eq(place_logged("denied; retrying"), 1);
 	tick();
 	archiveside_expect(MESSAGE_NAME, NULL);
 	ck_assert_int_eq(output.current->name_error, 0);
-	ck_assert_uint_eq(place_logged("has its name now"), 1);
+	ck_assert_uint_eq(place_logged("is named now"), 1);
 	ck_assert_uint_eq(outputs.saved.files_opened, 1);
 }
 END_TEST

@@ -296,7 +296,7 @@ START_TEST(a_block_that_ends_is_left_alone)
 	}
 	in_progress(0);
 	ck_assert(!workerside_loop(1000, NULL));
-	ck_assert_uint_eq(place_logged("takes for ever"), 0);
+	ck_assert_uint_eq(place_logged("does not finish"), 0);
 }
 END_TEST
 

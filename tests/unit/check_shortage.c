@@ -60,7 +60,7 @@ START_TEST(for_what_is_refused_one_file_goes)
 	ck_assert(shortage_yield(&place, 0, ENOSPC, &result));
 	ck_assert(!there(NAME_FINISHED, 0, START_US + 2));
 	ck_assert_uint_eq(result.removed, 2);
-	ck_assert_uint_eq(place_logged("a quota is used up"), 1);
+	ck_assert_uint_eq(place_logged("a quota is exhausted"), 1);
 	ck_assert_uint_eq(place_logged("the disk is full"), 1);
 	ck_assert(shortage_yield(&place, 0, ENOSPC, &result));
 	ck_assert(!shortage_yield(&place, 0, ENOSPC, &result));
@@ -114,7 +114,7 @@ START_TEST(files_whose_removal_makes_no_room_stay_but_for_some)
 	}
 	stayed = place_count() - 1;
 	ck_assert_uint_eq(stayed, 4 * SHORTAGE_FILES - 1 - SHORTAGE_FILES);
-	ck_assert_uint_eq(place_logged("removing files makes no room"), 1);
+	ck_assert_uint_eq(place_logged("removing files frees no space"), 1);
 	for (unsigned i = 0; i < 4 * SHORTAGE_FILES; i++)
 		close(readers[i]);
 	shortage_note(&place, 0, &result); /* it went well */

@@ -147,7 +147,7 @@ START_TEST(a_running_worker_continues_in_its_file_where_the_next_cannot_be_made)
 	slot_file_failed(slot, &file, &eio);
 	slot_file_failed(slot, &file, &eio);
 	ck_assert_uint_eq(slot->fault.kind, FAULT_NONE);
-	ck_assert_uint_eq(place_logged("a: cannot be made; the current file"), 1);
+	ck_assert_uint_eq(place_logged("a: cannot be made; continuing in the current file"), 1);
 	slot_file_failed(slot, &file, &no_space);
 	ck_assert_uint_eq(slot_lacks(slot), LACKS_SPACE);
 	ck_assert(!slot_suspended(slot)); /* it has the current one */
@@ -192,7 +192,7 @@ START_TEST(a_report_that_cannot_be_changes_nothing_and_ends_the_worker)
 		report.current.serial = 2;
 	slotside_send(slot, &report);
 	ck_assert(children_find(slot->worker.process.pid)->killed);
-	ck_assert_uint_eq(place_logged("the worker reports what cannot be"), 1);
+	ck_assert_uint_eq(place_logged("the worker sent an impossible report"), 1);
 	ck_assert_uint_eq(slot->tally.reported.packets, 0);
 	ck_assert(!slot->gone);
 	archiveside_quiet();
@@ -225,7 +225,7 @@ START_TEST(a_worker_may_be_silent_for_long_while_it_makes_its_ring)
 	ck_assert(!children_find(slot->worker.process.pid)->killed);
 	slot_tick(slot, slot->worker.process.heard_ns + UINT64_C(30000000001));
 	ck_assert(children_find(slot->worker.process.pid)->killed);
-	ck_assert_uint_eq(place_logged("a/0: the worker has said nothing for 30000 ms"), 1);
+	ck_assert_uint_eq(place_logged("a/0: the worker has not reported for 30000 ms"), 1);
 }
 END_TEST
 

@@ -119,8 +119,8 @@ START_TEST(the_next_worker_continues_with_the_ring_and_the_files_at_once)
 	ck_assert_uint_eq(slotside.heard.file.serial, 1);
 	slotside_say(slot, MESSAGE_READY);
 	slotside_turn();
-	ck_assert_uint_eq(place_logged("after the worker before died"), 1);
 	ck_assert_uint_eq(slot->died_ns, 0);
+	ck_assert_uint_eq(place_logged("after the previous worker died"), 1);
 	slotside_write(slot, 6);
 	ck_assert_uint_eq(slotside_report(slot).counters.received, 10);
 }
@@ -228,7 +228,7 @@ START_TEST(a_block_that_two_workers_died_of_is_not_read_by_the_third)
 	slotside_next(slot);
 	slotside_die(slot, rows[_i].second);
 	ck_assert_uint_eq(slot->deaths.quarantine, rows[_i].quarantined ? 17 : 0);
-	ck_assert_uint_eq(place_logged("two workers died of the ring's block 17"),
+	ck_assert_uint_eq(place_logged("two workers died in block 17 of the ring"),
 			  rows[_i].quarantined);
 	slotside_next(slot);
 	slotside_hears(slot, MESSAGE_WORKER);

@@ -357,7 +357,7 @@ START_TEST(an_unusable_ledger_is_made_again_of_the_last_report)
 	t.discarded_io_error = 20;
 	ledger_commit(ledger, &t);
 	tally_died(&tally);
-	ck_assert_str_eq(tally_judge(&tally, ledger, -1, &bounds, &file), "counters fell");
+	ck_assert_str_eq(tally_judge(&tally, ledger, -1, &bounds, &file), "counters decreased");
 	ck_assert_ptr_null(tally_judge(&tally, ledger, -1, &bounds, &file));
 	ck_assert(tally_settle(&tally, ledger, -1, &t, &left));
 	ck_assert_uint_eq(left, 50);
@@ -380,7 +380,7 @@ START_TEST(what_was_received_is_judged_by_what_the_kernel_saw)
 	ledger_commit(ledger, &t);
 	tally_died(&tally);
 	ck_assert_str_eq(tally_judge(&tally, ledger, -1, &bounds, &file),
-			 "more was received than the kernel has seen");
+			 "more packets were received than the kernel has seen");
 	ck_assert_uint_eq(ledger_totals(ledger).received, 50);
 }
 END_TEST
@@ -425,8 +425,8 @@ START_TEST(of_an_unusable_ledger_they_are_not_lost)
 	}
 	tally_died(&tally);
 	ck_assert_str_eq(tally_judge(&tally, ledger, RING, &bounds, &file),
-			 _i ? "more was received than the kernel has seen"
-			    : "its head is overwritten");
+			 _i ? "more packets were received than the kernel has seen"
+			    : "its header is overwritten");
 	ck_assert(tally_settle(&tally, ledger, RING, &t, &left));
 	ck_assert_uint_eq(left, 70);
 	tally_read(&tally, ledger, true, 2, &t);

@@ -203,7 +203,7 @@ START_TEST(a_step_out_of_turn_ends_the_worker)
 	ck_assert_uint_eq(worker.progress, fits ? progress + 1 : progress);
 	ck_assert_uint_eq(seen.changed, fits);
 	ck_assert_int_eq(worker.process.channel >= 0, fits);
-	snprintf(text, sizeof(text), "a/3: the worker says %s out of turn", message_name(type));
+	snprintf(text, sizeof(text), "a/3: the worker sent %s out of order", message_name(type));
 	ck_assert_uint_eq(place_logged(text), !fits);
 }
 END_TEST
@@ -294,7 +294,7 @@ START_TEST(a_worker_that_takes_no_more_is_killed)
 	ck_assert(!children_last()->killed);
 	worker_process_say(&worker, MESSAGE_DRAIN);
 	ck_assert(children_last()->killed);
-	ck_assert_uint_eq(place_logged("a/3: sending DRAIN: it does not take any more"), 1);
+	ck_assert_uint_eq(place_logged("a/3: sending DRAIN: its channel is full"), 1);
 	ck_assert_uint_eq(place_logged("ROTATE"), 0);
 }
 END_TEST
@@ -325,10 +325,10 @@ START_TEST(a_silent_worker_is_killed_and_that_is_logged_once)
 	worker_process_watch(&worker, worker.process.heard_ns + limit);
 	ck_assert(children_last()->killed);
 	worker_process_watch(&worker, worker.process.heard_ns + 2 * limit);
-	ck_assert_uint_eq(place_logged("a/3: the worker has said nothing for"), 1);
+	ck_assert_uint_eq(place_logged("a/3: the worker has not reported for"), 1);
 	ck_assert(worker_process_reaped(&worker, worker.process.pid));
 	worker_process_watch(&worker, worker.process.heard_ns + 9 * limit); /* there is none */
-	ck_assert_uint_eq(place_logged("a/3: the worker has said nothing for"), 1);
+	ck_assert_uint_eq(place_logged("a/3: the worker has not reported for"), 1);
 }
 END_TEST
 
