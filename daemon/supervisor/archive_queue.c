@@ -66,27 +66,41 @@ void archive_queue_init(struct archive_queue *q)
 	TAILQ_INIT(&q->delayed);
 }
 
-/* The request before which one of `type` stands; NULL: the end. */
-static struct archive_request *place_of(const struct archive_queue *q, uint32_t type, bool budget)
+/* The first request behind what is sent, and behind the announcement of a capture where that waits:
+ * the archive process takes nothing for one that it does not know. */
+static struct archive_request *first_place(const struct archive_queue *q, uint32_t capture)
 {
-	struct archive_request *r = TAILQ_FIRST(&q->queue);
-	/* ... which must stand before the capture's REOPEN */
-	bool before_opening = type == MESSAGE_REOPEN || type == MESSAGE_CAPTURE;
+	struct archive_request *first = TAILQ_FIRST(&q->queue), *r;
+
+	if (first && q->sent)
+		first = TAILQ_NEXT(first, link);
+	for (r = first; r; r = TAILQ_NEXT(r, link))
+		if (r->type == MESSAGE_CAPTURE && r->target.capture == capture)
+			first = TAILQ_NEXT(r, link);
+	return first;
+}
+
+/* The request before which this one stands; NULL: the end. */
+static struct archive_request *place_of(const struct archive_queue *q,
+					const struct archive_request *request, bool budget)
+{
+	uint32_t type = request->type;
+	struct archive_request *r;
 
 	if (type != MESSAGE_CAPTURE && type != MESSAGE_REOPEN && type != MESSAGE_NAME &&
 	    (type != MESSAGE_OPEN || budget))
 		return NULL;
-	if (r && q->sent)
-		r = TAILQ_NEXT(r, link);
-	while (r && (r->type == MESSAGE_CAPTURE || r->type == MESSAGE_NAME ||
-		     r->type == MESSAGE_REOPEN || (r->type == MESSAGE_OPEN && !before_opening)))
+	r = first_place(q, request->target.capture);
+	while (r &&
+	       (r->type == MESSAGE_CAPTURE || r->type == MESSAGE_NAME ||
+		r->type == MESSAGE_REOPEN || (r->type == MESSAGE_OPEN && type != MESSAGE_REOPEN)))
 		r = TAILQ_NEXT(r, link);
 	return r;
 }
 
 void archive_queue_add(struct archive_queue *q, struct archive_request *request, bool budget)
 {
-	struct archive_request *before = place_of(q, request->type, budget);
+	struct archive_request *before = place_of(q, request, budget);
 
 	if (before)
 		TAILQ_INSERT_BEFORE(before, request, link);

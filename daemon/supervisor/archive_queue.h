@@ -7,8 +7,9 @@
  *
  * The order: a rotation waits for the next file, and nothing for the end of one, which is synced:
  * what opens and names goes before what finishes. But under a budget a file must have ended before
- * it can make room for the next one. What the previous instance left is found before anything is
- * made; a capture is announced before that. */
+ * it can make room for the next one. What the previous instance left of a capture is found before
+ * anything is made, if the capture is announced already; else behind its announcement, which waits
+ * for what is asked for before it: its directory may be on a server that does not answer. */
 #ifndef ARCHIVE_QUEUE_H
 #define ARCHIVE_QUEUE_H
 
