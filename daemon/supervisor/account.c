@@ -1,4 +1,4 @@
-/* Sums, printed. */
+/* Sums the counters and prints the account. */
 #include "account.h"
 #include "capture_view.h"
 
@@ -64,7 +64,7 @@ static bool all_print(struct capture *const *captures, unsigned count, bool begu
 	return balanced;
 }
 
-/* Standard output does not take it. */
+/* Standard output cannot be written to: logs the account. */
 static void account_log(char *text)
 {
 	char *rest, *line = strtok_r(text, "\n", &rest);

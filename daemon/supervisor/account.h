@@ -10,13 +10,12 @@
  * discarded. */
 bool account_balanced(const struct counters *counters, enum output output);
 
-#define ACCOUNT_SECONDS 5 /* for who reads standard output: the daemon is to end some day */
+#define ACCOUNT_SECONDS 5 /* for the reader of standard output: the daemon must be able to exit */
 
 /* Prints it on standard output: one line for each capture, one for each of its workers; `begun`:
- * not of captures that never began. Where nobody reads that, or it is full, it goes into the log.
- * Waits so many seconds for the reader. What was printed before is not printed again. Returns
- * whether all balance, none failed, and it is printed.
- */
+ * without captures that never began. If no process reads standard output, or it is full, the
+ * account is logged. Waits ACCOUNT_SECONDS for the reader. Lines that were printed before are not
+ * printed again. Returns whether all balance, none failed, and it is printed. */
 bool account_put(struct capture *const *captures, unsigned count, bool begun, unsigned seconds);
 
 #endif

@@ -1,4 +1,4 @@
-/* One request after the other, to one process after the other. */
+/* Sends one request after the other, to one archive process after the other. */
 #include "archive_client.h"
 #include "process.h"
 
@@ -20,11 +20,12 @@
 #define END_LOOK_NS 5000000
 #define UNAVAILABLE 8 /* deaths without an answer between them, in some three seconds */
 
-/* A capture as each new archive process is to know it. */
+/* A capture as it is announced to each new archive process. */
 struct announced {
 	struct message_capture message;
 	int directory; /* as the first process opened it, in flight (a socket); -1: none */
-	void *owed;    /* who waits for placed(), where there was no memory to ask; NULL: none */
+	void *owed; /* owner that waits for placed(), as there was no memory for the request; NULL:
+		       none */
 };
 
 struct archive_client {
@@ -37,13 +38,12 @@ struct archive_client {
 	struct process process;
 	struct event *retry; /* of its start, or of a request */
 	unsigned failures;   /* deaths without an answer between them */
-	bool replaced;	     /* it ends since its channel was closed for the next */
-	unsigned captures;   /* that are announced */
+	bool replaced;	     /* its channel was closed so that it ends and the next one starts */
+	unsigned captures;   /* announced ones */
 	struct announced announced[CAPTURES_MAX];
 };
 
-/* Also before each request: a file that is there by then was never named by a clock that nobody has
- * looked at. */
+/* Also called before each request, so that no file is named by a clock that was not checked. */
 static void clock_note(struct archive_client *c)
 {
 	char from[CLOCK_TEXT_BYTES], to[CLOCK_TEXT_BYTES];
@@ -70,8 +70,8 @@ static void request_message(const struct archive_client *c, const struct archive
 		message->archive.clock = c->clock.now;
 }
 
-/* What goes along with a request; -1: nothing. Whatever the path of a directory leads to by now, a
- * new archive process continues where the files are. */
+/* The descriptor to send with a request; -1: none. A new archive process continues in the directory
+ * that has the files, wherever its path leads by now. */
 static int request_fd(const struct archive_client *c, const struct archive_request *r)
 {
 	if (r->type == MESSAGE_CAPTURE)
@@ -79,7 +79,7 @@ static int request_fd(const struct archive_client *c, const struct archive_reque
 	return r->file && !archive_request_opens(r) ? r->file->fd : -1;
 }
 
-/* Sends the head of the queue, if nothing is out. */
+/* Sends the first request of the queue, unless one is being served. */
 static void head_send(struct archive_client *c)
 {
 	struct archive_request *r = archive_queue_head(&c->queue);
@@ -93,7 +93,7 @@ static void head_send(struct archive_client *c)
 	rc = process_send(&c->process, &message, request_fd(c, r));
 	if (rc == 0) {
 		c->queue.sent = true;
-	} else if (rc != -EPIPE) { /* gone: its successor gets it */
+	} else if (rc != -EPIPE) { /* the process is gone: its successor gets the request */
 		log_error("sending %s to the archive process: %s; retrying", message_name(r->type),
 			  rc == -EAGAIN ? "its channel is full" : failure_text(-rc));
 		event_add(c->retry, &(struct timeval){ 1, 0 });
@@ -106,8 +106,8 @@ static void process_leave(struct archive_client *c)
 	c->queue.sent = false;
 }
 
-/* The present process ends by that; SIGCHLD brings the next, to which all captures are announced
- * and which gets what is in the queue. */
+/* This ends the current process; on SIGCHLD the next one is started, to which all captures are
+ * announced and the queue is sent. */
 static void process_replace(struct archive_client *c)
 {
 	c->replaced |= c->process.channel >= 0;
@@ -123,8 +123,7 @@ void archive_client_directory(struct archive_client *c, uint32_t capture, int fd
 	a->directory = fd;
 }
 
-/* No capture waits for this one: it is asked for again anyway, and may be what the process died of.
- */
+/* No capture waits for this request: it is made again anyway, and may have caused the death. */
 static void retention_drop(struct archive_client *c)
 {
 	const struct message_result failed = { .error = EPIPE };
@@ -135,7 +134,7 @@ static void retention_drop(struct archive_client *c)
 	c->events->answered(c->context, archive_queue_take(&c->queue), &failed, -1);
 }
 
-/* The request stays at the head of the queue, for the next process. */
+/* The request stays first in the queue, for the next process. */
 static void directory_removed(struct archive_client *c, uint32_t capture)
 {
 	const struct message_capture *m = &c->announced[capture].message;
@@ -147,7 +146,7 @@ static void directory_removed(struct archive_client *c, uint32_t capture)
 	process_replace(c);
 }
 
-/* Whether it is one to the head of the queue. */
+/* Whether it answers the first request of the queue. */
 static bool answer_fits(const struct archive_client *c, struct message *answer, int fd)
 {
 	static struct message request; /* large */
@@ -172,7 +171,7 @@ static bool on_message(void *owner, struct message *message, int fd)
 			log_error("the archive process: protocol violation: %s does not answer the "
 				  "request",
 				  message_name(message->type));
-		return dead; /* what that answered is asked for again */
+		return dead; /* the answered request is made again */
 	}
 	if (message->result.again && r->type != MESSAGE_MAINTAIN) {
 		directory_removed(c, r->target.capture);
@@ -186,7 +185,7 @@ static bool on_message(void *owner, struct message *message, int fd)
 	return true;
 }
 
-/* It ends by that, and SIGCHLD brings the next. */
+/* This ends the process; on SIGCHLD the next one is started. */
 static void on_closed(void *owner, int error, const char *why)
 {
 	struct archive_client *c = owner;
@@ -207,8 +206,8 @@ static int archive_start(struct archive_client *c)
 	return process_start(&c->process, &plan);
 }
 
-/* To a new archive process, before what is in the queue; what is queued at its head already is not
- * repeated. */
+/* Announces to a new archive process, before the queued requests; an announcement that is already
+ * first in the queue is not repeated. */
 static void captures_announce(struct archive_client *c)
 {
 	for (unsigned i = c->captures; i-- > 0;) {
@@ -218,7 +217,7 @@ static void captures_announce(struct archive_client *c)
 		if (archive_queue_announces(&c->queue, i) || !*a->message.name)
 			continue;
 		r = calloc(1, sizeof(*r));
-		if (!r) { /* it would serve the others, and know nothing of this one */
+		if (!r) { /* it would serve the other captures without knowing this one */
 			log_error("no memory to announce all captures to the archive process");
 			process_replace(c);
 			return;
@@ -371,7 +370,7 @@ int archive_client_new(struct archive_client **out, struct event_base *base,
 	return rc;
 }
 
-/* It has answered all; it may still be closing a file of a disk that stands still. */
+/* It has answered everything; it may still be closing a file on a disk that hangs. */
 static void archive_wait(pid_t pid)
 {
 	const struct timespec pause = { 0, END_LOOK_NS };

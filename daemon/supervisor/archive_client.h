@@ -1,6 +1,6 @@
 /* The connection to the archive process: requests are sent one after the other, and repeated to a
- * new archive process when one dies. Nothing here waits for a disk, or knows what a request is for.
- */
+ * new archive process when one dies. Waits for no disk, and does not know the purpose of
+ * requests. */
 #ifndef ARCHIVE_CLIENT_H
 #define ARCHIVE_CLIENT_H
 
@@ -13,9 +13,9 @@
 struct archive_client;
 
 struct archive_client_events {
-	/* The answer to a request. `request` and `fd` (-1: none came) are the callee's; it may be
-	 * delayed (archive_queue_delay()). Where a process died of a request for retention that is
-	 * answered with EPIPE instead of repeated. */
+	/* The answer to a request. The callee owns `request` and `fd` (-1: none), and may delay the
+	 * request (archive_queue_delay()). If the process died while it served a request for
+	 * maintenance, that is answered with EPIPE instead of repeated. */
 	void (*answered)(void *context, struct archive_request *request,
 			 const struct message_result *result, int fd);
 };
@@ -24,8 +24,8 @@ struct archive_client_events {
 int archive_client_new(struct archive_client **out, struct event_base *base,
 		       const struct archive_client_events *events, void *context);
 
-/* Looks at the clock, as to be done now and then; that it was set is logged. Returns by how many ns
- * since the last call, 0: it was not. */
+/* Checks the clock, to be called periodically; logs it if the clock was set. Returns by how many ns
+ * it was set since the last call, 0: it was not. */
 int64_t archive_client_clock(struct archive_client *client);
 
 /* Announces a capture to the archive process, and to each later one; before its other requests.
@@ -33,24 +33,24 @@ int64_t archive_client_clock(struct archive_client *client);
 void archive_client_announce(struct archive_client *client, const struct message_capture *capture,
 			     void *owner);
 
-/* What is announced of a capture. Borrowed. */
+/* The announcement of a capture. Borrowed. */
 const struct message_capture *archive_client_capture(const struct archive_client *client,
 						     uint32_t capture);
 
-/* Keeps the descriptor of a capture's directory for later archive processes, and takes it over; -1:
- * none. */
+/* Stores the descriptor of a capture's directory for later archive processes, and takes ownership
+ * of it; -1: none. */
 void archive_client_directory(struct archive_client *client, uint32_t capture, int fd);
 
-/* Sends a request, as soon as it is its turn, and takes it over. */
+/* Queues a request and takes ownership of it. */
 void archive_client_request(struct archive_client *client, struct archive_request *request);
 
-/* What is not answered yet. Borrowed. */
+/* The unanswered requests. Borrowed. */
 struct archive_queue *archive_client_queue(struct archive_client *client);
 
-/* Tries again what is delayed. Twice a second or so. */
+/* Retries delayed requests; to be called about twice a second. */
 void archive_client_tick(struct archive_client *client);
 
-/* True when one archive process after the other died without an answer. */
+/* Whether several archive processes in a row died without an answer. */
 bool archive_client_unavailable(const struct archive_client *client);
 
 /* To be called for each pid of waitpid(2): true if it was the archive's; a new one is started. */

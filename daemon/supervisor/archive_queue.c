@@ -1,4 +1,4 @@
-/* What a request says, and the order of requests. */
+/* The contents of requests, and their order. */
 #include "archive_queue.h"
 
 #include <stdlib.h>
@@ -23,7 +23,8 @@ void archive_request_message(const struct archive_request *r, struct message *me
 	message->archive.capture = r->target.capture;
 	message->archive.worker = r->target.worker;
 	message->archive.file = r->record;
-	if (r->type == MESSAGE_FINISH && r->file->spoiled) /* perhaps since it was asked for */
+	if (r->type == MESSAGE_FINISH &&
+	    r->file->spoiled) /* perhaps only since the request was made */
 		message->archive.file.error = (uint64_t)r->file->spoiled;
 	if (r->type == MESSAGE_REOPEN) {
 		message->archive.device = r->file->device;
@@ -42,11 +43,11 @@ bool archive_request_answered(const struct message *request, struct message *ans
 		return false;
 	r->text[sizeof(r->text) - 1] = '\0';
 	r->name[sizeof(r->name) - 1] = '\0';
-	if (r->again && fd >= 0) /* it is to be asked of another process: nothing was opened */
+	if (r->again && fd >= 0) /* the next process must serve it: nothing was opened */
 		return false;
 	if (request->type == MESSAGE_CAPTURE) /* with its directory, perhaps */
 		return r->capture == request->capture.capture && (fd < 0 || !r->error) &&
-		       !r->removed; /* no process asked, perhaps, that would count it */
+		       !r->removed; /* perhaps no owner is left to count it */
 	return r->capture == request->archive.capture && r->worker == request->archive.worker &&
 	       r->serial == request->archive.file.serial && (fd >= 0) == opening &&
 	       (!opening || (r->align && (r->align & (r->align - 1)) == 0));
@@ -54,7 +55,7 @@ bool archive_request_answered(const struct message *request, struct message *ans
 
 void archive_request_free(struct archive_request *r)
 {
-	if (r->type == MESSAGE_FINISH || r->type == MESSAGE_DISCARD) /* no slot has it */
+	if (r->type == MESSAGE_FINISH || r->type == MESSAGE_DISCARD) /* no slot owns the file */
 		output_file_free(r->file);
 	free(r);
 }

@@ -1,4 +1,4 @@
-/* Filled in. */
+/* Fills in the error. */
 #include "capture_error.h"
 
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* Why a capture cannot be, and what afcapd exits with for that. */
+/* Why a capture cannot run, and the exit code of afcapd for that. */
 #ifndef CAPTURE_ERROR_H
 #define CAPTURE_ERROR_H
 

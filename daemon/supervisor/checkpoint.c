@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #define CHECKPOINT_MAGIC 0x4445565341434641u /* "AFCASVED" */
-#ifndef CHECKPOINT_VERSION		     /* another one: tests, of an upgrade */
+#ifndef CHECKPOINT_VERSION		     /* tests of an upgrade define another one */
 #define CHECKPOINT_VERSION 2
 #endif
 
@@ -88,8 +88,8 @@ struct checkpoint_file *checkpoint_find(struct checkpoint_slot *slot, uint64_t s
 	return NULL;
 }
 
-/* The next reader begins when this process is gone, and sees every store that was executed: the
- * compiler alone must keep their order (C2). */
+/* The next reader begins when this process is gone, and sees every store that was executed: only
+ * the compiler must preserve their order (C2). */
 static void ordered(void)
 {
 	atomic_signal_fence(memory_order_seq_cst);

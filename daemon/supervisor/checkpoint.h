@@ -1,18 +1,18 @@
-/* A capture's record for the next instance: what that must know of it beside its rings and ledgers,
- * in a memfd that the service manager stores (memfd_create(2); FDSTORE=1 of sd_notify(3)). Knows
- * the layout alone: not what a capture or a slot is, nor how the memfd is stored.
+/* A capture's record for the next instance: the state that it needs beside rings and ledgers, in a
+ * memfd that the service manager stores (memfd_create(2); FDSTORE=1 of sd_notify(3)). Knows only
+ * the layout: neither captures nor slots, nor how the memfd is stored.
  *
  * Invariants:
  * (C1) One writer: the supervisor. Its readers are the supervisor itself and the next instance,
  *      which begins when this process is gone.
  * (C2) A SIGKILL may come between any two stores: what marks a record valid is stored after it
  *      (serial_after, ended, lost), and what unmarks it before it is overwritten.
- * (C3) A loss is counted once, wherever it was interrupted: the sums that are to come are written
- *      down before `lost` says that they are meant, and checkpoint_recover() copies them again.
+ * (C3) A loss is counted once, wherever it was interrupted: the new sums are written down before
+ *      `lost` says that they are meant, and checkpoint_recover() copies them again.
  * (C4) magic, version, bytes, alive_ns, and behind them workers, block_bytes and blocks stay where
- *      they are in every version: they are all that is read of another one's.
+ *      they are in every version: only they are read from another version's.
  * (C5) Its size is sealed (F_SEAL_SHRINK, F_SEAL_GROW of fcntl(2)), and nothing else is mapped: a
- *      mapping of it raises no SIGBUS, whoever else holds the descriptor.
+ *      mapping of it raises no SIGBUS, whatever process else holds the descriptor.
  * (C6) What is in it was written by another process, perhaps by another program: no number is used
  *      before checkpoint_valid(), no text without its end. */
 #ifndef CHECKPOINT_H
@@ -20,7 +20,8 @@
 
 #include "../base/message.h"
 
-/* Of a slot: in use, the spare one, and those that have ended but the archive has not finished. */
+/* Of a slot: the current file, the spare file, and those that have ended but are not finished by
+ * the archive. */
 #define CHECKPOINT_FILES 8
 
 struct checkpoint_file {
@@ -28,20 +29,21 @@ struct checkpoint_file {
 	uint64_t device, inode;
 	uint64_t counted; /* in files_opened */
 	uint64_t ended;	  /* `record` is its last */
-	uint64_t lost;	  /* the next two are the slot's, with this one's */
+	uint64_t lost;	  /* the next two are the slot's sums, including this file's */
 	uint64_t lost_packets_after, lost_files_after;
 	struct ledger_file record;
 };
 
-/* Counters that are no worker's. */
+/* The supervisor's own counters. */
 struct checkpoint_slot {
 	uint64_t restarts, files_opened, files_completed, files_removed, files_repaired;
-	uint64_t sync_errors;	/* of files, while they were written or at their end */
-	uint64_t had;		/* the capture had it, and may have it no more: then it is ... */
-	struct counters ended;	/* all, of a slot that the capture has no more */
-	struct counters before; /* ... when it got the slot again, with a new ledger */
+	uint64_t sync_errors; /* of files, while they were written or at their end */
+	uint64_t had; /* the capture had this slot, and may not have it any more: then ... */
+	struct counters
+		ended; /* all its counters, if the capture does not have the slot any more */
+	struct counters before; /* ... or when it got the slot again, with a new ledger */
 	uint64_t files_lost, packets_lost; /* to other programs, after they were written */
-	uint64_t written_shown; /* what readers were shown of `written`: it does not fall */
+	uint64_t written_shown;		   /* `written` as readers saw it last: it must not fall */
 	struct checkpoint_file files[CHECKPOINT_FILES];
 };
 
@@ -61,15 +63,15 @@ struct checkpoint {
 	uint64_t magic; /* these four stay where they are in every version, and with them ... */
 	uint32_t version;
 	uint32_t bytes;
-	uint64_t alive_ns; /* realtime: the daemon was there */
+	uint64_t alive_ns; /* realtime: the daemon was alive */
 	struct checkpoint_shape shape;
 	struct message_group group;
 	uint32_t unused;
-	uint64_t armed;		    /* its rings take packets, all of them */
+	uint64_t armed;		    /* all its rings accept packets */
 	uint64_t since_ns;	    /* realtime when it was armed first; 0: never */
 	uint64_t gap_ns;	    /* realtime since when nothing is recorded; 0: no gap */
 	char gap_why[REASON_BYTES]; /* ... and why */
-	char filter[FILTER_BYTES];  /* that its rings had last */
+	char filter[FILTER_BYTES];  /* of its rings, as set last */
 	struct checkpoint_slot slots[WORKERS_MAX];
 };
 
@@ -77,39 +79,38 @@ struct checkpoint {
  * -errno of memfd_create(2), write(2) or fcntl(2) (-EFBIG: RLIMIT_FSIZE is below its size). */
 int checkpoint_create(void);
 
-/* Maps one. *alive_ns, also on failure: when its instance was last there (realtime, ns), 0 where
- * even that is not known. The caller unmaps it; the descriptor stays the caller's. Returns NULL
- * with errno set: EPROTO: it is of another version, of another size, not sealed, or no checkpoint;
- * of fstat(2) and mmap(2). NULL may be unmapped. */
+/* Maps one. *alive_ns, also on failure: when its instance was last alive (realtime, ns), 0 if
+ * unknown. The caller unmaps it; the descriptor stays the caller's. Returns NULL with errno set:
+ * EPROTO: it is of another version, of another size, not sealed, or no checkpoint; of fstat(2) and
+ * mmap(2). NULL may be unmapped. */
 struct checkpoint *checkpoint_map(int fd, uint64_t *alive_ns);
 void checkpoint_unmap(struct checkpoint *checkpoint);
 
-/* The rings that it is about, whatever its version (C4): blocks, and bytes of each, as another
+/* The rings that it describes, whatever its version (C4): blocks, and bytes of each, as another
  * process wrote them. False: it is no checkpoint. */
 bool checkpoint_ring(int fd, uint32_t *blocks, uint32_t *block_bytes);
 
-/* The record of the file with this serial, NULL where there is none. Borrowed: it is of this file
- * until it is dropped. */
+/* The record of the file with this serial; NULL: none. Borrowed until it is dropped. */
 struct checkpoint_file *checkpoint_find(struct checkpoint_slot *slot, uint64_t serial);
 
-/* Adds or replaces the record of a file. Where all records are taken, that of the oldest file that
- * has ended is given up, which is repaired at the next start as any unfinished one; where none has
- * ended, there will be no record of this file. */
+/* Adds or replaces the record of a file. If all records are in use, the oldest ended file's is
+ * given up, which the next start repairs like any unfinished file; if none has ended, this file
+ * gets no record. */
 void checkpoint_put(struct checkpoint_slot *slot, uint64_t serial, uint64_t device, uint64_t inode);
 
-/* The file is written to no more: `record` is its last, the first one given counts. NULL: no
- * effect. */
+/* The file is no longer written to: `record` is its last one, of which the first given counts.
+ * NULL: no effect. */
 void checkpoint_end(struct checkpoint_file *file, const struct ledger_file *record);
 
-/* Nothing more is to be known of the file. NULL: no effect. */
+/* Drops the record of a file. NULL: no effect. */
 void checkpoint_drop(struct checkpoint_file *file);
 
-/* Whether its numbers can be: none is beyond COUNTER_MAX, so that no sum of them overflows, and
- * what was interrupted lets no counter fall. */
+/* Whether its numbers are possible: none is above COUNTER_MAX, so that no sum of them overflows,
+ * and finishing interrupted losses lets no counter fall. */
 bool checkpoint_valid(const struct checkpoint *checkpoint);
 
-/* The slot gets a new ledger: forgets its files, which are repaired as any unfinished ones, and
- * what was lost of those written. The supervisor's own counters (restarts, files, sync_errors)
+/* The slot gets a new ledger: forgets its files, which are repaired like any unfinished ones, and
+ * the losses of written packets. The supervisor's own counters (restarts, files, sync_errors)
  * stay. */
 void checkpoint_reset(struct checkpoint_slot *slot);
 
@@ -120,8 +121,8 @@ void checkpoint_lose(struct checkpoint_slot *slot, struct checkpoint_file *file,
 /* Finishes the losses that a SIGKILL interrupted (C3): once, before the slot is used again. */
 void checkpoint_recover(struct checkpoint_slot *slot);
 
-/* Since when nothing is recorded (realtime, 0: it is), and why: the next instance may be the one
- * that closes this gap. */
+/* Since when nothing is recorded (realtime; 0: packets are recorded), and why: the next instance
+ * may close this gap. */
 void checkpoint_gap(struct checkpoint *checkpoint, uint64_t since_ns, const char *why);
 
 #endif

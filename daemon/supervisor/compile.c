@@ -17,7 +17,7 @@
 #define DEADLINE_SECONDS 30 /* longer than three name servers that do not answer */
 #define RESULT_FD	 3
 
-/* What comes through the pipe, in one write that has room there. */
+/* The result, written to the pipe in one write that fits into its buffer. */
 struct result {
 	int32_t rc;
 	uint32_t count; /* instructions that follow */
@@ -36,8 +36,8 @@ struct compile {
 	struct result result;
 };
 
-/* It ends by itself: who would end it might meet another process of its number. It holds nothing of
- * the supervisor's: a ring that is closed there is to be closed. */
+/* The child ends by itself: a kill might hit another process with its pid. It holds no descriptor
+ * of the supervisor's, so that a ring closed there is really closed. */
 static void child_prepare(int fd)
 {
 	static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE };
@@ -84,7 +84,7 @@ void compile_end(struct compile *c)
 	free(c);
 }
 
-/* All is there, or as much as comes. */
+/* Reads the whole result, or as much as arrives. */
 static void compile_finish(struct compile *c, bool late)
 {
 	struct sock_fprog program = { (unsigned short)c->result.count, NULL };
@@ -137,7 +137,7 @@ static int child_start(const struct filter_source *source, int fd)
 	pid_t pid;
 	int saved;
 
-	sigfillset(&all); /* libevent's handlers would tell the parent of the child's signals */
+	sigfillset(&all); /* libevent's handlers would report the child's signals to the parent */
 	sigprocmask(SIG_SETMASK, &all, &before);
 	pid = fork();
 	saved = errno;

@@ -1,4 +1,4 @@
-/* Compiled, kept, copied. */
+/* Compiles filters, caches the programs, copies them. */
 #include "compiled_filter.h"
 
 #include <stdio.h>
@@ -9,7 +9,7 @@ void compiled_filter_init(struct compiled_filter *f, struct event_base *base, bo
 	*f = (struct compiled_filter){ .base = base, .due = due };
 }
 
-/* Where the program for a link type is kept, or has a place. */
+/* The cache entry of the program for a link type, or a free one. */
 static unsigned place_of(const struct compiled_filter *f, uint32_t link_type)
 {
 	unsigned i = 0;
@@ -45,7 +45,7 @@ static int compiling_begin(struct compiled_filter *f, const struct compiled_want
 
 	if (f->compiling)
 		return 1;
-	source.incoming_only = false; /* that is for each copy of what is kept */
+	source.incoming_only = false; /* applies to each copy of a cached program */
 	f->compiling_for = want->link_type;
 	rc = compile_begin(&f->compiling, f->base, &source, compiled, f);
 	if (rc)

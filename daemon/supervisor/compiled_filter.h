@@ -1,6 +1,6 @@
 /* A capture's filter expression, compiled once for each link type that its interface has had, and
- * kept: its names mean the same as long as the daemon lives, and no capture depends on a name
- * server that is gone by then. Compiling takes a process of its own, and as long as it takes. */
+ * cached: its names keep their addresses as long as the daemon lives, and no capture depends on a
+ * name server that is gone by then. Compiling runs in a process of its own, for any time. */
 #ifndef COMPILED_FILTER_H
 #define COMPILED_FILTER_H
 
@@ -11,22 +11,22 @@
 
 struct compiled_filter {
 	struct event_base *base; /* borrowed */
-	bool *due;		 /* set when compiling has come to an end */
+	bool *due;		 /* set when compiling has ended */
 	struct {
 		uint32_t link_type;
 		struct sock_fprog program; /* len 0: none */
 	} kept[COMPILED_LINK_TYPES];
 	struct compile *compiling; /* NULL: nothing */
 	uint32_t compiling_for;
-	bool news; /* it has come to an end: rc, words */
-	int rc;	   /* as of compile_done */
+	bool news; /* it has ended: rc, words */
+	int rc;	   /* as in compile_done */
 	char words[COMPILED_WORDS];
 };
 
-/* What a program is wanted for. */
+/* The purpose of a program. */
 struct compiled_want {
 	struct filter_source source;
-	uint32_t link_type; /* for which its expression is compiled */
+	uint32_t link_type; /* for which the expression is compiled */
 	uint32_t hardware; /* ARPHRD_* of the packets that it lets in, others are refused; 0: all */
 };
 
@@ -38,7 +38,8 @@ void compiled_filter_free(struct compiled_filter *filter);
 int compiled_filter_get(struct compiled_filter *filter, const struct compiled_want *want,
 			struct sock_fprog *program, char words[COMPILED_WORDS]);
 
-/* Whether compiling has come to an end since the last call, with filter->rc and filter->words. */
+/* Whether compiling has ended since the last call, with its result in filter->rc and
+ * filter->words. */
 bool compiled_filter_news(struct compiled_filter *filter);
 
 #endif

@@ -1,4 +1,4 @@
-/* Counting deaths. */
+/* Counts deaths. */
 #include "deaths.h"
 #include "process.h"
 

@@ -74,7 +74,7 @@ static void put_text(char text[TEXT_BYTES], const char *name)
 	snprintf(text, TEXT_BYTES, "FDSTORE=1\nFDNAME=%s\nFDPOLL=0", name);
 }
 
-/* One more, with its own copy of the name. NULL: no memory. */
+/* Adds an entry with its own copy of the name. NULL: no memory. */
 static struct entry *entry_add(struct fdstore *store, const char *name)
 {
 	struct entry *more = realloc(store->entries, (store->count + 1) * sizeof(*more)), *e;
@@ -88,7 +88,7 @@ static struct entry *entry_add(struct fdstore *store, const char *name)
 	return e;
 }
 
-/* (6): an inherited one stays as it is, others take the place of one that was dropped. */
+/* (6): an inherited entry is unchanged, others reuse a dropped one's. */
 static void put_note(struct fdstore *store, const char *name)
 {
 	struct entry *place = NULL;
@@ -215,8 +215,8 @@ const char *fdstore_capture(const struct fdstore *store, unsigned i, int *fd)
 	return strncmp(e->name, kind, strlen(kind)) == 0 ? e->name + strlen(kind) : "";
 }
 
-/* A capture's name may hold dots and digits itself. False: it is none of this capture's. *worker
- * stays as it is where it is no worker's. */
+/* A capture's name may contain dots and digits. False: the name is not of this capture. *worker is
+ * unchanged if it is not a worker's. */
 static bool name_parse(const char *name, const char *capture, unsigned *worker)
 {
 	static const char *const kinds[] = { "capture.%n", "ledger.%n", "ring.%n" };
@@ -272,7 +272,7 @@ int fdstore_take_ring(struct fdstore *store, const char *capture, int worker)
 	return -1;
 }
 
-/* Of an inherited one nothing is left. */
+/* Closes and drops an inherited entry. */
 static void entry_drop(struct fdstore *store, struct entry *e)
 {
 	name_drop(store, e->name);
@@ -390,7 +390,7 @@ static void barrier_cb(evutil_socket_t fd, short what, void *arg)
 	fdstore_check_end(store);
 }
 
-/* Returns 0 or -errno, with nothing tried. */
+/* Returns 0, or -errno without a trial. */
 static int try(struct fdstore *store, struct event_base *base, unsigned count)
 {
 	int theirs[TRIAL_MOST], barrier[2], ends[2], rc = 0;
@@ -423,7 +423,8 @@ static int try(struct fdstore *store, struct event_base *base, unsigned count)
 	return rc;
 }
 
-/* How many it stores; false: it does not say, as it is older than systemd 254, or stores none. */
+/* The number of descriptors that the manager stores; false: unknown, as it is older than systemd
+ * 254, or stores none. */
 static bool store_max(unsigned *max)
 {
 	const char *text = getenv("FDSTORE");
@@ -439,7 +440,7 @@ void fdstore_check(struct fdstore *store, struct event_base *base, unsigned need
 
 	if (!notify_manager(store->notify))
 		return;
-	store->trial.needed = needed + 1; /* the one that tries */
+	store->trial.needed = needed + 1; /* including the one for the trial */
 	if (store_max(&allowed)) {
 		if (allowed < needed)
 			too_small(store->trial.needed);

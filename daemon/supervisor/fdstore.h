@@ -4,13 +4,12 @@
  *
  * Invariants, by the numbers of the supervisor:
  * (6) A ring is in the descriptor store iff ring_fd >= 0 of its slot: put when the worker passes
- *     it, dropped before the slot closes it; fdstore_has() is what an assertion asks. What was
- *     inherited is in the store until it is dropped, whether it was taken or not.
+ *      it, dropped before the slot closes it; fdstore_has() is what an assertion asks. What was
+ *      inherited is in the store until it is dropped, whether it was taken or not.
  * (8) What is dropped from the store was counted first: before a ring's name is dropped the
- *     kernel's statistics are in its ledger, or its packets are logged as lost; the ring is gone
- *     with its last descriptor. The callers' duty; fdstore_end() logs the rings that no capture
- *     took.
- * And its own:
+ *      kernel's statistics are in its ledger, or its packets are logged as lost; the ring is gone
+ *      with its last descriptor. The callers' duty; fdstore_end() logs the rings that no capture
+ *      took. And its own:
  * (F1) A name is dropped once for all descriptors of that name; what was to be stored under it and
  *      was not sent yet is not sent any more.
  * (F2) What is inherited has one owner: this store until it is taken, then the taker.
@@ -32,7 +31,7 @@ struct notify;
 
 enum fdstore_kind { FDSTORE_CAPTURE, FDSTORE_LEDGER, FDSTORE_RING };
 
-/* Names one: "capture.NAME", "ledger.NAME.W", "ring.NAME.W.G", G being the ring's generation. */
+/* Names one: "capture.NAME", "ledger.NAME.W", "ring.NAME.W.G", G is the ring's generation. */
 struct fdstore_key {
 	enum fdstore_kind kind;
 	const char *capture;
@@ -40,66 +39,64 @@ struct fdstore_key {
 	uint64_t generation;
 };
 
-/* Makes one that has inherited all that the manager passed to this process, which is no other one's
- * then: the first one alone gets it. `notify` is borrowed until fdstore_free(). Returns 0 or
- * -ENOMEM. */
+/* Makes a store that inherits all descriptors that the manager passed to this process: only the
+ * first store gets them. `notify` is borrowed until fdstore_free(). Returns 0 or -ENOMEM. */
 int fdstore_new(struct fdstore **store, struct notify *notify);
 
-/* Closes what was inherited and is not taken; the manager keeps all that it has. NULL: no effect.
- */
+/* Closes the inherited descriptors that were not taken; the manager retains all that it has stored.
+ * NULL: no effect. */
 void fdstore_free(struct fdstore *store);
 
-/* The manager stores a duplicate of `fd` under this name, what was inherited under it and not taken
- * is dropped, which is logged; drops all of this name. Neither waits. */
+/* Stores a duplicate of `fd` under this name, and drops and logs what was inherited under it and
+ * not taken; drops all descriptors of this name. Neither waits for the manager. */
 void fdstore_put(struct fdstore *store, const struct fdstore_key *key, int fd);
 void fdstore_drop(struct fdstore *store, const struct fdstore_key *key);
 
-/* Whether something of this name is stored, as far as this process knows (6). */
+/* Whether a descriptor of this name is stored, as far as this process knows (6). */
 bool fdstore_has(const struct fdstore *store, const struct fdstore_key *key);
 
-/* Whether the manager has handled all that it was sent: what was dropped is closed there. True,
- * too, when it has not answered for some seconds, or there is none. */
+/* Whether the manager has handled all messages: dropped descriptors are closed there. Also true if
+ * it has not answered for some seconds, or there is none. */
 bool fdstore_settled(struct fdstore *store);
 
 /* ---- what the previous instance left ---- */
 
-/* Inherits one descriptor, which the store owns from here on. */
+/* Inherits one descriptor, which the store owns from now on. */
 void fdstore_inherit(struct fdstore *store, const char *name, int fd);
 
-/* Takes an inherited one out; the caller owns it. Returns -1 where there is none. */
+/* Takes an inherited descriptor, which the caller owns then. Returns -1 if there is none. */
 int fdstore_take(struct fdstore *store, const struct fdstore_key *key);
 
-/* Takes any inherited ring of a capture's worker, FDSTORE_ANY: of all; the caller owns it. Returns
- * -1 where none is left. */
+/* Takes any inherited ring of a capture's worker (FDSTORE_ANY: of any), which the caller owns then.
+ * Returns -1 if none is left. */
 #define FDSTORE_ANY (-1)
 int fdstore_take_ring(struct fdstore *store, const char *capture, int worker);
 
-/* The name of the capture whose checkpoint is the i-th of all that was inherited, "" where that is
- * something else; NULL: there are no more. Borrowed until something is inherited or the store ends.
+/* The name of the capture whose checkpoint is the i-th of all that was inherited, "" if that one is
+ * no checkpoint; NULL: there are no more. Borrowed until something is inherited or the store ends.
  * *fd stays the store's; -1: it is taken. */
 const char *fdstore_capture(const struct fdstore *store, unsigned i, int *fd);
 
-/* Whether a name is of this capture. Names of captures may have dots and digits themselves. */
+/* Whether a name is of this capture. Names of captures may contain dots and digits. */
 bool fdstore_is_of(const char *name, const char *capture);
 
-/* Closes and drops what was inherited of this capture, or of one worker of it. */
+/* Closes and drops the inherited descriptors of this capture, or of one of its workers. */
 void fdstore_discard(struct fdstore *store, const char *capture);
 void fdstore_discard_worker(struct fdstore *store, const char *capture, unsigned worker);
 
-/* Closes and drops what no capture has taken, and logs it: of captures that are not configured any
- * more, rings that were replaced. Nothing is inherited afterwards. Returns whether there was any.
- */
+/* Closes, drops and logs the descriptors that no capture has taken: those of removed captures,
+ * replaced rings. Nothing is inherited afterwards. Returns whether there were any. */
 bool fdstore_end(struct fdstore *store);
 
 /* ---- whether it is large enough ---- */
 
-/* Once, when what can begin has begun: whether the manager stores `needed` descriptors, `missing`
- * of which are yet to be sent. What is too small is logged: at once where the manager says how many
- * it stores (since systemd 254), else when it has been tried. Waits for nothing. */
+/* Checks once, when all captures that can begin have begun, whether the manager stores `needed`
+ * descriptors, `missing` of which are yet to be sent. A limit that is too small is logged: at once
+ * if the manager reports it (since systemd 254), else after a trial. Does not wait. */
 void fdstore_check(struct fdstore *store, struct event_base *base, unsigned needed,
 		   unsigned missing);
 
-/* Drops what is being tried: before the event loop goes. */
+/* Ends the trial; to be called before the event loop is freed. */
 void fdstore_check_end(struct fdstore *store);
 
 #endif

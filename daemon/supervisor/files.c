@@ -1,4 +1,4 @@
-/* What is asked of the archive process about files, and what its answers mean. */
+/* The requests to the archive process about files, and the meaning of its answers. */
 #include "files.h"
 
 #include "../base/failure.h"
@@ -52,7 +52,7 @@ static void on_opened(struct files *f, const struct archive_request *r,
 		file->inode = result->inode;
 		if (file->state != FILE_ENDING)
 			f->events->opened(r->target.owner, file);
-	} else if (file->state != FILE_ENDING) { /* else nobody needs it: that is no error */
+	} else if (file->state != FILE_ENDING) { /* otherwise no slot needs it: no error */
 		output_file_enter(file, FILE_MISSING);
 		f->events->failed(r->target.owner, file, result);
 	}
@@ -116,12 +116,12 @@ static void on_synced(struct files *f, const struct archive_request *r,
 	r->file->pending &= ~FILE_SYNCING;
 	if (!result->error)
 		return;
-	r->file->spoiled = result->error; /* what is on the disk of it is not known any more */
+	r->file->spoiled = result->error; /* its contents on the disk are unknown now */
 	f->events->spoiled(r->target.owner, r->file);
 }
 
-/* The answer to `r`, which is not in the queue any more. `fd` is taken over. True: `r` is in a
- * queue again. */
+/* Handles the answer to `r`, which is not in the queue any more. Takes ownership of `fd`. True: `r`
+ * is in a queue again. */
 static bool answer_take(struct files *f, struct archive_request *r,
 			const struct message_result *result, int fd)
 {
@@ -157,7 +157,7 @@ static void on_answer(void *context, struct archive_request *r, const struct mes
 
 static const struct archive_client_events client_events = { on_answer };
 
-/* What ends a file must never be missing: its request was made with it. */
+/* Ending a file must not fail for lack of memory: its request was made with it. */
 static struct archive_request *request_new(struct output_file *file, uint32_t type)
 {
 	struct archive_request *r;
@@ -186,7 +186,7 @@ static bool request_add(struct files *f, uint32_t type, const struct archive_tar
 	return true;
 }
 
-/* What was not asked for is asked for again by who looks at these flags. */
+/* The owner of these flags repeats requests that were not made. */
 static void request_missing(struct output_file *file, uint32_t type)
 {
 	if (type == MESSAGE_OPEN || type == MESSAGE_REOPEN)
@@ -289,7 +289,7 @@ static void unfinished_log(const struct archive_request *r, void *context)
 		  r->error ? failure_text(r->error) : "its file system does not answer");
 }
 
-/* Its packets are in the file, whatever that is called. */
+/* The packets are in the file, whatever its name. */
 bool files_done(struct files *f, uint32_t capture)
 {
 	struct archive_request *r;

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HANDLE_BUFFER_BYTES (64 << 10) /* nothing is read from it */
+#define HANDLE_BUFFER_BYTES (64 << 10) /* no packet is read from it */
 
 _Static_assert(sizeof(struct bpf_insn) == sizeof(struct sock_filter),
 	       "libpcap's instructions are the kernel's");
@@ -91,14 +91,14 @@ static int handle_dead(pcap_t **out, int link_type, uint32_t snaplen, char *erro
 	return -ENOMEM;
 }
 
-/* What a program is put together from. */
+/* The parts of a program. */
 struct part {
 	const struct sock_filter *code;
 	unsigned count;
 };
 
-/* What goes in front of every program: outgoing packets are refused. On all interfaces at once
- * those of the loopback are: every packet passes there twice, out and in. */
+/* The prefix of every program: rejects outgoing packets. On all interfaces it rejects those of the
+ * loopback interface, where every packet passes twice, outgoing and incoming. */
 static struct part direction_part(const char *interface, bool incoming_only)
 {
 	static const struct sock_filter incoming[] = {
@@ -122,7 +122,7 @@ static struct part direction_part(const char *interface, bool incoming_only)
 	return (struct part){ NULL, 0 };
 }
 
-/* One program of the parts, in their order. */
+/* Joins the parts to one program, in their order. */
 static int program_join(struct sock_fprog *out, const struct part parts[3], char *error,
 			size_t error_size)
 {
@@ -157,15 +157,15 @@ static int loop_refuse(const struct bpf_program *compiled, char *error, size_t e
 	return 0;
 }
 
-/* "unknown host", "unknown network" and the like: a name that nobody knows now. All else is wrong
- * at any time. */
+/* "unknown host", "unknown network" and the like: a name that is unknown now. All other errors are
+ * permanent. */
 static int compile_error(pcap_t *pcap, char *error, size_t error_size)
 {
 	snprintf(error, error_size, "%s", pcap_geterr(pcap));
 	return strncmp(error, "unknown ", strlen("unknown ")) == 0 ? -ENOENT : -EINVAL;
 }
 
-/* The expression on a handle, behind what goes in front of it. */
+/* Compiles the expression on a handle, after the prefix. */
 static int program_make(struct sock_fprog *program, pcap_t *pcap,
 			const struct filter_source *source, char *error, size_t error_size)
 {
@@ -248,7 +248,8 @@ int filter_of_type(struct sock_fprog *program, uint32_t hardware, char *error, s
 	return rc;
 }
 
-/* Not optimized: "matches nothing" is for a live handle to say, which knows of stripped tags. */
+/* Not optimized: only a live handle, which knows about stripped tags, may report "matches
+ * nothing". */
 static int syntax_check(const char *expression, uint32_t snaplen, char *error, size_t error_size)
 {
 	struct bpf_program program;

@@ -1,4 +1,4 @@
-/* Loads from a cooked packet into loads from the kernel's. */
+/* Translates loads from a cooked packet to loads from the kernel's packet. */
 #include "filter_cooked.h"
 
 #include "../base/linktype.h"
@@ -10,7 +10,7 @@
 
 #define NO_CELL (-1)
 
-/* What libpcap's compiler reads of the header, and in which size. */
+/* The fields of the header that libpcap's compiler reads, and their sizes. */
 struct field {
 	uint32_t offset, size;
 	int ancillary;
@@ -38,7 +38,7 @@ static int refuse(char *error, size_t error_size, const char *what)
 	return -EINVAL;
 }
 
-/* From a fixed place. The kernel takes negative offsets for something else. */
+/* A load from a fixed offset. Negative offsets have another meaning in the kernel. */
 static int absolute_translate(struct sock_filter *insn, const struct layout *layout, char *error,
 			      size_t error_size)
 {
@@ -62,7 +62,7 @@ static int absolute_translate(struct sock_filter *insn, const struct layout *lay
 	return refuse(error, error_size, what);
 }
 
-/* From a place that is computed: the constant part must be in the packet itself. */
+/* A load from a computed offset: its constant part must be within the packet itself. */
 static int indirect_translate(struct sock_filter *insn, uint32_t head, char *error,
 			      size_t error_size)
 {
@@ -73,7 +73,7 @@ static int indirect_translate(struct sock_filter *insn, uint32_t head, char *err
 	return 0;
 }
 
-/* The packet's length from a memory cell, which has the header's in it. */
+/* The packet's length, from a memory cell, which includes the header's. */
 static void length_translate(struct sock_filter *insn, int cell)
 {
 	insn->code = BPF_CLASS(insn->code) | BPF_MEM;
@@ -96,7 +96,7 @@ static bool uses_cell(const struct sock_filter *insn)
 	       (loads(insn) && BPF_MODE(insn->code) == BPF_MEM);
 }
 
-/* A memory cell that the program leaves alone. */
+/* A memory cell that the program does not use. */
 static int cell_find(const struct sock_filter *code, unsigned count)
 {
 	uint32_t used = 0;

@@ -1,4 +1,4 @@
-/* Records without a section. */
+/* Restores sections from checkpoints. */
 #include "former.h"
 #include "capture.h"
 #include "fdstore.h"
@@ -18,7 +18,7 @@ static bool configured(const struct config *config, const char *name)
 	return false;
 }
 
-/* Recorded nothing: false. What is left of it is dropped then. */
+/* False: it recorded nothing. Its descriptors are dropped then. */
 static bool section_add(struct config *config, const char *name, const struct checkpoint *saved)
 {
 	struct config_capture *capture;
@@ -26,7 +26,7 @@ static bool section_add(struct config *config, const char *name, const struct ch
 
 	if (!saved->since_ns)
 		return false;
-	if (!plan_shape_valid(&saved->shape)) /* nothing to go by */
+	if (!plan_shape_valid(&saved->shape)) /* nothing to restore from */
 		return true;
 	capture = config_add(config, name, 0, "the previous instance", &error);
 	if (capture)

@@ -1,4 +1,4 @@
-/* One gap, and where each worker's files end. */
+/* Tracks one gap, and where each worker's files end. */
 #include "gap.h"
 
 #include "../base/clock.h"
@@ -66,7 +66,7 @@ __attribute__((format(printf, 2, 3))) static void text_add(char *text, const cha
 	va_end(ap);
 }
 
-/* Such a worker had no packet for long, or had not written what its ring held. */
+/* Such a worker had received no packet for long, or had not written the packets in its ring. */
 static void without_add(const struct gap *gap, char *text)
 {
 	unsigned first = WORKERS_MAX, more = 0;

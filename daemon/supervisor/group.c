@@ -1,4 +1,4 @@
-/* Bound, joined, armed. */
+/* Binds, joins and arms the members. */
 #include "group.h"
 
 #include <stdlib.h>
@@ -45,7 +45,8 @@ void group_resume(struct group *g, const struct message_group *message)
 	g->known = true;
 }
 
-/* The first worker joined: the others join the same id, with the flags that the kernel knows. */
+/* The first worker has joined: the others join the same id, with the flags that the kernel
+ * knows. */
 static bool first_joined(struct group *g)
 {
 	const struct slot *first = &g->slots->list[0];
@@ -57,7 +58,7 @@ static bool first_joined(struct group *g)
 	return true;
 }
 
-/* The rings between the making of the sockets and the joining are allocated in parallel. */
+/* Between the creation of the sockets and the joining, the rings are allocated in parallel. */
 static void members_ask(struct group *g)
 {
 	enum worker_progress before = PROGRESS_READY;

@@ -1,4 +1,4 @@
-/* By libsystemd. */
+/* Uses libsystemd. */
 #include "identity.h"
 
 #include <string.h>

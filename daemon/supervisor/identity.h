@@ -1,5 +1,5 @@
-/* Which machine this is, and which boot of it: ids of afcap's own, made from the machine's, which
- * are not to be given away (machine-id(5)). */
+/* Identifies this machine and this boot by ids specific to afcap, derived from the machine's id,
+ * which must not be disclosed (machine-id(5)). */
 #ifndef IDENTITY_H
 #define IDENTITY_H
 
@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-/* Zeros where it is not known. */
+/* Zeros if unknown. */
 void identity_get(uint8_t machine[ID_BYTES], uint8_t boot[ID_BYTES]);
 
 #endif

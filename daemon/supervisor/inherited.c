@@ -1,4 +1,4 @@
-/* The descriptors that the service manager stored, checked. */
+/* Checks the descriptors that the service manager has stored. */
 #include "inherited.h"
 #include "preflight.h"
 #include "tally.h"
@@ -17,8 +17,7 @@
 #include <unistd.h>
 
 static const char another_version[] = "its ledgers have another version";
-static const char nothing_yet[] =
-	"it did not record yet"; /* then nothing is lost, and not logged */
+static const char nothing_yet[] = "it did not record yet"; /* nothing is lost then, or logged */
 
 static void ring_close(struct inherited_ring *l)
 {
@@ -45,7 +44,7 @@ static void ring_missing(const char *capture, unsigned worker, struct ledger *le
 		  left);
 }
 
-/* Ledger and ring of one worker; NULL, or why the ledger is unusable. */
+/* Takes ledger and ring of one worker; NULL, or why the ledger is unusable. */
 static const char *ring_open(const struct inherited *in, struct fdstore *store, const char *capture,
 			     unsigned worker, struct inherited_ring *l)
 {
@@ -78,7 +77,8 @@ static const char *ring_open(const struct inherited *in, struct fdstore *store, 
 	return problem;
 }
 
-/* Adds what a worker's ring holds, of which nobody will know more. False: that is not known. */
+/* Adds the packets in a worker's ring, which no process will read. False: their number is
+ * unknown. */
 static bool ring_unread(const struct inherited_ring *l, const uint32_t ring[2], uint64_t *packets)
 {
 	struct ledger_kernel k;
@@ -95,7 +95,7 @@ static bool ring_unread(const struct inherited_ring *l, const uint32_t ring[2], 
 	return true;
 }
 
-/* All rings, those that were taken out of the store and those that were not. */
+/* Adds up all rings, those taken from the store and those still in it. */
 static bool unread_sum(const struct inherited *in, struct fdstore *store, const char *capture,
 		       uint64_t *packets)
 {
@@ -146,7 +146,7 @@ static const char *record_check(struct inherited *in, const struct config_captur
 	return NULL;
 }
 
-/* Of a worker whose ledger is unusable: nothing says what was written of its ring. */
+/* For a worker whose ledger is unusable: it is unknown which packets of its ring were written. */
 static void ring_give_up(struct inherited *in, struct fdstore *store, const char *capture,
 			 unsigned worker)
 {
@@ -155,7 +155,7 @@ static void ring_give_up(struct inherited *in, struct fdstore *store, const char
 	uint64_t unread = 0;
 	bool known;
 
-	if (l->ring_fd < 0) /* the ledger says which it is */
+	if (l->ring_fd < 0) /* the ledger has its generation */
 		l->ring_fd = fdstore_take_ring(store, capture, (int)worker);
 	known = l->ring_fd < 0 ||
 		unread_count(l->ring_fd, shape->blocks, shape->block_bytes, &unread);
@@ -171,8 +171,7 @@ static void ring_give_up(struct inherited *in, struct fdstore *store, const char
 	in->given_up_ns = clock_real_ns();
 }
 
-/* Rings with ledgers that can be believed continue without the others. NULL, or why there are none.
- */
+/* Rings with usable ledgers continue without the others. NULL, or why there are none. */
 static const char *rings_judge(struct inherited *in, struct fdstore *store, const char *capture)
 {
 	const char *why = NULL;
@@ -225,7 +224,7 @@ static void rings_free(struct inherited *in)
 	in->workers = 0;
 }
 
-/* A clean start: nothing is misread. */
+/* A clean start: no old state remains. */
 static void refuse(struct inherited *in, struct fdstore *store, const char *capture,
 		   const char *why)
 {
@@ -240,14 +239,14 @@ static void refuse(struct inherited *in, struct fdstore *store, const char *capt
 	in->saved_fd = -1;
 }
 
-/* NULL, or why nothing of it can be used. */
+/* NULL, or why none of it can be used. */
 static const char *rings_take(struct inherited *in, struct fdstore *store,
 			      const struct config_capture *config)
 {
 	const char *why = record_check(in, config);
 	unsigned workers = in->workers;
 
-	in->workers = 0; /* so many rings are open */
+	in->workers = 0; /* the number of open rings */
 	in->rings = workers ? calloc(workers, sizeof(*in->rings)) : NULL;
 	if (workers && !in->rings)
 		return "no memory";
@@ -277,7 +276,7 @@ bool inherited_take(struct inherited *in, struct fdstore *store,
 	if (why)
 		refuse(in, store, config->name, why);
 	else
-		in->gap.since_ns = 0; /* it may continue */
+		in->gap.since_ns = 0; /* the capture may be resumed */
 	return !why;
 }
 

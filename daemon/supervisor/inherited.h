@@ -1,8 +1,7 @@
-/* What the previous instance left of a capture, in the service manager's store: taken out, checked,
- * returned as data. Nothing is started, bound or changed in the kernel.
+/* Inherited state: what the previous instance stored of a capture with the service manager, taken
+ * out, checked, returned as data. Nothing is started, bound or changed in the kernel.
  *
- * Either there are rings to continue with, or what was there is closed, and what that cost logged.
- */
+ * Either there are rings to resume, or everything is closed, and the loss is logged. */
 #ifndef INHERITED_H
 #define INHERITED_H
 
@@ -20,42 +19,43 @@ struct inherited_ring {
 };
 
 struct inherited {
-	bool found; /* there was something, whatever became of it */
-	/* The record; NULL and -1: a new one is to be made. Taken over by the caller. */
+	bool found; /* there was any inherited state */
+	/* The record; NULL and -1: the caller makes a new one. Owned by the caller. */
 	struct checkpoint *saved;
 	int saved_fd;
-	/* One for each worker of the record, owned; NULL: there is nothing to continue with */
+	/* One for each worker of the record, owned; NULL: there is nothing to resume */
 	unsigned workers;
 	struct inherited_ring *rings;
-	/* The configuration that made the rings, where that is another than now; NULL. The caller's
-	 */
+	/* The configuration that made the rings, if it differs from the current one; else NULL.
+	 * Owned by the caller */
 	struct config_capture *earlier;
-	uint64_t given_up_ns; /* realtime: a ring of it was, whose ledger was unusable; 0: none */
-	struct gap gap;	      /* that is known to have begun before this instance */
+	uint64_t given_up_ns; /* realtime: when a ring whose ledger was unusable was given up; 0:
+				 none */
+	struct gap gap;	      /* a gap that began before this instance */
 };
 
-/* Takes what there is of the capture that is configured so. True: there are rings. */
+/* Takes the inherited state of the capture with this configuration. True: there are rings. */
 bool inherited_take(struct inherited *inherited, struct fdstore *store,
 		    const struct config_capture *config);
 
-/* The ledger of a worker; the caller's. */
+/* The ledger of a worker, which the caller owns then. */
 int inherited_ledger(struct inherited *inherited, unsigned worker);
 
-/* The rings are the caller's, as ring_fd says. */
+/* The caller owns the rings from now on. */
 void inherited_taken(struct inherited *inherited);
 
-/* There can be no slots for them after all: closes the rings, which is logged. */
+/* The slots could not be made: closes the rings, which is logged. */
 void inherited_forget(struct inherited *inherited, struct fdstore *store, const char *capture);
 
-/* Whether all rings are there, and took packets when the previous instance was last there: then
- * nothing but a changed configuration or device keeps the capture from continuing. */
+/* Whether all rings exist, and accepted packets when the previous instance was last alive: then
+ * only a changed configuration or device prevents resuming. */
 bool inherited_whole(const struct inherited *inherited);
 
-/* Where it is not whole: since when nothing is recorded, and why. Borrowed. */
+/* If it is incomplete: since when nothing is recorded, and why. Borrowed. */
 const char *inherited_gap(const struct inherited *inherited, uint64_t *since_ns);
 
-/* The device that the rings are bound to, if the capture may continue with it: it is called as
- * configured, or nothing is, since it was renamed. NULL, or what became of it; static. */
+/* The device that the rings are bound to, if the capture may be resumed with it: it has the
+ * configured name, or no device has, as it was renamed. NULL, or what happened to it; static. */
 const char *inherited_device(const struct inherited *inherited, const struct config_capture *config,
 			     struct links *links, struct link *link);
 

@@ -1,4 +1,4 @@
-/* Sought, found, lost. */
+/* Files that are sought, found, lost. */
 #include "inherited_files.h"
 
 #include "../base/log.h"
@@ -7,8 +7,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* The file that the ledger tells of is not there any more. What is in it counts as it did; the
- * worker continues in another one. */
+/* The file that the ledger names does not exist any more. Its packets still count; the worker
+ * continues in another file. */
 static void current_lost(struct slot_output *o)
 {
 	static const struct ledger_file never;
@@ -16,7 +16,7 @@ static void current_lost(struct slot_output *o)
 
 	checkpoint_drop(checkpoint_find(o->saved, totals.current.serial));
 	ledger_next_file(o->ledger);
-	if (o->spare) /* what is in it was not committed */
+	if (o->spare) /* its contents were not committed */
 		output_file_end(o, o->spare, &never);
 	o->spare = NULL;
 	o->current = files_open(o->files, &o->target, totals.current.serial + 2);
@@ -30,7 +30,8 @@ static struct output_file *seek(struct slot_output *o, const struct checkpoint_f
 			    saved->inode);
 }
 
-/* What ended and was not finished when its daemon died is finished as soon as it is found. */
+/* Files that had ended and were not finished when their daemon died are finished as soon as they
+ * are found. */
 static void ended_resume(struct slot_output *o, struct checkpoint_file *saved,
 			 const struct ledger_totals *totals)
 {
@@ -39,9 +40,9 @@ static void ended_resume(struct slot_output *o, struct checkpoint_file *saved,
 	if (serial == totals->previous.serial && totals->previous.since_ns)
 		checkpoint_end(saved, &totals->previous);
 	else if (serial == totals->current.serial && totals->current.since_ns)
-		checkpoint_end(saved, &totals->current); /* its ring is gone */
+		checkpoint_end(saved, &totals->current); /* its ring is closed */
 	if (!saved->ended || !seek(o, saved))
-		checkpoint_drop(saved); /* repaired as any other that is left */
+		checkpoint_drop(saved); /* repaired like any other inherited file */
 }
 
 void inherited_seek(struct slot_output *o, bool ring)
@@ -96,13 +97,13 @@ static void missing(struct slot_output *o, uint64_t serial)
 	if (saved && saved->ended)
 		record = saved->record;
 	if (record.serial != serial || !record.since_ns)
-		return; /* there was nothing in it */
+		return; /* it was empty */
 	snprintf(what, sizeof(what),
 		 "file %" PRIu64 " of the previous instance does not exist any more", serial);
 	output_lose(o, &record, 0, what);
 }
 
-/* A process of that daemon has the file still, or this one has no means just now. */
+/* A process of that daemon still has the file, or this one lacks resources at the moment. */
 static bool passing(int error)
 {
 	return error == EWOULDBLOCK || error == EMFILE || error == ENFILE || error == ENOMEM;
@@ -117,7 +118,7 @@ void inherited_failed(struct slot_output *o, struct output_file *file,
 	if (file == o->current || result->error != EEXIST)
 		output_log(o, file->name, LOG_WARNING, "%s", result->text);
 	else
-		o->saved->files_completed++; /* nobody lived to count it */
+		o->saved->files_completed++; /* no process lived to count it */
 	if (result->error == ENOENT)
 		missing(o, file->serial);
 	if (file == o->current) {

@@ -14,14 +14,14 @@
 #define FREED_NS      UINT64_C(5000000000)
 #define FREED_LOOK    100 /* ms */
 #define HUGE_BYTES    (UINT64_C(2) << 20)
-#define PROCESS_BYTES (UINT64_C(2) << 20) /* a worker's own beside its buffers */
+#define PROCESS_BYTES (UINT64_C(2) << 20) /* of a worker, beside its buffers */
 #define MIB(bytes)    (((bytes) + (1 << 20) - 1) >> 20)
 #define PATH_MOST     4096
-#define FILE_BLOCKS   4 /* as the configuration has it at least */
+#define FILE_BLOCKS   4 /* the minimum by the configuration */
 #define TAIL_BYTES    4096
 
-/* The number behind a key at the beginning of a line ("": alone in its file). False: there is none,
- * or it is a word. */
+/* The number after a key at the beginning of a line ("": alone in its file). False: there is
+ * none. */
 static bool number_read(const char *path, const char *key, uint64_t *number)
 {
 	FILE *file = fopen(path, "re");
@@ -37,7 +37,7 @@ static bool number_read(const char *path, const char *key, uint64_t *number)
 	return found;
 }
 
-/* UINT64_MAX where it cannot be read. */
+/* UINT64_MAX if it cannot be read. */
 static uint64_t memory_available(void)
 {
 	uint64_t kib;
@@ -45,8 +45,8 @@ static uint64_t memory_available(void)
 	return number_read("/proc/meminfo", "MemAvailable:", &kib) ? kib << 10 : UINT64_MAX;
 }
 
-/* Of version 1 and 2: what may be charged, what is, and what of that the kernel gives up when it is
- * short, which is the page cache. */
+/* Of version 1 and 2: the limit, the usage, and the part of it that the kernel reclaims when memory
+ * is short: the page cache. */
 struct group_files {
 	const char *mount, *most, *now, *cache[2];
 };
@@ -77,8 +77,8 @@ static uint64_t group_room(const struct group_files *files, const char *director
 	return most > now ? most - now : 0;
 }
 
-/* A group's limit holds for all below it. A path that is not there (of another namespace) is as
- * good as its parent. */
+/* A group's limit holds for all below it. A path that does not exist (of another namespace) counts
+ * as its parent. */
 static uint64_t groups_room(const struct group_files *files, const char *root, const char *group)
 {
 	char directory[PATH_MOST];
@@ -120,19 +120,18 @@ uint64_t limits_group_room(const char *groups, const char *root)
 	return room;
 }
 
-/* The ring is the kernel's, and charged to no group. */
+/* The kernel owns the ring and charges it to no group. */
 static uint64_t rings_bytes(const struct limits_need *needs, unsigned count)
 {
 	uint64_t sum = 0;
 
 	for (unsigned i = 0; i < count; i++)
-		if (!needs[i].resumed) /* those are there already */
+		if (!needs[i].resumed) /* these rings exist already */
 			sum += afcap_geometry_memory(&needs[i].ring) * needs[i].workers;
 	return sum;
 }
 
-/* What packets are copied together in, one and a half blocks in huge pages, and the rest of a
- * process. */
+/* The staging buffer, one and a half blocks in huge pages, and the remainder of a process. */
 static uint64_t workers_bytes(const struct limits_need *needs, unsigned count)
 {
 	uint64_t sum = 0;
@@ -156,7 +155,7 @@ static void needs_log(const struct limits_need *needs, unsigned count)
 			  (uint64_t)needs[i].ring.block_bytes >> 10);
 }
 
-/* The kernel would try hard, and end other programs, before it says no. */
+/* The kernel would kill other programs before it refused the memory. */
 static int available_check(const struct limits_need *needs, unsigned count, bool freed)
 {
 	uint64_t rings = rings_bytes(needs, count), own = workers_bytes(needs, count);
@@ -193,7 +192,7 @@ int limits_memory(const struct limits_need *needs, unsigned count, bool freed)
 	return EX_CONFIG;
 }
 
-/* Its statistics must have room behind what is written. UINT64_MAX: no limit. */
+/* Leaves space for the statistics after the written chunks. UINT64_MAX: no limit. */
 static uint64_t file_most(void)
 {
 	struct rlimit limit;
@@ -241,7 +240,7 @@ int limits_file_size(const struct config *config, const struct config_capture *c
 	return 0;
 }
 
-/* Some five descriptors a worker, and the clients': as many as the system allows. */
+/* About five descriptors a worker, and those of clients: as many as the system allows. */
 void limits_descriptors(void)
 {
 	struct rlimit limit;

@@ -1,38 +1,39 @@
-/* What the machine and its limits have room for. */
+/* Checks requirements against the machine and its limits. */
 #ifndef LIMITS_H
 #define LIMITS_H
 
 #include "capture_error.h"
 #include "plan.h"
 
-/* As many descriptors as the system allows: some five a worker, and the clients'. */
+/* Raises the limit of descriptors as far as the system allows: about five a worker, and those of
+ * clients. */
 void limits_descriptors(void);
 
-/* Whether files may become as large as they must (RLIMIT_FSIZE, raised as far as it may be): a few
- * blocks, or what else is kept in files. Where they cannot become as large as they should, that is
- * logged. Returns 0 or -1, *error filled in. */
+/* Checks whether files may become as large as required (RLIMIT_FSIZE, raised as far as allowed): a
+ * few blocks, and the memfds. If they cannot become as large as configured, that is logged. Returns
+ * 0 or -1, *error filled in. */
 int limits_file_size(const struct config *config, const struct config_capture *capture,
 		     struct capture_error *error);
 
-/* What a file may grow to where `bytes` are wanted. */
+/* The size that a file may grow to, at most `bytes`. */
 uint64_t limits_file_bytes(uint64_t bytes);
 
-/* What a capture needs. */
+/* The requirements of a capture. */
 struct limits_need {
 	const char *capture; /* its name, borrowed */
 	struct afcap_geometry ring;
 	unsigned workers;
-	bool resumed; /* its rings are there already */
+	bool resumed; /* its rings exist already */
 };
 
-/* Whether the rings that are to be made have room in memory, and what the workers need beside them
- * in that and in what the control group may take. `freed`: some rings were given up just now, which
- * takes the kernel a moment. Returns 0, or the exit code, the reason logged. */
+/* Checks whether new rings fit into memory, and the workers' buffers into memory and the control
+ * group's limit. `freed`: some rings were just closed, which the kernel needs a moment to free.
+ * Returns 0, or the exit code, the reason logged. */
 int limits_memory(const struct limits_need *needs, unsigned count, bool freed);
 
 /* Bytes that this process's control group, and all above it, may still be charged: `groups` is
- * /proc/self/cgroup, `root` where the hierarchies are mounted. UINT64_MAX: no limit, or none to be
- * read. */
+ * /proc/self/cgroup, `root` where the hierarchies are mounted. UINT64_MAX: no limit, or it cannot
+ * be read. */
 uint64_t limits_group_room(const char *groups, const char *root);
 
 #endif

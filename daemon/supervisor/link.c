@@ -1,4 +1,4 @@
-/* A netlink socket: one dump, then what changes. */
+/* Reads a netlink socket: one dump, then the changes. */
 #include "link.h"
 
 #include "../base/failure.h"
@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define BUFFER_BYTES	65536
-#define RECEIVE_BYTES	(1 << 20) /* of changes that were not read yet */
+#define RECEIVE_BYTES	(1 << 20) /* of unread changes */
 #define DUMP_TIMEOUT_MS 5000
 #define RETRY_US	500000 /* of a dump that failed */
 
@@ -31,14 +31,14 @@ struct links {
 	uint64_t next_id;
 	int fd;
 	struct event *event, *retry;
-	bool dumping; /* what the dump does not tell of is gone */
-	bool again;   /* something was missed: once more when it is done */
-	int failed;   /* -errno of the last dump, which is tried again; 0: none */
+	bool dumping; /* devices missing in the dump are gone */
+	bool again;   /* changes were missed: another dump when this one is done */
+	int failed;   /* -errno of the last dump, which is retried; 0: none */
 	void (*changed)(void *context);
 	void *context;
 };
 
-/* What is known may be out of date until a dump goes well. */
+/* The state may be out of date until a dump succeeds. */
 static void dump_failed(struct links *l, int rc)
 {
 	if (rc != l->failed)
@@ -94,7 +94,7 @@ static unsigned type_of(const struct rtattr *a)
 	return a->rta_type & NLA_TYPE_MASK;
 }
 
-/* An attribute's header is longer than the NUL behind each name. */
+/* An attribute's header is longer than the NUL after each name. */
 static bool alternatives_take(struct device *device, const struct rtattr *list)
 {
 	char *names = list ? malloc(RTA_PAYLOAD(list) + 1) : NULL, *at = names;
@@ -119,8 +119,8 @@ static bool alternatives_take(struct device *device, const struct rtattr *list)
 	return true;
 }
 
-/* Wireless devices tell of events in messages that have the name alone: every whole one has an
- * MTU. False without memory. */
+/* Wireless devices report events in messages that have only the name: every complete one has an
+ * MTU. False: no memory. */
 static bool attributes_take(struct device *device, const struct ifinfomsg *info, int length)
 {
 	const struct rtattr *properties = NULL;
@@ -144,7 +144,7 @@ static void message_take(struct links *l, const struct nlmsghdr *h)
 
 	if ((h->nlmsg_type != RTM_NEWLINK && h->nlmsg_type != RTM_DELLINK) ||
 	    h->nlmsg_len < NLMSG_LENGTH(sizeof(*info)) ||
-	    info->ifi_family != AF_UNSPEC) /* bridges tell of their ports, too */
+	    info->ifi_family != AF_UNSPEC) /* bridges report their ports, too */
 		return;
 	device = find(l, info->ifi_index);
 	if (h->nlmsg_type == RTM_DELLINK) {
@@ -194,7 +194,7 @@ static void dump_done(struct links *l)
 	int rc;
 
 	l->dumping = false;
-	if (l->again) { /* what was not seen may be there */
+	if (l->again) { /* devices that were not seen may exist */
 		rc = dump_ask(l);
 		if (rc)
 			dump_failed(l, rc);
@@ -215,7 +215,7 @@ static int dump_error(const struct nlmsghdr *h)
 										: -EIO;
 }
 
-/* All that is there to be read. Returns 0 or -errno. */
+/* Reads all pending messages. Returns 0 or -errno. */
 static int links_read(struct links *l)
 {
 	static _Alignas(struct nlmsghdr) char buffer[BUFFER_BYTES];
@@ -232,7 +232,7 @@ static int links_read(struct links *l)
 		for (struct nlmsghdr *h = (struct nlmsghdr *)(void *)buffer;
 		     left > 0 && NLMSG_OK(h, (unsigned)left); h = NLMSG_NEXT(h, left))
 			if (h->nlmsg_type == NLMSG_ERROR) {
-				l->dumping = false; /* what is known stays */
+				l->dumping = false; /* the known state is unchanged */
 				return dump_error(h);
 			} else if (h->nlmsg_type == NLMSG_DONE) {
 				l->again |= (h->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
@@ -252,7 +252,7 @@ static void links_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (rc == -ENOBUFS) /* some were lost: all anew */
+	if (rc == -ENOBUFS) /* some were lost: starts from scratch */
 		rc = dump_ask(l);
 	if (rc)
 		dump_failed(l, rc);

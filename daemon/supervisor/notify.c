@@ -25,10 +25,10 @@
 #define TEXT_BYTES  512 /* as notify.h says */
 #define FDS_MAX	    253 /* of one message (SCM_MAX_FD of the kernel's net/scm.h) */
 
-/* Names of sockets in socket units; what is kept has a dot in its name. */
+/* Names of sockets in socket units; stored descriptors have a dot in their names. */
 static const char *const listeners[] = { "control", "metrics" };
 
-/* What the manager has no room for now, and must not miss (N2). */
+/* A message that the manager cannot receive now, and must not miss (N2). */
 struct note {
 	TAILQ_ENTRY(note) link;
 	char text[TEXT_BYTES];
@@ -40,11 +40,12 @@ struct notify {
 	struct sockaddr_un address;
 	socklen_t length; /* of the address; 0: no manager */
 	TAILQ_HEAD(, note) waiting;
-	/* Whether all was handled that was sent before: the manager closes its end of a pipe */
+	/* The barrier: the manager closes its end of a pipe when it has handled all earlier
+	 * messages */
 	struct {
-		int fd; /* -1: nothing is asked */
+		int fd; /* -1: no barrier */
 		uint64_t since_ns;
-		bool due; /* something was sent after what is known to be handled */
+		bool due; /* messages were sent since the last barrier */
 	} barrier;
 };
 
@@ -101,8 +102,8 @@ void notify_free(struct notify *n)
 	free(n);
 }
 
-/* What passes by itself: the manager does not read, or there is no memory, no descriptor just now.
- */
+/* Temporary errors: the manager does not read, or there is no memory, no descriptor at the
+ * moment. */
 static int send_error(int error)
 {
 	static const int passing[] = { EAGAIN, ENOBUFS, ENOMEM, EMFILE, ENFILE, ETOOMANYREFS };
@@ -113,7 +114,7 @@ static int send_error(int error)
 	return -error;
 }
 
-/* sd_notify(3) would wait for a manager that does not read. Returns 0, -EAGAIN (to be repeated), or
+/* sd_notify(3) would wait for a manager that does not read. Returns 0, -EAGAIN (to be retried), or
  * another -errno. */
 static int manager_send(struct notify *n, const char *text, const int *fds, unsigned count)
 {
@@ -146,7 +147,7 @@ static int manager_send(struct notify *n, const char *text, const int *fds, unsi
 	return rc;
 }
 
-/* In the order in which it was sent (N1). Returns whether nothing is left. */
+/* Sends queued messages in their order (N1). Returns whether the queue is empty. */
 static bool notes_send(struct notify *n)
 {
 	struct note *note;
@@ -193,7 +194,7 @@ void notify_send(struct notify *n, const char *text, const int *fds, unsigned co
 	note_free(n, note);
 }
 
-/* Repeated soon anyway */
+/* Not queued, as it is repeated soon */
 static void news_put(struct notify *n, const char *text)
 {
 	if (notes_send(n))
@@ -255,7 +256,7 @@ void notify_cancel(struct notify *n, const char *text)
 	}
 }
 
-/* The manager gets one end of a pipe. */
+/* Sends the manager one end of a pipe. */
 static void barrier_begin(struct notify *n)
 {
 	int ends[2], rc;

@@ -1,4 +1,4 @@
-/* Which file is current, which one is ahead, what the worker has of them. */
+/* Tracks the current file, the spare file, and which of them the worker has. */
 #include "output.h"
 
 #include "../base/clock.h"
@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define RETRY_NS UINT64_C(900000000) /* of a file that could not be made */
+#define RETRY_NS UINT64_C(900000000) /* after a file could not be made */
 
 static struct checkpoint_file *saved_of(const struct slot_output *o, const struct output_file *file)
 {
@@ -99,7 +99,7 @@ void output_end(struct slot_output *o, const struct ledger_file *record)
 {
 	struct ledger_file last = *record;
 
-	/* What was lost since the last file ended must be in one. */
+	/* Packets lost since the last file ended must be counted in a file. */
 	if (o->current && o->current->fd >= 0 && !last.since_ns &&
 	    last.finish.packets != last.begin.packets) {
 		last.since_ns = last.first_ns = last.until_ns = clock_real_ns();
@@ -149,7 +149,7 @@ void output_follow(struct slot_output *o, const struct ledger_file *current,
 		file_used(o, current);
 }
 
-/* Whether the worker is in a file that no rotation is for, as far as is known. */
+/* Whether the worker writes a file that no rotation concerns, as far as is known. */
 static bool has_rotated(const struct slot_output *o)
 {
 	return !o->current || o->current->serial >= o->rotating;
@@ -219,7 +219,7 @@ static void file_retry(struct slot_output *o, struct output_file *file)
 		files_retry(o->files, file);
 }
 
-/* The file in use still is what was written, and is called by its name? */
+/* Checks whether the file in use still has its contents and its name. */
 static void file_look(struct slot_output *o, struct output_file *file)
 {
 	if (!output_file_used(file) || o->record.serial != file->serial)
@@ -257,9 +257,9 @@ void output_sync(struct slot_output *o)
 
 /* ---- rotation: of the worker, and of the next one where that dies first ---- */
 
-/* Which files are old ones: those below the serial that is returned. The ledger knows better than
- * the last report: the worker may have packets in a file, or be in the next one, and have reported
- * neither yet. `used`: so is its current one. */
+/* Old files are those below the returned serial. The ledger is more recent than the last report:
+ * the worker may have packets in a file, or be in the next one, and have reported neither yet.
+ * `used`: so is its current one. */
 static uint64_t rotation_until(const struct slot_output *o, bool *used)
 {
 	struct ledger_totals totals;
@@ -281,7 +281,7 @@ void output_rotate(struct slot_output *o)
 		return; /* a later one may be for it, no client waits for this one */
 	until = rotation_until(o, &used);
 	if (until == o->current->serial || until <= o->rotating)
-		return; /* nothing is in use, or it is asked for */
+		return; /* no file is in use, or it is already requested */
 	o->rotating = until;
 	o->rotate |= used;
 }

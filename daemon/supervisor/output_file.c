@@ -1,4 +1,4 @@
-/* Made, states, freed. */
+/* Creates files, changes their states, frees them. */
 #include "output_file.h"
 
 #include "../base/invariant.h"
@@ -13,7 +13,7 @@ static const char *const state_names[] = {
 	[FILE_ASTRAY] = "astray",   [FILE_ENDING] = "ending",
 };
 
-/* The bits of the states that may follow. */
+/* The states that may follow, as bits. */
 static const unsigned next_states[] = {
 	[FILE_NEW] = 1 << FILE_SOUGHT | 1 << FILE_ASKED,
 	[FILE_SOUGHT] = 1 << FILE_MISSING | 1 << FILE_READY | 1 << FILE_USED | 1 << FILE_ENDING,

@@ -1,5 +1,5 @@
 /* An output file as the supervisor knows it: a descriptor that is passed on and never written to,
- * and what was asked of the archive process about it.
+ * and the requests to the archive process about it.
  *
  *   SOUGHT <-> MISSING <-> ASKED     SOUGHT: it is the previous instance's, found by its inode
  *     |  \                   |
@@ -23,14 +23,14 @@
 
 struct archive_request;
 
-/* For whom something is asked: the capture's number, its worker, and to what the answer goes. */
+/* The target of a request: the capture's number, its worker, and the owner of the answer. */
 struct archive_target {
 	uint32_t capture, worker;
 	void *owner; /* borrowed until the answer; NULL: no answer is wanted */
 };
 
 enum output_file_state {
-	FILE_NEW, /* nothing is asked for */
+	FILE_NEW, /* not requested */
 	FILE_SOUGHT,
 	FILE_ASKED,
 	FILE_MISSING, /* could not be made or found: files_retry() */
@@ -40,7 +40,7 @@ enum output_file_state {
 	FILE_ENDING,
 };
 
-/* Requests about a file in use, each at most once at a time. */
+/* Pending requests about a file in use, each at most once at a time. */
 #define FILE_SYNCING 1u
 #define FILE_LOOKING 2u
 #define FILE_NAMING  4u
@@ -53,31 +53,31 @@ struct output_file {
 	int fd;		  /* a socket in which it is in flight; -1: not made yet */
 	uint32_t align;
 	char name[FILE_NAME_BYTES];
-	uint64_t device, inode;	     /* once it is made, and before that where it is sought; 0 */
+	uint64_t device, inode;	     /* once it is made, or while it is sought; 0 */
 	int spoiled;		     /* errno of a failed sync: it ends as a suspect; 0: none */
-	int name_error;		     /* errno of its naming, which is tried again; 0: none */
-	struct archive_request *end; /* what will finish or discard it; NULL: asked for */
+	int name_error;		     /* errno of its naming, which is retried; 0: none */
+	struct archive_request *end; /* the request that will finish or discard it; NULL: made */
 };
 
-/* Not made yet, with the request that will end it, from malloc(3), which it owns (NULL: there was
- * no memory). NULL without memory. */
+/* A file not made yet, with the request that will end it, from malloc(3), which it owns (NULL: no
+ * memory). Returns NULL without memory. */
 struct output_file *output_file_new(const struct archive_target *target, uint64_t serial,
 				    struct archive_request *end);
 
-/* The next state, which is logged at debug level. One that cannot follow on the present one is not
- * entered, which is logged as an error. */
+/* Enters the next state, which is logged at debug level. An invalid transition is refused and
+ * logged as an error. */
 void output_file_enter(struct output_file *file, enum output_file_state state);
 
-/* Whether it is the previous instance's and not found yet. NULL: no. */
+/* Whether it is the previous instance's and not found yet. NULL: false. */
 bool output_file_sought(const struct output_file *file);
 
-/* Whether a worker writes to it. NULL: no. */
+/* Whether a worker writes to it. NULL: false. */
 bool output_file_used(const struct output_file *file);
 
-/* Whether it has the name that users see: hidden files, and no others, begin with a dot. */
+/* Whether it has its visible name: only the names of hidden files begin with a dot. */
 bool output_file_visible(const struct output_file *file);
 
-/* Closes and frees it; NULL: nothing. */
+/* Closes and frees it. NULL is safe. */
 void output_file_free(struct output_file *file);
 
 #endif

@@ -1,4 +1,4 @@
-/* Configuration in, numbers out. */
+/* Computes the numbers from a configuration. */
 #include "plan.h"
 #include "filter.h"
 
@@ -143,7 +143,7 @@ struct checkpoint_shape plan_shape(const struct config_capture *config, const st
 	return shape;
 }
 
-/* What is compared, and the key that a user knows it by. */
+/* The compared fields, and the keys that set them. */
 static const struct {
 	size_t offset, bytes;
 	const char *key;
@@ -163,7 +163,7 @@ static const struct {
 #undef FIELD
 };
 
-/* What rings that have one shape would have to be. */
+/* The shape that rings would need now. */
 static struct checkpoint_shape shape_wanted(const struct checkpoint_shape *then,
 					    const struct config_capture *now)
 {
@@ -202,8 +202,8 @@ void plan_differences(const struct checkpoint_shape *then, const struct config_c
 					      fields[i].key);
 }
 
-/* What of a configuration is compared as bytes, but for the group's, of which not all is in effect.
- * What is in none of them costs nothing. */
+/* The parts of a configuration that are compared as bytes, except the group's, of which not all
+ * keys are in effect. A change of other keys costs nothing. */
 static const struct {
 	size_t offset, bytes;
 	enum plan_change cost;
@@ -220,7 +220,7 @@ static const struct {
 
 enum plan_change plan_change(const struct config_capture *then, const struct config_capture *now)
 {
-	/* Of a device's link type a configuration knows nothing */
+	/* A configuration does not know a device's link type */
 	struct plan plan = { .link_type = plan_any(then) ? (uint32_t)then->group.cooked : 0 };
 	enum plan_change cost = PLAN_NOTHING;
 	struct checkpoint_shape shape;
@@ -278,7 +278,7 @@ void plan_configure(struct config_capture *config, const struct checkpoint_shape
 		group->cooked = (int32_t)shape->link_type;
 	memcpy(group->interface, shape->interface, sizeof(group->interface));
 	memcpy(group->directory, shape->directory, sizeof(group->directory));
-	/* Today's limits may be meant for another directory. */
+	/* The current limits may be meant for another directory. */
 	config->archive.disk_budget = config->archive.max_age_ns = 0;
 	config->archive.disk_reserve = 0;
 }

@@ -1,4 +1,4 @@
-/* What can be said of a configuration, a device, a user before anything runs. */
+/* Checks a configuration, a device, a user before anything runs. */
 #include "preflight.h"
 #include "filter.h"
 #include "limits.h"
@@ -75,8 +75,7 @@ static int directory_check(const struct config *config, const struct config_capt
 	if (c->group.output != OUTPUT_PCAPNG)
 		return 0;
 	if (stat(c->group.directory, &st))
-		rc = errno == ENOENT || errno == ENOTDIR ? errno
-							 : 0; /* more is told when it is opened */
+		rc = errno == ENOENT || errno == ENOTDIR ? errno : 0; /* opening it reports more */
 	else if (!S_ISDIR(st.st_mode))
 		rc = ENOTDIR;
 	if (rc)

@@ -1,5 +1,5 @@
-/* What can be said before anything runs: of the configuration, the interfaces that there are, the
- * user. Knows no capture. */
+/* Checks before anything runs: the configuration, the existing interfaces, the user. Knows no
+ * capture. */
 #ifndef PREFLIGHT_H
 #define PREFLIGHT_H
 
@@ -7,28 +7,28 @@
 #include "link.h"
 #include "plan.h"
 
-/* All captures of a configuration by the rules that need no privilege and no interface; on failure
- * `error` (of `size`) says what is wrong and the exit code is returned, else 0. With `filters`
- * theirs, too, whose names are looked up, which may take its time. */
+/* Checks all captures of a configuration by the rules that need no privilege and no interface; on
+ * failure fills in `error` (of `size`) and returns the exit code, else 0. `filters`: their filters,
+ * too, whose names are looked up, which may be slow. */
 int preflight_config(const struct config *config, bool filters, char *error, size_t size);
 
-/* One of them. Returns 0 or -1. */
+/* Checks one capture. Returns 0 or -1. */
 int preflight_capture(const struct config *config, const struct config_capture *capture,
 		      bool filters, struct capture_error *error);
 
-/* Warns of what a start would fail of here and now, and another time perhaps not: a directory or an
- * interface that is not there. For -n alone: it waits for a directory's server. */
+/* Warns of temporary conditions for which a start would fail now: a directory or an interface that
+ * does not exist. Only for -n: it waits for a directory's server. */
 void preflight_foresee(const struct config *config);
 
 /* Whether packet sockets can be made. Returns 0, or the exit code, the reason logged. */
 int preflight_privileges(void);
 
-/* The number of a capture's file_group; -1: as files come. Asks the name service, which may take
- * its time: at the start alone. Returns 0 or -1. */
+/* The number of a capture's file_group; -1: as files come. Asks the name service, which may be
+ * slow: only at the start. Returns 0 or -1. */
 int preflight_file_group(const struct config *config, const struct config_capture *capture,
 			 int64_t *number, struct capture_error *error);
 
-/* Whether it has not to wait for its interface in vain (on_missing = fail). Returns 0 or -1. */
+/* Checks that its interface exists (on_missing = fail). Returns 0 or -1. */
 int preflight_interface(const struct config *config, const struct config_capture *capture,
 			const struct links *links, struct capture_error *error);
 
@@ -36,7 +36,7 @@ int preflight_interface(const struct config *config, const struct config_capture
 int preflight_link_type(const struct config_capture *config, const struct link *link,
 			uint32_t *link_type, struct capture_error *error);
 
-/* Why no device has the configured name, in words. */
+/* Why no device has the configured name, as text. */
 void preflight_missing(const struct config_capture *config, const struct links *links, char *text,
 		       size_t size);
 

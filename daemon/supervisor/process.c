@@ -17,9 +17,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define ABOVE		 64 /* out of the way of the fixed numbers */
+#define ABOVE		 64 /* above the fixed numbers */
 #define FDS		 3  /* the channel and a plan's */
-#define LAST_MESSAGES	 64 /* that are read of a dead child: it may have filled its channel */
+#define LAST_MESSAGES	 64 /* read from a dead child: it may have filled its channel */
 #define BACKOFF_FIRST_MS 50u
 #define BACKOFF_MAX_MS	 5000u
 
@@ -71,7 +71,7 @@ static pid_t child_start(const struct process_plan *plan, int channel)
 	if (pid > 0)
 		return pid;
 	fds_place(fds);
-	/* The daemon's own parent may have left descriptors open. */
+	/* The daemon's parent may have passed open descriptors. */
 	close_range(CHANNEL_FD + FDS, ~0U, 0);
 	if (privileges_pass(plan->net_raw))
 		_exit(126);
@@ -100,7 +100,7 @@ static void channel_read(struct process *p)
 	}
 	p->heard_ns = clock_mono_ns();
 	if (message.type == MESSAGE_CRASHED)
-		p->crashed = message.crashed; /* logged when it has died */
+		p->crashed = message.crashed; /* logged after its death */
 	else if (!p->events->message(p->owner, &message, fd))
 		channel_broken(p, EPROTO, NULL);
 }
@@ -132,7 +132,7 @@ int process_start(struct process *p, const struct process_plan *plan)
 	p->silent = false;
 	p->crashed.signal = 0;
 	p->event = event_new(p->base, p->channel, EV_READ | EV_PERSIST, channel_cb, p);
-	if (!p->event || event_add(p->event, NULL)) { /* never a second one beside it */
+	if (!p->event || event_add(p->event, NULL)) { /* no second process beside it */
 		process_close(p);
 		process_kill(p);
 	}

@@ -1,6 +1,6 @@
-/* The supervisor's list of system calls. Its children inherit it, programs that they execute, too:
- * so it has all that a dynamic loader, a worker and an archive process need before they confine
- * themselves more. */
+/* The supervisor's list of system calls. Its children inherit it, including the programs that they
+ * execute: so it has the calls that a dynamic loader, a worker and an archive process need before
+ * they confine themselves further. */
 #include "sandbox.h"
 
 #include "../base/confine.h"
@@ -29,7 +29,7 @@ static const char plain[] =
 	"memfd_create fadvise64 "
 	/* Memory */
 	"brk mmap mmap2 munmap mprotect mremap madvise mlock mlock2 munlock "
-	/* Processes and what they may */
+	/* Processes and their privileges */
 	"fork vfork execve exit exit_group wait4 waitid kill tgkill getpid gettid getppid "
 	"getpgrp getuid geteuid getgid getegid getuid32 geteuid32 getgid32 getegid32 "
 	"getgroups getgroups32 getresuid getresgid prctl arch_prctl capget capset seccomp "
@@ -52,7 +52,7 @@ static const char plain[] =
 
 static const struct confine_call bound[] = {
 	{ "socket", { { 1, CONFINE_FD, AF_UNIX } } },
-	{ "socket", { { 1, CONFINE_FD, AF_INET } } }, /* a filter's host names */
+	{ "socket", { { 1, CONFINE_FD, AF_INET } } }, /* for host names in filters */
 	{ "socket", { { 1, CONFINE_FD, AF_INET6 } } },
 	{ "socket", { { 1, CONFINE_FD, AF_NETLINK } } },
 	{ "socket", { { 1, CONFINE_FD, AF_PACKET } } },
@@ -66,7 +66,7 @@ static int list_apply(void)
 
 	if (rc == 0)
 		rc = confine_allow(list, bound, sizeof(bound) / sizeof(*bound));
-	if (rc == 0) /* its flags cannot be seen: libc takes clone instead */
+	if (rc == 0) /* its flags cannot be checked: libc uses clone instead */
 		rc = confine_missing(list, "clone3");
 	return rc ? rc : confine_apply(list);
 }

@@ -1,4 +1,4 @@
-/* A worker's process, what it reports, its death and the next one. */
+/* A worker's process, its reports, its death and its successor. */
 #include "slot.h"
 #include "inherited_files.h"
 
@@ -13,14 +13,14 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
-#define STEADY_NS UINT64_C(1000000000) /* a worker that lived so long did not die of starting */
+#define STEADY_NS UINT64_C(1000000000) /* a worker that lived longer did not die at its start */
 
 static const char *const state_names[] = {
 	[SLOT_EMPTY] = "empty",	  [SLOT_STARTING] = "starting", [SLOT_RUNNING] = "running",
 	[SLOT_VACANT] = "vacant", [SLOT_SETTLED] = "settled",
 };
 
-/* The bits of the states that may follow. */
+/* The states that may follow, as bits. */
 static const unsigned next_states[] = {
 	[SLOT_EMPTY] = 1 << SLOT_STARTING | 1 << SLOT_VACANT | 1 << SLOT_SETTLED,
 	[SLOT_STARTING] = 1 << SLOT_RUNNING | 1 << SLOT_SETTLED,
@@ -71,7 +71,7 @@ enum output_lack slot_lacks(const struct slot *slot)
 	return output_lacks(&slot->output, slot->no_space);
 }
 
-/* The first one counts, until its capture has looked at it. */
+/* The first fault counts, until its capture has handled it. */
 __attribute__((format(printf, 4, 5))) static void
 fault_set(struct slot *slot, enum slot_fault_kind kind, int number, const char *format, ...)
 {
@@ -89,8 +89,7 @@ fault_set(struct slot *slot, enum slot_fault_kind kind, int number, const char *
 
 /* ---- its worker ---- */
 
-/* A worker may be compromised: a report that cannot be true changes nothing, and the worker is
- * replaced. */
+/* A worker may be compromised: an impossible report changes nothing, and the worker is replaced. */
 static bool on_report(void *owner, const struct message_report *r)
 {
 	struct slot *slot = owner;
@@ -105,7 +104,7 @@ static bool on_report(void *owner, const struct message_report *r)
 	slot->gone |= r->gone != 0;
 	slot->no_space = (int)r->no_space;
 	slot->refused = r->refused ? (int)r->refused : slot->no_space;
-	slot->wants_room |= slot->refused != 0; /* it waits for a moment: the oldest file may go */
+	slot->wants_room |= slot->refused != 0; /* it retries: the oldest file may be removed */
 	slot->slots->due = true;
 	output_follow(&slot->output, &r->current, &r->previous);
 	return true;
@@ -150,7 +149,7 @@ static void on_changed(void *owner)
 static const struct worker_process_events worker_events = { on_joined, on_ready, on_report,
 							    on_failed, on_changed };
 
-/* The first process, or the next one on the same ring. Returns 0 or -errno. */
+/* Starts the first process, or the next one on the same ring. Returns 0 or -errno. */
 static int slot_spawn(struct slot *slot)
 {
 	const struct worker_process_plan plan = { .ledger_fd = slot->ring.ledger_fd,
@@ -170,7 +169,7 @@ static int slot_spawn(struct slot *slot)
 	return 0;
 }
 
-/* The next one on the same ring, when it may come. */
+/* Starts the next one on the same ring, if it may start. */
 static void slot_continue(struct slot *slot)
 {
 	int rc;
@@ -186,7 +185,7 @@ static void slot_continue(struct slot *slot)
 	}
 }
 
-/* First its files, then that it is to end. */
+/* Sends its files first, then the request to end. */
 static void worker_tell(struct slot *slot)
 {
 	struct message message;
@@ -245,7 +244,7 @@ void slot_free(struct slot *slot)
 	process_close(&slot->worker.process);
 	if (slot->respawn)
 		event_free(slot->respawn);
-	output_free(&slot->output); /* handed over, or given up */
+	output_free(&slot->output); /* handed over, or abandoned */
 	stored_ring_free(&slot->ring);
 }
 
@@ -257,7 +256,7 @@ void slot_resume(struct slot *slot, int ring_fd)
 
 	checkpoint_recover(slot->saved);
 	if (ring_fd >= 0)
-		slot->ring.fd = ring_fd; /* it is in the store */
+		slot->ring.fd = ring_fd; /* the ring is in the store */
 	tally_read(&slot->tally, slot->ring.ledger, slot_writes(slot), clock_mono_ns(), &totals);
 	tally_bound(&slot->tally);
 	slot->output.record = totals.current;
@@ -297,8 +296,8 @@ static void totals_report(struct slot *slot)
 	output_follow(&slot->output, &totals.current, &totals.previous);
 }
 
-/* No process reads this ring any more: what is in it is abandoned, its files end. What comes into
- * it until it is closed is nobody's: nothing may. */
+/* No process reads this ring any more: its packets are abandoned, its files end. No packet may
+ * arrive until it is closed. */
 static void slot_settle(struct slot *slot)
 {
 	struct ledger_totals totals;
@@ -377,7 +376,7 @@ void slot_hand_over(struct slot *slot, bool kill)
 
 /* ---- its worker's death ---- */
 
-/* Who is killed from outside died of no block. */
+/* A worker that was killed from outside did not die in a block. */
 static void block_suspect(struct slot *slot, int status)
 {
 	bool fault = worker_process_is_fault(&slot->worker, status);
@@ -414,8 +413,8 @@ static void slot_respawn(struct slot *slot, int status)
 		event_add(slot->respawn, &(struct timeval){ ms / 1000, ms % 1000 * 1000 });
 }
 
-/* False: the dead worker's ledger is unusable. It is made again from what was reported last; the
- * ring is given up, and with it the group, whose other members drain. */
+/* False: the dead worker's ledger is unusable. It is restored from the last report; the ring is
+ * given up, and with it the group, whose other members drain. */
 static bool ledger_usable(struct slot *slot)
 {
 	const struct slot_output *o = &slot->output;
@@ -456,7 +455,7 @@ static void worker_buried(struct slot *slot, int status)
 		slot_enter(slot, SLOT_VACANT);
 	else
 		slot_respawn(slot, status);
-	if (!usable && slot->goal == SLOT_HAND_OVER) /* nothing says where the next one continues */
+	if (!usable && slot->goal == SLOT_HAND_OVER) /* the next one's position is unknown */
 		slot_close(slot);
 }
 
@@ -466,8 +465,8 @@ bool slot_reaped(struct slot *slot, pid_t pid, int status)
 		return false;
 	tally_died(&slot->tally);
 	slot->died_ns = clock_mono_ns();
-	/* What it still said: a reason for its end, and a descriptor perhaps. Reports are in the
-	 * ledger. */
+	/* Handles its last messages: the reason of its end, perhaps a descriptor. Reports are in
+	 * the ledger. */
 	worker_process_reaped(&slot->worker, pid);
 	worker_buried(slot, status);
 	return true;

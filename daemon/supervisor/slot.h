@@ -1,7 +1,7 @@
-/* A slot: one worker's place in a capture. The process in it may die and be replaced; the ring, the
- * ledger and the output files stay. It knows what its workers are told, not its capture: what
- * happens to it are facts (progress, state, fault, gone, wants_room), which its capture looks at
- * once in each turn of the event loop (struct slots).
+/* A slot for one worker of a capture. Its process may die and be replaced; the ring, the ledger and
+ * the output files remain. It knows the task of its workers, not its capture: events become facts
+ * (progress, state, fault, gone, wants_room), which its capture checks once in each turn of the
+ * event loop (struct slots).
  *
  *            begin            READY             died
  *   EMPTY ---------> STARTING -----> RUNNING <--------> VACANT       a ring's life
@@ -19,7 +19,7 @@
  * (3) VACANT: a ring and no pid; only the supervisor reads the ring's statistics.
  * (4) The spare file is offered only if the current one is (O1 of output.h).
  * (5) The next process starts only after waitpid(2) of the one before, and after its ledger was
- *     judged (T2 of tally.h). */
+ *      judged (T2 of tally.h). */
 #ifndef SLOT_H
 #define SLOT_H
 
@@ -37,9 +37,9 @@ struct slots {
 	struct event_base *base; /* borrowed, as the next two are */
 	struct files *files;
 	struct fdstore *store;
-	struct storage *storage; /* what the archive answers about all; not looked into by a slot */
+	struct storage *storage; /* the archive's state of the capture; a slot does not use it */
 	unsigned index;		 /* the capture's number */
-	bool due;		 /* one has changed: the capture is to look at it, in this turn */
+	bool due;		 /* a slot has changed: the capture must check it, in this turn */
 	unsigned count;
 	struct slot *list; /* owned */
 };
@@ -48,11 +48,11 @@ enum slot_state {
 	SLOT_EMPTY,    /* no ring: the capture waits for its interface */
 	SLOT_STARTING, /* the worker makes its ring */
 	SLOT_RUNNING,
-	SLOT_VACANT, /* the worker died; the next comes after the backoff, or with its file */
+	SLOT_VACANT, /* the worker died; the next one starts after the backoff, or with its file */
 	SLOT_SETTLED,
 };
 
-/* What is to become of it: from the first to the last, only slot_begin() goes back. */
+/* The goal of a slot: it only advances; slot_begin() resets it. */
 enum slot_goal {
 	SLOT_RECORD,
 	SLOT_DRAIN,	/* what the ring holds is written */
@@ -63,7 +63,7 @@ enum slot_goal {
 enum slot_fault_kind {
 	FAULT_NONE,
 	FAULT_START, /* its worker could not start */
-	FAULT_LOOP,  /* its workers only die: it is settled */
+	FAULT_LOOP,  /* its workers die in a loop: it is settled */
 	FAULT_LOST,  /* its ledger was unusable: it is settled */
 	FAULT_FILES, /* its first file cannot be made */
 };
@@ -76,25 +76,25 @@ struct slot_fault {
 
 struct slot {
 	struct slots *slots;	    /* among which it is; borrowed */
-	struct message_worker task; /* what its workers are told: of capture, ring, files */
+	struct message_worker task; /* the task of its workers: capture, ring, files */
 	unsigned index;
 	enum slot_state state;
-	enum slot_goal goal, told; /* ... as the worker was told */
-	struct slot_fault fault;   /* the capture sets it to FAULT_NONE when it has looked at it */
+	enum slot_goal goal, told; /* ... as last sent to the worker */
+	struct slot_fault fault;   /* the capture sets it to FAULT_NONE when it has handled it */
 	struct worker_process worker;
 	struct event *respawn;
 	struct stored_ring ring;
-	struct message_group group; /* that it joined, as the kernel has it */
+	struct message_group group; /* the group that it joined, as the kernel reports it */
 	struct checkpoint_slot *saved;
 	struct tally tally;
 	struct slot_output output;
 	struct deaths deaths;
-	bool gone;	 /* its interface is, as the worker says */
-	bool wants_room; /* a write was refused, and the capture has not looked for any yet */
-	int refused;	 /* errno: of that write, which is tried again */
-	int no_space;	 /* errno: its last write found none, as the worker says */
+	bool gone;	 /* the worker reported that its interface is gone */
+	bool wants_room; /* a write was refused, and the capture has not searched for space yet */
+	int refused;	 /* errno of that write, which is being retried */
+	int no_space;	 /* errno: the worker's last write found no space */
 	uint64_t received_before; /* as the process started */
-	uint64_t died_ns;	  /* monotonic: the worker before; 0: none since */
+	uint64_t died_ns;	  /* monotonic: when the previous worker died; 0: not */
 };
 
 /* Empty, with the ledger that the previous instance left, or a new one (-1), which it owns. Its
@@ -103,20 +103,20 @@ struct slot {
 int slot_init(struct slot *slot, struct slots *slots, struct checkpoint_slot *saved,
 	      const struct message_worker *task, int ledger_fd);
 
-/* Closes and frees what the slot holds; its files must be finished. */
+/* Closes and frees the slot's resources; its files must be finished. */
 void slot_free(struct slot *slot);
 
-/* The next state, which is logged at debug level. One that cannot follow on the present one is not
- * entered, which is logged as an error. */
+/* Enters the next state, which is logged at debug level. An invalid transition is refused and
+ * logged as an error. */
 void slot_enter(struct slot *slot, enum slot_state state);
 
-/* The invariants above, in builds that check them. */
+/* Checks the invariants above, in builds that do so. */
 void slot_check(const struct slot *slot);
 
 /* ---- what its capture decides ---- */
 
-/* Continues with a ring of the previous instance: a worker comes as soon as its file is found. -1:
- * there is no ring, it is empty, its counters continue. When all slots of the capture have done
+/* Resumes a ring of the previous instance: a worker starts as soon as its file is found. -1: there
+ * is no ring; the slot is empty, its counters continue. When all slots of the capture have done
  * that: slot_resumed(). */
 void slot_resume(struct slot *slot, int ring_fd);
 void slot_resumed(struct slot *slot);
@@ -126,26 +126,27 @@ void slot_resumed(struct slot *slot);
 void slot_begin(struct slot *slot);
 int slot_start(struct slot *slot);
 
-/* Lets the worker write what the ring holds, and end. */
+/* Lets the worker write the packets in the ring, and end. */
 void slot_drain(struct slot *slot);
 
-/* Ends the process at once; what is in the ring is counted as abandoned when it has ended. */
+/* Kills the process; the packets in the ring are counted as abandoned when it has ended. */
 void slot_abandon(struct slot *slot);
 
-/* The worker commits what it has taken, and ends; with `kill` at once, what it committed stays. */
+/* The worker commits the acquired blocks, and ends; with `kill` at once, with what it has
+ * committed. */
 void slot_hand_over(struct slot *slot, bool kill);
 
 /* SETTLED -> EMPTY: its ring is closed, the ledger is ready for another one. */
 void slot_next(struct slot *slot);
 
-/* SETTLED: its ring is closed, of which the next instance must not read what was abandoned. */
+/* SETTLED: closes its ring, so that the next instance does not read abandoned packets. */
 void slot_close(struct slot *slot);
 
 /* EMPTY or SETTLED, for good: nothing of it is stored any more. */
 void slot_end(struct slot *slot);
 
-/* In each turn in which something has changed: the next worker comes, if it may; the worker that
- * there is gets its files, and hears that it is to end. */
+/* Called in each turn with a change: starts the next worker, if it may start; sends the current
+ * worker its files, and the request to end. */
 void slot_step(struct slot *slot);
 
 /* ---- what happens to it ---- */
@@ -153,20 +154,20 @@ void slot_step(struct slot *slot);
 /* To be called on SIGCHLD: true if this pid was the slot's. */
 bool slot_reaped(struct slot *slot, pid_t pid, int status);
 
-/* Twice a second or so: a worker that is silent for too long is killed, the kernel's counters of a
- * ring without one are read, files are looked at. */
+/* To be called about twice a second: kills a worker that is silent for too long, reads the kernel's
+ * counters of a ring without a worker, checks files. */
 void slot_tick(struct slot *slot, uint64_t now_ns);
 
-/* A file of it could not be made; the other answers of the archive go to its output. */
+/* One of its files could not be made; its output gets the other answers of the archive. */
 void slot_file_failed(struct slot *slot, struct output_file *file,
 		      const struct message_result *result);
 
 /* ---- questions ---- */
 
-/* Whether what it receives goes into files. */
+/* Whether it writes files. */
 bool slot_writes(const struct slot *slot);
 
-/* Whether packets are discarded for want of room, and what is wanting. */
+/* Whether packets are discarded for lack of space, and the lack. */
 bool slot_suspended(const struct slot *slot);
 enum output_lack slot_lacks(const struct slot *slot);
 

@@ -1,4 +1,4 @@
-/* Which capture is the worst, and what of each fits into the line. */
+/* Orders captures by their state, and fits them into the line. */
 #include "status.h"
 #include "notify.h"
 #include "supervisor.h"
@@ -11,9 +11,9 @@
 #include <string.h>
 
 #define MORE_BYTES  sizeof("; and 4294967295 more")
-#define SHOWN_BYTES 100 /* so that the counts still fit behind it */
+#define SHOWN_BYTES 100 /* so that the counts still fit after it */
 
-/* The states that are wrong, the worst first; all others are below a capture that is degraded. */
+/* The bad states, the worst first; a degraded capture precedes all others. */
 static const char *const wrong[] = { "failed", "suspended", "down" };
 #define WRONG (sizeof(wrong) / sizeof(*wrong))
 
@@ -48,7 +48,7 @@ static void sort(struct status_item *items, unsigned count)
 		}
 }
 
-/* As much of it as there is space for; what is left out is seen to be. */
+/* As much of the text as fits; an omission is marked. */
 static void reason_print(char out[SHOWN_BYTES], const char *reason)
 {
 	size_t end = SHOWN_BYTES - sizeof("...");
@@ -66,7 +66,7 @@ static void item_print(char *text, size_t size, const struct status_item *item)
 	const struct capture_view *v = &item->view;
 	const struct counters *c = &v->total;
 	char reason[SHOWN_BYTES] = "", discarded[48] = "";
-	/* That it stops is in the prefix */
+	/* The prefix says that it stops */
 	bool plain = strcmp(v->state, "running") == 0 || strcmp(v->state, "stopping") == 0;
 
 	if (v->reason)

@@ -1,4 +1,4 @@
-/* Announced, maintained; what the archive answers. */
+/* Announcement, maintenance, and the answers of the archive. */
 #include "storage.h"
 #include "gap.h"
 #include "inherited_files.h"
@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SHOWN_NS UINT64_C(60000000000) /* a loss degrades the capture at least so long */
+#define SHOWN_NS UINT64_C(60000000000) /* a loss degrades the capture at least for this time */
 
 void storage_init(struct storage *s, struct slots *slots, struct gap *gap)
 {
@@ -86,7 +86,7 @@ void storage_maintain(struct storage *s)
 
 	if (!slot_writes(&s->slots->list[0]))
 		return;
-	/* Where no worker writes any more no file goes for what was refused */
+	/* If no worker writes any more, no file is removed for a refused write */
 	for (unsigned i = 0; i < s->slots->count && !refused; i++)
 		if (s->slots->list[i].state != SLOT_SETTLED)
 			refused = s->slots->list[i].refused;
@@ -134,8 +134,8 @@ bool storage_seeks(const struct storage *s)
 	return false;
 }
 
-/* Not before all that the previous instance left is found: making room for them would repair that.
- */
+/* Not before all files of the previous instance are found: making space for spare files would
+ * repair them. */
 void storage_spares(struct storage *s)
 {
 	if (storage_seeks(s))
@@ -155,7 +155,7 @@ void storage_tick(struct storage *s, uint64_t now_ns, int64_t sync_ns)
 		output_sync(&s->slots->list[i].output);
 }
 
-/* Why files keep the name that they have; 0: they do not. */
+/* Why files retain their current names; 0: they do not. */
 static int naming_error(const struct storage *s)
 {
 	int error = files_delayed(s->slots->files, s->slots->index);

@@ -1,4 +1,4 @@
-/* Stored, dropped. */
+/* Stores and drops descriptors. */
 #include "stored_ring.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* A ring and its ledger: what the workers of a slot share one after the other, and, in the service
+/* A ring and its ledger, shared by the successive workers of a slot and, through the service
  * manager's store, with those of the next instance.
  *
  * Invariants: the ring is in the store iff fd >= 0, the ledger from stored_ring_init() to
@@ -26,13 +26,13 @@ int stored_ring_init(struct stored_ring *ring, struct fdstore *store, const char
 		     unsigned worker, int ledger_fd);
 void stored_ring_free(struct stored_ring *ring);
 
-/* There is a ring, whose descriptor it owns from now on. */
+/* Takes ownership of a ring's descriptor. */
 void stored_ring_put(struct stored_ring *ring, int fd);
 
-/* The ring is closed, if there is one; the ledger becomes that of the next one. */
+/* Closes the ring, if there is one; the ledger becomes that of the next ring. */
 void stored_ring_next(struct stored_ring *ring);
 
-/* For good: nothing of it is in the store any more. */
+/* Drops ring and ledger from the store, for good. */
 void stored_ring_end(struct stored_ring *ring);
 
 #endif

@@ -1,4 +1,4 @@
-/* Signals, memory, stop. */
+/* Signals, memory, the stop. */
 #include "supervisor.h"
 #include "account.h"
 #include "captures.h"
@@ -23,13 +23,13 @@
 
 #define SIGNALS		 8
 #define TICK_MS		 500
-#define TWICE_NS	 UINT64_C(1000000)    /* two signals in a row are meant as one */
-#define STALL_NS	 UINT64_C(1500000000) /* between two ticks: the supervisor stood still */
+#define TWICE_NS	 UINT64_C(1000000)    /* two signals within this time count as one */
+#define STALL_NS	 UINT64_C(1500000000) /* between two ticks: the supervisor was stalled */
 #define HANDOVER_SECONDS 5
 
 struct supervisor {
 	struct event_base *base;
-	struct config config; /* with sections that there are no more, behind the others */
+	struct config config; /* with removed sections after the others */
 	struct notify *notify;
 	struct fdstore *store;
 	struct files *files;
@@ -41,8 +41,8 @@ struct supervisor {
 	int exit_code;
 	struct supervisor_hooks hooks;
 	struct capture_context context; /* of the captures */
-	unsigned captures, configured;	/* all; those that others see, which come first */
-	bool unbalanced;		/* the account of one that has ended */
+	unsigned captures, configured;	/* all; the visible ones, which come first */
+	bool unbalanced;		/* the account of a capture that has ended */
 	unsigned withdrawn;		/* captures that failed without a directory, as announced */
 	struct capture *capture[CAPTURES_MAX]; /* owned */
 };
@@ -79,7 +79,7 @@ static bool all_stopped(const struct supervisor *s)
 	return s->stopping && captures_stopped(s->capture, s->captures);
 }
 
-/* Nothing can begin or end without an archive process; what is recorded meanwhile goes on. */
+/* No file can begin or end without an archive process; recording continues meanwhile. */
 static void archive_watch(struct supervisor *s)
 {
 	if (s->handing_over || !archive_client_unavailable(files_client(s->files)))
@@ -106,7 +106,7 @@ static void ready_look(struct supervisor *s)
 	captures_store_check(s->capture, s->configured, s->store, s->base);
 }
 
-/* Where no capture is left there is nothing to be done any more. */
+/* If no capture is left the daemon ends. */
 static void exhausted_look(struct supervisor *s)
 {
 	if (s->stopping || s->failing || !s->started ||
@@ -139,8 +139,8 @@ static void former_look(struct supervisor *s, unsigned number)
 		capture_wake(s->capture[i]);
 }
 
-/* What the callbacks of this turn have changed leads to: none of them finds that another one has
- * acted on it. */
+/* Handles the changes made by this turn's callbacks: no callback sees the effects of another
+ * one. */
 static void supervisor_step(struct supervisor *s)
 {
 	s->context.together = captures_with_files(s->capture, s->captures);
@@ -190,7 +190,7 @@ static void deadline_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (s->at_once) /* its disk stands still; the ledger knows how far it came */
+	if (s->at_once) /* its disk hangs; the ledger has its position */
 		s->over = true;
 	else
 		hand_over(s, true);
@@ -328,7 +328,7 @@ static const struct {
 } signals[SIGNALS] = {
 	{ SIGTERM, stop_cb },	  { SIGINT, stop_cb },
 	{ SIGCHLD, child_cb },	  { SIGUSR1, rotate_cb },
-	{ SIGUSR2, handover_cb }, { SIGHUP, NULL }, /* a lost terminal ends no capture */
+	{ SIGUSR2, handover_cb }, { SIGHUP, NULL }, /* a lost terminal must not end a capture */
 	{ SIGPIPE, NULL },	  { SIGXFSZ, NULL },
 };
 
@@ -369,7 +369,7 @@ static void former_start(struct supervisor *s, unsigned number)
 	former_look(s, number);
 }
 
-/* Captures are made first and started after that: a bad one is told before a process runs. */
+/* All captures are made before any is started: a bad one is logged before a process runs. */
 static int all_start(struct supervisor *s)
 {
 	bool left = false, dropped;
@@ -388,7 +388,7 @@ static int all_start(struct supervisor *s)
 		dropped |= capture_refused(s->capture[i]);
 	}
 	if (dropped)
-		notify_settle(s->notify); /* what is dropped is closed then, or nearly so */
+		notify_settle(s->notify); /* dropped descriptors are closed then, or nearly so */
 	rc = captures_memory(s->capture, s->configured, dropped);
 	for (unsigned i = 0; i < s->configured && rc && left; i++)
 		if (!capture_resumes(s->capture[i]))
@@ -420,7 +420,7 @@ int supervisor_new(struct supervisor **out, struct event_base *base, const struc
 	if (rc == 0)
 		rc = fdstore_new(&s->store, s->notify);
 	if (rc == 0)
-		rc = events_add(s); /* before a process runs: an early death must be heard of */
+		rc = events_add(s); /* before a process runs: an early death must be noticed */
 	if (rc == 0)
 		rc = links_new(&s->links, base, links_changed, s);
 	if (rc == 0)
@@ -451,7 +451,7 @@ int supervisor_account(struct supervisor *s)
 {
 	bool balanced;
 
-	if (s->handing_over) /* the account is the next one's, which the manager must start */
+	if (s->handing_over) /* the next instance prints the account; the manager must start it */
 		return EX_TEMPFAIL;
 	if (files_unfinished(s->files) && !s->failing) {
 		s->failing = true;

@@ -14,32 +14,33 @@ struct supervisor;
  * the reason logged. */
 int supervisor_new(struct supervisor **out, struct event_base *base, const struct config *config);
 
-/* After the event loop: prints the account, if anything was recorded. Returns the exit code. */
+/* To be called after the event loop: prints the account, if anything was recorded. Returns the exit
+ * code. */
 int supervisor_account(struct supervisor *supervisor);
 
 void supervisor_free(struct supervisor *supervisor);
 
-/* The event loop, until all is over: the captures are stopped and their files finished, or the next
- * instance has what it needs. Where no capture is configured: when the rings of the previous
+/* Runs the event loop until all captures are stopped and their files finished, or the next instance
+ * has everything that it needs; without a configured capture, until the rings of the previous
  * instance are written out. */
 void supervisor_run(struct supervisor *supervisor);
 
-/* The daemon cannot go on: `text` is logged, what was made is taken back, and the exit code is this
- * one. The first reason counts. */
+/* The daemon cannot continue: logs `text`, undoes the start, and sets the exit code. The first
+ * reason counts. */
 void supervisor_failed(struct supervisor *supervisor, int exit_code, const char *text);
 
-/* What others have to do with it; NULL: nothing. */
+/* Callbacks; NULL: none. */
 struct supervisor_hooks {
-	/* Once, when this instance begins to hand over: who comes from then on is the next one's.
-	 */
+	/* Called once, when this instance begins to hand over: later clients are for the next
+	 * instance. */
 	void (*leaving)(void *context);
-	/* Twice a second or so. */
+	/* Called about twice a second. */
 	void (*ticked)(void *context);
 	void *context;
 };
 void supervisor_hook(struct supervisor *supervisor, const struct supervisor_hooks *hooks);
 
-/* What the service manager is told of it, and how that begins: "stopping: " or the like. */
+/* Sends a status text to the service manager; the prefix of that text, such as "stopping: ". */
 void supervisor_status(struct supervisor *supervisor, const char *text);
 const char *supervisor_phase(const struct supervisor *supervisor);
 

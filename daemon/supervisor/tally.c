@@ -3,7 +3,7 @@
 
 #include "../../lib/afcap.h"
 
-#define RATE_NS UINT64_C(900000000) /* a report between two: an event's, not the clock's */
+#define RATE_NS UINT64_C(900000000) /* an earlier report was caused by an event */
 
 void tally_init(struct tally *tally, struct checkpoint_slot *saved)
 {
@@ -15,13 +15,13 @@ static uint64_t written(const struct tally *tally)
 	return tally->before.written + tally->reported.written;
 }
 
-/* `all`, written, without what is lost. A worker's word for both: never below 0. */
+/* `all` written packets without lost ones. Both numbers come from a worker: never below 0. */
 static uint64_t left_of(const struct tally *tally, uint64_t all)
 {
 	return all > tally->saved->packets_lost ? all - tally->saved->packets_lost : 0;
 }
 
-/* What readers are shown as written moves on. */
+/* Updates the `written` that readers see. */
 static void debt_pay(struct tally *tally)
 {
 	uint64_t left = left_of(tally, written(tally));
@@ -37,7 +37,8 @@ static bool counters_fit(const struct tally *tally, const struct counters *c, bo
 	    c->received > c->packets - c->drops)
 		return false;
 	if (c->restarts || c->files_opened || c->files_completed || c->files_removed ||
-	    c->files_repaired || c->files_lost || c->discarded_file_lost) /* no worker's */
+	    c->files_repaired || c->files_lost ||
+	    c->discarded_file_lost) /* not a worker's counters */
 		return false;
 	return !writes || c->received == c->written + counters_discarded(c);
 }
@@ -107,7 +108,7 @@ const char *tally_judge(struct tally *tally, struct ledger *ledger, int ring_fd,
 	struct ledger_kernel taken = { 0 };
 
 	tally->unjudged = false;
-	if (!problem) { /* else the kernel's counters are not to be read into that (T3) */
+	if (!problem) { /* otherwise the kernel's counters must not be read into it (T3) */
 		struct ledger_kernel before = ledger_kernel(ledger);
 
 		statistics_take(ledger, ring_fd);
@@ -175,7 +176,7 @@ void tally_sum(const struct tally *tally, struct counters *counters)
 	counters_add(counters, &tally->reported);
 }
 
-/* Takes what is lost out of `written`: all of it (`exact`), or as far as it is paid. */
+/* Subtracts lost packets from `written`: all (`exact`), or as many as are paid. */
 static void lost_count(const struct tally *tally, bool exact, struct counters *c)
 {
 	uint64_t left = left_of(tally, c->written), shown = tally->saved->written_shown;

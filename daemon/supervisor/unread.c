@@ -1,5 +1,5 @@
-/* The one place that looks into a ring outside its worker: there is none, and there will be none.
- * Only the heads of blocks are read (struct tpacket_hdr_v1). */
+/* The only code outside a worker that reads a ring, which has no worker and gets none. Reads only
+ * the headers of blocks (struct tpacket_hdr_v1). */
 #include "unread.h"
 
 #include "../../lib/afcap.h"
@@ -10,9 +10,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Blocks that the kernel has handed over, and the last one that it opened, which it fills still: in
- * all others the number is of what was read before. A block that a worker had in hand has its
- * status overwritten by an odd number, and keeps the other two. */
+/* Counts blocks that the kernel has handed over, and the last one that it opened and still fills:
+ * all others have the number of an earlier use. A block in progress in a worker has its status
+ * overwritten by an odd number, and the other two fields unchanged. */
 static bool heads_sum(const char *map, uint32_t blocks, uint32_t block_bytes, uint64_t *packets)
 {
 	const uint32_t most = block_bytes / sizeof(struct tpacket3_hdr);
@@ -24,7 +24,7 @@ static bool heads_sum(const char *map, uint32_t blocks, uint32_t block_bytes, ui
 		bool handed_over = block->hdr.bh1.block_status & TP_STATUS_USER;
 		uint32_t held = block->hdr.bh1.num_pkts;
 
-		if (held > most) /* no head is there */
+		if (held > most) /* no header */
 			return false;
 		if (handed_over)
 			sum += held;

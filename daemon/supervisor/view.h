@@ -11,10 +11,10 @@ void view_capture(const struct supervisor *supervisor, unsigned capture, struct 
 void view_worker(const struct supervisor *supervisor, unsigned capture, unsigned worker,
 		 struct worker_view *view);
 
-/* Whether workers of a capture (NULL: of any) still have to finish a file after a rotation. */
+/* Whether files of a capture (NULL: of any) are not finished yet after a rotation. */
 bool view_rotating(const struct supervisor *supervisor, const char *capture);
 
-/* Why a file in use cannot end, as there is no room for the next one; NULL: it can. */
+/* Why a file in use cannot end, as there is no space for the next one; NULL: it can. */
 const char *view_rotation_refused(const struct supervisor *supervisor, const char *capture);
 
 #endif

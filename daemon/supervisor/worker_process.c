@@ -1,4 +1,4 @@
-/* Its start, its messages. */
+/* The start of a worker, and its messages. */
 #include "worker_process.h"
 
 #include "../base/child.h"
@@ -18,8 +18,8 @@ void worker_process_send(struct worker_process *w, struct message *message, int 
 	int rc = process_send(&w->process, message, fd);
 
 	if (rc == -EAGAIN && message->type == MESSAGE_ROTATE)
-		return;		  /* it has been told so many times that it will */
-	if (rc && rc != -EPIPE) { /* gone: SIGCHLD follows */
+		return;		  /* it has reported that often enough */
+	if (rc && rc != -EPIPE) { /* the worker is gone: SIGCHLD follows */
 		worker_process_log(w, LOG_ERR, "sending %s: %s", message_name(message->type),
 				   rc == -EAGAIN ? "its channel is full" : failure_text(-rc));
 		process_kill(&w->process);
@@ -68,7 +68,7 @@ static bool step_fits(const struct worker_process *w, uint32_t type)
 
 static void on_failed(struct worker_process *w, struct message_failed *failed)
 {
-	if (w->has_failed) /* more of that is a flood */
+	if (w->has_failed) /* more than one is a flood */
 		return;
 	w->has_failed = true;
 	failed->text[sizeof(failed->text) - 1] = '\0';
@@ -86,7 +86,7 @@ static bool message_take(struct worker_process *w, struct message *message, int 
 	case MESSAGE_RING_MADE:
 		w->progress = PROGRESS_RING;
 		return true;
-	case MESSAGE_JOINED: /* the only one with a descriptor: the channel sees to that */
+	case MESSAGE_JOINED: /* the only type with a descriptor, which the channel ensures */
 		w->progress = PROGRESS_JOINED;
 		w->events->joined(w->owner, &message->group, fd);
 		return true;
@@ -120,7 +120,7 @@ static bool on_message(void *owner, struct message *message, int fd)
 	return true;
 }
 
-/* Without a channel it is unusable. Where it broke the protocol that is logged. */
+/* A worker without a channel is unusable. A violation of the protocol is logged. */
 static void on_closed(void *owner, int error, const char *why)
 {
 	struct worker_process *w = owner;
@@ -159,7 +159,7 @@ int worker_process_start(struct worker_process *w, const struct worker_process_p
 		return rc;
 	w->has_failed = false;
 	w->asked = w->progress = plan->ring_fd >= 0 ? PROGRESS_JOINED : PROGRESS_NONE;
-	if (w->process.channel < 0) /* it cannot be heard, and dies of that */
+	if (w->process.channel < 0) /* its channel is closed: it ends */
 		return 0;
 	message.worker.resume = plan->ring_fd >= 0;
 	message.worker.generation = plan->generation;
@@ -192,7 +192,7 @@ bool worker_process_reaped(struct worker_process *w, pid_t pid)
 	return true;
 }
 
-/* Who kills by signal 9 is the kernel most of the time, for want of memory. */
+/* Signal 9 comes from the kernel most of the time, for lack of memory. */
 void worker_process_start_text(const struct worker_process *w, int status, char *text, size_t size)
 {
 	if (w->process.silent)

@@ -1,15 +1,15 @@
-/* A worker as the supervisor knows it: a process that gets a task, makes a ring or is given one,
- * and reports. Checks that its messages come in their order, and says what they are to its owner.
+/* A worker as the supervisor knows it: a process that gets a task, makes or adopts a ring, and
+ * reports. Checks the order of its messages, and passes their meaning to its owner.
  *
- * A starting worker's steps come one after the other, each once: SOCKET when asked for, RING,
- * JOINED when asked for, READY. One that is given a ring begins at JOINED. A worker that breaks the
- * protocol is killed: its death follows. */
+ * A starting worker's steps come one after the other, each once: SOCKET on request, RING, JOINED on
+ * request, READY. A worker that adopts a ring begins at JOINED. A worker that violates the protocol
+ * is killed: its death follows. */
 #ifndef WORKER_PROCESS_H
 #define WORKER_PROCESS_H
 
 #include "process.h"
 
-/* How far it is, or is asked to come. */
+/* Its progress, actual or requested. */
 enum worker_progress {
 	PROGRESS_NONE,
 	PROGRESS_SOCKET,
@@ -19,14 +19,15 @@ enum worker_progress {
 };
 
 struct worker_process_events {
-	/* The group is as the kernel has it; `ring` is a duplicate of its socket, the callee's. */
+	/* The group is as the kernel reports it; `ring` is a duplicate of its socket, owned by the
+	 * callee. */
 	void (*joined)(void *owner, const struct message_group *group, int ring);
 	void (*ready)(void *owner);
-	/* False: it cannot be true, and the worker is killed; it is logged. */
+	/* False: the report is impossible, and the worker is killed, which is logged. */
 	bool (*report)(void *owner, const struct message_report *report);
-	/* It cannot start, or continue, and ends: once in its life. */
+	/* The worker cannot start, or continue, and ends: once in its life. */
 	void (*failed)(void *owner, uint32_t exit_code, const char *text);
-	/* After each of these but a report, and after the other steps. */
+	/* Called after each of these except a report, and after the other steps. */
 	void (*changed)(void *owner);
 };
 
@@ -39,14 +40,14 @@ struct worker_process {
 	bool has_failed;
 };
 
-/* No process yet. What is pointed to is borrowed for the life of the object. */
+/* Without a process yet. All pointers are borrowed for the life of the object. */
 void worker_process_init(struct worker_process *worker, struct event_base *base,
 			 const struct worker_process_events *events, void *owner,
 			 const struct message_worker *task);
 
-/* What a new one has beside its task. */
+/* The parameters of a new worker beside its task. */
 struct worker_process_plan {
-	int ledger_fd, ring_fd; /* borrowed; ring_fd -1: it makes one */
+	int ledger_fd, ring_fd; /* borrowed; ring_fd -1: it makes a ring */
 	uint64_t generation;	/* of the ring */
 	uint64_t quarantine;	/* sequence of a block that it must not read; 0: none */
 };
@@ -54,32 +55,32 @@ struct worker_process_plan {
 /* Starts it. Returns 0 or -errno (process_failure()). */
 int worker_process_start(struct worker_process *worker, const struct worker_process_plan *plan);
 
-/* Sends a message; `fd` (-1: none) is borrowed. A worker that takes no more is killed. */
+/* Sends a message; `fd` (-1: none) is borrowed. A worker whose channel is full is killed. */
 void worker_process_send(struct worker_process *worker, struct message *message, int fd);
 
-/* Sends one without content. */
+/* Sends a message without a body. */
 void worker_process_say(struct worker_process *worker, uint32_t type);
 
-/* Asks for PROGRESS_SOCKET, or with the group that is to be joined for PROGRESS_JOINED. */
+/* Requests PROGRESS_SOCKET, or, with the group to be joined, PROGRESS_JOINED. */
 void worker_process_ask(struct worker_process *worker, enum worker_progress progress,
 			const struct message_group *group);
 
-/* Whether it has its ring, and takes files and orders. */
+/* Whether it has its ring, and accepts files and requests. */
 bool worker_process_takes(const struct worker_process *worker);
 
-/* Kills it where it has sent nothing for as long as its task says, ten times as long until it has
- * its ring, which is logged. */
+/* Kills it, logged, if it has sent nothing for its task's timeout; ten times that until it has its
+ * ring. */
 void worker_process_watch(struct worker_process *worker, uint64_t now_ns);
 
-/* To be called for each pid of waitpid(2): false where it is another's. Else takes what the worker
- * still sent, and logs what it died of. */
+/* To be called for each pid of waitpid(2): false if the pid is another process. Else handles the
+ * worker's last messages, and logs the cause of its death. */
 bool worker_process_reaped(struct worker_process *worker, pid_t pid);
 
-/* How one ended that was to start, in words. `status` is as of waitpid(2). */
+/* How a starting worker ended, as text. `status` is waitpid(2)'s. */
 void worker_process_start_text(const struct worker_process *worker, int status, char *text,
 			       size_t size);
 
-/* Whether it died of what it did, and was not killed from outside. */
+/* Whether it caused its death itself, and was not killed from outside. */
 bool worker_process_is_fault(const struct worker_process *worker, int status);
 
 /* A line about it. */
