@@ -346,7 +346,7 @@ t_another_configuration_loses_nothing() {
 		block_size = 256K
 	C
 	equal "written out" "$(grep -c 'va: first writes out the rings of a daemon' "$DIR/err")" 11
-	equal "given up" "$(grep -c 'abandoned\|of no use' "$DIR/err")" 0
+	equal "given up" "$(grep -c 'abandoned\|unusable' "$DIR/err")" 0
 	in_lab "$FRAMES" send vb 500 first=$sent rate=50000
 	sent=$((sent + 500))
 	managed_stop

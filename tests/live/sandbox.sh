@@ -87,7 +87,7 @@ attacked() { # THREAD
 	daemon_stop
 	! grep 'survived' "$DIR/err" || fail "an attack came through"
 	equal "what was denied" \
-		"$(sed -n "s/.*SIGSYS: it tried \([a-z0-9_]*\), which it may not, in its $1 thread.*/\1/p" "$DIR/err" | sort)" \
+		"$(sed -n "s/.*SIGSYS: it called \([a-z0-9_]*\), which is not allowed, in its $1 thread.*/\1/p" "$DIR/err" | sort)" \
 		"$(sed -n 's/^attack [0-9]* of [0-9]*: //p' "$DIR/err" | sort)"
 	equal attacks "$(grep -c '^attack' "$DIR/err")" "$attacks"
 	# ... and all that meanwhile came in is there
@@ -145,7 +145,7 @@ t_a_taken_over_archive_process_has_its_directory_alone() {
 	# shellcheck disable=SC2086
 	daemon_begin -i va -w "$OUT" -j 1 $ROOM
 	unset LD_PRELOAD
-	died() { grep -q 'the archive process died of SIGSYS: it tried socket' "$DIR/err"; }
+	died() { grep -q 'the archive process died of SIGSYS: it called socket' "$DIR/err"; }
 	wait_for 10 died
 	tries=$(sed -n 's/^archive: //p' "$DIR/err" | sort -u)
 	equal tries "$tries" "$(printf '%s: Permission denied\n' / /etc/passwd /proc/self/mem /tmp/afcap-red 'removing /tmp/afcap-canary')"

@@ -171,7 +171,7 @@ t_a_standard_output_that_nobody_reads() {
 	in_lab "$FRAMES" send vb 100
 	wait_for 20 counter_is written 100
 	deaf_stop 1
-	contains "the log" "$(cat "$DIR/err")" "standard output: nobody reads it; it is:"
+	contains "the log" "$(cat "$DIR/err")" "standard output: it is not read; logging it:"
 	contains "the account" "$(cat "$DIR/err")" "<3>va: 100 packets seen, 0 dropped by the kernel, 100 received, 100 written"
 }
 
