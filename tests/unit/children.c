@@ -1,10 +1,11 @@
-/* The linker puts these in the place of fork(), kill() and channel_pair(). */
+/* The linker puts these in the place of fork(), kill(), waitpid() and channel_pair(). */
 #include "children.h"
 
 #include "../../daemon/base/channel.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -20,6 +21,8 @@ pid_t __real_fork(void);
 pid_t __wrap_fork(void);
 int __real_kill(pid_t pid, int signal);
 int __wrap_kill(pid_t pid, int signal);
+pid_t __real_waitpid(pid_t pid, int *status, int options);
+pid_t __wrap_waitpid(pid_t pid, int *status, int options);
 int __real_channel_pair(int ends[2]);
 int __wrap_channel_pair(int ends[2]);
 
@@ -51,6 +54,11 @@ unsigned children_count(void)
 struct child_double *children_last(void)
 {
 	return count ? &children[count - 1] : NULL;
+}
+
+struct child_double *children_at(unsigned i)
+{
+	return &children[i];
 }
 
 struct child_double *children_find(pid_t pid)
@@ -90,7 +98,8 @@ pid_t __wrap_fork(void)
 	}
 	if (hook)
 		hook();
-	children[count] = (struct child_double){ FIRST_PID + (pid_t)count, child_end, false };
+	children[count] =
+		(struct child_double){ .pid = FIRST_PID + (pid_t)count, .channel = child_end };
 	child_end = -1;
 	return children[count++].pid;
 }
@@ -103,4 +112,39 @@ int __wrap_kill(pid_t pid, int signal)
 		return __real_kill(pid, signal);
 	child->killed |= signal == SIGKILL;
 	return 0;
+}
+
+void child_dies(struct child_double *child, int status)
+{
+	child_close(child);
+	child->dead = true;
+	child->status = status;
+	raise(SIGCHLD);
+}
+
+/* The parent has closed its end. */
+static bool left_alone(const struct child_double *child)
+{
+	struct pollfd end = { child->channel, 0, 0 };
+
+	return child->channel >= 0 && poll(&end, 1, 0) == 1 && end.revents & POLLHUP;
+}
+
+pid_t __wrap_waitpid(pid_t pid, int *status, int options)
+{
+	if (!faked || (pid > 0 && !children_find(pid)))
+		return __real_waitpid(pid, status, options);
+	for (unsigned i = 0; i < count; i++) {
+		struct child_double *child = &children[i];
+		bool ended = child->dead || (pid > 0 && left_alone(child));
+
+		if ((pid > 0 && pid != child->pid) || !ended)
+			continue;
+		child_close(child);
+		child->dead = false;
+		if (status)
+			*status = child->status;
+		return child->pid;
+	}
+	return 0; /* those that there are live */
 }

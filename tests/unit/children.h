@@ -1,5 +1,6 @@
 /* Children without a process: from children_begin() on fork() returns a number that is no
- * process's, the child's end of the channel is the test's, and a kill is noted. */
+ * process's, the child's end of the channel is the test's, a kill is noted, and waitpid(2) says
+ * what the test says. */
 #ifndef CHILDREN_H
 #define CHILDREN_H
 
@@ -12,6 +13,9 @@ struct child_double {
 	pid_t pid;
 	int channel; /* the child's end; -1: the test has closed it */
 	bool killed;
+	bool dead;  /* waitpid(2) says so next ... */
+	int status; /* ... with this status */
+	bool reads; /* for the test that plays it: a worker that has begun */
 };
 
 /* Forgets those of before. */
@@ -26,11 +30,18 @@ void children_forked(void (*forked)(void));
 
 unsigned children_count(void);
 
+/* In the order of their start. */
+struct child_double *children_at(unsigned i);
+
 /* The one that was started last, or with this pid; NULL: none. */
 struct child_double *children_last(void);
 struct child_double *children_find(pid_t pid);
 
 /* The child's end is closed. */
 void child_close(struct child_double *child);
+
+/* It has ended, with this status of wait(2): its end is closed, SIGCHLD is raised. One whose
+ * channel the parent has closed has ended by itself for who waits for it alone. */
+void child_dies(struct child_double *child, int status);
 
 #endif

@@ -76,6 +76,8 @@ int main(void)
 	srunner_add_suite(runner, suite_inherited());
 	srunner_add_suite(runner, suite_former());
 	srunner_add_suite(runner, suite_compile());
+	srunner_add_suite(runner, suite_supervisor());
+	srunner_add_suite(runner, suite_handover());
 	srunner_add_suite(runner, suite_request());
 	srunner_add_suite(runner, suite_log());
 	srunner_add_suite(runner, suite_beneath());

@@ -57,6 +57,8 @@ Suite *suite_sandbox(void);
 Suite *suite_inherited(void);
 Suite *suite_former(void);
 Suite *suite_compile(void);
+Suite *suite_supervisor(void);
+Suite *suite_handover(void);
 Suite *suite_request(void);
 Suite *suite_log(void);
 Suite *suite_beneath(void);
