@@ -356,11 +356,17 @@ START_TEST(an_answer_that_sends_the_request_away_has_no_descriptor)
 }
 END_TEST
 
-/* In some three seconds, as the next one comes later each time */
+/* In some three seconds, as the next one comes later each time; that one opens the directories
+ * again proves nothing */
 START_TEST(processes_that_only_die_are_unavailable)
 {
-	for (unsigned i = 0; i < 7; i++)
+	for (unsigned i = 0; i < 7; i++) {
 		dies();
+		if (_i == 0)
+			continue;
+		expect(MESSAGE_CAPTURE, 0, false);
+		expect(MESSAGE_CAPTURE, 0, false);
+	}
 	ck_assert(!archive_client_unavailable(client));
 	child_close(children_last());
 	ck_assert(archive_client_reaped(client, archive_client_pid(client), SIGKILL));
@@ -467,7 +473,7 @@ Suite *suite_archive_client(void)
 	tcase_add_test(t, retention_that_a_process_died_of_is_not_repeated);
 	tcase_add_test(t, an_answer_to_another_request_replaces_the_process);
 	tcase_add_test(t, an_answer_that_sends_the_request_away_has_no_descriptor);
-	tcase_add_test(t, processes_that_only_die_are_unavailable);
+	tcase_add_loop_test(t, processes_that_only_die_are_unavailable, 0, 2);
 	tcase_add_test(t, deaths_with_an_answer_between_them_are_not_counted_together);
 	tcase_add_test(t, the_end_of_a_file_needs_no_memory);
 	tcase_add_test(t, what_there_was_no_memory_for_is_asked_for_again);

@@ -1,17 +1,13 @@
-/* daemon/supervisor/files.c, archive_client.c: what each answer of the archive leads to, what is
- * logged of it, and directories. */
+/* daemon/supervisor/files.c: what each answer of the archive leads to, and what is logged of it. */
 #include "suites.h"
 #include "archiveside.h"
 #include "children.h"
 #include "place.h"
 
-#include "../../daemon/base/channel.h"
 #include "../../daemon/supervisor/files.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
-#include <unistd.h>
 
 static struct event_base *base;
 static struct files *files;
@@ -125,17 +121,6 @@ static struct output_file *used(void)
 	files_name(files, file, &record);
 	archiveside_expect(MESSAGE_NAME, &(struct message_result){ .name = "a.partial" });
 	return file;
-}
-
-static unsigned dies(int status)
-{
-	unsigned before = children_count();
-
-	child_close(children_last());
-	ck_assert(archive_client_reaped(client, archive_client_pid(client), status));
-	while (children_count() == before)
-		event_base_loop(base, EVLOOP_ONCE);
-	return children_count();
 }
 
 /* ---- a file's life ---- */
@@ -263,6 +248,46 @@ START_TEST(a_failed_sync_spoils_the_file)
 }
 END_TEST
 
+/* By a write, which its worker counted */
+START_TEST(a_file_that_a_write_spoiled_is_finished_as_one)
+{
+	struct ledger_file spoiled = record;
+
+	spoiled.error = EIO;
+	files_finish(files, used(), &spoiled);
+	archiveside_expect(MESSAGE_FINISH, &(struct message_result){ .error = EIO });
+	ck_assert(seen.was_spoiled);
+}
+END_TEST
+
+/* Room for its end */
+START_TEST(what_a_files_end_removed_is_told_and_is_no_maintenance)
+{
+	struct output_file *file = used();
+	unsigned before = seen.retained;
+
+	files_finish(files, file, &record);
+	archiveside_expect(MESSAGE_FINISH, &(struct message_result){ .removed = 2 });
+	ck_assert_uint_eq(seen.retained, before + 1);
+	ck_assert_uint_eq(seen.result.removed, 2);
+	ck_assert_uint_eq(seen.maintained, 0);
+}
+END_TEST
+
+/* Its name may have been refused before */
+START_TEST(a_file_that_went_astray_stays_astray_when_it_is_named)
+{
+	struct output_file *file = used();
+
+	output_file_enter(file, FILE_ASTRAY);
+	files_name(files, file, &record);
+	archiveside_expect(MESSAGE_NAME, NULL);
+	ck_assert_uint_eq(file->state, FILE_ASTRAY);
+	ck_assert_uint_eq(place_logged("refused"), 0);
+	output_file_free(file);
+}
+END_TEST
+
 /* ---- names that are refused ---- */
 
 START_TEST(a_refused_name_is_logged_once_and_when_it_is_given)
@@ -342,7 +367,22 @@ START_TEST(what_will_not_be_finished_is_logged_with_its_reason)
 }
 END_TEST
 
-/* ---- directories ---- */
+START_TEST(what_is_given_up_where_the_directory_changes_is_logged)
+{
+	static const struct message_result denied = { .error = EACCES,
+						      .later = 1,
+						      .text = "denied" };
+
+	files_finish(files, used(), &record);
+	for (unsigned i = 0; i < ARCHIVE_TRIES; i++) {
+		archive_client_tick(client);
+		archiveside_expect(MESSAGE_FINISH, &denied);
+	}
+	ck_assert(files_done(files, 0));
+	ck_assert_uint_eq(seen.finished, 1);
+	ck_assert_uint_eq(place_logged("a/3: a.partial in /d is not finished: Permission"), 1);
+}
+END_TEST
 
 START_TEST(a_refused_announcement_is_its_owners_or_logged)
 {
@@ -364,83 +404,6 @@ START_TEST(a_refused_announcement_is_its_owners_or_logged)
 }
 END_TEST
 
-/* Whatever its path leads to by then */
-START_TEST(the_next_process_gets_the_directory_that_the_first_one_opened)
-{
-	archiveside.directory = true;
-	announce(&owner);
-	ck_assert_uint_eq(archiveside_hear(), MESSAGE_CAPTURE);
-	ck_assert(!archiveside.passed);
-	archiveside_answer(NULL);
-	archiveside.directory = false;
-	dies(SIGKILL);
-	ck_assert_uint_eq(archiveside_hear(), MESSAGE_CAPTURE);
-	ck_assert(archiveside.passed);
-	archiveside_answer(NULL);
-	ck_assert_uint_eq(seen.placed, 2); /* for the next one nobody waits */
-}
-END_TEST
-
-START_TEST(a_directory_that_was_removed_is_opened_again_by_a_new_process)
-{
-	static const struct message_result removed = { .error = ESTALE, .again = 1 };
-	struct output_file *file;
-	unsigned before = children_count();
-
-	archiveside.directory = true;
-	announce(&owner);
-	archiveside_expect(MESSAGE_CAPTURE, NULL);
-	archiveside.directory = false;
-	file = files_open(files, &target, 4);
-	archiveside_expect(MESSAGE_OPEN, &removed);
-	ck_assert_uint_eq(place_logged("a: the directory /d was removed"), 1);
-	ck_assert_uint_eq(seen.failed, 0);
-	archiveside_quiet(); /* its channel is closed: it ends */
-	ck_assert_uint_eq(dies(0), before + 1);
-	ck_assert_uint_eq(place_logged("the archive process ended"), 0); /* as it was to */
-	ck_assert_uint_eq(archiveside_hear(), MESSAGE_CAPTURE);
-	ck_assert(!archiveside.passed);
-	archiveside_answer(NULL);
-	archiveside_expect(MESSAGE_OPEN, NULL);
-	ck_assert_uint_eq(seen.opened, 1);
-	output_file_free(file);
-}
-END_TEST
-
-/* ---- the process ---- */
-
-START_TEST(the_archives_death_is_logged_with_what_it_died_of)
-{
-	struct message crashed = { .type = MESSAGE_CRASHED, .crashed = { .signal = SIGBUS } };
-
-	ck_assert(!archive_client_reaped(client, archive_client_pid(client) + 1, 0));
-	ck_assert_int_eq(channel_send(children_last()->channel, &crashed, -1), 0);
-	dies(SIGBUS);
-	ck_assert_uint_eq(place_logged("the archive process ended (signal 7)"), 1);
-	ck_assert_uint_eq(place_logged("the archive process died of SIGBUS"), 1);
-	archiveside_expect(MESSAGE_CAPTURE, NULL);
-	dies(1 << 8);
-	ck_assert_uint_eq(place_logged("the archive process ended (status 1)"), 1);
-}
-END_TEST
-
-START_TEST(an_archive_process_that_cannot_be_started_is_tried_again)
-{
-	struct files *other = NULL;
-
-	children_refuse(EAGAIN);
-	ck_assert_int_eq(files_new(&other, base, &events), -EAGAIN);
-	ck_assert_ptr_null(other);
-	child_close(children_last());
-	ck_assert(archive_client_reaped(client, archive_client_pid(client), SIGKILL));
-	event_base_loop(base, EVLOOP_ONCE); /* the pause */
-	ck_assert_uint_eq(place_logged("starting the archive process: no further process"), 1);
-	children_refuse(0);
-	event_base_loop(base, EVLOOP_ONCE); /* a second */
-	archiveside_expect(MESSAGE_CAPTURE, NULL);
-}
-END_TEST
-
 Suite *suite_files(void)
 {
 	Suite *s = suite_create("files");
@@ -454,15 +417,15 @@ Suite *suite_files(void)
 			    0, 2);
 	tcase_add_test(t, a_look_changes_neither_name_nor_anything_else);
 	tcase_add_test(t, a_failed_sync_spoils_the_file);
+	tcase_add_test(t, a_file_that_a_write_spoiled_is_finished_as_one);
+	tcase_add_test(t, what_a_files_end_removed_is_told_and_is_no_maintenance);
+	tcase_add_test(t, a_file_that_went_astray_stays_astray_when_it_is_named);
 	tcase_add_test(t, a_refused_name_is_logged_once_and_when_it_is_given);
 	tcase_add_test(t, a_refused_end_is_logged_once_and_when_it_is_done);
 	tcase_add_test(t, an_end_that_failed_for_good_is_logged_unless_the_loss_will_be);
 	tcase_add_test(t, what_will_not_be_finished_is_logged_with_its_reason);
+	tcase_add_test(t, what_is_given_up_where_the_directory_changes_is_logged);
 	tcase_add_test(t, a_refused_announcement_is_its_owners_or_logged);
-	tcase_add_test(t, the_next_process_gets_the_directory_that_the_first_one_opened);
-	tcase_add_test(t, a_directory_that_was_removed_is_opened_again_by_a_new_process);
-	tcase_add_test(t, the_archives_death_is_logged_with_what_it_died_of);
-	tcase_add_test(t, an_archive_process_that_cannot_be_started_is_tried_again);
 	suite_add_tcase(s, t);
 	return s;
 }

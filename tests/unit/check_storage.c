@@ -89,7 +89,8 @@ START_TEST(a_directory_that_cannot_be_used_is_told_with_its_reason)
 	ck_assert_int_eq(storage->error, EACCES);
 	ck_assert_str_eq(storage->text, "not allowed");
 	ck_assert_uint_eq(storage_news(storage), STORAGE_CLOSED);
-	storage_forget(storage); /* it is none that is open */
+	ck_assert_uint_gt(list[0].output.retry_ns, clock_mono_ns()); /* its files not at once */
+	storage_forget(storage);				     /* it is none that is open */
 	ck_assert_uint_eq(storage->state, STORAGE_REFUSED);
 	storage_announce(storage, &capture, true);
 	ck_assert_uint_eq(storage->state, STORAGE_ANNOUNCED);

@@ -53,6 +53,7 @@ int main(void)
 	srunner_add_suite(runner, suite_output_files());
 	srunner_add_suite(runner, suite_worker_process());
 	srunner_add_suite(runner, suite_files());
+	srunner_add_suite(runner, suite_archive_process());
 	srunner_add_suite(runner, suite_storage());
 	srunner_add_suite(runner, suite_slot());
 	srunner_add_suite(runner, suite_slot_death());
