@@ -52,6 +52,7 @@ int main(void)
 	srunner_add_suite(runner, suite_output());
 	srunner_add_suite(runner, suite_output_files());
 	srunner_add_suite(runner, suite_worker_process());
+	srunner_add_suite(runner, suite_archive_queue());
 	srunner_add_suite(runner, suite_files());
 	srunner_add_suite(runner, suite_archive_process());
 	srunner_add_suite(runner, suite_storage());
@@ -91,7 +92,6 @@ int main(void)
 	srunner_add_suite(runner, suite_tally());
 	srunner_add_suite(runner, suite_foreign());
 	srunner_add_suite(runner, suite_archive_client());
-	srunner_add_suite(runner, suite_archive_queue());
 	srunner_add_suite(runner, suite_link());
 	srunner_add_suite(runner, suite_gap());
 	srunner_add_suite(runner, suite_captures());
