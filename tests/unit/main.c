@@ -53,6 +53,7 @@ int main(void)
 	srunner_add_suite(runner, suite_output_files());
 	srunner_add_suite(runner, suite_worker_process());
 	srunner_add_suite(runner, suite_archive_queue());
+	srunner_add_suite(runner, suite_inherited_files());
 	srunner_add_suite(runner, suite_files());
 	srunner_add_suite(runner, suite_archive_process());
 	srunner_add_suite(runner, suite_storage());

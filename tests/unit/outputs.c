@@ -5,6 +5,8 @@
 #include "place.h"
 #include "suites.h"
 
+#include "../../daemon/supervisor/inherited_files.h"
+
 #include <string.h>
 #include <unistd.h>
 
@@ -14,7 +16,10 @@ const struct ledger_file outputs_none = { .end = LEDGER_FILE_BEGIN };
 
 static void event_opened(void *owner, struct output_file *file)
 {
-	output_opened(owner, file);
+	if (file->state == FILE_SOUGHT)
+		inherited_found(owner, file);
+	else
+		output_opened(owner, file);
 }
 
 static void event_finished(void *owner, const struct ledger_file *record, bool spoiled,
@@ -41,7 +46,10 @@ static void event_retained(void *owner, const struct message_result *result, boo
 
 static void event_failed(void *owner, struct output_file *file, const struct message_result *result)
 {
-	outputs.failure = (int)output_failed(owner, file, result);
+	if (output_file_sought(file))
+		inherited_failed(owner, file, result);
+	else
+		outputs.failure = (int)output_failed(owner, file, result);
 }
 
 static const struct files_events events = {

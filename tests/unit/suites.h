@@ -34,6 +34,7 @@ Suite *suite_output(void);
 Suite *suite_output_files(void);
 Suite *suite_worker_process(void);
 Suite *suite_archive_queue(void);
+Suite *suite_inherited_files(void);
 Suite *suite_files(void);
 Suite *suite_archive_process(void);
 Suite *suite_storage(void);
