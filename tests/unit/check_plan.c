@@ -159,7 +159,12 @@ START_TEST(a_worker_gets_what_is_configured)
 	configure("block_size=256K file_size=4M file_duration=60s write_delay=2s worker_timeout=5s "
 		  "promiscuous=no vlan=strip cpus=3,5 layout=compact");
 	plan.link_type = LINKTYPE_RAW;
+	c->group.fanout_flags_auto = 1;
+	ck_assert_int_ne(c->group.cooked, 0);
 	plan_worker(c, &plan, 2, 1, &w);
+	ck_assert_int_eq(w.group.cooked,
+			 0); /* groups are compared: what is not in effect is zero */
+	ck_assert_uint_eq(w.group.fanout_flags_auto, 0);
 	ck_assert_str_eq(w.capture, "a");
 	ck_assert_str_eq(w.group.interface, "eth0");
 	ck_assert_int_eq(w.group.workers, 2);

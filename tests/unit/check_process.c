@@ -204,14 +204,47 @@ START_TEST(a_child_that_sends_is_not_silent)
 }
 END_TEST
 
+/* The lowest descriptor that is free. */
+static int lowest(void)
+{
+	int fd = dup(STDIN_FILENO);
+
+	close(fd);
+	return fd;
+}
+
 START_TEST(a_process_that_cannot_be_started_leaves_none)
 {
+	int before;
+
 	children_refuse(EAGAIN);
 	ck_assert(process_reaped(&process, process.pid));
 	ck_assert_int_eq(process_start(&process, &plan), -EAGAIN);
+	before = lowest(); /* the double holds one end of the last one's channel */
+	ck_assert_int_eq(process_start(&process, &plan), -EAGAIN);
 	ck_assert_int_eq(process.pid, -1);
 	ck_assert_int_eq(process.channel, -1);
+	ck_assert_int_eq(lowest(), before);
 	ck_assert_ptr_nonnull(strstr(process_failure(EAGAIN), "TasksMax="));
+}
+END_TEST
+
+/* They are blocked around fork(2) alone */
+START_TEST(signals_are_as_they_were_after_a_start)
+{
+	sigset_t before, after;
+
+	sigemptyset(&before);
+	sigaddset(&before, SIGUSR2);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	ck_assert(process_reaped(&process, process.pid));
+	for (unsigned i = 0; i < 2; i++) {
+		children_refuse(i ? 0 : EAGAIN);
+		ck_assert_int_eq(process_start(&process, &plan), i ? 0 : -EAGAIN);
+		sigprocmask(SIG_SETMASK, NULL, &after);
+		for (int signal = 1; signal < NSIG; signal++)
+			ck_assert_int_eq(sigismember(&after, signal) == 1, signal == SIGUSR2);
+	}
 }
 END_TEST
 
@@ -274,6 +307,7 @@ Suite *suite_process(void)
 	tcase_add_test(t, a_silent_child_is_killed_once);
 	tcase_add_test(t, a_child_that_sends_is_not_silent);
 	tcase_add_test(t, a_process_that_cannot_be_started_leaves_none);
+	tcase_add_test(t, signals_are_as_they_were_after_a_start);
 	tcase_add_test(t, a_death_is_by_signal_or_with_a_status);
 	tcase_add_test(t, a_worker_says_no_exit_code_but_those_it_may);
 	tcase_add_test(t, the_first_death_is_replaced_at_once_the_others_ever_later);

@@ -5,8 +5,11 @@
 
 #include "../../daemon/supervisor/capture_state.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct config_capture config = { .name = "a" };
 
@@ -168,6 +171,41 @@ START_TEST(a_file_is_visible_by_a_name_that_does_not_begin_with_a_dot)
 }
 END_TEST
 
+START_TEST(a_file_that_is_freed_is_closed)
+{
+	const struct archive_target target = { 0 };
+	struct output_file *file = output_file_new(&target, 4, malloc(1));
+	int fd = dup(STDERR_FILENO);
+
+	ck_assert_ptr_nonnull(file);
+	ck_assert_uint_eq(file->state, FILE_NEW);
+	ck_assert_int_eq(file->fd, -1);
+	ck_assert_uint_eq(file->serial, 4);
+	file->fd = fd;
+	output_file_free(file);
+	ck_assert_int_eq(fcntl(fd, F_GETFD), -1);
+	output_file_free(NULL);
+	ck_assert_ptr_null(output_file_new(&target, 4, NULL)); /* its end could not be asked for */
+}
+END_TEST
+
+START_TEST(each_step_of_a_capture_is_logged_and_each_that_is_refused_as_an_error)
+{
+	static const char *const names[] = { "waiting",	 "starting", "running",
+					     "draining", "stopped",  "failed" };
+
+	place_log();
+	for (unsigned from = 0; from < 6; from++)
+		for (unsigned to = 0; to < 6; to++) {
+			struct capture capture = { .config = &config,
+						   .state = (enum capture_state)from };
+
+			capture_enter(&capture, (enum capture_state)to);
+			is_logged("a: ", names[from], names[to], captures[from][to]);
+		}
+}
+END_TEST
+
 START_TEST(a_capture_enters_the_states_that_may_follow_and_no_other)
 {
 	for (unsigned from = 0; from < 6; from++)
@@ -192,8 +230,10 @@ Suite *suite_states(void)
 	tcase_add_test(t, each_step_of_a_slot_is_logged_and_each_that_is_refused_as_an_error);
 	tcase_add_test(t, each_step_of_a_file_is_logged_and_each_that_is_refused_as_an_error);
 	tcase_add_test(t, a_storage_enters_the_states_that_may_follow_and_no_other);
+	tcase_add_test(t, each_step_of_a_capture_is_logged_and_each_that_is_refused_as_an_error);
 	tcase_add_test(t, a_file_is_in_use_while_a_worker_writes_to_it);
 	tcase_add_test(t, a_file_is_sought_while_it_is_known_and_not_found);
+	tcase_add_test(t, a_file_that_is_freed_is_closed);
 	tcase_add_test(t, a_file_is_visible_by_a_name_that_does_not_begin_with_a_dot);
 	suite_add_tcase(s, t);
 	return s;

@@ -6,6 +6,8 @@
 #include "../../daemon/worker/writer.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -122,16 +124,55 @@ START_TEST(a_file_that_would_grow_too_large_is_followed_by_the_next)
 }
 END_TEST
 
+/* What one chunk made of the file that begins now. The caller frees it. */
+static uint8_t *bytes_of(unsigned packets, uint32_t captured)
+{
+	uint8_t *bytes;
+
+	begin();
+	compact(packets, captured);
+	bytes = malloc(totals.current.end);
+	ck_assert_ptr_nonnull(bytes);
+	fcntl(fd, F_SETFL, 0); /* a plain read */
+	ck_assert_int_eq(pread(fd, bytes, totals.current.end, 0), (ssize_t)totals.current.end);
+	return bytes;
+}
+
 START_TEST(half_a_write_is_continued)
 {
+	uint8_t *whole, *halves;
+
 	align = aligns[_i];
-	begin();
+	whole = bytes_of(200, 500);
+	teardown();
+	setup();
 	failing = (struct handring_failing){ .interrupts = 2, .shorts = align == 4 ? 3 : 0 };
-	compact(200, 500);
+	halves = bytes_of(200, 500);
 	ck_assert_uint_eq(totals.written, 200);
 	ck_assert_uint_eq(totals.write_errors, 0);
 	ck_assert_uint_eq(failing.interrupts + failing.shorts, 0);
 	ck_assert_uint_eq(size_of(fd), totals.current.end);
+	ck_assert_mem_eq(halves, whole, totals.current.end);
+	free(halves);
+	free(whole);
+}
+END_TEST
+
+/* What was dropped since is in some file's statistics, and in one only */
+START_TEST(a_file_that_was_never_used_leaves_its_counts_to_the_next)
+{
+	const struct ledger_mark before = { 5, 1, 3 };
+
+	begin_plain();
+	totals.current.begin = before;
+	if (_i)
+		compact(4, 60);
+	next_give();
+	ck_assert(writer_rotate(&writer, &totals));
+	ck_assert_uint_eq(totals.current.serial, 1);
+	ck_assert_mem_eq(&totals.current.begin, _i ? &totals.previous.finish : &before,
+			 sizeof(before));
+	ck_assert_uint_eq(totals.previous.finish.written, _i ? 4 : 0);
 }
 END_TEST
 
@@ -338,6 +379,7 @@ Suite *suite_writer_errors(void)
 	tcase_set_timeout(t, 30);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_file_that_would_grow_too_large_is_followed_by_the_next);
+	tcase_add_loop_test(t, a_file_that_was_never_used_leaves_its_counts_to_the_next, 0, 2);
 	tcase_add_loop_test(t, half_a_write_is_continued, 0, 3);
 	tcase_add_loop_test(t, an_error_spoils_the_file_and_costs_no_packet_where_the_next_is_there,
 			    0, 3);
