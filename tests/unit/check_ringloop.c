@@ -9,7 +9,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define EPB_TYPE 6u
@@ -124,23 +127,129 @@ START_TEST(the_layout_follows_the_packets_unless_it_is_given)
 	static const struct {
 		enum layout layout;
 		uint32_t link_type, captured;
+		unsigned packets;
 		bool inplace;
 	} cases[] = {
-		{ LAYOUT_AUTO, LINKTYPE_ETHERNET, 1400, true },
-		{ LAYOUT_AUTO, LINKTYPE_ETHERNET, 60, false },
-		{ LAYOUT_INPLACE, LINKTYPE_ETHERNET, 60, true },
-		{ LAYOUT_COMPACT, LINKTYPE_ETHERNET, 1400, false },
-		{ LAYOUT_INPLACE, 101, 1400, false }, /* packets begin elsewhere in their slots */
+		{ LAYOUT_AUTO, LINKTYPE_ETHERNET, 1400, 40, true },
+		{ LAYOUT_AUTO, LINKTYPE_ETHERNET, 60, 40, false },
+		{ LAYOUT_AUTO, LINKTYPE_ETHERNET, 60, 300, false }, /* full, of small ones */
+		{ LAYOUT_AUTO, LINKTYPE_ETHERNET, 1400, 2, false }, /* large ones, and few */
+		{ LAYOUT_INPLACE, LINKTYPE_ETHERNET, 60, 40, true },
+		{ LAYOUT_COMPACT, LINKTYPE_ETHERNET, 1400, 40, false },
+		{ LAYOUT_INPLACE, 101, 1400, 40,
+		  false }, /* packets begin elsewhere in their slots */
 	};
 
 	what.config.layout = cases[_i].layout;
 	what.link_type = cases[_i].link_type;
 	begin();
-	put(1, 40, cases[_i].captured);
+	put(1, cases[_i].packets, cases[_i].captured);
+	run();
+	ck_assert_uint_eq(loop.totals.written, cases[_i].packets);
+	ck_assert_int_eq(loop.totals.current.end % PCAPNG_INPLACE_ALIGN == 0, cases[_i].inplace);
+	ck_assert_uint_eq(packets_in(fds[0], loop.totals.current.end), cases[_i].packets);
+}
+END_TEST
+
+START_TEST(the_position_goes_round_with_the_ring)
+{
+	what.config.layout = _i;
+	begin();
+	for (unsigned i = 1; i < 2 * HANDRING_BLOCKS + 2; i++) {
+		put(1, 2, 60);
+		run();
+		ck_assert_uint_eq(ledger_totals(ledger).next_block, i % HANDRING_BLOCKS);
+		ck_assert_uint_eq(ledger_totals(ledger).next_sequence, i + 1);
+	}
+}
+END_TEST
+
+/* What is held goes before a block that is made in place */
+START_TEST(packets_are_in_the_file_in_the_order_of_the_ring)
+{
+	uint64_t at = LEDGER_FILE_BEGIN;
+	uint32_t last = 0;
+
+	begin();
+	put(1, 5, 60);
+	put(1, 40, 1400);
+	run();
+	ck_assert_uint_eq(packets_in(fds[0], loop.totals.current.end), 45);
+	while (at < loop.totals.current.end) {
+		uint32_t words[6]; /* type, length, interface, time, captured */
+
+		ck_assert_int_eq(pread(fds[0], words, sizeof(words), (off_t)at), sizeof(words));
+		at += words[1];
+		if (words[0] != EPB_TYPE)
+			continue;
+		ck_assert_uint_ge(words[5], last);
+		last = words[5];
+	}
+	ck_assert_uint_eq(last, 1400);
+}
+END_TEST
+
+/* The worker before died in it: its packets are where no copy could be made from */
+START_TEST(a_block_that_was_begun_in_place_is_finished_in_place)
+{
+	static const struct pcapng_context context = { .worker = 2, .snaplen = 262144 };
+	struct pcapng_chunk chunk;
+	struct afcap_block block;
+
+	put(1, 40, 1400);
+	ck_assert_int_eq(afcap_block_acquire(&ring.handle, &block), 0);
+	ck_assert(pcapng_inplace(&chunk, &block, HANDRING_BLOCK_BYTES, &context));
+	ring.handle.rx.next = 0;
+	ring.handle.held = 0;
+	what.config.layout = LAYOUT_COMPACT;
+	begin();
 	run();
 	ck_assert_uint_eq(loop.totals.written, 40);
-	ck_assert_int_eq(loop.totals.current.end % PCAPNG_INPLACE_ALIGN == 0, cases[_i].inplace);
 	ck_assert_uint_eq(packets_in(fds[0], loop.totals.current.end), 40);
+	ck_assert_uint_eq(loop.totals.current.end % PCAPNG_INPLACE_ALIGN, 0);
+}
+END_TEST
+
+/* The supervisor sees which one two workers died of */
+START_TEST(a_worker_that_dies_in_a_block_leaves_its_sequence)
+{
+	static const struct rlimit none;
+	int status;
+	pid_t pid;
+
+	what.config.layout = _i;
+	begin();
+	put(1, 2, 60);
+	run();
+	put(1, 40, 1400);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		setrlimit(RLIMIT_CORE, &none);
+		mprotect(ring.handle.map + HANDRING_BLOCK_BYTES + 4096, 4096, PROT_NONE);
+		close(STDERR_FILENO);
+		run();
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_ne(status, 0);
+	ck_assert_uint_eq(ledger->in_progress, 2);
+	ck_assert_uint_eq(ledger_totals(ledger).next_sequence, 2);
+}
+END_TEST
+
+START_TEST(a_packet_longer_than_was_captured_counts_as_truncated)
+{
+	struct tpacket3_hdr *header = (void *)(ring.handle.map + sizeof(struct tpacket_block_desc));
+
+	what.group.output = _i ? OUTPUT_PCAPNG : OUTPUT_NONE;
+	what.config.layout = _i == 2 ? LAYOUT_INPLACE : LAYOUT_COMPACT;
+	begin();
+	put(1, 3, 100);
+	header->tp_len = header->tp_snaplen + 1;
+	run();
+	ck_assert_uint_eq(ledger_totals(ledger).received, 3);
+	ck_assert_uint_eq(ledger_totals(ledger).truncated, 1);
 }
 END_TEST
 
@@ -350,7 +459,13 @@ Suite *suite_ringloop(void)
 	tcase_set_timeout(t, 30);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, what_is_in_the_ring_is_written_committed_and_released, 0, 3);
-	tcase_add_loop_test(t, the_layout_follows_the_packets_unless_it_is_given, 0, 5);
+	tcase_add_loop_test(t, the_layout_follows_the_packets_unless_it_is_given, 0, 7);
+	tcase_add_loop_test(t, the_position_goes_round_with_the_ring, 0, 3);
+	tcase_add_test(t, packets_are_in_the_file_in_the_order_of_the_ring);
+	tcase_add_test(t, a_block_that_was_begun_in_place_is_finished_in_place);
+	tcase_add_loop_test(t, a_worker_that_dies_in_a_block_leaves_its_sequence, LAYOUT_INPLACE,
+			    LAYOUT_COMPACT + 1);
+	tcase_add_loop_test(t, a_packet_longer_than_was_captured_counts_as_truncated, 0, 3);
 	tcase_add_test(t, small_blocks_share_a_write_up_to_half_a_block_or_half_the_ring);
 	tcase_add_test(t, without_files_packets_are_counted);
 	tcase_add_loop_test(t, a_block_in_quarantine_is_abandoned_and_those_around_it_are_not, 0,

@@ -3,6 +3,7 @@
 #include "../library/handblock.h"
 #include "suites.h"
 
+#include "../../daemon/base/clock.h"
 #include "../../daemon/worker/writer.h"
 
 #include <errno.h>
@@ -124,6 +125,24 @@ START_TEST(a_file_that_would_grow_too_large_is_followed_by_the_next)
 }
 END_TEST
 
+/* It would be used up without a packet */
+START_TEST(a_chunk_larger_than_a_file_may_be_goes_into_an_empty_one)
+{
+	struct message_worker small = what;
+
+	small.config.file_bytes = LEDGER_FILE_BEGIN + 100;
+	begin_plain();
+	writer.what = &small;
+	next_give();
+	compact(10, 1000);
+	ck_assert_uint_eq(totals.current.serial, 0);
+	ck_assert_uint_eq(totals.written, 10);
+	compact(10, 1000);
+	ck_assert_uint_eq(totals.current.serial, 1);
+	ck_assert_uint_eq(totals.written, 20);
+}
+END_TEST
+
 /* What one chunk made of the file that begins now. The caller frees it. */
 static uint8_t *bytes_of(unsigned packets, uint32_t captured)
 {
@@ -231,6 +250,49 @@ START_TEST(after_a_first_write_that_failed_the_next_file_waits)
 	ck_assert_uint_ne(totals.current.since_ns, 0); /* it is a file, of its losses */
 	ck_assert_int_eq(writer_due(&writer, &totals), INT64_MAX);
 	ck_assert(atomic_load(&crossing.spare_ready));
+}
+END_TEST
+
+static uint64_t pause_ns(void)
+{
+	return writer.again_ns - clock_mono_ns();
+}
+
+/* ... longer each time, until one was written to */
+START_TEST(the_pause_before_the_next_file_doubles_until_a_write_goes_well)
+{
+	uint64_t first;
+
+	begin_plain();
+	next_give();
+	failing = (struct handring_failing){ .count = _i ? 2 : 1, .error = EIO };
+	compact(2, 60);
+	first = pause_ns();
+	ck_assert_uint_eq(writer.failures, 1);
+	writer.again_ns = 0; /* it is over */
+	compact(2, 60);
+	ck_assert_uint_eq(totals.current.serial, 1);
+	ck_assert_uint_eq(writer.failures, _i ? 2 : 0);
+	ck_assert_uint_eq(totals.written, _i ? 0 : 2);
+	if (_i)
+		ck_assert_uint_gt(pause_ns(), first + first / 2);
+}
+END_TEST
+
+/* What a chunk says of drops is said by the next one where it could not be written */
+START_TEST(drops_are_noted_when_they_are_written)
+{
+	struct pcapng_chunk chunk = { .used = 4096, .packets = 1, .drops_noted = 5 };
+
+	begin_plain();
+	chunk.buffer = aligned_alloc(4096, chunk.used);
+	pcapng_pad(chunk.buffer, chunk.used);
+	writer_inplace(&writer, &totals, &chunk);
+	ck_assert_uint_eq(totals.drops_noted, 5);
+	failing = (struct handring_failing){ .count = 1, .error = EIO };
+	writer_inplace(&writer, &totals, &chunk);
+	ck_assert_uint_eq(totals.drops_noted, 5);
+	free(chunk.buffer);
 }
 END_TEST
 
@@ -380,6 +442,10 @@ Suite *suite_writer_errors(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_file_that_would_grow_too_large_is_followed_by_the_next);
 	tcase_add_loop_test(t, a_file_that_was_never_used_leaves_its_counts_to_the_next, 0, 2);
+	tcase_add_loop_test(t, the_pause_before_the_next_file_doubles_until_a_write_goes_well, 0,
+			    2);
+	tcase_add_test(t, drops_are_noted_when_they_are_written);
+	tcase_add_test(t, a_chunk_larger_than_a_file_may_be_goes_into_an_empty_one);
 	tcase_add_loop_test(t, half_a_write_is_continued, 0, 3);
 	tcase_add_loop_test(t, an_error_spoils_the_file_and_costs_no_packet_where_the_next_is_there,
 			    0, 3);
