@@ -13,9 +13,11 @@ $(BUILD)/tests/unit/check: $(UNIT_OBJECTS) $(PART_OBJECTS) $(BUILD)/libafcap.a
 	$(call link,$(DAEMON_LIBS) $(CHECK_LIBS) -pthread,$(WRAP))
 
 # The supervisor's state machine, driven by chance: built with its invariants (afcapd-other's build)
-DRIVE_WRAP := -Wl,--wrap=fork,--wrap=kill,--wrap=channel_pair,--wrap=clock_gettime,--wrap=event_add,--wrap=event_del \
-	-Wl,--wrap=event_pending,--wrap=event_free,--wrap=links_by_name,--wrap=links_by_id,--wrap=links_by_index \
-	-Wl,--wrap=afcap_filter_set,--wrap=afcap_filter_drop_all,--wrap=afcap_stats_take,--wrap=getsockname,--wrap=unread_count
+DRIVE_WRAPPED := fork kill waitpid channel_pair clock_gettime event_add event_del event_pending event_free event_base_loop captures_due \
+	links_new links_free links_by_name links_by_id links_by_index getsockname \
+	afcap_filter_set afcap_filter_drop_all afcap_stats_take unread_count compile_begin compile_end \
+	notify_manager notify_ready notify_send notify_cancel notify_settled notify_settle notify_passed stream_finish limits_memory
+DRIVE_WRAP := $(DRIVE_WRAPPED:%=-Wl,--wrap=%)
 
 $(BUILD)/tests/drive/drive: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/drive/*.c)) $(PART_OBJECTS) $(BUILD)/libafcap.a
 	$(call link,$(DAEMON_LIBS) -pthread,$(DRIVE_WRAP))

@@ -1,174 +1,82 @@
-/* Plays workers, archive process, interface and administrator against a capture of the supervisor,
- * by chance, without any process, and looks after each step whether what must always hold does:
+/* Plays workers, archive process, interfaces, name service, service manager and administrator
+ * against the supervisor, by chance, without any process, and looks after each step whether what
+ * must always hold does:
  *
  * - the numbered invariants of slot.h, output.h, tally.h (this program is built with -DINVARIANTS);
- * - (7) all rings of a capture that records are armed;
- * - no slot has two processes, no process is without a slot;
- * - counters: none falls, received = written + discarded, drops + received <= packets;
- * - where everybody does what they should a capture that is stopped comes to its end, its account
- *   balances exactly, and nothing stays open.
+ * - (6) the service manager stores what the next instance needs, and nothing else; (7) all rings of
+ * a capture that records are armed, with the same filter; (8) what is dropped was counted;
+ * - no slot has two processes, no process is without a slot; no ring is in another one's group;
+ * - counters: none falls, also over instances; received = written + discarded, drops + received <=
+ *   packets; at a capture's end its account is what came, to the packet;
+ * - ready is only who may be; who ends by itself has a reason;
+ * - where everybody does what they should each capture records, as it is configured, and one that
+ * is stopped comes to its end, and nothing stays open.
  *
  *   drive [STEPS [SEED]]     prints the seed of the scenario that fails, and aborts
  *   DRIVE_LOG=1              prints what the supervisor logs, too */
+#include "admin.h"
+#include "compiler.h"
+#include "kernel.h"
+#include "manager.h"
+#include "oracle.h"
 #include "players.h"
 
-#include "../../daemon/base/config_reader.h"
-#include "../../daemon/base/config_rules.h"
 #include "../../daemon/base/log.h"
-#include "../../daemon/supervisor/account.h"
-#include "../../daemon/supervisor/capture.h"
-#include "../../daemon/supervisor/capture_state.h"
 #include "../../daemon/supervisor/capture_view.h"
 #include "../../daemon/supervisor/captures.h"
-#include "../../daemon/supervisor/fdstore.h"
-#include "../../daemon/supervisor/notify.h"
+#include "../../daemon/supervisor/supervisor.h"
 
-#include <fcntl.h>
+#include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 
-#define SCENARIO_MOST 600
-#define END_MOST      20000 /* steps until a stopped capture has come to its end */
+#define INSTANCE_MOST 600
+#define END_MOST      20000 /* steps until a stopped daemon has come to its end */
 #define MS	      UINT64_C(1000000)
 
-static uint64_t seed;
-static struct config config;
-static struct capture *capture;
-static struct capture_context context;
 static struct event_base *base;
-static struct counters shown;
+static struct supervisor *supervisor;
 static uint64_t steps;
-static struct counters played; /* by all captures that have ended */
-static unsigned failed;
-static bool unbelievable; /* a ledger was written to that cannot be believed */
 
-#define demand(held, ...)                                                                          \
-	do {                                                                                       \
-		if (!(held)) {                                                                     \
-			fprintf(stderr, "seed %llu, %s:%d: ", (unsigned long long)seed, __FILE__,  \
-				__LINE__);                                                         \
-			fprintf(stderr, __VA_ARGS__);                                              \
-			fprintf(stderr, "\n");                                                     \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
+/* How an instance is to end. */
+enum ending { HAND_OVER, STOP, DIE };
 
-static void config_make(void)
+/* What is played with the instance that there is. */
+static struct {
+	enum ending ending;
+	enum { PLAY, RECOVER, LEAVE } phase;
+	unsigned left;	/* steps of chance in this phase */
+	unsigned steps; /* of this phase */
+	bool died;
+} part;
+
+static bool calm; /* nothing goes wrong, beside interfaces */
+
+/* ---- who acts ---- */
+
+static const struct capture *capture_any(void)
 {
-	static const char *const keys[] = { "interface=va", "directory=/d", "on_missing=wait",
-					    "sync=5s", "control=/c" };
-	struct config_error error;
-	char workers[32];
+	unsigned count = 0;
 
-	config_init(&config);
-	demand(config_add(&config, "a", 1, "test", &error), "%s", error.text);
-	for (unsigned i = 0; i < 4; i++)
-		demand(config_option(&config, "test", keys[i], &error) == 0, "%s", error.text);
-	snprintf(workers, sizeof(workers), "workers=%u", 1 + world_random(3));
-	demand(config_option(&config, "test", workers, &error) == 0, "%s", error.text);
-	demand(config_finish(&config, &error) == 0, "%s", error.text);
+	while (oracle_capture(count))
+		count++;
+	return count ? oracle_capture(world_random(count)) : NULL;
 }
 
-static bool held(void *nothing, int64_t fanout_id)
+static struct slot *slot_any(void)
 {
-	(void)nothing;
-	(void)fanout_id;
-	return false;
-}
+	const struct capture *c = capture_any();
 
-/* ---- the oracle ---- */
-
-static void processes_check(void)
-{
-	unsigned living = 0, known = 0;
-
-	for (unsigned i = 0; i < WORLD_PROCESSES; i++)
-		living += world_processes()[i].pid != 0;
-	for (unsigned i = 0; i < capture->slots.count; i++)
-		known += capture->slots.list[i].worker.process.pid > 0;
-	known += archive_client_pid(files_client(context.files)) > 0;
-	demand(living == known, "%u processes, %u known", living, known);
-}
-
-static void counters_check(void)
-{
-	struct counters now;
-
-	capture_counters(capture, &now);
-	demand(!counters_fell(&now, &shown), "a counter fell");
-	demand(now.received == now.written + counters_discarded(&now),
-	       "received %llu, written %llu, discarded %llu", (unsigned long long)now.received,
-	       (unsigned long long)now.written, (unsigned long long)counters_discarded(&now));
-	demand(now.drops + now.received <= now.packets, "more received than seen");
-	shown = now;
-}
-
-static void recorded_check(void)
-{
-	captures_check(&capture, 1);
-	for (unsigned i = 0; i < capture->slots.count; i++) {
-		const struct slot *slot = &capture->slots.list[i];
-
-		if (capture->state == CAPTURE_RUNNING && slot->ring.fd >= 0 &&
-		    slot->state != SLOT_SETTLED)
-			demand(world_armed(slot->ring.fd), "worker %u is not armed", i);
-		if (slot->state == SLOT_RUNNING && worker_process_takes(&slot->worker)) {
-			const struct slot_output *o = &slot->output;
-
-			demand(o->offered > 0 || !o->current || o->current->fd < 0,
-			       "worker %u has no file", i);
-			demand(o->offered != 1 || !o->spare || o->spare->fd < 0,
-			       "worker %u has no spare file", i);
-		}
-		if (capture->state == CAPTURE_DRAINING && slot->ring.fd >= 0)
-			demand(!world_armed(slot->ring.fd), "worker %u drains and is armed", i);
-	}
-}
-
-static void settle(void)
-{
-	event_base_loop(base, EVLOOP_NONBLOCK);
-	for (unsigned i = 0; capture->slots.due; i++) {
-		demand(i < 100, "its steps come to no end");
-		capture_step(capture);
-	}
-	processes_check();
-	recorded_check();
-	counters_check();
-	steps++;
-}
-
-/* ---- what happens ---- */
-
-static void bury(struct world_process *process, int status)
-{
-	pid_t pid = process->pid;
-
-	world_bury(process);
-	if (!archive_client_reaped(files_client(context.files), pid, status))
-		demand(capture_reaped(capture, pid, status), "nobody's process");
-}
-
-/* Those that were killed die, those that have done what they had to end. */
-static void deaths(void)
-{
-	for (unsigned i = 0; i < WORLD_PROCESSES; i++)
-		if (world_processes()[i].pid && world_processes()[i].killed)
-			bury(&world_processes()[i], SIGKILL);
-	for (unsigned i = 0; i < capture->slots.count; i++) {
-		const struct slot *slot = &capture->slots.list[i];
-		struct world_process *process = world_process(slot->worker.process.pid);
-
-		if (slot->worker.process.pid > 0 && process && player_worker_done(slot))
-			bury(process, 0);
-	}
+	return c && c->slots.count ? &c->slots.list[world_random(c->slots.count)] : NULL;
 }
 
 static struct world_process *archive_process(void)
 {
-	pid_t pid = archive_client_pid(files_client(context.files));
+	const struct capture *c = oracle_capture(0);
+	pid_t pid = c ? archive_client_pid(files_client(c->context->files)) : 0;
 
 	return pid > 0 ? world_process(pid) : NULL;
 }
@@ -183,62 +91,97 @@ static void archive_act(bool wild)
 
 static void worker_act(bool wild)
 {
-	player_worker(&capture->slots.list[world_random(capture->slots.count)], wild);
+	struct slot *slot = slot_any();
+
+	if (slot)
+		player_worker(slot, wild, oracle_joins);
+}
+
+static void ends(struct world_process *process, int status)
+{
+	if (process->channel < 0)
+		return;
+	world_exit(process, status);
+	if (world_random(4)) /* else later */
+		world_signal(SIGCHLD);
+}
+
+/* Those that were killed die, those that have done what they had to end. */
+static void deaths(void)
+{
+	const struct capture *c;
+
+	for (unsigned i = 0; i < WORLD_PROCESSES; i++)
+		if (world_processes()[i].pid && world_processes()[i].killed)
+			ends(&world_processes()[i], SIGKILL);
+	for (unsigned i = 0; (c = oracle_capture(i)); i++)
+		for (unsigned k = 0; k < c->slots.count; k++)
+			if (player_worker_done(&c->slots.list[k]))
+				ends(world_process(c->slots.list[k].worker.process.pid), 0);
+	world_signal(SIGCHLD);
 }
 
 static void traffic(void)
 {
-	const struct slot *slot = &capture->slots.list[world_random(capture->slots.count)];
-	uint32_t n = world_random(500);
+	const struct capture *c = capture_any();
+	const struct slot *slot;
+	uint32_t n = world_random(500), drops = world_random(4) ? 0 : world_random(n + 1);
 
-	if (slot->ring.fd >= 0)
-		world_traffic(slot->ring.fd, n, world_random(4) ? 0 : world_random(n + 1));
+	if (!c || !c->slots.count)
+		return;
+	slot = &c->slots.list[world_random(c->slots.count)];
+	if (slot->ring.fd >= 0 && kernel_traffic(slot->ring.fd, n, drops))
+		oracle_traffic(c, n, drops);
 }
 
 static void link_change(void)
 {
-	struct link *link = &world_link.link;
-
-	switch (world_random(6)) {
-	case 0:
-		world_link.there = false;
-		break;
-	case 1:
-		link->type = world_random(4) ? 1 : 65534; /* ARPHRD_ETHER, ARPHRD_NONE */
-		break;
-	case 2:
-		link->running = link->up = !link->up;
-		break;
-	default:
-		if (!world_link.there)
-			*link = (struct link){ .ifindex = link->ifindex + 1,
-					       .id = link->id + 1,
-					       .type = 1,
-					       .name = "va" };
-		world_link.there = link->up = link->running = true;
-	}
-	capture_wake(capture);
+	kernel_link_change();
+	if (world_random(4))
+		kernel_links_tell();
 }
 
 static void one_dies(void)
 {
 	static const int statuses[] = { SIGKILL, SIGSEGV, SIGABRT, 1 << 8, 0 };
-	struct slot *slot = &capture->slots.list[world_random(capture->slots.count)];
-	struct world_process *process =
-		world_random(6) ? world_process(slot->worker.process.pid) : archive_process();
+	const struct capture *c = capture_any();
+	struct world_process *process = archive_process();
+	struct slot *slot = NULL;
 
-	if (!process || !process->pid)
+	if (c && c->slots.count && world_random(6)) {
+		slot = &c->slots.list[world_random(c->slots.count)];
+		process = slot->worker.process.pid > 0 ? world_process(slot->worker.process.pid)
+						       : NULL;
+	}
+	if (!process || process->channel < 0)
 		return;
-	if (process->pid == slot->worker.process.pid && world_random(16) == 0)
-		player_ledger(slot), unbelievable = true;
-	bury(process, statuses[world_random(5)]);
+	if (slot && world_chance(16)) {
+		player_ledger(slot);
+		oracle_doubt(c);
+	}
+	ends(process, statuses[world_random(5)]);
 }
 
-static void time_passes(uint64_t ns)
+static void wrong(void)
 {
-	world_pass(ns);
-	capture_tick(capture);
-	archive_client_tick(files_client(context.files));
+	switch (world_random(8)) {
+	case 0:
+	case 1:
+	case 2:
+		archive_act(true);
+		break;
+	case 3:
+		worker_act(true);
+		break;
+	case 4:
+		compiler_play(true);
+		break;
+	case 5:
+		world_refuse(world_chance(4));
+		break;
+	default:
+		one_dies();
+	}
 }
 
 static void act(void)
@@ -249,229 +192,267 @@ static void act(void)
 		worker_act(false);
 	else if (what < 62)
 		archive_act(false);
-	else if (what < 66)
-		archive_act(true);
-	else if (what < 67)
-		worker_act(true);
-	else if (what < 80)
+	else if (what < 74)
 		traffic();
-	else if (what < 91)
-		time_passes(world_random(500) * MS);
-	else if (what < 93)
-		one_dies();
-	else if (what < 95)
+	else if (what < 84)
+		world_pass(world_random(calm ? 100 : 500) * MS);
+	else if (what < 86)
 		link_change();
-	else if (what < 96)
-		capture_rotate(capture);
-	else if (what < 97)
-		world_refuse(world_random(4) == 0);
+	else if (what < 87)
+		world_signal(SIGUSR1);
+	else if (what < 89)
+		compiler_play(false);
+	else if (what < 91)
+		manager_hear();
+	else if (what < 96 && !calm)
+		wrong();
 	else
 		deaths();
-	settle();
 }
 
 /* Everybody does what they should. */
 static void obey(void)
 {
-	for (unsigned i = 0; i < capture->slots.count; i++)
-		player_worker(&capture->slots.list[i], false);
+	const struct capture *c;
+
+	for (unsigned i = 0; (c = oracle_capture(i)); i++)
+		for (unsigned k = 0; k < c->slots.count; k++)
+			player_worker(&c->slots.list[k], false, oracle_joins);
 	archive_act(false);
+	archive_act(false);
+	compiler_play(false);
+	manager_hear();
 	deaths();
-	time_passes(100 * MS);
-	settle();
+	world_pass(100 * MS);
 }
 
-/* What the service manager stores of an instance that has handed over. */
-static struct {
-	unsigned count;
-	struct {
-		char name[80];
-		int fd;
-	} list[1 + 2 * WORKERS_MAX];
-} stored;
+/* ---- an instance ---- */
 
-static bool recorded; /* the one that handed over */
-
-static void store_add(const char *name, int fd)
+static void phase_begin(int phase, unsigned left)
 {
-	snprintf(stored.list[stored.count].name, sizeof(stored.list[0].name), "%s", name);
-	stored.list[stored.count++].fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	part.phase = phase;
+	part.left = left;
+	part.steps = 0;
 }
 
-static void store_take(void)
+/* What comes after the steps of chance. */
+static void phase_end(void)
 {
-	char name[80];
-
-	store_add("capture.a", capture->saved_fd);
-	for (unsigned i = 0; i < capture->slots.count; i++) {
-		const struct stored_ring *ring = &capture->slots.list[i].ring;
-
-		snprintf(name, sizeof(name), "ledger.a.%u", i);
-		store_add(name, ring->ledger_fd);
-		snprintf(name, sizeof(name), "ring.a.%u.%llu", i,
-			 (unsigned long long)ring->generation);
-		if (ring->fd >= 0)
-			store_add(name, ring->fd);
+	if (part.ending == DIE) {
+		part.died = true;
+	} else if (part.ending == HAND_OVER) {
+		world_signal(SIGUSR2);
+		phase_begin(LEAVE, world_random(20));
+	} else {
+		world_refuse(false);
+		kernel_links_restore();
+		kernel_links_tell();
+		phase_begin(RECOVER, 0);
 	}
 }
 
-static void instance_begin(void)
+static void phase_play(void)
 {
-	struct notify *notify = NULL;
-	struct capture_error error;
-
-	base = event_base_new();
-	demand(base && notify_new(&notify) == 0, "no memory");
-	context = (struct capture_context){ .group_held = held,
-					    .group_context = notify,
-					    .base = base,
-					    .links = (struct links *)&world_link,
-					    .token = 1,
-					    .configured = 1,
-					    .together = 1 };
-	demand(fdstore_new(&context.store, notify) == 0, "no memory");
-	for (unsigned i = 0; i < stored.count; i++)
-		fdstore_inherit(context.store, stored.list[i].name, stored.list[i].fd);
-	demand(files_new(&context.files, base, &storage_events) == 0, "no archive process");
-	demand(capture_new(&capture, &context, &config, 0, &error) == 0, "%s", error.text);
-	demand(!stored.count || capture->inherited.rings || !recorded || unbelievable,
-	       "what was handed over is refused");
-	stored.count = 0;
-	fdstore_end(context.store);
-	demand(capture_start(capture, &error) == 0, "%s", error.text);
-	capture->on_fault = world_random(4) ? FAULT_IS_RETRIED : FAULT_FAILS_IT;
-	settle();
-}
-
-static void instance_end(void)
-{
-	struct notify *notify = context.group_context;
-
-	capture_free(capture);
-	files_free(context.files);
-	world_end();
-	fdstore_free(context.store);
-	notify_free(notify);
-	event_base_free(base);
-}
-
-static void begin(void)
-{
-	world_seed(seed);
-	players_reset();
-	world_refuse(false);
-	config_make();
-	shown = (struct counters){ 0 };
-	unbelievable = false;
-	world_link = (struct world_link){
-		true,
-		{ .ifindex = 3, .id = 1, .type = 1, .up = true, .running = true, .name = "va" }
-	};
-	instance_begin();
-}
-
-/* The next instance continues with the rings: no counter falls, none is lost. */
-static void hand_over(void)
-{
-	if (world_random(5) == 0) { /* what a former section does */
-		capture_stop(capture, false);
-		for (unsigned i = world_random(8); i; i--)
-			act();
+	if (part.left > 0) {
+		part.left--;
+		act();
+		return;
 	}
-	if (capture_over(capture))
-		return; /* nothing of it is stored */
-	world_refuse(false);
-	capture_hand_over(capture, world_random(2));
-	for (unsigned i = 0; !capture_handed_over(capture); i++) {
-		demand(i < END_MOST, "a hand-over comes to no end");
-		obey();
+	switch (part.phase) {
+	case PLAY:
+		phase_end();
+		return;
+	case RECOVER:
+		if (!oracle_recovered())
+			break;
+		demand(manager_ready() || !manager_present() || !oracle_capture(0),
+		       "it is not ready");
+		world_signal(SIGTERM);
+		phase_begin(LEAVE, world_random(20));
+		return;
+	case LEAVE:
+		world_refuse(false);
+		break;
 	}
-	recorded = capture->saved->since_ns != 0;
-	if (!recorded || unbelievable) /* it may begin from scratch */
-		shown = (struct counters){ 0 };
-	store_take();
-	instance_end();
-	instance_begin();
+	demand(part.steps++ < END_MOST, "it comes to no end");
+	obey();
 }
 
-/* Where nothing is in its way a capture records again, whatever has been. */
-static void recovers(void)
+int __wrap_event_base_loop(struct event_base *of, int flags);
+int __real_event_base_loop(struct event_base *of, int flags);
+bool __wrap_captures_due(struct capture *const *captures, unsigned count);
+bool __real_captures_due(struct capture *const *captures, unsigned count);
+
+static unsigned turns; /* since anything happened */
+
+/* The supervisor waits: a step has come to its end. */
+int __wrap_event_base_loop(struct event_base *of, int flags)
 {
-	world_link.there = world_link.link.up = world_link.link.running = true;
-	world_link.link.type = 1;
-	capture_wake(capture);
-	for (unsigned i = 0; capture->goal == CAPTURE_RECORD && capture->state != CAPTURE_RUNNING;
-	     i++) {
-		demand(i < END_MOST, "it does not record again");
-		obey();
-	}
+	(void)flags;
+	turns = 0;
+	oracle_check();
+	steps++;
+	phase_play();
+	if (part.died)
+		return -1;
+	__real_event_base_loop(of, EVLOOP_NONBLOCK);
+	return 0;
 }
 
-static void end(void)
+bool __wrap_captures_due(struct capture *const *captures, unsigned count)
 {
+	demand(turns++ < 100, "its steps come to no end");
+	return __real_captures_due(captures, count);
+}
+
+static bool all_failed(void)
+{
+	const struct capture *c;
+
+	for (unsigned i = 0; (c = oracle_capture(i)); i++)
+		if (c->state != CAPTURE_FAILED &&
+		    !(capture_former(c) && c->state == CAPTURE_STOPPED))
+			return false;
+	return true;
+}
+
+static void stopped_check(int code)
+{
+	const struct capture *c;
+	bool good = true;
 	struct counters sum;
 
-	world_refuse(false);
-	recovers();
-	capture_stop(capture, false);
-	for (unsigned i = 0; !capture_over(capture) || !files_settled(context.files); i++) {
-		demand(i < END_MOST, "a stopped capture comes to no end");
-		obey();
+	for (unsigned i = 0; (c = oracle_capture(i)); i++) {
+		capture_account(c, &sum);
+		good &= c->state == CAPTURE_STOPPED && !sum.files_lost;
+		demand(capture_over(c), "%s has not come to its end", c->config->name);
+		demand(!calm || good, "something is wrong with %s", c->config->name);
 	}
-	capture_account(capture, &sum);
-	counters_add(&played, &sum);
-	failed += capture->state == CAPTURE_FAILED;
-	demand(account_balanced(&sum, OUTPUT_PCAPNG), "the account does not balance");
-	demand(sum.files_lost >= players_lost() &&
-		       sum.files_lost <= players_lost() + players_missing(),
-	       "%llu files lost, %u and %u of which are told", (unsigned long long)sum.files_lost,
-	       players_lost(), players_missing());
-	demand(!counters_fell(&sum, &shown) || sum.files_lost, "a counter fell at the end");
-	for (unsigned i = 0; i < capture->slots.count; i++)
-		demand(capture->slots.list[i].ring.fd < 0, "ring %u is open", i);
-	instance_end();
+	c = oracle_capture(0);
+	if (c && archive_client_unavailable(files_client(c->context->files)))
+		return;
+	good &= !c || !files_unfinished(c->context->files);
+	demand(good == (code == 0), "exit code %d, and %s", code,
+	       good ? "all is well" : "it is not");
+}
+
+/* Who ends by itself has never been ready, or has nothing to do any more. */
+static void alone_check(bool left, int code)
+{
+	const struct capture *c = oracle_capture(0);
+	bool configured = c && !capture_former(c);
+
+	demand(!calm || !configured, "it ends by itself, though nothing is wrong");
+	demand(all_failed() || archive_client_unavailable(files_client(c->context->files)) ||
+		       !(left || manager_ready()),
+	       "it ends by itself, and captures could go on");
+	demand(code || !configured, "it has failed with code 0");
+}
+
+static void end_check(bool left, int code)
+{
+	if (strcmp(supervisor_phase(supervisor), "handing over: ") == 0)
+		demand(code == EX_TEMPFAIL, "it has handed over with code %d", code);
+	else if (part.phase == LEAVE && part.ending == STOP)
+		stopped_check(code);
+	else
+		alone_check(left, code);
+}
+
+/* Returns whether there is to be another one. */
+static bool instance(enum ending ending)
+{
+	static struct config config;
+	bool left;
+	int code;
+
+	admin_config(&config);
+	memset(&part, 0, sizeof(part));
+	part.ending = ending;
+	phase_begin(PLAY, world_random(INSTANCE_MOST));
+	base = event_base_new();
+	demand(base, "no memory");
+	oracle_instance();
+	left = oracle_left();
+	demand(supervisor_new(&supervisor, base, &config) == 0, "there is no supervisor");
+	oracle_made(supervisor);
+	supervisor_run(supervisor);
+	if (!part.died)
+		oracle_check();
+	code = part.died ? 0 : supervisor_account(supervisor);
+	if (!part.died)
+		end_check(left, code);
+	if (!part.died)
+		manager_hear();
+	oracle_gone(manager_lose());
+	supervisor_free(supervisor);
+	compiler_end();
+	world_end();
+	players_forget();
+	world_refuse(false);
+	event_base_free(base);
+	return part.died || code == EX_TEMPFAIL;
+}
+
+static void scenario(void)
+{
+	world_seed(world_seeded());
+	calm = world_chance(4);
+	players_reset();
+	world_refuse(false);
+	manager_begin(world_random(8));
+	manager_watch(&oracle_events);
+	kernel_links_make();
+	oracle_begin();
+	admin_begin();
+	while (world_chance(2)) {
+		if (calm)
+			kernel_links_restore();
+		if (!instance(manager_present() && world_random(4) ? HAND_OVER : DIE))
+			oracle_begin();
+		if (world_chance(2))
+			admin_change(manager_count());
+	}
+	if (calm)
+		kernel_links_restore();
+	instance(STOP);
+	demand(!manager_count(), "%u descriptors are stored at the end", manager_count());
+	manager_end();
 }
 
 static void aborted(int number)
 {
 	signal(number, SIG_DFL);
-	fprintf(stderr, "seed %llu, step %llu: aborted\n", (unsigned long long)seed,
+	fprintf(stderr, "seed %llu, step %llu: aborted\n", (unsigned long long)world_seeded(),
 		(unsigned long long)steps);
 }
 
 int main(int argc, char **argv)
 {
 	uint64_t most = argc > 1 ? strtoull(argv[1], NULL, 0) : 20000;
+	uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 0) : 1, seed = first;
+	const struct counters *c = oracle_played();
 	unsigned open = 0;
 
-	seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
 	signal(SIGABRT, aborted);
+	setenv("FDSTORE", "4096", 1); /* as systemd 254 says it: nothing is tried */
 	log_open(getenv("DRIVE_LOG") ? 7 : -1, "");
-	for (uint64_t first = seed; steps < most; seed++) {
-		begin();
-		for (unsigned i = world_random(SCENARIO_MOST); i; i--)
-			act();
-		if (world_random(3) == 0) {
-			hand_over();
-			for (unsigned i = world_random(SCENARIO_MOST); i; i--)
-				act();
-		}
-		end();
+	for (; steps < most; seed++) {
+		world_seed(seed);
+		scenario();
 		if (seed == first)
 			open = world_descriptors();
 		demand(world_descriptors() == open, "%u descriptors, %u after the first",
 		       world_descriptors(), open);
 	}
 	printf("ok     drive: %llu steps, seeds up to %llu: %llu packets, %llu written, %llu "
-	       "abandoned, "
-	       "%llu "
-	       "lost with %llu files, %llu files, %llu restarts, %u captures failed\n1 passed, 0 "
-	       "failed, 0 skipped\n",
+	       "abandoned, %llu lost with %llu files, %llu files, %llu restarts, %u captures "
+	       "failed\n1 passed, 0 failed, 0 skipped\n",
 	       (unsigned long long)steps, (unsigned long long)seed - 1,
-	       (unsigned long long)played.packets, (unsigned long long)played.written,
-	       (unsigned long long)played.discarded_abandoned,
-	       (unsigned long long)played.discarded_file_lost,
-	       (unsigned long long)played.files_lost, (unsigned long long)played.files_opened,
-	       (unsigned long long)played.restarts, failed);
+	       (unsigned long long)c->packets, (unsigned long long)c->written,
+	       (unsigned long long)c->discarded_abandoned,
+	       (unsigned long long)c->discarded_file_lost, (unsigned long long)c->files_lost,
+	       (unsigned long long)c->files_opened, (unsigned long long)c->restarts,
+	       oracle_failed());
 	return 0;
 }

@@ -2,32 +2,48 @@
 #include "world.h"
 
 #include "../../daemon/base/channel.h"
-#include "../../lib/afcap.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <event2/event_struct.h>
 #include <fcntl.h>
-#include <linux/if_packet.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #define FIRST_PID 4194305 /* above what any kernel gives (PID_MAX_LIMIT) */
-#define TIMERS	  64
+#define EVENTS	  128
 #define BEGIN_NS  (UINT64_C(1790000000) * 1000000000)
 
 /* ---- chance ---- */
 
-static uint64_t state;
+static uint64_t seeded, state;
+
+void world_failed(const char *file, int line, const char *format, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "seed %llu, %s:%d: ", (unsigned long long)seeded, file, line);
+	va_start(ap, format);
+	vfprintf(stderr, format, ap);
+	va_end(ap);
+	fprintf(stderr, "\n");
+	abort();
+}
 
 void world_seed(uint64_t seed)
 {
+	seeded = seed;
 	state = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+}
+
+uint64_t world_seeded(void)
+{
+	return seeded;
 }
 
 unsigned world_random(unsigned below)
@@ -36,13 +52,20 @@ unsigned world_random(unsigned below)
 	return (unsigned)(state >> 33) % below;
 }
 
+bool world_chance(unsigned times)
+{
+	return world_random(times) == 0;
+}
+
 /* ---- time ---- */
 
 static uint64_t now_ns = BEGIN_NS;
+/* Timers and signals of the event loop, of which libevent knows nothing. */
 static struct {
-	struct event *event;
-	uint64_t due_ns;
-} timers[TIMERS];
+	struct event *event; /* NULL: free */
+	int signal;	     /* 0: a timer */
+	uint64_t due_ns, period_ns;
+} events[EVENTS];
 
 int __wrap_clock_gettime(clockid_t id, struct timespec *t);
 int __wrap_event_add(struct event *event, const struct timeval *delay);
@@ -66,65 +89,86 @@ uint64_t world_ns(void)
 	return now_ns;
 }
 
-static int timer_of(const struct event *event)
+static int place_of(const struct event *event)
 {
-	for (int i = 0; i < TIMERS; i++)
-		if (timers[i].event == event)
+	for (int i = 0; i < EVENTS; i++)
+		if (events[i].event == event)
 			return i;
 	return -1;
 }
 
 int __wrap_event_add(struct event *event, const struct timeval *delay)
 {
-	int i = timer_of(event);
+	bool signal = event_get_events(event) & EV_SIGNAL;
+	uint64_t ns =
+		delay ? (uint64_t)delay->tv_sec * 1000000000 + (uint64_t)delay->tv_usec * 1000 : 0;
+	int i;
 
-	if (event_get_fd(event) >= 0 || !delay)
+	if (!signal && (event_get_fd(event) >= 0 || !delay))
 		return __real_event_add(event, delay);
+	i = place_of(event);
 	if (i < 0)
-		i = timer_of(NULL);
-	if (i < 0)
-		abort();
-	timers[i].event = event;
-	timers[i].due_ns =
-		now_ns + (uint64_t)delay->tv_sec * 1000000000 + (uint64_t)delay->tv_usec * 1000;
+		i = place_of(NULL);
+	demand(i >= 0, "too many events");
+	events[i].event = event;
+	events[i].signal = signal ? event_get_signal(event) : 0;
+	events[i].due_ns = now_ns + ns;
+	events[i].period_ns = event_get_events(event) & EV_PERSIST ? ns : 0;
 	return 0;
+}
+
+static void forget(const struct event *event)
+{
+	int i = event ? place_of(event) : -1;
+
+	if (i >= 0)
+		events[i].event = NULL;
 }
 
 int __wrap_event_del(struct event *event)
 {
-	int i = event ? timer_of(event) : -1;
-
-	if (i >= 0)
-		timers[i].event = NULL;
+	forget(event);
 	return __real_event_del(event);
 }
 
 int __wrap_event_pending(const struct event *event, short what, struct timeval *when)
 {
-	return (what & EV_TIMEOUT && timer_of(event) >= 0) ||
+	return (what & EV_TIMEOUT && place_of(event) >= 0) ||
 	       __real_event_pending(event, what, when);
 }
 
 void __wrap_event_free(struct event *event)
 {
-	int i = event ? timer_of(event) : -1;
-
-	if (i >= 0)
-		timers[i].event = NULL;
+	forget(event);
 	__real_event_free(event);
+}
+
+static void call(struct event *event, int fd, short what)
+{
+	event_get_callback(event)(fd, what, event_get_callback_arg(event));
 }
 
 void world_pass(uint64_t ns)
 {
 	now_ns += ns;
-	for (int i = 0; i < TIMERS; i++) {
-		struct event *event = timers[i].event;
+	for (int i = 0; i < EVENTS; i++) {
+		struct event *event = events[i].event;
 
-		if (!event || timers[i].due_ns > now_ns)
+		if (!event || events[i].signal || events[i].due_ns > now_ns)
 			continue;
-		timers[i].event = NULL;
-		event_get_callback(event)(-1, EV_TIMEOUT, event_get_callback_arg(event));
+		if (events[i].period_ns)
+			events[i].due_ns = now_ns + events[i].period_ns;
+		else
+			events[i].event = NULL;
+		call(event, -1, EV_TIMEOUT);
 	}
+}
+
+void world_signal(int number)
+{
+	for (int i = 0; i < EVENTS; i++)
+		if (events[i].event && events[i].signal == number)
+			call(events[i].event, number, EV_SIGNAL);
 }
 
 /* ---- processes ---- */
@@ -137,6 +181,7 @@ static bool refused;
 pid_t __wrap_fork(void);
 int __wrap_kill(pid_t pid, int number);
 int __real_kill(pid_t pid, int number);
+pid_t __wrap_waitpid(pid_t pid, int *status, int options);
 int __real_channel_pair(int ends[2]);
 int __wrap_channel_pair(int ends[2]);
 
@@ -153,10 +198,17 @@ struct world_process *world_process(pid_t pid)
 	return NULL;
 }
 
-void world_bury(struct world_process *process)
+void world_exit(struct world_process *process, int status)
 {
 	if (process->channel >= 0)
 		close(process->channel);
+	process->channel = -1;
+	process->status = status;
+}
+
+static void bury(struct world_process *process)
+{
+	world_exit(process, 0);
 	*process = (struct world_process){ .channel = -1 };
 }
 
@@ -164,7 +216,7 @@ void world_end(void)
 {
 	for (unsigned i = 0; i < WORLD_PROCESSES; i++)
 		if (processes[i].pid)
-			world_bury(&processes[i]);
+			bury(&processes[i]);
 	if (child_end >= 0)
 		close(child_end); /* of one that could not be started */
 	child_end = -1;
@@ -173,6 +225,11 @@ void world_end(void)
 void world_refuse(bool refuse)
 {
 	refused = refuse;
+}
+
+bool world_refuses(void)
+{
+	return refused;
 }
 
 int __wrap_channel_pair(int ends[2])
@@ -189,11 +246,12 @@ pid_t __wrap_fork(void)
 {
 	struct world_process *process = world_process(0);
 
-	if (refused || !process) {
+	demand(process, "too many processes");
+	if (refused) {
 		errno = EAGAIN;
 		return -1;
 	}
-	*process = (struct world_process){ next_pid++, child_end, false };
+	*process = (struct world_process){ .pid = next_pid++, .channel = child_end };
 	child_end = -1;
 	return process->pid;
 }
@@ -208,141 +266,22 @@ int __wrap_kill(pid_t pid, int number)
 	return 0;
 }
 
-/* ---- the interface ---- */
-
-struct world_link world_link;
-
-bool __wrap_links_by_name(const struct links *links, const char *name, struct link *link);
-bool __wrap_links_by_id(const struct links *links, uint64_t id, struct link *link);
-bool __wrap_links_by_index(const struct links *links, int ifindex, struct link *link);
-
-static bool found(bool is, struct link *link)
+/* One whose channel the supervisor has closed ends when it is waited for by its number. */
+pid_t __wrap_waitpid(pid_t pid, int *status, int options)
 {
-	if (is)
-		*link = world_link.link;
-	return is;
-}
+	(void)options;
+	for (unsigned i = 0; i < WORLD_PROCESSES; i++) {
+		pid_t found = processes[i].pid;
 
-bool __wrap_links_by_name(const struct links *links, const char *name, struct link *link)
-{
-	(void)links;
-	return found(world_link.there && strcmp(name, world_link.link.name) == 0, link);
-}
-
-bool __wrap_links_by_id(const struct links *links, uint64_t id, struct link *link)
-{
-	(void)links;
-	return found(world_link.there && id == world_link.link.id, link);
-}
-
-bool __wrap_links_by_index(const struct links *links, int ifindex, struct link *link)
-{
-	(void)links;
-	return found(world_link.there && ifindex == world_link.link.ifindex, link);
-}
-
-int __wrap_getsockname(int socket, struct sockaddr *address, socklen_t *length);
-
-/* Every ring is bound to the interface that there was first. */
-int __wrap_getsockname(int socket, struct sockaddr *address, socklen_t *length)
-{
-	const struct sockaddr_ll va = { .sll_family = AF_PACKET,
-					.sll_ifindex = world_link.link.ifindex };
-
-	(void)socket;
-	memcpy(address, &va, sizeof(va));
-	*length = sizeof(va);
-	return 0;
-}
-
-/* ---- rings: a file that is the kernel's memory of the socket ---- */
-
-struct kernel_ring {
-	uint32_t armed, packets, drops, freezes;
-};
-
-int __wrap_afcap_filter_set(int socket, const struct sock_fprog *program);
-int __wrap_afcap_filter_drop_all(int socket);
-int __wrap_afcap_stats_take(int socket, struct afcap_kernel_stats *stats);
-
-static struct kernel_ring ring_read(int fd)
-{
-	struct kernel_ring r;
-
-	if (pread(fd, &r, sizeof(r), 0) != sizeof(r))
-		abort();
-	return r;
-}
-
-static void ring_write(int fd, const struct kernel_ring *r)
-{
-	if (pwrite(fd, r, sizeof(*r), 0) != sizeof(*r))
-		abort();
-}
-
-int world_ring(void)
-{
-	const struct kernel_ring r = { 0 };
-	int fd = memfd_create("ring", MFD_CLOEXEC);
-
-	ring_write(fd, &r);
-	return fd;
-}
-
-bool world_armed(int ring)
-{
-	return ring_read(ring).armed;
-}
-
-void world_traffic(int ring, uint32_t packets, uint32_t drops)
-{
-	struct kernel_ring r = ring_read(ring);
-
-	if (!r.armed)
-		return;
-	r.packets += packets;
-	r.drops += drops;
-	ring_write(ring, &r);
-}
-
-int __wrap_afcap_filter_set(int socket, const struct sock_fprog *program)
-{
-	struct kernel_ring r = ring_read(socket);
-
-	r.armed = program->len;
-	ring_write(socket, &r);
-	return 0;
-}
-
-int __wrap_afcap_filter_drop_all(int socket)
-{
-	struct kernel_ring r = ring_read(socket);
-
-	r.armed = 0;
-	ring_write(socket, &r);
-	return 0;
-}
-
-int __wrap_afcap_stats_take(int socket, struct afcap_kernel_stats *stats)
-{
-	struct kernel_ring r = ring_read(socket);
-
-	*stats = (struct afcap_kernel_stats){ r.packets, r.drops, r.freezes };
-	r.packets = r.drops = r.freezes = 0;
-	ring_write(socket, &r);
-	return 0;
-}
-
-bool __wrap_unread_count(int ring, uint32_t blocks, uint32_t block_bytes, uint64_t *packets);
-
-bool __wrap_unread_count(int ring, uint32_t blocks, uint32_t block_bytes, uint64_t *packets)
-{
-	struct kernel_ring r = ring_read(ring);
-
-	(void)blocks;
-	(void)block_bytes;
-	*packets += r.packets - r.drops;
-	return true;
+		if (!found || (pid > 0 ? pid != found : processes[i].channel >= 0))
+			continue;
+		if (status)
+			*status = processes[i].status;
+		bury(&processes[i]);
+		return found;
+	}
+	errno = ECHILD;
+	return -1;
 }
 
 unsigned world_descriptors(void)
