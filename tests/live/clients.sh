@@ -235,12 +235,13 @@ t_some_places_are_kept_for_who_may_change() {
 	people
 	# shellcheck disable=SC2086
 	daemon_start -i va -j 1 -o output=none $LIMITS
-	python 65534 65534 "$GAMES" <<-'P' &
+	python 65534 65534 "$GAMES" >"$DIR/held" <<-'P' &
 		friends = all_places(24)
 		send(friends[0], b'{"method":"org.afcap.control.Stats","parameters":{"interval":0.1},"more":true}\0')
 		for s in friends[1:]:
 		    send(s, INFO)
-		    assert b"afcapd" in answer(s)
+		    assert b"afcapd" in (words := answer(s)), words
+		print("all are held", flush=True)
 		silent, late = control(), control()
 		begin = time.time()
 		send(late, STATUS)
@@ -274,6 +275,7 @@ t_some_places_are_kept_for_who_may_change() {
 	P
 	others=$!
 	PIDS="$PIDS $others"
+	wait_for 10 grep -q "all are held" "$DIR/held" # whoever asks before that takes one
 	wait_for 10 full
 	may 0 0 "" status 0
 	may 65534 "$AUDIO" "" rotate 0
