@@ -283,12 +283,13 @@ void capture_step(struct capture *capture)
 	if (!capture->slots.due)
 		return;
 	capture->slots.due = false;
+	capture_follow(capture);
 	start_slot_faults(capture);
 	filter_look(capture);
 	capture_finish(capture);
 	storage_look(capture);
 	start_advance(capture);
-	capture_link(capture);
+	capture_begin(capture);
 	if (capture->filter_due && capture->state == CAPTURE_RUNNING &&
 	    capture->goal == CAPTURE_RECORD && clock_mono_ns() >= capture->retry_ns)
 		resume_filter(capture);

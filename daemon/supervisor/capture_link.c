@@ -97,12 +97,17 @@ static void link_follow(struct capture *capture)
 		link_updown(capture);
 }
 
-void capture_link(struct capture *capture)
+void capture_follow(struct capture *capture)
 {
-	if (capture->goal != CAPTURE_RECORD || !capture->slots.list) /* it could not be made */
-		return;
-	if (capture->state == CAPTURE_WAITING)
-		link_begin(capture);
-	else if (capture->state == CAPTURE_RUNNING || capture->state == CAPTURE_STARTING)
+	if (capture->goal == CAPTURE_RECORD &&
+	    (capture->state == CAPTURE_RUNNING || capture->state == CAPTURE_STARTING))
 		link_follow(capture);
+}
+
+/* One that could not be made has no slots. */
+void capture_begin(struct capture *capture)
+{
+	if (capture->goal == CAPTURE_RECORD && capture->state == CAPTURE_WAITING &&
+	    capture->slots.list)
+		link_begin(capture);
 }

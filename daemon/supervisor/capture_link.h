@@ -4,7 +4,11 @@
 
 struct capture;
 
-/* In each step: WAITING, it begins where it can; STARTING or RUNNING, it follows its interface. */
-void capture_link(struct capture *capture);
+/* In each step, first: STARTING or RUNNING it follows its interface. What its workers fail in when
+ * that is gone is no fault of theirs, nor of the configuration. */
+void capture_follow(struct capture *capture);
+
+/* In each step: WAITING it begins, where it can. */
+void capture_begin(struct capture *capture);
 
 #endif

@@ -210,6 +210,7 @@ static void capture_arm(struct capture *capture)
 		    capture->group.message.id, capture->plan.ring.blocks,
 		    capture->plan.ring.block_bytes);
 	gap_log(capture);
+	capture->slots.due = true; /* its interface may have gone down meanwhile */
 }
 
 void start_advance(struct capture *capture)
