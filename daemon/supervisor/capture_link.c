@@ -93,7 +93,7 @@ static void link_follow(struct capture *capture)
 			    "interface %s is not called %s any more; it is recorded as before",
 			    capture->group.link.name, configured);
 	}
-	if (news & GROUP_LINK_UPDOWN)
+	if (news & GROUP_LINK_UPDOWN && capture->state == CAPTURE_RUNNING)
 		link_updown(capture);
 }
 

@@ -210,7 +210,8 @@ static void capture_arm(struct capture *capture)
 		    capture->group.message.id, capture->plan.ring.blocks,
 		    capture->plan.ring.block_bytes);
 	gap_log(capture);
-	capture->slots.due = true; /* its interface may have gone down meanwhile */
+	capture->group.up = true;
+	capture->slots.due = true; /* capture_follow() looks next whether it still is */
 }
 
 void start_advance(struct capture *capture)

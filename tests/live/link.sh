@@ -60,6 +60,19 @@ t_a_lost_carrier_is_told() {
 	daemon_stop
 }
 
+t_no_carrier_at_the_start_is_told() {
+	ip -n "$NS" link set vb down
+	daemon_start_waiting -i va -w "$OUT" -j 1
+	wait_for 5 state_is down
+	wait_for 5 reason_is "interface va has no carrier"
+	grep -A1 'recording va' "$DIR/err" | grep -q 'interface va has no carrier' || fail "logged before it records"
+	equal "lines of the carrier" "$(grep -c 'has no carrier' "$DIR/err")" 1
+	ip -n "$NS" link set vb up
+	wait_for 5 state_is running
+	wait_for 5 reason_is null
+	daemon_stop
+}
+
 # Down and up again under traffic: hash must send each flow to the worker that it had
 t_flaps() {
 	daemon_start -i va -w "$OUT" -j 4 -o block_timeout=50ms -o write_delay=20ms
