@@ -96,3 +96,10 @@ bool account_put(struct capture *const *captures, unsigned count, bool begun, un
 	free(text);
 	return balanced && rc == 0;
 }
+
+void account_put_ended(struct capture *const *captures, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (capture_ended(captures[i]))
+			account_put(&captures[i], 1, true, 0);
+}

@@ -18,4 +18,8 @@ bool account_balanced(const struct counters *counters, enum output output);
  * printed again. Returns whether all balance, none failed, and it is printed. */
 bool account_put(struct capture *const *captures, unsigned count, bool begun, unsigned seconds);
 
+/* Likewise before a hand over, of those that have ended (failed, or of a former section): their
+ * records are dropped, so that no next instance knows what they have counted. Waits for nobody. */
+void account_put_ended(struct capture *const *captures, unsigned count);
+
 #endif

@@ -451,8 +451,10 @@ int supervisor_account(struct supervisor *s)
 {
 	bool balanced;
 
-	if (s->handing_over) /* the next instance prints the account; the manager must start it */
+	if (s->handing_over) { /* the next instance prints the account; the manager must start it */
+		account_put_ended(s->capture, s->captures);
 		return EX_TEMPFAIL;
+	}
 	if (files_unfinished(s->files) && !s->failing) {
 		s->failing = true;
 		s->exit_code = EXIT_FAILURE;

@@ -535,6 +535,27 @@ t_a_section_that_is_gone_loses_nothing() {
 	equal "left behind" "$(find "$OUT" -type f ! -name '*.pcapng' | wc -l)" 0
 }
 
+# Its record is dropped when it has failed: the next instance knows nothing of what it has counted
+t_what_has_failed_has_its_account_before_a_hand_over() {
+	two_sections second >"$DIR/afcapd.conf"
+	managed_start -c "$DIR/afcapd.conf"
+	in_lab "$FRAMES" send vb 1000 rate=50000
+	wait_for 5 counter_is received 2000
+	second_dies() {
+		kill -KILL "$(ctl --json stats | jq '.captures[1].workers[0].pid | numbers')"
+		grep -q 'second: worker 0 died 5 times in a row' "$DIR/err"
+	}
+	wait_for 20 second_dies
+	wait_for 5 kept_are "capture.va ledger.va.0 ledger.va.1 ring.va.0.1 ring.va.1.1 "
+	again USR2
+	contains account "$(account_of second)" \
+		"^second: 1000 packets seen, 0 dropped by the kernel, 1000 received, 1000 written, 0 discarded, 2 files"
+	equal "the account of what goes on" "$(account_of va)" ""
+	managed_stop
+	contains account "$(account_of va)" "^va: 1000 packets seen, 0 dropped by the kernel, 1000 received, 1000 written, 0 discarded"
+	equal "one account of each instance" "$(grep -c '^second: ' "$DIR/out")" 2
+}
+
 # Its record is of no use, as the binary is another one: then its files are as those of any section that is not there any more
 t_files_of_a_section_that_cannot_be_gone_on_with() {
 	cp "$AFCAPD" "$DIR/afcapd"
