@@ -98,7 +98,7 @@ static const struct {
 	int rc;
 	const char *words;
 } errors[] = {
-	{ "udp prot 53", -EINVAL, "" },
+	{ "udp prot 53", -EINVAL, "syntax error" },
 	{ "host x.invalid", -ENOENT, "unknown host 'x.invalid'" },
 	{ "ip6 protochain 6", -EINVAL, "a loop (protochain), which the kernel does not accept" },
 };

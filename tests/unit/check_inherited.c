@@ -152,8 +152,10 @@ static const struct {
 	/* The ledgers are right: all was written */
 	{ link_type_change, "its link type cannot be recorded", "<5>a: its rings held 0" },
 	{ ledgers_damage, "its ledgers have another version", "<3>a: its rings held 6" },
-	{ ledgers_not_seen, "", "<3>a: its rings held 6" },
-	{ ledgers_not_written, "", "<3>a: its rings held 6" },
+	{ ledgers_not_seen, "more packets were received than the kernel has seen",
+	  "<3>a: its rings held 6" },
+	{ ledgers_not_written, "received does not equal written plus discarded",
+	  "<3>a: its rings held 6" },
 };
 
 START_TEST(what_cannot_be_believed_is_closed_counted_and_logged)

@@ -27,7 +27,7 @@ START_TEST(all_is_given_up_but_the_right_to_packet_sockets)
 	ck_assert_uint_eq(place_logged("<"), 0);
 	ck_assert_int_eq(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), 1);
 	ck_assert_int_eq(capng_get_caps_process(), 0);
-	for (unsigned i = 0; i < CAP_LAST_CAP; i++) {
+	for (unsigned i = 0; i <= CAP_LAST_CAP; i++) {
 		ck_assert_int_eq(capng_have_capability(CAPNG_PERMITTED, i), i == CAP_NET_RAW);
 		ck_assert_int_eq(capng_have_capability(CAPNG_EFFECTIVE, i), 0);
 	}
