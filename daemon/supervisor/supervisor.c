@@ -379,6 +379,8 @@ static int all_start(struct supervisor *s)
 	rc = captures_make(s->capture, &s->context, &s->config, &left);
 	while (s->captures < s->config.captures && s->capture[s->captures])
 		s->captures++;
+	if (s->captures < s->configured) /* no memory: the daemon ends */
+		s->configured = s->captures;
 	if (rc)
 		return rc;
 	dropped = fdstore_end(s->store);

@@ -1,10 +1,16 @@
 /* daemon/supervisor/captures.c, former.c: questions about all captures. */
+#include "children.h"
+#include "nomemory.h"
+#include "settings.h"
 #include "suites.h"
 
 #include "../../daemon/supervisor/capture_state.h"
 #include "../../daemon/supervisor/captures.h"
 #include "../../daemon/supervisor/former.h"
 #include "../../daemon/supervisor/notify.h"
+#include "../../daemon/supervisor/supervisor.h"
+
+#include <stdlib.h>
 
 enum { COUNT = 2 };
 
@@ -81,6 +87,45 @@ START_TEST(a_group_is_held_while_rings_of_an_earlier_configuration_are_in_it)
 }
 END_TEST
 
+/* All that is asked of the captures is asked of those that there are. */
+START_TEST(a_capture_without_memory_is_the_last_one_and_the_exit_code)
+{
+	static struct config config = { .captures = COUNT };
+	struct capture *made[COUNT] = { NULL, &capture[1] };
+	bool left = false;
+
+	no_memory = true;
+	ck_assert_int_eq(captures_make(made, &context, &config, &left), EXIT_FAILURE);
+	no_memory = false;
+	ck_assert_ptr_null(made[0]);
+	ck_assert_ptr_eq(made[1], &capture[1]); /* not begun */
+	ck_assert(!left);
+}
+END_TEST
+
+/* Readers ask for those that there are, too. */
+START_TEST(a_daemon_without_memory_for_a_capture_has_none_and_ends)
+{
+	struct event_base *base = event_base_new();
+	static struct config config;
+	struct supervisor *s;
+
+	children_begin();
+	unsetenv("NOTIFY_SOCKET");
+	settings_begin(&config);
+	settings_capture(&config, "a", "interface=lo directory=/tmp");
+	settings_finish(&config);
+	no_memory_of = sizeof(struct capture);
+	ck_assert_int_eq(supervisor_new(&s, base, &config), 0);
+	ck_assert_uint_eq(supervisor_captures(s), 0);
+	ck_assert_uint_eq(supervisor_rotate(s, NULL), 0);
+	supervisor_run(s);
+	ck_assert_int_eq(supervisor_account(s), EXIT_FAILURE);
+	supervisor_free(s);
+	event_base_free(base);
+}
+END_TEST
+
 Suite *suite_captures(void)
 {
 	Suite *s = suite_create("captures");
@@ -91,6 +136,8 @@ Suite *suite_captures(void)
 	tcase_add_test(t, nothing_has_begun_where_all_have_failed);
 	tcase_add_test(t, a_former_capture_is_none_that_records);
 	tcase_add_test(t, a_group_is_held_while_rings_of_an_earlier_configuration_are_in_it);
+	tcase_add_test(t, a_capture_without_memory_is_the_last_one_and_the_exit_code);
+	tcase_add_test(t, a_daemon_without_memory_for_a_capture_has_none_and_ends);
 	suite_add_tcase(s, t);
 	return s;
 }
