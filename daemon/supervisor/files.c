@@ -278,6 +278,11 @@ bool files_retain(struct files *f, const struct archive_target *target, int refu
 	return request_add(f, MESSAGE_MAINTAIN, target, NULL, &record);
 }
 
+bool files_left(const struct files *f, uint32_t capture)
+{
+	return archive_queue_left(archive_client_queue(f->client), capture);
+}
+
 static void unfinished_log(const struct archive_request *r, void *context)
 {
 	const struct files *f = context;
@@ -301,7 +306,7 @@ bool files_done(struct files *f, uint32_t capture)
 		file_finished(f, r, &result);
 		free(r);
 	}
-	return !archive_queue_left(archive_client_queue(f->client), capture);
+	return !files_left(f, capture);
 }
 
 int files_delayed(const struct files *f, uint32_t capture)

@@ -68,6 +68,9 @@ void files_sync(struct files *files, struct output_file *file);
  * False without memory: retained() will not be called. */
 bool files_retain(struct files *files, const struct archive_target *target, int refused);
 
+/* Whether requests of a capture are not answered yet, or were refused and are to be tried again. */
+bool files_left(const struct files *files, uint32_t capture);
+
 /* Whether no request for the capture's directory is left, except files_retain(): the directory may
  * change. Requests that the file system refuses are given up after some tries: finished() is called
  * with an error. */

@@ -131,7 +131,7 @@ static void former_look(struct supervisor *s, unsigned number)
 	struct capture *capture = s->capture[number];
 
 	if (!capture_former(capture) || capture_accounted(capture) || !capture_ended(capture) ||
-	    !files_done(s->files, number))
+	    files_left(s->files, number))
 		return;
 	s->unbalanced |= !account_put(&capture, 1, true, 0);
 	capture_set_accounted(capture);

@@ -535,6 +535,31 @@ t_a_section_that_is_gone_loses_nothing() {
 	equal "left behind" "$(find "$OUT" -type f ! -name '*.pcapng' | wc -l)" 0
 }
 
+# Its directory refuses names for longer than another configuration of a capture would wait: no later instance would finish them
+t_a_section_that_is_gone_finishes_its_files_when_it_can() {
+	two_sections second | sed "1,/second/s|$OUT|$DIR/other|" >"$DIR/afcapd.conf"
+	mkdir "$DIR/other"
+	managed_start -c "$DIR/afcapd.conf"
+	in_lab "$FRAMES" send vb 1000 rate=50000
+	wait_for 5 counter_is written 2000
+	named() { [ "$(find "$OUT" -name '*.partial' | wc -l)" = 2 ]; }
+	wait_for 10 named
+	chattr +a "$OUT" 2>/dev/null || skip "no directories here that take no names"
+	sed -i '/second/,$d' "$DIR/afcapd.conf"
+	again USR2
+	refused() { grep -q "finishing .*partial in $OUT: Operation not permitted; retrying" "$DIR/err"; }
+	wait_for 20 refused
+	sleep 4.5
+	equal "not given up" "$(grep -c 'is not finished' "$DIR/err")" 0
+	equal "no account yet" "$(account_of second)" ""
+	chattr -a "$OUT"
+	wait_for 10 account_of second
+	contains account "$(account_of second)" \
+		"^second: 1000 packets seen, 0 dropped by the kernel, 1000 received, 1000 written, 0 discarded, 2 files"
+	equal "files by their names" "$(find "$OUT" -name '*.pcapng' | wc -l)" 2
+	managed_stop
+}
+
 # Its record is dropped when it has failed: the next instance knows nothing of what it has counted
 t_what_has_failed_has_its_account_before_a_hand_over() {
 	two_sections second >"$DIR/afcapd.conf"

@@ -351,6 +351,28 @@ START_TEST(an_end_that_failed_for_good_is_logged_unless_the_loss_will_be)
 }
 END_TEST
 
+/* Asking is no reason to give up: no later instance may finish it. */
+START_TEST(what_is_refused_for_long_is_left_until_it_is_done)
+{
+	static const struct message_result denied = { .error = EACCES,
+						      .later = 1,
+						      .text = "denied" };
+
+	ck_assert(!files_left(files, 0));
+	files_finish(files, used(), &record);
+	for (unsigned i = 0; i < 2 * ARCHIVE_TRIES; i++) {
+		archiveside_expect(MESSAGE_FINISH, &denied);
+		ck_assert(files_left(files, 0));
+		ck_assert(!files_left(files, 1));
+		archive_client_tick(client);
+	}
+	archiveside_expect(MESSAGE_FINISH, NULL);
+	ck_assert(!files_left(files, 0));
+	ck_assert_uint_eq(seen.finished, 1);
+	ck_assert_uint_eq(place_logged("not finished"), 0);
+}
+END_TEST
+
 START_TEST(what_will_not_be_finished_is_logged_with_its_reason)
 {
 	static const struct message_result denied = { .error = EACCES,
@@ -423,6 +445,7 @@ Suite *suite_files(void)
 	tcase_add_test(t, a_refused_name_is_logged_once_and_when_it_is_given);
 	tcase_add_test(t, a_refused_end_is_logged_once_and_when_it_is_done);
 	tcase_add_test(t, an_end_that_failed_for_good_is_logged_unless_the_loss_will_be);
+	tcase_add_test(t, what_is_refused_for_long_is_left_until_it_is_done);
 	tcase_add_test(t, what_will_not_be_finished_is_logged_with_its_reason);
 	tcase_add_test(t, what_is_given_up_where_the_directory_changes_is_logged);
 	tcase_add_test(t, a_refused_announcement_is_its_owners_or_logged);
