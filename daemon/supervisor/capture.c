@@ -1,4 +1,4 @@
-/* What a capture is made of, and what is done with it in each turn of the event loop. */
+/* Makes a capture, and runs it in each turn of the event loop. */
 #include "capture.h"
 #include "capture_link.h"
 #include "capture_resume.h"
@@ -23,7 +23,7 @@ static int slots_make(struct capture *capture, bool resumed)
 {
 	int result = 0;
 
-	/* As many as it may get: requests to the archive have pointers to them. */
+	/* The maximum: requests to the archive hold pointers to them. */
 	capture->slots.list = calloc(WORKERS_MAX, sizeof(*capture->slots.list));
 	if (!capture->slots.list)
 		return -ENOMEM;
@@ -41,7 +41,7 @@ static int slots_make(struct capture *capture, bool resumed)
 	return result;
 }
 
-/* It only waits for the daemon's end then. */
+/* The capture only waits for the daemon to end then. */
 static void slots_drop(struct capture *capture)
 {
 	inherited_forget(&capture->inherited, capture->slots.store, capture->config->name);
@@ -54,7 +54,7 @@ static void slots_drop(struct capture *capture)
 	capture->slots.count = 0;
 }
 
-/* A new record for the next daemon. */
+/* A new checkpoint for the next instance. */
 static int checkpoint_make(struct capture *capture)
 {
 	uint64_t ignored;
@@ -72,7 +72,7 @@ static int checkpoint_make(struct capture *capture)
 	return 0;
 }
 
-/* It is what the record says that it was. */
+/* Adopts the plan of the inherited checkpoint. */
 static void record_adopt(struct capture *capture)
 {
 	struct inherited *in = &capture->inherited;
@@ -171,7 +171,7 @@ void capture_tick(struct capture *capture)
 {
 	uint64_t now = clock_mono_ns();
 
-	if (!capture->saved) /* it could not be made */
+	if (!capture->saved) /* making it failed */
 		return;
 	capture->saved->alive_ns = clock_real_ns();
 	for (unsigned i = 0; i < capture->slots.count; i++)
@@ -207,7 +207,7 @@ void capture_clock(struct capture *capture, int64_t step_ns)
 		time_move(&capture->slots.list[i].worker.process.started_real_ns, step_ns);
 }
 
-/* What a daemon that died without a successor has left, and since when there is more. */
+/* Logs what was repaired of an instance that died without a successor, and the gap since. */
 static void repaired_log(struct capture *capture)
 {
 	char text[GAP_TEXT];
@@ -216,13 +216,13 @@ static void repaired_log(struct capture *capture)
 		capture_log(capture, LOG_WARNING, "%s", text);
 }
 
-/* The archive has removed and repaired what it was asked for. */
+/* The archive has done the maintenance that was requested. */
 static void maintained(struct capture *capture)
 {
 	struct storage *s = &capture->storage;
 
 	if (capture_ending(capture) && !setup_former(capture)) {
-		repaired_log(capture); /* what is known by now */
+		repaired_log(capture); /* what is known so far */
 		return;
 	}
 	if (s->more || s->wanted)
@@ -243,7 +243,7 @@ static void maintained(struct capture *capture)
 		capture_log(capture, LOG_NOTICE, "there is room again: packets are written");
 }
 
-/* The archive process has its directory open: it may begin. */
+/* The archive process has opened its directory: it may begin. */
 static void placed(struct capture *capture)
 {
 	if (capture->state != CAPTURE_WAITING)
@@ -267,7 +267,7 @@ static void storage_look(struct capture *capture)
 	storage_review(&capture->storage);
 }
 
-/* What the filter's compiler has come to. */
+/* Acts upon the result of compiling the filter. */
 static void filter_look(struct capture *capture)
 {
 	if (!compiled_filter_news(&capture->compiled) || capture->goal != CAPTURE_RECORD)
@@ -368,7 +368,7 @@ bool capture_refused(const struct capture *capture)
 	return capture->gap.refused;
 }
 
-/* One that leaves has begun if it ever recorded; else it waits next. */
+/* One that is draining has begun if it ever recorded; otherwise it waits next. */
 bool capture_begun(const struct capture *capture)
 {
 	bool waits = capture->state == CAPTURE_WAITING ||

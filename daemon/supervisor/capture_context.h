@@ -1,4 +1,4 @@
-/* What all captures of a daemon share; nothing in it is a capture's own. */
+/* State shared by all captures of a daemon; no capture owns any of it. */
 #ifndef CAPTURE_CONTEXT_H
 #define CAPTURE_CONTEXT_H
 
@@ -18,9 +18,9 @@ struct capture_context {
 	struct files *files;
 	struct links *links;
 	struct fdstore *store;
-	uint64_t token;	     /* of this instance alone: its hidden files are not another's */
-	unsigned configured; /* sections behind so many are former ones (former.h) */
-	unsigned together;   /* captures with files that the archive knows or will know of */
+	uint64_t token; /* unique to this instance: tells its hidden files from those of others */
+	unsigned configured; /* sections from this index on are former ones (former.h) */
+	unsigned together;   /* captures with files, announced to the archive or still to be */
 };
 
 #endif

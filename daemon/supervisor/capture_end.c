@@ -45,7 +45,7 @@ int capture_events(struct capture *capture)
 	return capture->deadline && capture->again ? 0 : -ENOMEM;
 }
 
-/* Nothing comes in any more. */
+/* Lets no more packets in. */
 static void capture_shut(struct capture *capture)
 {
 	uint64_t us = capture->config->drain_timeout_ns / 1000;
@@ -74,7 +74,7 @@ void capture_leave(struct capture *capture, bool abandon, const char *why)
 	capture->slots.due = true;
 }
 
-/* Whether all have ended. Those of a capture that begins again are empty, then. */
+/* Whether all have ended. Slots of a capture that begins again become empty. */
 static bool slots_settled(struct capture *capture)
 {
 	bool all = true;
@@ -100,9 +100,9 @@ static void capture_stopped(struct capture *capture)
 		slot_end(&capture->slots.list[i]);
 	fdstore_drop(capture->slots.store,
 		     &(struct fdstore_key){ FDSTORE_CAPTURE, capture->config->name, 0, 0 });
+	/* Files that are in no checkpoint, and those over its limits with the last ones */
 	if (capture->storage.state != STORAGE_UNKNOWN)
-		storage_maintain(&capture->storage); /* files that are in no record, and what its
-						      * last ones have made too many */
+		storage_maintain(&capture->storage);
 }
 
 static void capture_drained(struct capture *capture)
@@ -112,7 +112,7 @@ static void capture_drained(struct capture *capture)
 	} else {
 		capture_enter(capture, CAPTURE_WAITING);
 		event_del(capture->deadline);
-		if (!storage_placed(&capture->storage)) /* its directory was refused, perhaps */
+		if (!storage_placed(&capture->storage)) /* its directory may have been refused */
 			capture->retry_ns = clock_mono_ns();
 	}
 }
@@ -123,7 +123,7 @@ void capture_finish(struct capture *capture)
 		capture_drained(capture);
 }
 
-/* Without effect where its goal is as far, or farther. */
+/* Without effect if its goal is the same or a later one. */
 static bool goal_set(struct capture *capture, enum capture_goal goal)
 {
 	if (capture->goal >= goal)
@@ -152,7 +152,7 @@ void capture_stop(struct capture *capture, bool abandon)
 
 void capture_fail(struct capture *capture, const char *why)
 {
-	if (capture->goal != CAPTURE_RECORD) /* it ends anyway, or another instance goes on */
+	if (capture->goal != CAPTURE_RECORD) /* it ends anyway, or the next instance resumes it */
 		return;
 	capture_log(capture, LOG_ERR,
 		    "%s: the capture has failed; restart afcapd when that is mended", why);

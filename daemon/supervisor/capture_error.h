@@ -12,8 +12,8 @@ struct capture_error {
 /* What a fault of a capture's configuration leads to. */
 enum capture_fault {
 	FAULT_ENDS_DAEMON, /* nothing has begun yet */
-	FAULT_FAILS_IT,	   /* a restart has added it: the others continue */
-	FAULT_IS_RETRIED,  /* it has been right before: it is the surroundings */
+	FAULT_FAILS_IT,	   /* added by a restart: the others continue */
+	FAULT_IS_RETRIED,  /* it was valid before: the cause is in its environment */
 };
 
 /* Fills *error in; returns -1. */

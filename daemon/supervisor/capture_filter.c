@@ -1,4 +1,4 @@
-/* A capture's filter: for its device, and what becomes of the daemon where it cannot be. */
+/* A capture's filter for its device, and the exit code if it cannot be compiled. */
 #include "capture_filter.h"
 #include "capture_state.h"
 
@@ -15,8 +15,8 @@ bool capture_incoming_only(const struct capture *capture)
 	       ~capture->group.message.flags & AFCAP_FANOUT_FLAG_IGNORE_OUTGOING;
 }
 
-/* A configuration is wrong for good; where a name is not known, and after that what has worked
- * already, it is the surroundings. */
+/* A wrong configuration is permanent. A name that is unknown, or a filter that worked before, fails
+ * for its environment. */
 static int exit_code_of(const struct capture *capture, int rc)
 {
 	if (rc == -EPERM)

@@ -1,4 +1,4 @@
-/* A capture's filter, as its group gets it. */
+/* A capture's filter, compiled for its group. */
 #ifndef CAPTURE_FILTER_H
 #define CAPTURE_FILTER_H
 
@@ -8,15 +8,15 @@
 
 struct capture;
 
-/* Whether outgoing packets are left to the filter: the kernel does not know the flag for that. The
- * group is known. */
+/* Whether the filter has to drop outgoing packets, as the kernel does not support the fanout flag
+ * for that. To be called once the group is known. */
 bool capture_incoming_only(const struct capture *capture);
 
-/* The filter for the interface as it is now, as the program of the group. Returns 0, -1, or 1 where
- * it has to be compiled first, which is news in a later step. */
+/* Sets the program of the group to the filter for the present interface. Returns 0, -1 with *error,
+ * or 1: it is being compiled, and a later step finds the result. */
 int capture_filter(struct capture *capture, bool incoming_only, struct capture_error *error);
 
-/* Whether compiling it, which has come to an end, has failed; then *error says why. */
+/* Whether compiling it, which has ended, failed; *error says why then. */
 bool capture_filter_failed(const struct capture *capture, struct capture_error *error);
 
 #endif

@@ -16,8 +16,8 @@
 /* The directory comes before the interface: without it the capture is not ready. */
 static void directory_again(struct capture *capture)
 {
-	if (capture->storage.state ==
-	    STORAGE_UNKNOWN) { /* its interface went while its first filter was compiled */
+	/* The interface disappeared while its first filter was compiled */
+	if (capture->storage.state == STORAGE_UNKNOWN) {
 		setup_announce(capture);
 		return;
 	}
@@ -68,7 +68,7 @@ static void link_updown(struct capture *capture)
 		    capture->reason);
 }
 
-/* It is recorded by its index, whatever it is called. New files name it as it is called now. */
+/* It is recorded by its index, whatever its name. New files have its present name. */
 static void link_follow(struct capture *capture)
 {
 	const char *configured = capture->config->group.interface;
@@ -104,7 +104,7 @@ void capture_follow(struct capture *capture)
 		link_follow(capture);
 }
 
-/* One that could not be made has no slots. */
+/* A capture that could not be made has no slots. */
 void capture_begin(struct capture *capture)
 {
 	if (capture->goal == CAPTURE_RECORD && capture->state == CAPTURE_WAITING &&

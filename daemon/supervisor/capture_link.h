@@ -4,11 +4,11 @@
 
 struct capture;
 
-/* In each step, first: STARTING or RUNNING it follows its interface. What its workers fail in when
- * that is gone is no fault of theirs, nor of the configuration. */
+/* In each step, first: follows the interface while STARTING or RUNNING. Errors of its workers after
+ * the interface is gone are a fault neither of the workers nor of the configuration. */
 void capture_follow(struct capture *capture);
 
-/* In each step: WAITING it begins, where it can. */
+/* In each step: begins, if it is WAITING and can. */
 void capture_begin(struct capture *capture);
 
 #endif

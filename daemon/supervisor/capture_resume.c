@@ -1,4 +1,4 @@
-/* A capture continues with the rings that the previous instance left. */
+/* A capture resumes the rings of the previous instance. */
 #include "capture_resume.h"
 #include "capture_end.h"
 #include "capture_filter.h"
@@ -23,7 +23,7 @@ static void rings_resume(struct capture *capture)
 		slot_resumed(&capture->slots.list[i]);
 }
 
-/* A file names the filter of its packets: another filter begins another one. */
+/* A file names the filter of its packets: a changed filter starts a new file. */
 static void filter_compare(struct capture *capture)
 {
 	char *before = capture->saved->filter;
@@ -46,14 +46,14 @@ static void filter_late(struct capture *capture, const char *why)
 	capture->retry_ns = clock_mono_ns() + AGAIN_NS;
 }
 
-/* The filter may be another one by now, or drop all, since a stop had begun. It cannot be compiled
- * while the link is down, or its names are not known: tried again then. */
+/* The filter may have changed, or drop all, since a stop had begun. While the link is down or a
+ * name is unknown it cannot be compiled: that is retried. */
 void resume_filter(struct capture *capture)
 {
 	struct capture_error error;
 	int rc = capture_filter(capture, capture_incoming_only(capture), &error), set = 0;
 
-	if (rc > 0) /* resume_filtered() goes on */
+	if (rc > 0) /* resume_filtered() continues */
 		return;
 	if (rc == 0)
 		set = group_arm(&capture->group);
@@ -75,8 +75,8 @@ void resume_filtered(struct capture *capture)
 		resume_filter(capture);
 }
 
-/* Some of its rings were closed already or given up, or not yet armed, or nothing came into them
- * any more: what they hold is written. The gap continues. */
+/* Some of its rings were closed, given up, not yet armed, or received nothing any more: what they
+ * hold is written out. The gap continues. */
 static void resume_rest(struct capture *capture)
 {
 	uint64_t since_ns;

@@ -1,4 +1,4 @@
-/* A capture continues with what the previous instance left (inherited.h). */
+/* A capture resumes the inherited state of the previous instance (inherited.h). */
 #ifndef CAPTURE_RESUME_H
 #define CAPTURE_RESUME_H
 
@@ -6,11 +6,11 @@
 
 struct capture;
 
-/* Its rings are resumed, each by a worker as soon as its file is found again. */
+/* Resumes its rings, each by a worker as soon as the worker's file is found. */
 void resume_start(struct capture *capture);
 
-/* Sets the filter of rings that are resumed; filter_due where it has to be tried again.
- * resume_filtered(): it is compiled, or cannot be. */
+/* Sets the filter of resumed rings; sets filter_due where that has to be retried.
+ * resume_filtered(): compiling it has ended. */
 void resume_filter(struct capture *capture);
 void resume_filtered(struct capture *capture);
 

@@ -1,4 +1,4 @@
-/* What a capture is configured as, and what its archive and its workers are told of that. */
+/* The configuration of a capture, and what its archive and its workers are sent of it. */
 #include "capture_setup.h"
 #include "capture_end.h"
 #include "capture_state.h"
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SETTLED_US 20000 /* until that is looked at again */
+#define SETTLED_US 20000 /* until that is checked again */
 
 const struct config_capture *setup_wanted(const struct capture *capture)
 {
@@ -24,8 +24,8 @@ bool setup_former(const struct capture *capture)
 	return capture->slots.index >= capture->context->configured;
 }
 
-/* Not of those that there are no more and of which nothing is left to continue with, nor of those
- * that failed before. */
+/* Not former sections without inherited rings, nor captures that failed before their directory was
+ * open. */
 bool setup_has_files(const struct capture *capture)
 {
 	return setup_wanted(capture)->group.output == OUTPUT_PCAPNG &&
@@ -56,7 +56,7 @@ void setup_announce(struct capture *capture)
 		.config = c->archive,
 		.file_bytes = c->worker.file_bytes,
 		.file_group = capture->file_group,
-		/* one more while it is to be told of another directory */
+		/* one more while it is still to be sent another directory */
 		.together = capture->context->together + (capture->earlier != NULL),
 		.token = capture->context->token,
 	};
@@ -94,8 +94,8 @@ static void earlier_forget(struct capture *capture)
 	plan_make(capture->config, &capture->plan, NULL);
 }
 
-/* Slots that it has no more leave their counters in the record, those that it has again take them
- * back; `workers` in the record says which is so, whenever this is interrupted. */
+/* Slots that are removed leave their counters in the checkpoint, slots that are added take them
+ * back; `workers` in the checkpoint says which, wherever this is interrupted. */
 static int slots_resize(struct capture *capture, unsigned workers)
 {
 	struct checkpoint *saved = capture->saved;
@@ -128,7 +128,7 @@ static int slots_resize(struct capture *capture, unsigned workers)
 	return rc;
 }
 
-/* Of what is recorded all that is received is written or discarded. */
+/* With files, all received packets have to be counted as written or discarded. */
 static void counted_give_up(struct capture *capture)
 {
 	struct checkpoint_slot *saved = capture->saved->slots;
@@ -158,9 +158,8 @@ bool setup_adopt(struct capture *capture)
 	     now->group.output != then->group.output) &&
 	    !files_done(capture->slots.files, capture->slots.index))
 		return false;
-	if (!fdstore_settled(capture->slots.store)) { /* the store's copy of a ring is memory, and a
-						       * member of the group
-						       */
+	/* The store's duplicate of a ring holds memory, and is a member of the group */
+	if (!fdstore_settled(capture->slots.store)) {
 		event_add(capture->again, &(struct timeval){ 0, SETTLED_US });
 		return false;
 	}

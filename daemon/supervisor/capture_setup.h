@@ -1,7 +1,6 @@
-/* What a capture is configured as, and what the archive, its workers and the next instance are told
- * of that; from one configuration to the next, over the rings that the earlier one made: these are
- * written out as that one says, then the capture begins as it is configured now, and its counters
- * continue. */
+/* The configuration of a capture, and what the archive, its workers and the next instance are sent
+ * of it. After a change of the configuration, rings of the earlier one are written out as that one
+ * says; then the capture begins with the present one, and its counters continue. */
 #ifndef CAPTURE_SETUP_H
 #define CAPTURE_SETUP_H
 
@@ -9,30 +8,30 @@
 
 struct capture;
 
-/* As it is configured now, whatever its rings are of. */
+/* Its present configuration, whatever that of its rings is. */
 const struct config_capture *setup_wanted(const struct capture *capture);
 
-/* Its section is not configured any more: what is left of it is finished. */
+/* Its section is no longer configured: its inherited rings and files are finished. */
 bool setup_former(const struct capture *capture);
 
-/* Whether the archive is to know of it, or does: it has files, or may have. */
+/* Whether it is announced to the archive, or will be: it has files, or may have. */
 bool setup_has_files(const struct capture *capture);
 
-/* What it needs of the machine. */
+/* Its requirements (limits.h). */
 struct limits_need setup_need(const struct capture *capture);
 
-/* Sends the archive what it is. */
+/* Announces it to the archive. */
 void setup_announce(struct capture *capture);
 
-/* What its next workers will be sent. */
+/* Updates what its next workers will be sent. */
 void setup_tasks(struct capture *capture);
 
-/* Writes down for the next instance what rings it makes. None of them is armed. */
+/* Records for the next instance what rings it makes. None of them is armed. */
 void setup_save(struct capture *capture);
 
-/* The rings of the earlier configuration are written out and gone: the capture is what it is
- * configured to be. False: files of the earlier one are not finished yet, its rings not gone
- * everywhere, or it has failed. */
+/* The rings of the earlier configuration are written out and closed: adopts the present one. False:
+ * files of the earlier one are not finished yet, duplicates of its rings in the store not closed,
+ * or the capture has failed. */
 bool setup_adopt(struct capture *capture);
 
 #endif

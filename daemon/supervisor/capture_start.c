@@ -1,5 +1,5 @@
 /* A capture begins: its filter, its files, its workers and their rings, until all are armed; and
- * what becomes of it, and of the daemon, where that fails. */
+ * what happens to it, and to the daemon, if that fails. */
 #include "capture_start.h"
 #include "capture_end.h"
 #include "capture_filter.h"
@@ -17,10 +17,9 @@
 #include <string.h>
 #include <sysexits.h>
 
-#define AGAIN_NS UINT64_C(1000000000) /* what failed is tried again */
+#define AGAIN_NS UINT64_C(1000000000) /* until a retry */
 
-/* The interface is there and up: files, processes. start_advance() does the rest. Returns 0 or
- * -1. */
+/* See capture_start.h. */
 int start_begin(struct capture *capture, const struct link *link, struct capture_error *error)
 {
 	const struct config_capture *c = capture->config;
@@ -33,7 +32,7 @@ int start_begin(struct capture *capture, const struct link *link, struct capture
 	if (rc < 0)
 		return rc;
 	capture_enter(capture, CAPTURE_STARTING);
-	if (rc > 0) /* start_filtered() goes on */
+	if (rc > 0) /* start_filtered() continues */
 		return 0;
 	group_begin(&capture->group, &c->group,
 		    plan_fanout_flags(c, capture->group.link.id != 0, capture->group.link.type));
@@ -52,7 +51,7 @@ int start_begin(struct capture *capture, const struct link *link, struct capture
 	return 0;
 }
 
-/* What is tried again and again is logged once. */
+/* An error that repeats with each retry is logged once. */
 static bool news(struct capture *capture, const struct capture_error *error)
 {
 	if (strcmp(capture->logged, error->text) == 0)
@@ -61,7 +60,7 @@ static bool news(struct capture *capture, const struct capture_error *error)
 	return true;
 }
 
-/* Not at the daemon's start: then it is tried again, unless that is of no use. */
+/* Not at the daemon's start: retries, unless that cannot help. */
 void start_retry(struct capture *capture, const struct capture_error *error)
 {
 	if (error->exit_code == EX_CONFIG || error->exit_code == EX_NOPERM) {
@@ -76,7 +75,7 @@ void start_retry(struct capture *capture, const struct capture_error *error)
 		capture_leave(capture, true, NULL);
 }
 
-/* At the daemon's start: it ends. The first reason counts. */
+/* At the daemon's start: the daemon ends, for the first error. */
 static void daemon_ends(struct capture *capture, int exit_code, const char *text)
 {
 	if (capture->fatal.exit_code)
@@ -85,7 +84,7 @@ static void daemon_ends(struct capture *capture, int exit_code, const char *text
 	snprintf(capture->fatal.text, sizeof(capture->fatal.text), "%s", text);
 }
 
-/* Whether it can begin; if not, why is told. */
+/* Whether it can begin; if not, sets the reason. */
 bool start_ready(struct capture *capture, struct link *link)
 {
 	const struct config_capture *c = capture->config;
@@ -109,7 +108,7 @@ bool start_ready(struct capture *capture, struct link *link)
 	return false;
 }
 
-/* With the filter that it waited for. */
+/* Begins with the filter that it waited for. */
 static void begin_filtered(struct capture *capture)
 {
 	struct capture_error error;
@@ -248,7 +247,7 @@ static int files_exit_code(int error)
 	}
 }
 
-/* A new section of a restart that cannot be must not keep the daemon from being ready. */
+/* A new section that cannot begin after a restart must not keep the daemon from being ready. */
 void start_files_fault(struct capture *capture, int error, const char *text)
 {
 	struct capture_error why;
@@ -256,7 +255,7 @@ void start_files_fault(struct capture *capture, int error, const char *text)
 
 	if (capture->on_fault == FAULT_FAILS_IT && exit_code != EXIT_FAILURE) {
 		capture_error(&why, exit_code, "capture %s: %s", capture->config->name, text);
-		news(capture, &why); /* its files are refused next */
+		news(capture, &why); /* requests for its files are refused next */
 		capture_fail(capture, text);
 	} else {
 		start_fault(capture, exit_code, text);
@@ -275,7 +274,7 @@ void start_slot_faults(struct capture *capture)
 			capture_leave(capture, false, fault->text);
 		else if (fault->kind == FAULT_FILES && starting)
 			start_files_fault(capture, fault->number, fault->text);
-		else if (fault->kind && starting) /* the first one ends the start, and is told */
+		else if (fault->kind && starting) /* the first one ends the start, and is logged */
 			start_fault(capture, fault->number, fault->text);
 		fault->kind = FAULT_NONE;
 	}

@@ -1,4 +1,4 @@
-/* Which state of a capture may follow on which. */
+/* The transitions between the states of a capture. */
 #include "capture_state.h"
 
 #include "../base/invariant.h"
@@ -13,7 +13,7 @@ static const char *const state_names[] = {
 	[CAPTURE_STOPPED] = "stopped", [CAPTURE_FAILED] = "failed",
 };
 
-/* The bits of the states that may follow. */
+/* A mask of the states that may follow. */
 static const unsigned next_states[] = {
 	[CAPTURE_WAITING] = 1 << CAPTURE_STARTING | 1 << CAPTURE_RUNNING | 1 << CAPTURE_DRAINING,
 	[CAPTURE_STARTING] = 1 << CAPTURE_RUNNING | 1 << CAPTURE_WAITING | 1 << CAPTURE_DRAINING,

@@ -1,4 +1,4 @@
-/* Copies of what a capture and its workers are and have counted. */
+/* Copies the state and the counters of a capture and its workers. */
 #include "capture_view.h"
 #include "capture_state.h"
 
@@ -69,7 +69,7 @@ static bool slot_up(const struct slot *slot)
 	return slot->state == SLOT_RUNNING && slot->worker.progress == PROGRESS_READY;
 }
 
-/* The name of a file in use, once it has one: a hidden file has not. */
+/* The name of a file in use, once it has one: a hidden file has none. */
 static const char *file_shown(const struct output_file *file)
 {
 	return output_file_used(file) && output_file_visible(file) ? file->name : NULL;
@@ -88,7 +88,7 @@ static const struct {
 	[LACKS_QUOTA] = { "a quota is exhausted" COUNTED, "a quota is exhausted" NO_NEXT },
 };
 
-/* NULL where there is room. */
+/* NULL if there is space. */
 static const char *lack_reason(const struct capture *c)
 {
 	enum output_lack lack = LACKS_NOTHING;
@@ -180,7 +180,7 @@ void capture_show(const struct capture *c, struct capture_view *view)
 		view->reason = "its directory is not open yet";
 	if (!view->reason && *c->storage.reason)
 		view->reason = c->storage.reason;
-	/* What waits for its interface is; what waits for another reason, with retry_ns, is not. */
+	/* A capture that waits for its interface is ready; one that waits for a retry is not. */
 	view->ready =
 		c->goal != CAPTURE_FAIL && storage_placed(&c->storage) &&
 		(c->state == CAPTURE_RUNNING || (c->state == CAPTURE_WAITING && !c->retry_ns));

@@ -1,4 +1,4 @@
-/* The order of the start; questions about all of them. */
+/* The order of the start, and questions about all captures. */
 #include "captures.h"
 #include "fdstore.h"
 #include "limits.h"
@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-/* capture_start() takes `resume`. */
+/* Captures that resume rings come first. */
 static void order_make(struct capture *const *captures, unsigned count, unsigned *order)
 {
 	unsigned n = 0;
@@ -90,7 +90,7 @@ bool captures_exhausted(struct capture *const *captures, unsigned count)
 	for (unsigned i = 0; i < count; i++)
 		if (!capture_ended(captures[i]) ||
 		    !(capture_failed(captures[i]) || capture_former(captures[i])))
-			return false; /* which may still write what its rings hold */
+			return false; /* it may still write what its rings hold */
 	return true;
 }
 

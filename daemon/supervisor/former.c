@@ -26,7 +26,7 @@ static bool section_add(struct config *config, const char *name, const struct ch
 
 	if (!saved->since_ns)
 		return false;
-	if (!plan_shape_valid(&saved->shape)) /* nothing to restore from */
+	if (!plan_shape_valid(&saved->shape)) /* unusable */
 		return true;
 	capture = config_add(config, name, 0, "the previous instance", &error);
 	if (capture)

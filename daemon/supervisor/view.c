@@ -1,4 +1,4 @@
-/* The supervisor's captures, for readers. */
+/* The supervisor's captures, for clients. */
 #include "view.h"
 #include "capture.h"
 #include "supervisor.h"

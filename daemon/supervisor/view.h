@@ -1,4 +1,4 @@
-/* The supervisor as others may see it: its captures and their workers. */
+/* The supervisor as clients see it: its captures and their workers. */
 #ifndef VIEW_H
 #define VIEW_H
 
