@@ -235,12 +235,13 @@ static void maintained(struct capture *capture)
 		return;
 	if (s->reserve)
 		capture_log(capture, LOG_WARNING,
-			    "%s: disk_reserve cannot be kept%s, and there is no file left to "
-			    "remove: packets are discarded until there is room",
+			    "%s: %s for disk_reserve, and no file is left to remove: packets are "
+			    "discarded until there is space",
 			    capture->config->group.directory,
-			    s->reserve == LACKS_INODES ? " of inodes" : "");
+			    s->reserve == LACKS_INODES ? "too few inodes are free"
+						       : "too little space is free");
 	else
-		capture_log(capture, LOG_NOTICE, "there is room again: packets are written");
+		capture_log(capture, LOG_NOTICE, "there is space again: packets are written");
 }
 
 /* The archive process has opened its directory: it may begin. */

@@ -65,7 +65,7 @@ void capture_leave(struct capture *capture, bool abandon, const char *why)
 	if (why && (capture->gap.since_ns || capture->since_real_ns))
 		capture_reason(capture, "%s", why);
 	if (why && capture->since_real_ns && gap_open(&capture->gap, clock_real_ns(), why)) {
-		capture_log(capture, LOG_WARNING, "%s; capture begins anew when it can", why);
+		capture_log(capture, LOG_WARNING, "%s; capture begins again when possible", why);
 		checkpoint_gap(capture->saved, capture->gap.since_ns, capture->gap.why);
 	}
 	group_unbind(&capture->group);
@@ -155,7 +155,7 @@ void capture_fail(struct capture *capture, const char *why)
 	if (capture->goal != CAPTURE_RECORD) /* it ends anyway, or the next instance resumes it */
 		return;
 	capture_log(capture, LOG_ERR,
-		    "%s: the capture has failed; restart afcapd when that is mended", why);
+		    "%s: the capture has failed; restart afcapd when that is fixed", why);
 	capture_reason(capture, "%s", why);
 	capture_end(capture, CAPTURE_FAIL, false);
 }

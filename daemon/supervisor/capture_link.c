@@ -64,7 +64,7 @@ static void link_updown(struct capture *capture)
 	}
 	capture_reason(capture, link->up ? "interface %s has no carrier" : "interface %s is down",
 		       link->name);
-	capture_log(capture, LOG_WARNING, "%s; capture goes on when it is up again",
+	capture_log(capture, LOG_WARNING, "%s; capture continues when it is up again",
 		    capture->reason);
 }
 
@@ -85,12 +85,12 @@ static void link_follow(struct capture *capture)
 			      "its interface's link type changed");
 	if (news & GROUP_LINK_RENAMED) {
 		capture_log(capture, LOG_NOTICE,
-			    "interface %s is called %s now; it is recorded as before", before,
+			    "interface %s was renamed to %s; it is recorded as before", before,
 			    capture->group.link.name);
 		setup_announce(capture);
 	} else if (news & GROUP_LINK_ALIEN) {
 		capture_log(capture, LOG_NOTICE,
-			    "interface %s is not called %s any more; it is recorded as before",
+			    "interface %s no longer has the name %s; it is recorded as before",
 			    capture->group.link.name, configured);
 	}
 	if (news & GROUP_LINK_UPDOWN && capture->state == CAPTURE_RUNNING)

@@ -30,7 +30,7 @@ static void filter_compare(struct capture *capture)
 
 	if (strncmp(before, capture->config->filter, sizeof(capture->saved->filter)) == 0)
 		return;
-	capture_log(capture, LOG_NOTICE, "another filter than before: the next files begin");
+	capture_log(capture, LOG_NOTICE, "the filter has changed: starting new files");
 	for (unsigned i = 0; i < capture->slots.count; i++)
 		output_rotate(&capture->slots.list[i].output);
 	capture->slots.due = true;
@@ -40,8 +40,7 @@ static void filter_compare(struct capture *capture)
 static void filter_late(struct capture *capture, const char *why)
 {
 	if (!capture->filter_due)
-		capture_log(capture, LOG_WARNING, "the filter is not set yet, tried again: %s",
-			    why);
+		capture_log(capture, LOG_WARNING, "the filter is not set yet, retrying: %s", why);
 	capture->filter_due = true;
 	capture->retry_ns = clock_mono_ns() + AGAIN_NS;
 }
@@ -119,10 +118,10 @@ void resume_start(struct capture *capture)
 	setup_tasks(capture);
 	setup_announce(capture);
 	rings_resume(capture);
-	capture_log(capture, LOG_NOTICE, "%s the rings of a daemon that was last there at %s",
-		    setup_former(capture) ? "is not configured any more, writes out"
-		    : capture->earlier	  ? "first writes out"
-					  : "goes on with",
+	capture_log(capture, LOG_NOTICE, "%s the rings of the previous instance, last alive at %s",
+		    setup_former(capture) ? "no longer configured, writing out"
+		    : capture->earlier	  ? "first writing out"
+					  : "resuming",
 		    clock_text(when, saved->alive_ns));
 	if (setup_former(capture))
 		capture_stop(capture, false);

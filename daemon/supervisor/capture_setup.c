@@ -140,8 +140,8 @@ static void counted_give_up(struct capture *capture)
 	for (unsigned i = capture->slots.count; i < WORKERS_MAX; i++)
 		packets += tally_give_up_of(&saved[i].ended);
 	capture_log(capture, LOG_NOTICE,
-		    "it records, and counted only before: the %" PRIu64
-		    " packets of then are counted as abandoned",
+		    "output = pcapng instead of none: the %" PRIu64
+		    " packets that were only counted before are counted as abandoned",
 		    packets);
 }
 
@@ -166,7 +166,7 @@ bool setup_adopt(struct capture *capture)
 	capture->saved->armed = 0;
 	rc = slots_resize(capture, workers);
 	if (rc)
-		capture_log(capture, LOG_ERR, "%s: it goes on with %u workers", failure_text(-rc),
+		capture_log(capture, LOG_ERR, "%s: continuing with %u workers", failure_text(-rc),
 			    capture->slots.count);
 	if (then->group.output == OUTPUT_NONE && now->group.output == OUTPUT_PCAPNG)
 		counted_give_up(capture);

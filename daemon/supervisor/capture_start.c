@@ -68,7 +68,7 @@ void start_retry(struct capture *capture, const struct capture_error *error)
 		return;
 	}
 	if (news(capture, error))
-		log_warning("%s; tried again", error->text);
+		log_warning("%s; retrying", error->text);
 	capture_reason(capture, "%s", error->text);
 	capture->retry_ns = clock_mono_ns() + AGAIN_NS;
 	if (capture->state == CAPTURE_STARTING)
@@ -174,8 +174,8 @@ static void filter_refused(struct capture *capture, int error)
 
 	snprintf(text, sizeof(text), "setting the filter of %u instructions: %s%s",
 		 capture->group.program.len,
-		 room ? "the kernel has no room for it" : failure_text(error),
-		 room ? " (net.core.optmem_max, sysctl(8), is the limit: raise it, or take a "
+		 room ? "the kernel has no memory for it" : failure_text(error),
+		 room ? " (net.core.optmem_max, sysctl(8), is the limit: raise it, or use a "
 			"shorter filter)"
 		      : "");
 	start_fault(capture, room ? EX_CONFIG : EXIT_FAILURE, text);

@@ -94,11 +94,11 @@ static const char *lack_reason(const struct capture *c)
 	enum output_lack lack = LACKS_NOTHING;
 
 	if (c->storage.reserve == LACKS_INODES)
-		return "disk_reserve cannot be kept: too few inodes are free, there is no file "
-		       "left "
-		       "to remove" COUNTED;
+		return "too few inodes are free for disk_reserve, and no file is left to "
+		       "remove" COUNTED;
 	if (c->storage.reserve)
-		return "disk_reserve cannot be kept, there is no file left to remove" COUNTED;
+		return "too little space is free for disk_reserve, and no file is left to "
+		       "remove" COUNTED;
 	for (unsigned i = 0; i < c->slots.count && lack == LACKS_NOTHING; i++)
 		lack = slot_lacks(&c->slots.list[i]);
 	return suspended(c) ? lacks[lack].suspended : lacks[lack].no_next;

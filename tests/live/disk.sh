@@ -124,7 +124,7 @@ t_a_reserve_is_never_filled() {
 	kept_not() { # not only full
 		rc=0
 		ctl status >"$DIR/said" || rc=$?
-		grep -q "disk_reserve cannot be kept" "$DIR/said"
+		grep -q "too little space is free for disk_reserve" "$DIR/said"
 	}
 	wait_for 5 kept_not
 	equal "exit code of status" "$rc" 5

@@ -294,7 +294,7 @@ t_a_directory_that_went_while_it_recorded_is_waited_for() {
 	ip -n "$NS" link set later0 down
 	ip -n "$NS" link set later0 name other0
 	ip -n "$NS" link set other0 up
-	wait_for 10 grep -q "interface later0 is called other0 now" "$DIR/err"
+	wait_for 10 grep -q "interface later0 was renamed to other0" "$DIR/err"
 	wait_for 10 grep -q "directory $DIR/goes: No such file" "$DIR/err"
 	ip -n "$NS" link del other0
 	wait_for 10 is_waiting
@@ -373,7 +373,7 @@ t_what_was_said_of_a_directory_is_not_repeated() {
 	rm "$OUT"
 	for n in 1 2 3; do
 		ip -n "$NS" link del va
-		wait_for 5 grep_count "$n" "capture begins anew when it can"
+		wait_for 5 grep_count "$n" "capture begins again when possible"
 		ip -n "$NS" link add va type veth peer name vb
 		ip -n "$NS" link set vb up
 		ip -n "$NS" link set va up

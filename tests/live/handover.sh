@@ -59,7 +59,7 @@ kills_in() { # LAYOUT SIZE RATE
 		[ "$packets" -ge "$before" ] || fail "packets fell from $before to $packets"
 	done
 	kill "$SENDER"
-	equal "gone on" "$(grep -c 'goes on with the rings' "$DIR/err")" "$KILLS"
+	equal "gone on" "$(grep -c 'resuming the rings of the previous instance, last alive at 2' "$DIR/err")" "$KILLS"
 	wait_quiet
 	count=$(counter packets)
 	equal "files repaired" "$(counter files_repaired)" 0 # they are found again, and finished as they should
@@ -94,7 +94,7 @@ t_restarts_hand_over() {
 		wait_for 10 started_and_running $((n + 1))
 	done
 	kill "$SENDER"
-	equal "gone on" "$(grep -c 'goes on with the rings' "$DIR/err")" "$RESTARTS"
+	equal "gone on" "$(grep -c 'resuming the rings of the previous instance, last alive at 2' "$DIR/err")" "$RESTARTS"
 	wait_quiet
 	count=$(counter packets)
 	equal restarts "$(counter restarts)" 0
@@ -112,7 +112,7 @@ t_a_hand_over_by_itself_is_a_restart() {
 	kill -USR2 "$DAEMON"
 	wait_for 10 started_and_running $((n + 1))
 	kill "$SENDER"
-	equal "gone on" "$(grep -c 'goes on with the rings' "$DIR/err")" 1
+	equal "gone on" "$(grep -c 'resuming the rings of the previous instance, last alive at 2' "$DIR/err")" 1
 	wait_quiet
 	count=$(counter packets)
 	managed_stop
@@ -212,7 +212,7 @@ t_upgrades() {
 	again USR2
 	in_lab "$FRAMES" send vb 1000 first=1000 rate=50000
 	wait_for 5 counter_is received 2000
-	equal "gone on" "$(grep -c 'goes on with the rings' "$DIR/err")" 1
+	equal "gone on" "$(grep -c 'resuming the rings of the previous instance, last alive at 2' "$DIR/err")" 1
 	cp "$BUILD/tests/afcapd-other" "$DIR/next" && mv "$DIR/next" "$DIR/afcapd"
 	again USR2
 	began_anew "its ledgers have another version"
@@ -345,7 +345,7 @@ t_another_configuration_loses_nothing() {
 		directory = $DIR/other
 		block_size = 256K
 	C
-	equal "written out" "$(grep -c 'va: first writes out the rings of a daemon' "$DIR/err")" 11
+	equal "written out" "$(grep -c 'va: first writing out the rings of the previous instance' "$DIR/err")" 11
 	equal "given up" "$(grep -c 'abandoned\|unusable' "$DIR/err")" 0
 	in_lab "$FRAMES" send vb 500 first=$sent rate=50000
 	sent=$((sent + 500))
@@ -470,14 +470,14 @@ t_a_filter_or_directory_that_became_wrong_loses_nothing() {
 	wait_for 5 counter_is received 500
 	configure "filter = udp and ("
 	again USR2
-	told() { grep -q "va: the filter is not set yet, tried again: .*syntax error" "$DIR/err"; }
+	told() { grep -q "va: the filter is not set yet, retrying: .*syntax error" "$DIR/err"; }
 	wait_for 5 told
 	for pid in $(workers); do kill -STOP "$pid"; done
 	in_lab "$FRAMES" send vb 500 first=500 rate=50000
 	configure "directory = $DIR/gone"
 	n=$(starts)
 	kill -KILL "$DAEMON"
-	waits() { [ "$(starts)" -gt "$n" ] && grep -q "directory $DIR/gone: No such file or directory.*tried again" "$DIR/err"; }
+	waits() { [ "$(starts)" -gt "$n" ] && grep -q "directory $DIR/gone: No such file or directory.*; retrying" "$DIR/err"; }
 	wait_for 10 waits
 	equal written "$(counter written)" 1000
 	mkdir "$DIR/gone"
@@ -617,7 +617,7 @@ t_another_filter_begins_another_file() {
 	done
 	managed_stop
 	all_there 3000
-	equal "gone on" "$(grep -c 'goes on with the rings' "$DIR/err")" 2
+	equal "gone on" "$(grep -c 'resuming the rings of the previous instance, last alive at 2' "$DIR/err")" 2
 	equal files "$(files | wc -l)" 4
 	for f in $(files); do
 		capinfos -M "$f" 2>/dev/null | awk '/Number of packets:/ { n = $NF } sub(/.*Filter string = /, "") { f = $0 } END { print f ": " n }'
@@ -636,7 +636,7 @@ t_a_note_that_is_refused_once_is_told_again() {
 	in_lab "$FRAMES" send vb 1000 rate=50000
 	wait_for 10 counter_is written 1000
 	again USR2
-	equal "gone on" "$(grep -c 'goes on with the rings' "$DIR/err")" 1
+	equal "gone on" "$(grep -c 'resuming the rings of the previous instance, last alive at 2' "$DIR/err")" 1
 	in_lab "$FRAMES" send vb 1000 first=1000 rate=50000
 	wait_for 10 counter_is written 2000
 	managed_stop
@@ -755,7 +755,7 @@ t_renamed_meanwhile() {
 	wait_for 10 counter_is received 2000
 	equal "as the kernel calls it" "$(ctl --json status | jq -r '.captures[0].device')" other
 	managed_stop
-	contains log "$(cat "$DIR/err")" "interface other is not called va any more; it is recorded as before"
+	contains log "$(cat "$DIR/err")" "interface other no longer has the name va; it is recorded as before"
 	! grep 'nothing is recorded' "$DIR/err" || fail "a gap"
 	frames_check 2000 || fail "frames differ"
 	whole 2000
@@ -768,7 +768,7 @@ t_restarted_while_the_interface_is_away() {
 	ip -n "$NS" link del va
 	state_is() { [ "$( (ctl --json status || true) | jq -r '.captures[0].state')" = "$1" ]; }
 	wait_for 5 state_is down
-	went=$(sed -n 's/.*its interface was deleted or moved away; capture begins anew.*/told/p' "$DIR/err")
+	went=$(sed -n 's/.*its interface was deleted or moved away; capture begins again when possible.*/told/p' "$DIR/err")
 	equal "its end" "$went" told
 	for signal in KILL USR2; do
 		n=$(starts)

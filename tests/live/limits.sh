@@ -103,7 +103,7 @@ t_long_filters() {
 	rc=0
 	in_lab timeout 30 "$AFCAPD" -o daemon.control="$SOCK" -o daemon.metrics=off -i va -w "$OUT" -j 1 -f "${hosts}udp" >"$DIR/out" 2>"$DIR/err" || rc=$?
 	equal "exit code" $rc 78
-	contains message "$(cat "$DIR/err")" "capture va: setting the filter of [0-9]* instructions: the kernel has no room for it (net.core.optmem_max"
+	contains message "$(cat "$DIR/err")" "capture va: setting the filter of [0-9]* instructions: the kernel has no memory for it (net.core.optmem_max"
 }
 
 run_tests

@@ -145,7 +145,7 @@ t_made_again_at_once() {
 t_renamed() {
 	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=50ms
 	ip -n "$NS" link set va name other
-	renamed() { grep -q "interface va is called other now" "$DIR/err"; }
+	renamed() { grep -q "interface va was renamed to other" "$DIR/err"; }
 	wait_for 5 renamed
 	in_lab "$FRAMES" send vb 1000 rate=50000
 	wait_for 5 counter_is received 1000
@@ -195,7 +195,7 @@ t_alternative_names() {
 	named() { ctl --json status | jq -e '.captures[0].device == "other"'; }
 	wait_for 5 named
 	ip -n "$NS" link property del dev other altname "$alt"
-	gone() { grep -q "interface other is not called $alt any more" "$DIR/err"; }
+	gone() { grep -q "interface other no longer has the name $alt" "$DIR/err"; }
 	wait_for 5 gone
 	in_lab "$FRAMES" send vb 1000 first=1000 rate=50000
 	wait_for 5 counter_is received 2000
@@ -286,7 +286,7 @@ t_a_link_type_that_changes() {
 	ip -n "$NS" link set tun0 up
 	wait_for 10 reason_is "has link type 778: only Ethernet, loopback and raw IP interfaces can be recorded"
 	equal state "$(state)" down
-	wait_for 5 grep "has link type 778.*; tried again" "$DIR/err"
+	wait_for 5 grep "has link type 778.*; retrying" "$DIR/err"
 	equal ready "$(in_lab curl -so /dev/null -w '%{http_code}' http://127.0.0.1:9748/-/ready)" 503
 	ip -n "$NS" link set tun0 down
 	tun_do type 65534

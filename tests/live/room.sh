@@ -161,9 +161,9 @@ t_a_reserve_is_one_of_inodes_too() {
 	contains log "$(cat "$DIR/err")" "removed va-.*: fewer inodes than disk_reserve would stay available"
 	equal state "$(ctl --json status | jq -r '.captures[0].state')" running
 	for n in $(seq 20); do : >"$OUT/foreign$n"; done
-	wait_for 10 reason_is "disk_reserve cannot be kept: too few inodes are free, there is no file left to remove: packets are counted as discarded_no_space"
+	wait_for 10 reason_is "too few inodes are free for disk_reserve, and no file is left to remove: packets are counted as discarded_no_space"
 	equal state "$(ctl --json status | jq -r '.captures[0].state')" suspended
-	contains log "$(cat "$DIR/err")" "disk_reserve cannot be kept of inodes"
+	contains log "$(cat "$DIR/err")" "too few inodes are free for disk_reserve, and no file is left"
 	rm "$OUT"/foreign*
 	wait_for 10 state_is running
 	daemon_stop

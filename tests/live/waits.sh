@@ -371,7 +371,7 @@ t_an_interface_comes_while_no_name_is_known() {
 		wait_for 20 tries
 		others_answer
 		others_answer
-		wait_for 40 logged "conf:9: filter = not host peer.example: unknown host 'peer.example'; tried again"
+		wait_for 40 logged "conf:9: filter = not host peer.example: unknown host 'peer.example'; retrying"
 		[ "$(state_of va)" != failed ] || fail "va has failed"
 		names_are known
 		wait_for 40 state_is va running
@@ -411,7 +411,7 @@ t_a_restart_without_a_name_server() {
 	wait_for 9 second # less than a look-up takes
 	others_answer
 	in_lab "$FRAMES" send vb 100 first=100
-	wait_for 40 logged "va: the filter is not set yet, tried again: .*unknown host"
+	wait_for 40 logged "va: the filter is not set yet, retrying: .*unknown host"
 	others_answer
 	written() { [ "$(ctl --json stats va | jq '.captures[0].total.written')" -ge 200 ]; }
 	wait_for 10 written

@@ -199,7 +199,7 @@ t_who_asks_during_a_restart_waits() {
 	send_stop
 	unit_stop
 	all_there "$COUNT"
-	equal "gone on" "$(told 'goes on with the rings')" 3
+	equal "gone on" "$(told 'resuming the rings of the previous instance, last alive at 2')" 3
 	# Nobody who asks starts it again
 	rc=0
 	ctl status 2>"$DIR/said" || rc=$?
@@ -334,7 +334,7 @@ t_restarts() {
 	done
 	send_stop
 	gaps_end "restart"
-	equal "gone on" "$(told 'goes on with the rings')" "$RESTARTS"
+	equal "gone on" "$(told 'resuming the rings of the previous instance, last alive at 2')" "$RESTARTS"
 	equal "handed over" "$(told 'handing over')" "$RESTARTS"
 	equal restarts "$(counter restarts)" 0
 	unit_stop
@@ -351,7 +351,7 @@ t_a_hand_over_by_itself_is_a_restart() {
 	wait_for 10 main_is_not "$old"
 	running_whole
 	equal "handed over" "$(told 'handing over')" 1
-	equal "gone on" "$(told 'goes on with the rings')" 1
+	equal "gone on" "$(told 'resuming the rings of the previous instance, last alive at 2')" 1
 	send_stop
 	spares_are() { [ "$(find "$OUT" -name '.*.spare' | wc -l)" = "$1" ]; }
 	wait_for 10 spares_are $WORKERS # one more may have been in the making; its successor removes it
@@ -467,7 +467,7 @@ t_upgrade_hands_over() {
 	send_stop
 	unit_stop
 	all_there "$COUNT"
-	equal "gone on" "$(told 'goes on with the rings')" 3
+	equal "gone on" "$(told 'resuming the rings of the previous instance, last alive at 2')" 3
 }
 
 # The intervals in which there is no packet in the files, longest first, N of them, as "FROM TO" in seconds
@@ -549,7 +549,7 @@ t_another_configuration_loses_nothing() {
 	running_whole
 	send_all 5000 first=6000
 	unit_stop
-	equal "written out" "$(told "first writes out the rings of a daemon")" 1
+	equal "written out" "$(told "first writing out the rings of the previous instance")" 1
 	equal "gaps told of" "$(told 'nothing is recorded from .*: its configuration has changed (ring_size)')" 1
 	all_there 11000
 }
@@ -597,7 +597,7 @@ t_a_removed_section_loses_nothing() {
 	configure
 	inside systemctl restart afcapd || fail "restart"
 	running_whole
-	equal "written out" "$(told 'other: is not configured any more, writes out the rings')" 1
+	equal "written out" "$(told 'other: no longer configured, writing out the rings of the previous instance')" 1
 	ended() { [ "$(told 'other: 5000 packets seen, 0 dropped by the kernel, 5000 received, 5000 written, 0 discarded')" = 1 ]; }
 	wait_for 5 ended
 	none_left() { ! find "$OUT" -name '*other*' | grep -v '\.pcapng$'; }

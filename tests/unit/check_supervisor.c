@@ -332,9 +332,8 @@ static bool reserve_is_missed(void)
 	struct capture_view v = instance_view(0);
 
 	return v.reason &&
-	       strcmp(v.reason, "disk_reserve cannot be kept, there is no file left to "
-				"remove: packets are counted as "
-				"discarded_no_space") == 0 &&
+	       strcmp(v.reason, "too little space is free for disk_reserve, and no file is left "
+				"to remove: packets are counted as discarded_no_space") == 0 &&
 	       strcmp(v.state, "suspended") == 0;
 }
 
@@ -353,7 +352,7 @@ START_TEST(a_capture_without_room_is_suspended_until_there_is_some)
 	instance.reserve_gone = true;
 	ck_assert_int_eq(instance_begin(), 0);
 	ck_assert_int_eq(instance_run(steps), EXIT_SUCCESS);
-	ck_assert_uint_eq(place_logged("there is room again"), 1);
+	ck_assert_uint_eq(place_logged("there is space again"), 1);
 }
 END_TEST
 
