@@ -97,8 +97,22 @@ static void link_follow(struct capture *capture)
 		link_updown(capture);
 }
 
+/* The workers hear of a deletion before the supervisor does: the kernel tells packet sockets first
+ * (unregister_netdevice_many_notify() of net/core/dev.c). */
+static bool start_lost(const struct capture *capture)
+{
+	if (capture->state != CAPTURE_STARTING)
+		return false;
+	for (unsigned i = 0; i < capture->slots.count; i++)
+		if (capture->slots.list[i].fault.kind == FAULT_START)
+			return group_lost(&capture->group);
+	return false;
+}
+
 void capture_follow(struct capture *capture)
 {
+	if (capture->goal == CAPTURE_RECORD && start_lost(capture))
+		capture_leave(capture, true, "its interface went while it began");
 	if (capture->goal == CAPTURE_RECORD &&
 	    (capture->state == CAPTURE_RUNNING || capture->state == CAPTURE_STARTING))
 		link_follow(capture);

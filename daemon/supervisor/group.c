@@ -117,6 +117,19 @@ bool group_gone(const struct group *g)
 	return false;
 }
 
+bool group_lost(const struct group *g)
+{
+	struct links *now;
+	struct link link;
+	bool lost;
+
+	if (!g->link.id || links_new(&now, NULL, NULL, NULL))
+		return false;
+	lost = !links_by_index(now, g->link.ifindex, &link) || !link.up;
+	links_free(now);
+	return lost;
+}
+
 unsigned group_look(struct group *g, const char *configured)
 {
 	struct link link, holder;

@@ -58,6 +58,10 @@ void group_drop_all(struct group *group);
 /* Whether a worker has reported that its interface is gone. */
 bool group_gone(const struct group *group);
 
+/* Whether its device is gone or down, as the kernel says when asked now: a report of that may still
+ * be on its way. Waits for the kernel, some milliseconds. */
+bool group_lost(const struct group *group);
+
 /* Changes of its device, as bits. */
 #define GROUP_LINK_GONE	   1u  /* deleted, or moved to another network namespace */
 #define GROUP_LINK_TYPE	   2u  /* its packets are of another link type now */

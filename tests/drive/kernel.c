@@ -38,8 +38,9 @@ int __wrap_getsockname(int socket, struct sockaddr *address, socklen_t *length);
 int __wrap_links_new(struct links **out, struct event_base *base, void (*changed)(void *context),
 		     void *context)
 {
-	(void)base;
-	*out = (struct links *)kernel_links;
+	*out = (struct links *)(base ? kernel_links : kernel_links + 1);
+	if (!base) /* read once */
+		return 0;
 	links_told.changed = changed;
 	links_told.context = context;
 	return 0;
@@ -47,8 +48,8 @@ int __wrap_links_new(struct links **out, struct event_base *base, void (*changed
 
 void __wrap_links_free(struct links *links)
 {
-	(void)links;
-	links_told.changed = NULL;
+	if (links == (struct links *)kernel_links)
+		links_told.changed = NULL;
 }
 
 static void link_make(unsigned i)

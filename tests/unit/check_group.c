@@ -250,6 +250,24 @@ START_TEST(a_device_that_is_gone_or_is_another_one_is_news)
 }
 END_TEST
 
+START_TEST(a_device_is_lost_that_the_kernel_has_not_or_that_is_down)
+{
+	struct link gone;
+
+	bind_lo();
+	ck_assert(group_lost(&group)); /* down, as each namespace's is at first */
+	ck_assert_int_eq(system("ip link set lo up"), 0);
+	ck_assert(!group_lost(&group)); /* whatever was read of it before */
+	gone = lo;
+	gone.ifindex += 1000;
+	group_bind(&group, &gone);
+	ck_assert(group_lost(&group));
+	group_bind(&group, NULL); /* to all */
+	ck_assert(!group_lost(&group));
+	links_free(links);
+}
+END_TEST
+
 START_TEST(a_device_with_another_name_is_followed)
 {
 	struct link before;
@@ -305,6 +323,7 @@ Suite *suite_group(void)
 	tcase_add_test(t, a_ring_that_refuses_the_program_is_an_error);
 	tcase_add_test(t, a_device_that_is_as_it_was_has_no_news);
 	tcase_add_test(t, a_device_that_is_gone_or_is_another_one_is_news);
+	tcase_add_test(t, a_device_is_lost_that_the_kernel_has_not_or_that_is_down);
 	tcase_add_test(t, a_device_with_another_name_is_followed);
 	tcase_add_test(t, that_a_device_is_not_called_as_configured_any_more_is_news_once);
 	tcase_add_test(t, a_carrier_that_comes_or_goes_is_news_once);
