@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 static const char another_version[] = "its ledgers have another version";
+static const char no_link_type[] = "its link type cannot be recorded";
 static const char nothing_yet[] = "it did not record yet"; /* nothing is lost then, or logged */
 
 static void ring_close(struct inherited_ring *l)
@@ -141,8 +142,8 @@ static const char *record_check(struct inherited *in, const struct config_captur
 			return "no memory";
 		config = in->earlier;
 	}
-	if (!plan_link_type_known(config, saved->shape.link_type))
-		return "its link type cannot be recorded";
+	if (saved->shape.link_type && !plan_link_type_known(config, saved->shape.link_type))
+		return no_link_type;
 	return NULL;
 }
 
@@ -181,6 +182,8 @@ static const char *rings_judge(struct inherited *in, struct fdstore *store, cons
 		any |= !in->rings[i].problem && in->rings[i].ring_fd >= 0;
 		why = why ? why : in->rings[i].problem;
 	}
+	if (any && !in->saved->shape.link_type)
+		return no_link_type;
 	if (!why || !any)
 		return why;
 	for (unsigned i = 0; i < in->workers; i++)

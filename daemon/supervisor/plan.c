@@ -40,6 +40,7 @@ static uint32_t snaplen_of(const struct config_capture *config)
 int plan_make(const struct config_capture *config, struct plan *plan, struct afcap_error *error)
 {
 	plan->snaplen = snaplen_of(config);
+	plan->link_type = plan_any(config) ? (uint32_t)config->group.cooked : 0;
 	plan->ring =
 		(struct afcap_geometry){ .version = AFCAP_TPACKET_V3,
 					 .block_bytes = (uint32_t)config->group.block_bytes,
@@ -220,10 +221,9 @@ static const struct {
 
 enum plan_change plan_change(const struct config_capture *then, const struct config_capture *now)
 {
-	/* A configuration does not know a device's link type */
-	struct plan plan = { .link_type = plan_any(then) ? (uint32_t)then->group.cooked : 0 };
 	enum plan_change cost = PLAN_NOTHING;
 	struct checkpoint_shape shape;
+	struct plan plan;
 
 	plan_make(then, &plan, NULL);
 	shape = plan_shape(then, &plan, (unsigned)then->group.workers);

@@ -22,11 +22,11 @@
 struct plan {
 	struct afcap_geometry ring; /* of each worker */
 	uint32_t snaplen;	    /* the filter's return value: no packet fills a block */
-	uint32_t link_type;	    /* LINKTYPE_*, once a device is known */
+	uint32_t link_type;	    /* LINKTYPE_*; 0: that of a device that is not known yet */
 };
 
-/* Ring and snaplen; the link type stays as it is. Returns 0, or -EINVAL with *error, which may be
- * NULL. */
+/* All of it, as far as the configuration says it: a device's link type is the device's. Returns 0,
+ * or -EINVAL with *error, which may be NULL. */
 int plan_make(const struct config_capture *config, struct plan *plan, struct afcap_error *error);
 
 /* Whether all interfaces are recorded at once, as cooked packets. */
@@ -41,7 +41,7 @@ const char *plan_filter_for(const struct config_capture *config, const char *dev
  * 0, or -EPFNOSUPPORT: such a device cannot be recorded alone. */
 int plan_link_type(const struct config_capture *config, uint32_t hardware, uint32_t *link_type);
 
-/* Whether rings of a checkpoint may have this link type. */
+/* Whether rings of a checkpoint may have this link type; without one there are no rings. */
 bool plan_link_type_known(const struct config_capture *config, uint32_t link_type);
 
 /* The link type that rings with `link_type` would have now: the configured one, if cooked. */

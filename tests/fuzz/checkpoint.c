@@ -158,7 +158,8 @@ static void continued(struct inherited *in, int ring_fd)
 	    !plan_shape_valid(&s->shape) || !checkpoint_valid(s) || in->workers != 1 ||
 	    s->shape.workers != 1 || !in->found || in->gap.since_ns ||
 	    strcmp(s->shape.interface, (in->earlier ? in->earlier : &config)->group.interface) ||
-	    (s->shape.link_type != 1 && s->shape.link_type != 101 && s->shape.link_type != 276))
+	    (s->shape.link_type != 1 && s->shape.link_type != 101 && s->shape.link_type != 276 &&
+	     (s->shape.link_type || in->rings[0].ring_fd >= 0)))
 		abort();
 	if (in->earlier && plan_resumable(&s->shape, &config))
 		abort();

@@ -6,12 +6,17 @@
 #include "settings.h"
 #include "suites.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
+
+#define BEYOND 64 /* above the numbers that are passed */
+
+#define BETWEEN "interface=va on_missing=wait workers=2 ring_size=256K block_size=64K directory=/d"
 
 static instance_step *const none[] = { NULL };
 
@@ -48,19 +53,23 @@ static instance_step *const until_handed_over[] = { instance_records,	    instan
 						    instance_stops,	    instance_hand_over,
 						    instance_manager_wakes, NULL };
 
-/* What is stored comes to the next instance as a manager passes it. */
+/* What is stored, and remains so, comes to the next instance as a manager passes it. */
 static void stored_pass(void)
 {
 	char names[1024] = "", number[16];
 	unsigned count = manager.count;
+	int fd;
 
 	for (unsigned i = 0; i < count; i++) {
-		ck_assert_int_eq(dup2(manager.stored[i].fd, 3 + (int)i), 3 + (int)i);
+		fd = fcntl(manager.stored[i].fd, F_DUPFD_CLOEXEC, BEYOND);
 		close(manager.stored[i].fd);
+		manager.stored[i].fd = fd;
+	}
+	for (unsigned i = 0; i < count; i++) {
+		ck_assert_int_eq(dup2(manager.stored[i].fd, 3 + (int)i), 3 + (int)i);
 		snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", i ? ":" : "",
 			 manager.stored[i].name);
 	}
-	manager.count = 0;
 	*manager.texts = '\0';
 	snprintf(number, sizeof(number), "%d", (int)getpid());
 	setenv("LISTEN_PID", number, 1);
@@ -69,10 +78,18 @@ static void stored_pass(void)
 	setenv("LISTEN_FDNAMES", names, 1);
 }
 
-/* Neither a stop nor a second one changes it. */
-static void handed_over(void)
+static void next(void)
 {
-	instance_configure("a", INSTANCE_LOOPBACK);
+	supervisor_free(instance.supervisor);
+	instance.supervisor = NULL;
+	stored_pass();
+	settings_begin(&instance.config);
+}
+
+/* Neither a stop nor a second one changes it. */
+static void handed_over(const char *settings)
+{
+	instance_configure("a", settings);
 	ck_assert_int_eq(instance_begin(), 0);
 	ck_assert_int_eq(instance_run(until_handed_over), EX_TEMPFAIL);
 	ck_assert(leaves);
@@ -80,10 +97,7 @@ static void handed_over(void)
 	ck_assert_uint_eq(place_logged("<6>handing over: "), 1);
 	ck_assert_uint_eq(manager.count, 5);
 	ck_assert(manager_stores("capture.a") && manager_stores("ring.a.1.1"));
-	supervisor_free(instance.supervisor);
-	instance.supervisor = NULL;
-	stored_pass();
-	settings_begin(&instance.config);
+	next();
 }
 
 START_TEST(the_next_instance_continues)
@@ -92,7 +106,7 @@ START_TEST(the_next_instance_continues)
 						instance_packets_shown, instance_packets_come,
 						instance_stops,		NULL };
 
-	handed_over();
+	handed_over(INSTANCE_LOOPBACK);
 	instance_configure("a", INSTANCE_LOOPBACK);
 	ck_assert_int_eq(instance_begin(), 0);
 	ck_assert_int_eq(instance_run(steps), EXIT_SUCCESS);
@@ -107,7 +121,7 @@ START_TEST(a_section_that_is_gone_is_finished_and_accounted)
 {
 	static instance_step *const steps[] = { waits, instance_is_ready, instance_stops, NULL };
 
-	handed_over();
+	handed_over(INSTANCE_LOOPBACK);
 	instance_configure("b", "interface=va on_missing=wait workers=1 directory=/d");
 	ck_assert_int_eq(instance_begin(), 0);
 	ck_assert_uint_eq(view_captures(instance.supervisor), 1);
@@ -121,12 +135,34 @@ END_TEST
 /* Where nothing is configured any more, it ends when that is done. */
 START_TEST(without_a_section_it_ends_with_what_was_left)
 {
-	handed_over();
+	handed_over(INSTANCE_LOOPBACK);
 	ck_assert_int_eq(instance_begin(), 0);
 	ck_assert_int_eq(instance_run(none), EXIT_SUCCESS);
 	ck_assert_ptr_nonnull(strstr(instance.account, "a: 30 packets seen"));
 	ck_assert_ptr_null(strstr(manager.texts, "READY=1"));
 	ck_assert_uint_eq(manager.count, 0);
+}
+END_TEST
+
+/* It waits for another interface when it is handed over again: the rings of the first one are
+ * written out, and there is no link type yet. */
+START_TEST(a_capture_between_two_interfaces_continues_its_counters)
+{
+	static instance_step *const again[] = { waits, instance_is_ready, instance_hand_over,
+						instance_manager_wakes, NULL };
+	static instance_step *const steps[] = { waits, instance_is_ready, instance_stops, NULL };
+
+	handed_over("interface=any workers=2 ring_size=256K block_size=64K directory=/d");
+	instance_configure("a", BETWEEN);
+	ck_assert_int_eq(instance_begin(), 0);
+	ck_assert_int_eq(instance_run(again), EX_TEMPFAIL);
+	next();
+	instance_configure("a", BETWEEN);
+	ck_assert_int_eq(instance_begin(), 0);
+	ck_assert_int_eq(instance_run(steps), EXIT_SUCCESS);
+	ck_assert_ptr_nonnull(strstr(instance.account, "a: 30 packets seen, 0 dropped by the "
+						       "kernel, 30 received, 30 written"));
+	ck_assert_uint_eq(place_logged("cannot be resumed"), 0);
 }
 END_TEST
 
@@ -140,6 +176,7 @@ Suite *suite_handover(void)
 	tcase_add_test(t, the_next_instance_continues);
 	tcase_add_test(t, a_section_that_is_gone_is_finished_and_accounted);
 	tcase_add_test(t, without_a_section_it_ends_with_what_was_left);
+	tcase_add_test(t, a_capture_between_two_interfaces_continues_its_counters);
 	suite_add_tcase(s, t);
 	return s;
 }

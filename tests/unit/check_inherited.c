@@ -9,14 +9,10 @@
 #include "../../daemon/supervisor/inherited.h"
 
 #include <fcntl.h>
-#include <net/if.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 static struct inherited inherited;
@@ -122,6 +118,11 @@ static void link_type_change(void)
 	left.record->shape.link_type = 127;
 }
 
+static void link_type_clear(void)
+{
+	left.record->shape.link_type = 0;
+}
+
 static void ledgers_damage(void)
 {
 	for (unsigned i = 0; i < LEFT_WORKERS; i++)
@@ -151,6 +152,7 @@ static const struct {
 	{ version_change, "it had another version", "<3>a: its rings held 6" },
 	/* The ledgers are right: all was written */
 	{ link_type_change, "its link type cannot be recorded", "<5>a: its rings held 0" },
+	{ link_type_clear, "its link type cannot be recorded", "<5>a: its rings held 0" },
 	{ ledgers_damage, "its ledgers have another version", "<3>a: its rings held 6" },
 	{ ledgers_not_seen, "more packets were received than the kernel has seen",
 	  "<3>a: its rings held 6" },
@@ -223,12 +225,9 @@ END_TEST
 
 START_TEST(a_worker_without_its_ledger_is_none)
 {
-	const struct fdstore_key key = { FDSTORE_LEDGER, "a", 0, 0 };
-	const struct fdstore_key other = { FDSTORE_LEDGER, "a", 1, 0 };
-
 	packetring_fill(left.rings[1]);
-	close(fdstore_take(left.store, &key));
-	close(fdstore_take(left.store, &other));
+	for (unsigned i = 0; i < LEFT_WORKERS; i++)
+		close(fdstore_take(left.store, &(struct fdstore_key){ FDSTORE_LEDGER, "a", i, 0 }));
 	ck_assert(!take());
 	refused_whole();
 	ck_assert_uint_eq(place_logged("a worker's ledger is missing"), 1);

@@ -35,12 +35,13 @@ void left_put(const char *format, unsigned worker, int fd)
 
 static void record_leave(void)
 {
-	struct plan plan = { .link_type = 1 };
+	struct plan plan;
 	uint64_t ignored;
 	int fd;
 
 	fd = left.record_fd = checkpoint_create();
 	ck_assert_int_eq(plan_make(left.capture, &plan, NULL), 0);
+	plan.link_type = 1;
 	left.record = checkpoint_map(fd, &ignored);
 	left.record->shape = plan_shape(left.capture, &plan, LEFT_WORKERS);
 	left.record->since_ns = LEFT_AT - NS(1000);
