@@ -355,7 +355,7 @@ bool fdstore_end(struct fdstore *store)
 
 static void too_small(unsigned needed)
 {
-	log_warning("the service manager does not keep the %u descriptors of these captures: a "
+	log_warning("the service manager does not store the %u descriptors of these captures: a "
 		    "restart will lose what their rings hold (set FileDescriptorStoreMax=%u, or "
 		    "more, in the unit)",
 		    needed - 1, needed);
