@@ -76,7 +76,7 @@ static int checkpoint_make(struct capture *capture)
 static void record_adopt(struct capture *capture)
 {
 	struct inherited *in = &capture->inherited;
-	const struct plan then = plan_of_shape(&in->saved->shape);
+	const struct plan then = plan_of_fingerprint(&in->saved->fingerprint);
 
 	capture->saved = in->saved;
 	capture->saved_fd = in->saved_fd;

@@ -27,7 +27,7 @@ static int exit_code_of(const struct capture *capture, int rc)
 }
 
 static int filter_error(const struct capture *capture, struct capture_error *error, int rc,
-			const char *words)
+			const char *text)
 {
 	const struct config_capture *c = capture->config;
 	char where[256];
@@ -38,7 +38,7 @@ static int filter_error(const struct capture *capture, struct capture_error *err
 				     c->group.interface);
 	return capture_error(error, exit_code_of(capture, rc), "%s: filter = %.200s: %s",
 			     config_where(capture->source, c, "filter", where, sizeof(where)),
-			     c->filter, words);
+			     c->filter, text);
 }
 
 bool capture_filter_failed(const struct capture *capture, struct capture_error *error)
@@ -46,7 +46,7 @@ bool capture_filter_failed(const struct capture *capture, struct capture_error *
 	const struct compiled_filter *f = &capture->compiled;
 
 	if (f->rc)
-		filter_error(capture, error, f->rc, f->words);
+		filter_error(capture, error, f->rc, f->text);
 	return f->rc != 0;
 }
 
@@ -59,12 +59,12 @@ int capture_filter(struct capture *capture, bool incoming_only, struct capture_e
 		.link_type = capture->plan.link_type,
 		.hardware = plan_any(c) ? 0 : capture->group.link.type,
 	};
-	char words[COMPILED_WORDS];
+	char text[COMPILED_TEXT];
 	struct sock_fprog program;
-	int rc = compiled_filter_get(&capture->compiled, &want, &program, words);
+	int rc = compiled_filter_get(&capture->compiled, &want, &program, text);
 
 	if (rc < 0)
-		return filter_error(capture, error, rc, words);
+		return filter_error(capture, error, rc, text);
 	if (rc == 0)
 		group_program(&capture->group, &program);
 	return rc;

@@ -91,7 +91,7 @@ static void resume_changed(struct capture *capture)
 {
 	char keys[96], why[REASON_BYTES];
 
-	plan_differences(&capture->saved->shape, setup_wanted(capture), keys, sizeof(keys));
+	plan_differences(&capture->saved->fingerprint, setup_wanted(capture), keys, sizeof(keys));
 	snprintf(why, sizeof(why), "its configuration has changed (%s)", keys);
 	capture_leave(capture, false, why);
 }
@@ -105,7 +105,7 @@ void resume_start(struct capture *capture)
 	     ours = !capture->earlier && !setup_former(capture);
 	const char *problem = NULL;
 
-	capture->plan.link_type = saved->shape.link_type;
+	capture->plan.link_type = saved->fingerprint.link_type;
 	group_resume(&capture->group, &saved->group);
 	capture->since_real_ns = saved->since_ns;
 	capture_enter(capture, CAPTURE_RUNNING);

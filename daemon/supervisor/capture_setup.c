@@ -81,7 +81,8 @@ struct limits_need setup_need(const struct capture *capture)
 void setup_save(struct capture *capture)
 {
 	capture->saved->armed = 0;
-	capture->saved->shape = plan_shape(capture->config, &capture->plan, capture->slots.count);
+	capture->saved->fingerprint =
+		plan_fingerprint(capture->config, &capture->plan, capture->slots.count);
 }
 
 static void earlier_forget(struct capture *capture)
@@ -117,7 +118,7 @@ static int slots_resize(struct capture *capture, unsigned workers)
 		tally_sum(&capture->slots.list[i].tally, &saved->slots[i].ended);
 		saved->slots[i].had = 1;
 	}
-	__atomic_store_n(&saved->shape.workers,
+	__atomic_store_n(&saved->fingerprint.workers,
 			 capture->slots.count < workers ? capture->slots.count : workers,
 			 __ATOMIC_RELEASE);
 	for (unsigned i = workers; i < before; i++) {
@@ -171,7 +172,8 @@ bool setup_adopt(struct capture *capture)
 	if (then->group.output == OUTPUT_NONE && now->group.output == OUTPUT_PCAPNG)
 		counted_give_up(capture);
 	earlier_forget(capture);
-	capture->saved->shape = plan_shape(capture->config, &capture->plan, capture->slots.count);
+	capture->saved->fingerprint =
+		plan_fingerprint(capture->config, &capture->plan, capture->slots.count);
 	need = setup_need(capture);
 	if (limits_memory(&need, 1, true)) {
 		capture_fail(capture, "there is not enough memory for its rings");

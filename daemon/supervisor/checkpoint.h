@@ -47,8 +47,9 @@ struct checkpoint_slot {
 	struct checkpoint_file files[CHECKPOINT_FILES];
 };
 
-/* What must be the same for a ring to be continued with; compared as bytes, so padding is zero. */
-struct checkpoint_shape {
+/* The compatibility fingerprint: what must be equal for a ring to be resumed. Compared as bytes, so
+ * padding is zero. */
+struct checkpoint_fingerprint {
 	uint32_t workers;
 	uint32_t block_bytes, blocks; /* ... these two */
 	uint32_t block_timeout_ms, snaplen;
@@ -64,7 +65,7 @@ struct checkpoint {
 	uint32_t version;
 	uint32_t bytes;
 	uint64_t alive_ns; /* realtime: the daemon was alive */
-	struct checkpoint_shape shape;
+	struct checkpoint_fingerprint fingerprint;
 	struct message_group group;
 	uint32_t unused;
 	uint64_t armed;		    /* all its rings accept packets */

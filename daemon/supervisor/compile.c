@@ -21,7 +21,7 @@
 struct result {
 	int32_t rc;
 	uint32_t count; /* instructions that follow */
-	char words[256];
+	char text[256];
 	struct sock_filter code[BPF_MAXINSNS];
 };
 
@@ -63,7 +63,7 @@ static _Noreturn void child_run(const struct filter_source *source)
 	struct sock_fprog program = { 0 };
 	int rc;
 
-	r.rc = filter_compile(&program, source, r.words, sizeof(r.words));
+	r.rc = filter_compile(&program, source, r.text, sizeof(r.text));
 	r.count = r.rc ? 0 : program.len;
 	if (r.count)
 		memcpy(r.code, program.filter, r.count * sizeof(*r.code));
@@ -91,18 +91,18 @@ static void compile_finish(struct compile *c, bool late)
 	size_t code = c->result.count * sizeof(*c->result.code);
 	compile_done *done = c->done;
 	void *context = c->context;
-	char words[sizeof(c->result.words)] = "its process ended without an answer";
+	char text[sizeof(c->result.text)] = "its process ended without an answer";
 	int rc = -EIO;
 
 	if (late) {
 		rc = -ETIMEDOUT;
-		snprintf(words, sizeof(words), "its names were not resolved within %d s",
+		snprintf(text, sizeof(text), "its names were not resolved within %d s",
 			 DEADLINE_SECONDS);
 	} else if (c->bytes >= HEAD && c->result.count <= BPF_MAXINSNS && c->bytes == HEAD + code &&
 		   (c->result.rc || code)) {
 		rc = c->result.rc;
-		memcpy(words, c->result.words, sizeof(words));
-		words[sizeof(words) - 1] = '\0';
+		memcpy(text, c->result.text, sizeof(text));
+		text[sizeof(text) - 1] = '\0';
 	}
 	if (rc == 0) {
 		program.filter = malloc(code);
@@ -112,7 +112,7 @@ static void compile_finish(struct compile *c, bool late)
 			rc = -ENOMEM;
 	}
 	compile_end(c);
-	done(context, rc, &program, words);
+	done(context, rc, &program, text);
 }
 
 static void result_cb(evutil_socket_t fd, short what, void *arg)

@@ -11,7 +11,7 @@ struct compile;
 
 /* Called once, from the event loop: with filter_compile()'s result, or -ETIMEDOUT or -EIO if the
  * process did not finish; if `rc` is 0 the callee owns `program`. */
-typedef void compile_done(void *context, int rc, struct sock_fprog *program, const char *words);
+typedef void compile_done(void *context, int rc, struct sock_fprog *program, const char *text);
 
 /* Begins; *out is valid until `done` is called, `source` borrowed until this returns. Returns 0 or
  * -errno. */

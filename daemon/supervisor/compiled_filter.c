@@ -20,7 +20,7 @@ static unsigned place_of(const struct compiled_filter *f, uint32_t link_type)
 	return i;
 }
 
-static void compiled(void *context, int rc, struct sock_fprog *program, const char *words)
+static void compiled(void *context, int rc, struct sock_fprog *program, const char *text)
 {
 	struct compiled_filter *f = context;
 	unsigned i = place_of(f, f->compiling_for);
@@ -32,13 +32,13 @@ static void compiled(void *context, int rc, struct sock_fprog *program, const ch
 		f->kept[i].program = *program;
 	}
 	f->rc = rc;
-	snprintf(f->words, sizeof(f->words), "%s", rc ? words : "");
+	snprintf(f->text, sizeof(f->text), "%s", rc ? text : "");
 	f->news = true;
 	*f->due = true;
 }
 
 static int compiling_begin(struct compiled_filter *f, const struct compiled_want *want,
-			   char words[COMPILED_WORDS])
+			   char text[COMPILED_TEXT])
 {
 	struct filter_source source = want->source;
 	int rc;
@@ -49,25 +49,25 @@ static int compiling_begin(struct compiled_filter *f, const struct compiled_want
 	f->compiling_for = want->link_type;
 	rc = compile_begin(&f->compiling, f->base, &source, compiled, f);
 	if (rc)
-		snprintf(words, COMPILED_WORDS, "starting a process to compile it failed");
+		snprintf(text, COMPILED_TEXT, "starting a process to compile it failed");
 	return rc ? rc : 1;
 }
 
 int compiled_filter_get(struct compiled_filter *f, const struct compiled_want *want,
-			struct sock_fprog *program, char words[COMPILED_WORDS])
+			struct sock_fprog *program, char text[COMPILED_TEXT])
 {
 	unsigned i = place_of(f, want->link_type);
 	int rc;
 
 	if (!*want->source.expression)
-		rc = filter_compile(program, &want->source, words, COMPILED_WORDS);
+		rc = filter_compile(program, &want->source, text, COMPILED_TEXT);
 	else if (!f->kept[i].program.len || f->kept[i].link_type != want->link_type)
-		return compiling_begin(f, want, words);
+		return compiling_begin(f, want, text);
 	else
-		rc = filter_copy(program, &f->kept[i].program, want->source.incoming_only, words,
-				 COMPILED_WORDS);
+		rc = filter_copy(program, &f->kept[i].program, want->source.incoming_only, text,
+				 COMPILED_TEXT);
 	if (rc == 0 && want->hardware)
-		rc = filter_of_type(program, want->hardware, words, COMPILED_WORDS);
+		rc = filter_of_type(program, want->hardware, text, COMPILED_TEXT);
 	return rc;
 }
 

@@ -7,7 +7,7 @@
 #include "compile.h"
 
 #define COMPILED_LINK_TYPES 2 /* Ethernet, raw IP; or cooked alone */
-#define COMPILED_WORDS	    256
+#define COMPILED_TEXT	    256
 
 struct compiled_filter {
 	struct event_base *base; /* borrowed */
@@ -18,9 +18,9 @@ struct compiled_filter {
 	} kept[COMPILED_LINK_TYPES];
 	struct compile *compiling; /* NULL: nothing */
 	uint32_t compiling_for;
-	bool news; /* it has ended: rc, words */
+	bool news; /* it has ended: rc, text */
 	int rc;	   /* as in compile_done */
-	char words[COMPILED_WORDS];
+	char text[COMPILED_TEXT];
 };
 
 /* The purpose of a program. */
@@ -34,12 +34,12 @@ void compiled_filter_init(struct compiled_filter *filter, struct event_base *bas
 void compiled_filter_free(struct compiled_filter *filter);
 
 /* The program, which the caller frees. Returns 0; 1: it is being compiled, filter->news follows; or
- * -errno of filter.h, with `words`. */
+ * -errno of filter.h, with `text`. */
 int compiled_filter_get(struct compiled_filter *filter, const struct compiled_want *want,
-			struct sock_fprog *program, char words[COMPILED_WORDS]);
+			struct sock_fprog *program, char text[COMPILED_TEXT]);
 
 /* Whether compiling has ended since the last call, with its result in filter->rc and
- * filter->words. */
+ * filter->text. */
 bool compiled_filter_news(struct compiled_filter *filter);
 
 #endif

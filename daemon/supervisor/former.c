@@ -26,11 +26,11 @@ static bool section_add(struct config *config, const char *name, const struct ch
 
 	if (!saved->since_ns)
 		return false;
-	if (!plan_shape_valid(&saved->shape)) /* unusable */
+	if (!plan_fingerprint_valid(&saved->fingerprint)) /* unusable */
 		return true;
 	capture = config_add(config, name, 0, "the previous instance", &error);
 	if (capture)
-		plan_configure(capture, &saved->shape);
+		plan_configure(capture, &saved->fingerprint);
 	else
 		log_error("%s", error.text);
 	return true;

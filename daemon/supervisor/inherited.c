@@ -51,10 +51,10 @@ static const char *ring_open(const struct inherited *in, struct fdstore *store, 
 {
 	static const struct counters none;
 	struct ledger_bounds bounds = {
-		.blocks = in->saved->shape.blocks,
+		.blocks = in->saved->fingerprint.blocks,
 		.serial_max = UINT64_MAX,
 		.taken = true,
-		.writes = in->saved->shape.output == OUTPUT_PCAPNG,
+		.writes = in->saved->fingerprint.output == OUTPUT_PCAPNG,
 		.reported = &none,
 	};
 	struct fdstore_key key = { FDSTORE_LEDGER, capture, worker, 0 };
@@ -113,16 +113,16 @@ static bool unread_sum(const struct inherited *in, struct fdstore *store, const 
 	return known;
 }
 
-/* The configuration that made rings of this shape. NULL without memory. */
+/* The configuration that made rings with this fingerprint. NULL without memory. */
 static struct config_capture *earlier_make(const struct config_capture *config,
-					   const struct checkpoint_shape *shape)
+					   const struct checkpoint_fingerprint *fingerprint)
 {
 	struct config_capture *earlier = malloc(sizeof(*earlier));
 
 	if (!earlier)
 		return NULL;
 	*earlier = *config;
-	plan_configure(earlier, shape);
+	plan_configure(earlier, fingerprint);
 	return earlier;
 }
 
@@ -133,16 +133,17 @@ static const char *record_check(struct inherited *in, const struct config_captur
 
 	if (!saved->since_ns)
 		return nothing_yet;
-	if (!plan_shape_valid(&saved->shape) || !checkpoint_valid(saved))
+	if (!plan_fingerprint_valid(&saved->fingerprint) || !checkpoint_valid(saved))
 		return "its record is damaged";
-	in->workers = saved->shape.workers;
-	if (!plan_resumable(&saved->shape, config)) {
-		in->earlier = earlier_make(config, &saved->shape);
+	in->workers = saved->fingerprint.workers;
+	if (!plan_resumable(&saved->fingerprint, config)) {
+		in->earlier = earlier_make(config, &saved->fingerprint);
 		if (!in->earlier)
 			return "no memory";
 		config = in->earlier;
 	}
-	if (saved->shape.link_type && !plan_link_type_known(config, saved->shape.link_type))
+	if (saved->fingerprint.link_type &&
+	    !plan_link_type_known(config, saved->fingerprint.link_type))
 		return no_link_type;
 	return NULL;
 }
@@ -151,7 +152,7 @@ static const char *record_check(struct inherited *in, const struct config_captur
 static void ring_give_up(struct inherited *in, struct fdstore *store, const char *capture,
 			 unsigned worker)
 {
-	const struct checkpoint_shape *shape = &in->saved->shape;
+	const struct checkpoint_fingerprint *fingerprint = &in->saved->fingerprint;
 	struct inherited_ring *l = &in->rings[worker];
 	uint64_t unread = 0;
 	bool known;
@@ -159,7 +160,7 @@ static void ring_give_up(struct inherited *in, struct fdstore *store, const char
 	if (l->ring_fd < 0) /* the ledger has its generation */
 		l->ring_fd = fdstore_take_ring(store, capture, (int)worker);
 	known = l->ring_fd < 0 ||
-		unread_count(l->ring_fd, shape->blocks, shape->block_bytes, &unread);
+		unread_count(l->ring_fd, fingerprint->blocks, fingerprint->block_bytes, &unread);
 	log_about(LOG_ERR, &(struct log_subject){ capture, (int)worker, NULL },
 		  "the ledger is unusable (%s): counting starts from scratch, the ring is given "
 		  "up, the %" PRIu64 "%s packets in it are lost",
@@ -182,7 +183,7 @@ static const char *rings_judge(struct inherited *in, struct fdstore *store, cons
 		any |= !in->rings[i].problem && in->rings[i].ring_fd >= 0;
 		why = why ? why : in->rings[i].problem;
 	}
-	if (any && !in->saved->shape.link_type)
+	if (any && !in->saved->fingerprint.link_type)
 		return no_link_type;
 	if (!why || !any)
 		return why;
@@ -346,7 +347,7 @@ const char *inherited_device(const struct inherited *in, const struct config_cap
 	    (links_by_name(links, config->group.interface, &named) && named.id != link->id))
 		return "its interface disappeared while no daemon ran";
 	if (preflight_link_type(config, link, &type, &ignored) ||
-	    type != in->saved->shape.link_type)
+	    type != in->saved->fingerprint.link_type)
 		return "its interface's link type changed while no daemon ran";
 	if (plan_packets_missed(config, link->type, in->saved->group.flags))
 		return "its configuration has changed (fanout_flags)";

@@ -120,28 +120,28 @@ void plan_worker(const struct config_capture *config, const struct plan *plan, u
 	memcpy(worker->capture, config->name, sizeof(worker->capture));
 }
 
-struct checkpoint_shape plan_shape(const struct config_capture *config, const struct plan *plan,
-				   unsigned workers)
+struct checkpoint_fingerprint plan_fingerprint(const struct config_capture *config,
+					       const struct plan *plan, unsigned workers)
 {
 	const struct group_config group = plan_group(config, plan, workers);
-	struct checkpoint_shape shape;
+	struct checkpoint_fingerprint fingerprint;
 
-	memset(&shape, 0, sizeof(shape)); /* it is compared as bytes */
-	shape.workers = workers;
-	shape.block_bytes = plan->ring.block_bytes;
-	shape.blocks = plan->ring.blocks;
-	shape.block_timeout_ms = plan->ring.block_timeout_ms;
-	shape.snaplen = (uint32_t)group.snaplen;
-	shape.link_type = plan->link_type;
-	shape.output = (uint32_t)group.output;
-	shape.vlan_keep = (uint32_t)group.vlan_keep;
-	shape.promiscuous = (uint32_t)group.promiscuous;
-	shape.fanout_mode = (uint32_t)group.fanout;
-	shape.fanout_flags = group.fanout_flags;
-	shape.fanout_id = (int32_t)group.fanout_id;
-	snprintf(shape.interface, sizeof(shape.interface), "%s", group.interface);
-	snprintf(shape.directory, sizeof(shape.directory), "%s", group.directory);
-	return shape;
+	memset(&fingerprint, 0, sizeof(fingerprint)); /* it is compared as bytes */
+	fingerprint.workers = workers;
+	fingerprint.block_bytes = plan->ring.block_bytes;
+	fingerprint.blocks = plan->ring.blocks;
+	fingerprint.block_timeout_ms = plan->ring.block_timeout_ms;
+	fingerprint.snaplen = (uint32_t)group.snaplen;
+	fingerprint.link_type = plan->link_type;
+	fingerprint.output = (uint32_t)group.output;
+	fingerprint.vlan_keep = (uint32_t)group.vlan_keep;
+	fingerprint.promiscuous = (uint32_t)group.promiscuous;
+	fingerprint.fanout_mode = (uint32_t)group.fanout;
+	fingerprint.fanout_flags = group.fanout_flags;
+	fingerprint.fanout_id = (int32_t)group.fanout_id;
+	snprintf(fingerprint.interface, sizeof(fingerprint.interface), "%s", group.interface);
+	snprintf(fingerprint.directory, sizeof(fingerprint.directory), "%s", group.directory);
+	return fingerprint;
 }
 
 /* The compared fields, and the keys that set them. */
@@ -151,8 +151,8 @@ static const struct {
 } fields[] = {
 #define FIELD(name, key)                                                                           \
 	{                                                                                          \
-		offsetof(struct checkpoint_shape, name),                                           \
-			sizeof(((struct checkpoint_shape *)0)->name), key                          \
+		offsetof(struct checkpoint_fingerprint, name),                                     \
+			sizeof(((struct checkpoint_fingerprint *)0)->name), key                    \
 	}
 	FIELD(workers, "workers"),     FIELD(block_bytes, "block_size"),
 	FIELD(blocks, "ring_size"),    FIELD(block_timeout_ms, "block_timeout"),
@@ -164,22 +164,22 @@ static const struct {
 #undef FIELD
 };
 
-/* The shape that rings would need now. */
-static struct checkpoint_shape shape_wanted(const struct checkpoint_shape *then,
-					    const struct config_capture *now)
+/* The fingerprint that rings would need now. */
+static struct checkpoint_fingerprint fingerprint_wanted(const struct checkpoint_fingerprint *then,
+							const struct config_capture *now)
 {
 	struct plan plan = { 0 };
 
 	plan_make(now, &plan, NULL);
 	plan.link_type = plan_link_type_like(now, then->link_type);
-	return plan_shape(now, &plan,
-			  now->group.workers == CONFIG_AUTO ? then->workers
-							    : (unsigned)now->group.workers);
+	return plan_fingerprint(now, &plan,
+				now->group.workers == CONFIG_AUTO ? then->workers
+								  : (unsigned)now->group.workers);
 }
 
-bool plan_resumable(const struct checkpoint_shape *then, const struct config_capture *now)
+bool plan_resumable(const struct checkpoint_fingerprint *then, const struct config_capture *now)
 {
-	const struct checkpoint_shape wanted = shape_wanted(then, now);
+	const struct checkpoint_fingerprint wanted = fingerprint_wanted(then, now);
 
 	return memcmp(&wanted, then, sizeof(wanted)) == 0;
 }
@@ -189,10 +189,10 @@ bool plan_packets_missed(const struct config_capture *now, uint32_t hardware, ui
 	return flags & ~plan_fanout_flags(now, true, hardware) & AFCAP_FANOUT_FLAG_IGNORE_OUTGOING;
 }
 
-void plan_differences(const struct checkpoint_shape *then, const struct config_capture *now,
+void plan_differences(const struct checkpoint_fingerprint *then, const struct config_capture *now,
 		      char *text, size_t size)
 {
-	const struct checkpoint_shape wanted = shape_wanted(then, now);
+	const struct checkpoint_fingerprint wanted = fingerprint_wanted(then, now);
 	size_t n = 0;
 
 	*text = '\0';
@@ -222,12 +222,12 @@ static const struct {
 enum plan_change plan_change(const struct config_capture *then, const struct config_capture *now)
 {
 	enum plan_change cost = PLAN_NOTHING;
-	struct checkpoint_shape shape;
+	struct checkpoint_fingerprint fingerprint;
 	struct plan plan;
 
 	plan_make(then, &plan, NULL);
-	shape = plan_shape(then, &plan, (unsigned)then->group.workers);
-	if (!plan_resumable(&shape, now))
+	fingerprint = plan_fingerprint(then, &plan, (unsigned)then->group.workers);
+	if (!plan_resumable(&fingerprint, now))
 		return PLAN_RING;
 	for (size_t i = 0; i < ROWS(parts); i++)
 		if (parts[i].cost > cost &&
@@ -237,47 +237,48 @@ enum plan_change plan_change(const struct config_capture *then, const struct con
 	return cost;
 }
 
-struct plan plan_of_shape(const struct checkpoint_shape *shape)
+struct plan plan_of_fingerprint(const struct checkpoint_fingerprint *fingerprint)
 {
 	return (struct plan){ .ring = { .version = AFCAP_TPACKET_V3,
-					.block_bytes = shape->block_bytes,
-					.blocks = shape->blocks,
-					.block_timeout_ms = shape->block_timeout_ms },
-			      .snaplen = shape->snaplen,
-			      .link_type = shape->link_type };
+					.block_bytes = fingerprint->block_bytes,
+					.blocks = fingerprint->blocks,
+					.block_timeout_ms = fingerprint->block_timeout_ms },
+			      .snaplen = fingerprint->snaplen,
+			      .link_type = fingerprint->link_type };
 }
 
-bool plan_shape_valid(const struct checkpoint_shape *shape)
+bool plan_fingerprint_valid(const struct checkpoint_fingerprint *fingerprint)
 {
-	struct afcap_geometry ring = plan_of_shape(shape).ring;
+	struct afcap_geometry ring = plan_of_fingerprint(fingerprint).ring;
 
-	return shape->workers >= 1 && shape->workers <= WORKERS_MAX &&
-	       afcap_geometry_check(&ring, NULL) == 0 && shape->snaplen < shape->block_bytes &&
-	       shape->output <= OUTPUT_NONE && *shape->interface &&
-	       memchr(shape->interface, '\0', sizeof(shape->interface)) &&
-	       memchr(shape->directory, '\0', sizeof(shape->directory)) &&
-	       (shape->output == OUTPUT_NONE || *shape->directory == '/');
+	return fingerprint->workers >= 1 && fingerprint->workers <= WORKERS_MAX &&
+	       afcap_geometry_check(&ring, NULL) == 0 &&
+	       fingerprint->snaplen < fingerprint->block_bytes &&
+	       fingerprint->output <= OUTPUT_NONE && *fingerprint->interface &&
+	       memchr(fingerprint->interface, '\0', sizeof(fingerprint->interface)) &&
+	       memchr(fingerprint->directory, '\0', sizeof(fingerprint->directory)) &&
+	       (fingerprint->output == OUTPUT_NONE || *fingerprint->directory == '/');
 }
 
-void plan_configure(struct config_capture *config, const struct checkpoint_shape *shape)
+void plan_configure(struct config_capture *config, const struct checkpoint_fingerprint *fingerprint)
 {
 	struct group_config *group = &config->group;
 
-	group->workers = shape->workers;
-	group->block_bytes = shape->block_bytes;
-	group->ring_bytes = (uint64_t)shape->block_bytes * shape->blocks;
-	group->block_timeout_ns = (uint64_t)shape->block_timeout_ms * MS;
-	group->snaplen = shape->snaplen;
-	group->output = (int32_t)shape->output;
-	group->vlan_keep = (int32_t)shape->vlan_keep;
-	group->promiscuous = (int32_t)shape->promiscuous;
-	group->fanout = (int32_t)shape->fanout_mode;
-	group->fanout_flags = shape->fanout_flags;
-	group->fanout_id = shape->fanout_id;
-	if (IS_COOKED(shape->link_type))
-		group->cooked = (int32_t)shape->link_type;
-	memcpy(group->interface, shape->interface, sizeof(group->interface));
-	memcpy(group->directory, shape->directory, sizeof(group->directory));
+	group->workers = fingerprint->workers;
+	group->block_bytes = fingerprint->block_bytes;
+	group->ring_bytes = (uint64_t)fingerprint->block_bytes * fingerprint->blocks;
+	group->block_timeout_ns = (uint64_t)fingerprint->block_timeout_ms * MS;
+	group->snaplen = fingerprint->snaplen;
+	group->output = (int32_t)fingerprint->output;
+	group->vlan_keep = (int32_t)fingerprint->vlan_keep;
+	group->promiscuous = (int32_t)fingerprint->promiscuous;
+	group->fanout = (int32_t)fingerprint->fanout_mode;
+	group->fanout_flags = fingerprint->fanout_flags;
+	group->fanout_id = fingerprint->fanout_id;
+	if (IS_COOKED(fingerprint->link_type))
+		group->cooked = (int32_t)fingerprint->link_type;
+	memcpy(group->interface, fingerprint->interface, sizeof(group->interface));
+	memcpy(group->directory, fingerprint->directory, sizeof(group->directory));
 	/* The current limits may be meant for another directory. */
 	config->archive.disk_budget = config->archive.max_age_ns = 0;
 	config->archive.disk_reserve = 0;

@@ -80,7 +80,7 @@ enum plan_change {
 enum plan_change plan_change(const struct config_capture *then, const struct config_capture *now);
 
 /* Whether it costs no new rings: the same answer from a checkpoint of the rings. */
-bool plan_resumable(const struct checkpoint_shape *then, const struct config_capture *now);
+bool plan_resumable(const struct checkpoint_fingerprint *then, const struct config_capture *now);
 
 /* Whether a group that has `flags` leaves out packets that are to be recorded from a device of this
  * hardware type: outgoing ones of a loopback device with another name, whose flags were automatic
@@ -88,20 +88,21 @@ bool plan_resumable(const struct checkpoint_shape *then, const struct config_cap
 bool plan_packets_missed(const struct config_capture *now, uint32_t hardware, uint32_t flags);
 
 /* Fills in the keys that cause the cost, for "its configuration has changed (...)"; "": none. */
-void plan_differences(const struct checkpoint_shape *then, const struct config_capture *now,
+void plan_differences(const struct checkpoint_fingerprint *then, const struct config_capture *now,
 		      char *text, size_t size);
 
 /* ---- what must stay the same for a ring to be continued with ---- */
 
-struct checkpoint_shape plan_shape(const struct config_capture *config, const struct plan *plan,
-				   unsigned workers);
+struct checkpoint_fingerprint plan_fingerprint(const struct config_capture *config,
+					       const struct plan *plan, unsigned workers);
 
 /* Whether a checkpoint is valid enough to derive a plan and a configuration from it. */
-bool plan_shape_valid(const struct checkpoint_shape *shape);
+bool plan_fingerprint_valid(const struct checkpoint_fingerprint *fingerprint);
 
-/* The plan and the configuration that have this shape; it is valid. Keys that the checkpoint does
- * not have are unchanged, except the archive's limits: nothing is removed for space. */
-struct plan plan_of_shape(const struct checkpoint_shape *shape);
-void plan_configure(struct config_capture *config, const struct checkpoint_shape *shape);
+/* The plan and the configuration that have this fingerprint; it is valid. Keys that the checkpoint
+ * does not have are unchanged, except the archive's limits: nothing is removed for space. */
+struct plan plan_of_fingerprint(const struct checkpoint_fingerprint *fingerprint);
+void plan_configure(struct config_capture *config,
+		    const struct checkpoint_fingerprint *fingerprint);
 
 #endif

@@ -48,7 +48,7 @@ int preflight_capture(const struct config *config, const struct config_capture *
 					false };
 	struct plan plan;
 	struct afcap_error why;
-	char where[256], words[256];
+	char where[256], text[256];
 	int rc = 0;
 
 	if (plan_make(c, &plan, &why))
@@ -57,11 +57,11 @@ int preflight_capture(const struct config *config, const struct config_capture *
 				     why.text);
 	source.snaplen = plan.snaplen;
 	if (filters && *c->filter)
-		rc = filter_check(&source, words, sizeof(words));
+		rc = filter_check(&source, text, sizeof(text));
 	if (rc)
 		return capture_error(error, EX_CONFIG, "%s: filter = %.200s: %s",
 				     config_where(config, c, "filter", where, sizeof(where)),
-				     c->filter, words);
+				     c->filter, text);
 	return 0;
 }
 

@@ -165,7 +165,7 @@ static int slot_spawn(struct slot *slot)
 	slot->received_before = ledger_totals(slot->ring.ledger).received;
 	slot_enter(slot, slot->ring.fd >= 0 ? SLOT_RUNNING : SLOT_STARTING);
 	output_forget(&slot->output);
-	slot->told = SLOT_RECORD;
+	slot->sent = SLOT_RECORD;
 	return 0;
 }
 
@@ -193,10 +193,10 @@ static void worker_tell(struct slot *slot)
 
 	while (worker_process_takes(&slot->worker) && output_message(&slot->output, &message, &fd))
 		worker_process_send(&slot->worker, &message, fd);
-	if (slot->told || !slot->goal || slot->goal == SLOT_ABANDON ||
+	if (slot->sent || !slot->goal || slot->goal == SLOT_ABANDON ||
 	    !worker_process_takes(&slot->worker))
 		return;
-	slot->told = slot->goal;
+	slot->sent = slot->goal;
 	worker_process_say(&slot->worker,
 			   slot->goal == SLOT_DRAIN ? MESSAGE_DRAIN : MESSAGE_HANDOVER);
 }
@@ -439,7 +439,7 @@ static bool ledger_usable(struct slot *slot)
 static void worker_buried(struct slot *slot, int status)
 {
 	bool starting = slot->state == SLOT_STARTING, usable = ledger_usable(slot);
-	bool drained = slot->told == SLOT_DRAIN && WIFEXITED(status) &&
+	bool drained = slot->sent == SLOT_DRAIN && WIFEXITED(status) &&
 		       WEXITSTATUS(status) == EXIT_SUCCESS;
 	char text[128];
 

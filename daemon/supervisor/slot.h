@@ -79,7 +79,7 @@ struct slot {
 	struct message_worker task; /* the task of its workers: capture, ring, files */
 	unsigned index;
 	enum slot_state state;
-	enum slot_goal goal, told; /* ... as last sent to the worker */
+	enum slot_goal goal, sent; /* ... as last sent to the worker */
 	struct slot_fault fault;   /* the capture sets it to FAULT_NONE when it has handled it */
 	struct worker_process worker;
 	struct event *respawn;

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /* Adds the packets in the ring's blocks, whatever its ledger says; the ring must not accept packets
- * any more. False: it is no ring of this shape, or the number is unknown. */
+ * any more. False: it is no ring of this geometry, or the number is unknown. */
 bool unread_count(int ring, uint32_t blocks, uint32_t block_bytes, uint64_t *packets);
 
 #endif

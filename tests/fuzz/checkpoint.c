@@ -99,7 +99,7 @@ static int ledger_make(const struct input *in)
 	return fd;
 }
 
-static int checkpoint_make(const struct input *in, const struct checkpoint_shape *shape)
+static int checkpoint_make(const struct input *in, const struct checkpoint_fingerprint *fingerprint)
 {
 	uint64_t alive_ns;
 	struct checkpoint *s;
@@ -117,10 +117,10 @@ static int checkpoint_make(const struct input *in, const struct checkpoint_shape
 	memcpy(in->options & HEAD_RIGHT ? (void *)&s->alive_ns : (void *)s, in->checkpoint,
 	       in->checkpoint_bytes);
 	if (in->options & SHAPE_RIGHT) {
-		uint32_t link_type = s->shape.link_type;
+		uint32_t link_type = s->fingerprint.link_type;
 
-		s->shape = *shape;
-		s->shape.link_type = link_type;
+		s->fingerprint = *fingerprint;
+		s->fingerprint.link_type = link_type;
 	}
 	checkpoint_unmap(s);
 	return fd;
@@ -155,18 +155,20 @@ static void continued(struct inherited *in, int ring_fd)
 	uint64_t since_ns;
 
 	if (!l || !s || !s->since_ns || !memchr(s->gap_why, '\0', sizeof(s->gap_why)) ||
-	    !plan_shape_valid(&s->shape) || !checkpoint_valid(s) || in->workers != 1 ||
-	    s->shape.workers != 1 || !in->found || in->gap.since_ns ||
-	    strcmp(s->shape.interface, (in->earlier ? in->earlier : &config)->group.interface) ||
-	    (s->shape.link_type != 1 && s->shape.link_type != 101 && s->shape.link_type != 276 &&
-	     (s->shape.link_type || in->rings[0].ring_fd >= 0)))
+	    !plan_fingerprint_valid(&s->fingerprint) || !checkpoint_valid(s) || in->workers != 1 ||
+	    s->fingerprint.workers != 1 || !in->found || in->gap.since_ns ||
+	    strcmp(s->fingerprint.interface,
+		   (in->earlier ? in->earlier : &config)->group.interface) ||
+	    (s->fingerprint.link_type != 1 && s->fingerprint.link_type != 101 &&
+	     s->fingerprint.link_type != 276 &&
+	     (s->fingerprint.link_type || in->rings[0].ring_fd >= 0)))
 		abort();
-	if (in->earlier && plan_resumable(&s->shape, &config))
+	if (in->earlier && plan_resumable(&s->fingerprint, &config))
 		abort();
 	if (!inherited_whole(in) && !inherited_gap(in, &since_ns))
 		abort();
 	t = ledger_totals(l);
-	if (t.next_block >= s->shape.blocks || t.received > COUNTER_MAX)
+	if (t.next_block >= s->fingerprint.blocks || t.received > COUNTER_MAX)
 		abort();
 	files_check(&s->slots[0], &t);
 	ledger_unmap(l);
@@ -194,7 +196,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	int before = fd_lowest(), ring_fd = -1;
 	struct fdstore *store = NULL;
 	struct notify *notify = NULL;
-	struct checkpoint_shape shape;
+	struct checkpoint_fingerprint fingerprint;
 	struct input in;
 	char name[64];
 
@@ -207,9 +209,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	if (plan_make(&config, &plan, NULL))
 		abort();
 	plan.link_type = 1;
-	shape = plan_shape(&config, &plan, 1);
+	fingerprint = plan_fingerprint(&config, &plan, 1);
 	name_check(&in, store);
-	fdstore_inherit(store, "capture.a.1", checkpoint_make(&in, &shape));
+	fdstore_inherit(store, "capture.a.1", checkpoint_make(&in, &fingerprint));
 	if (in.options & LEDGER_THERE)
 		fdstore_inherit(store, "ledger.a.1.0", ledger_make(&in));
 	if (in.options & RING_THERE) {

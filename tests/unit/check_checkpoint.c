@@ -115,8 +115,8 @@ START_TEST(its_rings_are_known_whatever_its_version)
 	int other = memfd_create("test", MFD_CLOEXEC);
 	uint32_t blocks = 0, block_bytes = 0;
 
-	checkpoint->shape.blocks = 8;
-	checkpoint->shape.block_bytes = 65536;
+	checkpoint->fingerprint.blocks = 8;
+	checkpoint->fingerprint.block_bytes = 65536;
 	checkpoint->version = 99;
 	ck_assert(checkpoint_ring(fd, &blocks, &block_bytes));
 	ck_assert_uint_eq(blocks, 8);

@@ -24,7 +24,7 @@ static struct {
 	unsigned calls;
 	int rc;
 	struct sock_fprog program;
-	char words[256];
+	char text[256];
 } done;
 
 static void setup(void)
@@ -38,15 +38,15 @@ static void teardown(void)
 	event_base_free(base);
 }
 
-static void compiled(void *context, int rc, struct sock_fprog *program, const char *words)
+static void compiled(void *context, int rc, struct sock_fprog *program, const char *text)
 {
 	ck_assert_ptr_eq(context, &done);
 	done.calls++;
 	done.rc = rc;
 	if (rc == 0)
 		done.program = *program;
-	ck_assert_int_lt(snprintf(done.words, sizeof(done.words), "%s", words),
-			 (int)sizeof(done.words));
+	ck_assert_int_lt(snprintf(done.text, sizeof(done.text), "%s", text),
+			 (int)sizeof(done.text));
 }
 
 static int begin(const char *expression)
@@ -96,7 +96,7 @@ END_TEST
 static const struct {
 	const char *expression;
 	int rc;
-	const char *words;
+	const char *text;
 } errors[] = {
 	{ "udp prot 53", -EINVAL, "syntax error" },
 	{ "host x.invalid", -ENOENT, "unknown host 'x.invalid'" },
@@ -108,8 +108,8 @@ START_TEST(what_is_wrong_comes_back_in_words)
 	ck_assert_int_eq(begin(errors[_i].expression), 0);
 	run();
 	ck_assert_int_eq(done.rc, errors[_i].rc);
-	ck_assert_str_ne(done.words, "");
-	ck_assert_ptr_nonnull(strstr(done.words, errors[_i].words));
+	ck_assert_str_ne(done.text, "");
+	ck_assert_ptr_nonnull(strstr(done.text, errors[_i].text));
 }
 END_TEST
 
@@ -155,7 +155,7 @@ static void double_begin(void)
 static struct {
 	int32_t rc;
 	uint32_t count;
-	char words[256];
+	char text[256];
 	struct sock_filter code[BPF_MAXINSNS + 1];
 } result;
 
@@ -177,7 +177,7 @@ START_TEST(a_process_that_says_nothing_is_an_error)
 	double_begin();
 	child_ends();
 	ck_assert_int_eq(done.rc, -EIO);
-	ck_assert_str_eq(done.words, "its process ended without an answer");
+	ck_assert_str_eq(done.text, "its process ended without an answer");
 }
 END_TEST
 
@@ -204,14 +204,14 @@ START_TEST(what_does_not_fit_together_is_not_believed)
 	child_writes(0, lies[_i].bytes);
 	child_ends();
 	ck_assert_int_eq(done.rc, -EIO);
-	ck_assert_str_eq(done.words, "its process ended without an answer");
+	ck_assert_str_eq(done.text, "its process ended without an answer");
 }
 END_TEST
 
 START_TEST(a_result_may_come_in_pieces_and_its_words_end)
 {
 	result.rc = -ENOENT;
-	memset(result.words, 'x', sizeof(result.words));
+	memset(result.text, 'x', sizeof(result.text));
 	double_begin();
 	child_writes(0, 7);
 	event_base_loop(base, EVLOOP_NONBLOCK);
@@ -219,7 +219,7 @@ START_TEST(a_result_may_come_in_pieces_and_its_words_end)
 	child_writes(7, HEADER - 7);
 	child_ends();
 	ck_assert_int_eq(done.rc, -ENOENT);
-	ck_assert_uint_eq(strlen(done.words), sizeof(result.words) - 1);
+	ck_assert_uint_eq(strlen(done.text), sizeof(result.text) - 1);
 }
 END_TEST
 
@@ -258,7 +258,7 @@ START_TEST(it_has_thirty_seconds)
 	event_base_foreach_event(base, deadline_reach, NULL);
 	run();
 	ck_assert_int_eq(done.rc, -ETIMEDOUT);
-	ck_assert_str_eq(done.words, "its names were not resolved within 30 s");
+	ck_assert_str_eq(done.text, "its names were not resolved within 30 s");
 	close(child_end);
 }
 END_TEST
@@ -280,7 +280,7 @@ END_TEST
 
 static struct compiled_filter filter;
 static bool due;
-static char words[COMPILED_WORDS];
+static char text[COMPILED_TEXT];
 
 static int get(const char *expression, uint32_t link_type, bool incoming, uint32_t hardware,
 	       struct sock_fprog *program)
@@ -289,7 +289,7 @@ static int get(const char *expression, uint32_t link_type, bool incoming, uint32
 					    link_type,
 					    hardware };
 
-	return compiled_filter_get(&filter, &want, program, words);
+	return compiled_filter_get(&filter, &want, program, text);
 }
 
 static void kept_setup(void)
@@ -322,11 +322,11 @@ START_TEST(a_filter_is_compiled_once)
 	ck_assert(!compiled_filter_news(&filter));
 	compiling();
 	ck_assert_int_eq(filter.rc, 0);
-	ck_assert_str_eq(filter.words, "");
+	ck_assert_str_eq(filter.text, "");
 	children_begin(); /* no process is needed for the next ones */
 	ck_assert_int_eq(get("udp", 1, false, 0, &first), 0);
 	ck_assert_int_eq(get("udp", 1, false, 0, &again), 0);
-	ck_assert_int_eq(filter_compile(&here, &source, words, sizeof(words)), 0);
+	ck_assert_int_eq(filter_compile(&here, &source, text, sizeof(text)), 0);
 	ck_assert_uint_eq(first.len, here.len);
 	ck_assert_ptr_ne(first.filter, again.filter);
 	ck_assert_uint_eq(first.len, again.len);
@@ -389,7 +389,7 @@ START_TEST(what_cannot_be_compiled_is_said_once_and_tried_again)
 		ck_assert_int_eq(get("host x.invalid", 1, false, 0, &program), 1);
 		compiling();
 		ck_assert_int_eq(filter.rc, -ENOENT);
-		ck_assert_str_eq(filter.words, "unknown host 'x.invalid'");
+		ck_assert_str_eq(filter.text, "unknown host 'x.invalid'");
 	}
 }
 END_TEST
@@ -401,7 +401,7 @@ START_TEST(a_process_that_cannot_be_started_is_said)
 	children_begin();
 	children_refuse(EAGAIN);
 	ck_assert_int_eq(get("udp", 1, false, 0, &program), -EAGAIN);
-	ck_assert_str_eq(words, "starting a process to compile it failed");
+	ck_assert_str_eq(text, "starting a process to compile it failed");
 	children_refuse(0);
 	ck_assert_int_eq(get("udp", 1, false, 0, &program), 1); /* the next one may */
 	ck_assert_uint_eq(children_count(), 1);

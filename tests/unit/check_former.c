@@ -52,7 +52,7 @@ static struct checkpoint *record_leave(const char *name, const char *settings)
 	ck_assert_int_eq(plan_make(c, &plan, NULL), 0);
 	record = checkpoint_map(fd, &ignored);
 	ck_assert_ptr_nonnull(record);
-	record->shape = plan_shape(c, &plan, (unsigned)c->group.workers);
+	record->fingerprint = plan_fingerprint(c, &plan, (unsigned)c->group.workers);
 	record->since_ns = 1;
 	snprintf(stored, sizeof(stored), "capture.%s", name);
 	fdstore_inherit(store, stored, fd);
@@ -105,12 +105,12 @@ static void version_change(struct checkpoint *record)
 	record->version++;
 }
 
-static void shape_damage(struct checkpoint *record)
+static void fingerprint_damage(struct checkpoint *record)
 {
-	record->shape.workers = 0;
+	record->fingerprint.workers = 0;
 }
 
-static void (*const damages[])(struct checkpoint *) = { version_change, shape_damage };
+static void (*const damages[])(struct checkpoint *) = { version_change, fingerprint_damage };
 
 /* What its rings held is logged when the store ends. */
 START_TEST(a_record_that_says_nothing_is_left_to_the_store)

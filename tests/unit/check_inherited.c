@@ -83,7 +83,7 @@ START_TEST(what_recorded_continues_with_all_its_rings)
 END_TEST
 
 /* They are written out first. */
-START_TEST(rings_of_another_shape_bring_their_configuration)
+START_TEST(rings_of_another_fingerprint_bring_their_configuration)
 {
 	left.capture->group.workers = 1;
 	ck_assert(take());
@@ -103,9 +103,9 @@ static void record_damage(void)
 	left.record->slots[0].files_opened = UINT64_MAX;
 }
 
-static void shape_damage(void)
+static void fingerprint_damage(void)
 {
-	left.record->shape.workers = 65;
+	left.record->fingerprint.workers = 65;
 }
 
 static void version_change(void)
@@ -115,12 +115,12 @@ static void version_change(void)
 
 static void link_type_change(void)
 {
-	left.record->shape.link_type = 127;
+	left.record->fingerprint.link_type = 127;
 }
 
 static void link_type_clear(void)
 {
-	left.record->shape.link_type = 0;
+	left.record->fingerprint.link_type = 0;
 }
 
 static void ledgers_damage(void)
@@ -148,7 +148,7 @@ static const struct {
 	const char *why, *lost;
 } refusals[] = {
 	{ record_damage, "its record is damaged", "<3>a: its rings held 6" },
-	{ shape_damage, "its record is damaged", "<3>a: its rings held 6" },
+	{ fingerprint_damage, "its record is damaged", "<3>a: its rings held 6" },
 	{ version_change, "it had another version", "<3>a: its rings held 6" },
 	/* The ledgers are right: all was written */
 	{ link_type_change, "its link type cannot be recorded", "<5>a: its rings held 0" },
@@ -442,7 +442,7 @@ END_TEST
 START_TEST(a_device_of_another_link_type_is_another_one)
 {
 	rings_bind(1);
-	inherited.saved->shape.link_type = 101;
+	inherited.saved->fingerprint.link_type = 101;
 	ck_assert_str_eq(inherited_device(&inherited, left.capture, links, &device),
 			 "its interface's link type changed while no daemon ran");
 }
@@ -469,7 +469,7 @@ Suite *suite_inherited(void)
 	tcase_add_checked_fixture(t, left_setup, left_teardown);
 	tcase_add_test(t, a_capture_of_which_nothing_is_left_begins);
 	tcase_add_test(t, what_recorded_continues_with_all_its_rings);
-	tcase_add_test(t, rings_of_another_shape_bring_their_configuration);
+	tcase_add_test(t, rings_of_another_fingerprint_bring_their_configuration);
 	tcase_add_loop_test(t, what_cannot_be_believed_is_closed_counted_and_logged, 0,
 			    sizeof(refusals) / sizeof(*refusals));
 	tcase_add_test(t, a_ledger_says_what_is_unread);

@@ -188,12 +188,12 @@ START_TEST(a_worker_gets_what_is_configured)
 }
 END_TEST
 
-static struct checkpoint_shape shape_of(const char *settings)
+static struct checkpoint_fingerprint fingerprint_of(const char *settings)
 {
 	configure(settings);
 	plan.link_type =
 		plan_link_type_like(c, plan_any(c) ? LINKTYPE_LINUX_SLL2 : LINKTYPE_ETHERNET);
-	return plan_shape(c, &plan, (unsigned)c->group.workers);
+	return plan_fingerprint(c, &plan, (unsigned)c->group.workers);
 }
 
 /* What a ring cannot become by another configuration, by the keys that a user knows; and what it
@@ -228,7 +228,7 @@ static const struct {
 
 START_TEST(what_a_ring_cannot_become_is_told_by_its_keys)
 {
-	struct checkpoint_shape before = shape_of(changes[_i].before);
+	struct checkpoint_fingerprint before = fingerprint_of(changes[_i].before);
 	char keys[96];
 
 	configure(changes[_i].after);
@@ -240,7 +240,7 @@ END_TEST
 
 START_TEST(keys_are_cut_where_there_is_no_more_space)
 {
-	struct checkpoint_shape before = shape_of("");
+	struct checkpoint_fingerprint before = fingerprint_of("");
 	char keys[12];
 
 	configure("workers=3 interface=eth1 directory=/x");
@@ -299,7 +299,8 @@ static const struct {
 START_TEST(a_loopback_by_another_name_gets_its_outgoing_packets_when_that_is_configured)
 {
 	const uint32_t ignore = AFCAP_FANOUT_FLAG_IGNORE_OUTGOING;
-	struct checkpoint_shape shape = shape_of("interface=loop0 fanout_flags=auto");
+	struct checkpoint_fingerprint fingerprint =
+		fingerprint_of("interface=loop0 fanout_flags=auto");
 
 	configure("interface=loop0 fanout_flags=auto");
 	ck_assert(!plan_packets_missed(c, ARPHRD_LOOPBACK, ignore));
@@ -307,7 +308,7 @@ START_TEST(a_loopback_by_another_name_gets_its_outgoing_packets_when_that_is_con
 	configure("interface=loop0 fanout_flags=ignore_outgoing");
 	ck_assert(!plan_packets_missed(c, ARPHRD_LOOPBACK, ignore));
 	configure("interface=loop0 fanout_flags=none");
-	ck_assert(plan_resumable(&shape, c));
+	ck_assert(plan_resumable(&fingerprint, c));
 	ck_assert(plan_packets_missed(c, ARPHRD_LOOPBACK, ignore));
 	ck_assert(!plan_packets_missed(c, ARPHRD_LOOPBACK, AFCAP_FANOUT_FLAG_DEFRAG));
 }
@@ -401,47 +402,47 @@ END_TEST
 /* A restart that has a record of the rings alone decides as the configurations would. */
 START_TEST(a_record_says_the_same_of_the_rings)
 {
-	struct checkpoint_shape shape = shape_of(costs[_i].before);
+	struct checkpoint_fingerprint fingerprint = fingerprint_of(costs[_i].before);
 
 	begin(costs[_i].before);
 	change((unsigned)_i);
 	finish();
-	ck_assert_int_eq(plan_resumable(&shape, c), costs[_i].cost != PLAN_RING);
+	ck_assert_int_eq(plan_resumable(&fingerprint, c), costs[_i].cost != PLAN_RING);
 }
 END_TEST
 
-/* From any of those: what is made of a record's shape has that shape again. */
-START_TEST(a_configuration_made_of_a_shape_has_that_shape)
+/* From any of those: what is made of a record's fingerprint has that fingerprint again. */
+START_TEST(a_configuration_made_of_a_fingerprint_has_that_fingerprint)
 {
-	struct checkpoint_shape shape = shape_of(changes[_i].after), again;
-	struct plan then = plan_of_shape(&shape);
+	struct checkpoint_fingerprint fingerprint = fingerprint_of(changes[_i].after), again;
+	struct plan then = plan_of_fingerprint(&fingerprint);
 
-	ck_assert(plan_shape_valid(&shape));
+	ck_assert(plan_fingerprint_valid(&fingerprint));
 	ck_assert_uint_eq(then.link_type, plan.link_type);
 	ck_assert_mem_eq(&then.ring, &plan.ring, sizeof(then.ring));
 	configure("disk_budget=8G max_age=7d");
-	plan_configure(c, &shape);
+	plan_configure(c, &fingerprint);
 	ck_assert_int_eq(plan_make(c, &plan, NULL), 0);
-	plan.link_type = plan_link_type_like(c, shape.link_type);
-	again = plan_shape(c, &plan, (unsigned)c->group.workers);
-	ck_assert_mem_eq(&again, &shape, sizeof(shape));
+	plan.link_type = plan_link_type_like(c, fingerprint.link_type);
+	again = plan_fingerprint(c, &plan, (unsigned)c->group.workers);
+	ck_assert_mem_eq(&again, &fingerprint, sizeof(fingerprint));
 	ck_assert_int_eq(c->archive.disk_budget + c->archive.max_age_ns + c->archive.disk_reserve,
 			 0);
 }
 END_TEST
 
 /* A record is another process's word. */
-START_TEST(a_shape_that_cannot_be_is_seen)
+START_TEST(a_fingerprint_that_cannot_be_is_seen)
 {
-	const struct checkpoint_shape good = shape_of("");
-	struct checkpoint_shape bad = good;
+	const struct checkpoint_fingerprint good = fingerprint_of("");
+	struct checkpoint_fingerprint bad = good;
 
-	ck_assert(plan_shape_valid(&bad));
+	ck_assert(plan_fingerprint_valid(&bad));
 #define BAD(change)                                                                                \
 	do {                                                                                       \
 		bad = good;                                                                        \
 		change;                                                                            \
-		ck_assert_msg(!plan_shape_valid(&bad), "%s", #change);                             \
+		ck_assert_msg(!plan_fingerprint_valid(&bad), "%s", #change);                       \
 	} while (0)
 	BAD(bad.workers = 0);
 	BAD(bad.workers = WORKERS_MAX + 1);
@@ -457,7 +458,7 @@ START_TEST(a_shape_that_cannot_be_is_seen)
 #undef BAD
 	strcpy(bad.directory, "");
 	bad.output = OUTPUT_NONE;
-	ck_assert(plan_shape_valid(&bad));
+	ck_assert(plan_fingerprint_valid(&bad));
 }
 END_TEST
 
@@ -482,8 +483,9 @@ Suite *suite_plan(void)
 	tcase_add_test(t, each_key_says_what_its_change_costs);
 	tcase_add_test(t, changes_together_cost_the_most_of_them);
 	tcase_add_loop_test(t, a_record_says_the_same_of_the_rings, 0, (int)COSTS);
-	tcase_add_loop_test(t, a_configuration_made_of_a_shape_has_that_shape, 0, ROWS(changes));
-	tcase_add_test(t, a_shape_that_cannot_be_is_seen);
+	tcase_add_loop_test(t, a_configuration_made_of_a_fingerprint_has_that_fingerprint, 0,
+			    ROWS(changes));
+	tcase_add_test(t, a_fingerprint_that_cannot_be_is_seen);
 	suite_add_tcase(s, t);
 	return s;
 }

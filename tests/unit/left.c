@@ -43,7 +43,7 @@ static void record_leave(void)
 	ck_assert_int_eq(plan_make(left.capture, &plan, NULL), 0);
 	plan.link_type = 1;
 	left.record = checkpoint_map(fd, &ignored);
-	left.record->shape = plan_shape(left.capture, &plan, LEFT_WORKERS);
+	left.record->fingerprint = plan_fingerprint(left.capture, &plan, LEFT_WORKERS);
 	left.record->since_ns = LEFT_AT - NS(1000);
 	left.record->alive_ns = LEFT_AT;
 	left.record->armed = 1;
