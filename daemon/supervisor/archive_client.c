@@ -24,8 +24,7 @@
 struct announced {
 	struct message_capture message;
 	int directory; /* as the first process opened it, in flight (a socket); -1: none */
-	void *owed; /* owner that waits for placed(), as there was no memory for the request; NULL:
-		       none */
+	void *owner;   /* whom the answers concern, also those of later processes */
 };
 
 struct archive_client {
@@ -223,8 +222,7 @@ static void captures_announce(struct archive_client *c)
 			return;
 		}
 		*r = (struct archive_request){ .type = MESSAGE_CAPTURE,
-					       .target = { .capture = i, .owner = a->owed } };
-		a->owed = NULL;
+					       .target = { .capture = i, .owner = a->owner } };
 		archive_queue_add_first(&c->queue, r);
 	}
 }
@@ -308,11 +306,11 @@ void archive_client_announce(struct archive_client *c, const struct message_capt
 	if (strcmp(a->message.directory, capture->directory) != 0)
 		archive_client_directory(c, capture->capture, -1);
 	a->message = *capture;
+	a->owner = owner;
 	if (c->captures <= capture->capture)
 		c->captures = capture->capture + 1;
 	if (!r) { /* announced to the next process, before all else */
 		log_error("no memory for a request to the archive process");
-		a->owed = owner;
 		process_replace(c);
 		return;
 	}

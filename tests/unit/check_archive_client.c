@@ -306,7 +306,17 @@ START_TEST(a_new_process_gets_every_capture_and_what_was_not_answered)
 	}
 	expect(MESSAGE_FINISH, 0, false);
 	ck_assert_uint_eq(seen.finished, 1);
-	ck_assert_uint_eq(seen.placed, 2); /* was placed already */
+	ck_assert_uint_eq(seen.placed, 4); /* again */
+}
+END_TEST
+
+START_TEST(a_directory_that_the_next_process_cannot_use_is_its_captures_fault)
+{
+	dies();
+	expect(MESSAGE_CAPTURE, EACCES, false);
+	ck_assert_uint_eq(seen.failed, 1);
+	expect(MESSAGE_CAPTURE, 0, false);
+	ck_assert_uint_eq(seen.placed, 3);
 }
 END_TEST
 
@@ -450,7 +460,7 @@ START_TEST(a_capture_is_announced_to_the_next_process_where_there_was_no_memory)
 	ck_assert_uint_eq(archiveside_hear(), MESSAGE_CAPTURE);
 	ck_assert_str_eq(archiveside.asked.capture.directory, "/new");
 	answer(0, false);
-	ck_assert_uint_eq(seen.placed, 3);
+	ck_assert_uint_eq(seen.placed, 4); /* both */
 }
 END_TEST
 
@@ -470,6 +480,7 @@ Suite *suite_archive_client(void)
 	tcase_add_test(t, a_file_that_cannot_be_made_is_tried_again_when_asked);
 	tcase_add_test(t, that_a_file_which_is_not_wanted_any_more_failed_is_no_error);
 	tcase_add_test(t, a_new_process_gets_every_capture_and_what_was_not_answered);
+	tcase_add_test(t, a_directory_that_the_next_process_cannot_use_is_its_captures_fault);
 	tcase_add_test(t, retention_that_a_process_died_of_is_not_repeated);
 	tcase_add_test(t, an_answer_to_another_request_replaces_the_process);
 	tcase_add_test(t, an_answer_that_sends_the_request_away_has_no_descriptor);
