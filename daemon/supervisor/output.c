@@ -131,6 +131,13 @@ bool output_known(const struct slot_output *o, const struct ledger_file *record)
 				(o->spare && record->serial == o->spare->serial)));
 }
 
+uint64_t output_serial_max(const struct slot_output *o)
+{
+	if (o->spare)
+		return o->spare->serial;
+	return o->current ? o->current->serial : UINT64_MAX;
+}
+
 void output_follow(struct slot_output *o, const struct ledger_file *current,
 		   const struct ledger_file *previous)
 {

@@ -77,6 +77,9 @@ bool output_message(struct slot_output *output, struct message *message, int *fd
 /* Whether a report of this file is valid. */
 bool output_known(const struct slot_output *output, const struct ledger_file *record);
 
+/* The serial of the last file that a ledger may be in; UINT64_MAX: of any. */
+uint64_t output_serial_max(const struct slot_output *output);
+
 /* Updates the current file by a worker's report or its ledger. */
 void output_follow(struct slot_output *output, const struct ledger_file *current,
 		   const struct ledger_file *previous);

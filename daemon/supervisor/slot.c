@@ -422,7 +422,7 @@ static bool ledger_usable(struct slot *slot)
 		.generation = slot->ring.generation,
 		.blocks = slot->task.blocks,
 		.serial_min = o->current ? o->current->serial : 0,
-		.serial_max = o->spare ? o->spare->serial : UINT64_MAX,
+		.serial_max = output_serial_max(o),
 		.writes = slot_writes(slot),
 	};
 	const char *problem =

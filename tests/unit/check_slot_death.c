@@ -3,6 +3,7 @@
 #include "suites.h"
 #include "archiveside.h"
 #include "children.h"
+#include "nomemory.h"
 #include "place.h"
 #include "slotside.h"
 
@@ -312,9 +313,18 @@ START_TEST(an_unusable_ledger_ends_the_slot_with_what_was_reported_last)
 }
 END_TEST
 
-/* Behind the spare file, before the current one */
+/* Behind the spare file, or, where there is none, the current one; before the current one */
+static const struct {
+	uint64_t serial;
+	bool spare, usable;
+} positions[] = {
+	{ 0, true, false }, { 1, true, true },	{ 2, true, true },
+	{ 3, true, false }, { 1, false, true }, { 2, false, false },
+};
+
 START_TEST(a_ledger_of_files_that_the_worker_did_not_have_is_unusable)
 {
+	bool usable = positions[_i].usable;
 	struct ledger_totals totals;
 	struct message_report report;
 
@@ -326,13 +336,16 @@ START_TEST(a_ledger_of_files_that_the_worker_did_not_have_is_unusable)
 	totals.current = (struct ledger_file){ .serial = 1, .end = LEDGER_FILE_BEGIN };
 	ledger_commit(slot->ring.ledger, &totals);
 	report = slotside_report(slot);
+	no_memory = !positions[_i].spare;
 	slotside_send(slot, &report);
+	no_memory = false;
 	ck_assert_uint_eq(slot->output.current->serial, 1);
-	totals.current.serial = (uint64_t)_i;
+	ck_assert_int_eq(slot->output.spare != NULL, positions[_i].spare);
+	totals.current.serial = positions[_i].serial;
 	ledger_commit(slot->ring.ledger, &totals);
 	slotside_die(slot, SIGKILL);
-	ck_assert_uint_eq(slot->fault.kind, _i == 1 || _i == 2 ? FAULT_NONE : FAULT_LOST);
-	ck_assert_uint_eq(slot->state, _i == 1 || _i == 2 ? SLOT_VACANT : SLOT_SETTLED);
+	ck_assert_uint_eq(slot->fault.kind, usable ? FAULT_NONE : FAULT_LOST);
+	ck_assert_uint_eq(slot->state, usable ? SLOT_VACANT : SLOT_SETTLED);
 }
 END_TEST
 
@@ -383,7 +396,8 @@ Suite *suite_slot_death(void)
 	tcase_add_test(t, what_cannot_be_started_is_tried_again_in_a_second);
 	tcase_add_test(t, a_vacant_slots_kernel_counters_are_read_now_and_then);
 	tcase_add_test(t, an_unusable_ledger_ends_the_slot_with_what_was_reported_last);
-	tcase_add_loop_test(t, a_ledger_of_files_that_the_worker_did_not_have_is_unusable, 0, 4);
+	tcase_add_loop_test(t, a_ledger_of_files_that_the_worker_did_not_have_is_unusable, 0,
+			    sizeof(positions) / sizeof(*positions));
 	tcase_add_test(t, an_unusable_ledger_of_a_worker_that_starts_is_a_failed_start);
 	tcase_add_test(t, a_drained_worker_with_an_unusable_ledger_is_a_loss);
 	suite_add_tcase(s, t);
