@@ -51,6 +51,7 @@ static struct {
 	unsigned left;	/* steps of chance in this phase */
 	unsigned steps; /* of this phase */
 	bool died;
+	bool unavailable; /* the archive process was, once */
 } part;
 
 static bool calm; /* nothing goes wrong, beside interfaces */
@@ -210,6 +211,25 @@ static void act(void)
 		deaths();
 }
 
+/* An answer of the same turn may follow. */
+static void archive_look(void)
+{
+	const struct capture *c = oracle_capture(0);
+
+	part.unavailable |= c && archive_client_unavailable(files_client(c->context->files));
+}
+
+/* What comes before the next step: often more than one thing. */
+static void turn(void)
+{
+	unsigned more = world_chance(4) ? 1 + world_random(5) : 0;
+
+	for (unsigned i = 0; i <= more; i++) {
+		act();
+		archive_look();
+	}
+}
+
 /* Everybody does what they should. */
 static void obey(void)
 {
@@ -224,6 +244,7 @@ static void obey(void)
 	manager_hear();
 	deaths();
 	world_pass(100 * MS);
+	archive_look();
 }
 
 /* ---- an instance ---- */
@@ -255,7 +276,7 @@ static void phase_play(void)
 {
 	if (part.left > 0) {
 		part.left--;
-		act();
+		turn();
 		return;
 	}
 	switch (part.phase) {
@@ -290,6 +311,7 @@ int __wrap_event_base_loop(struct event_base *of, int flags)
 {
 	(void)flags;
 	turns = 0;
+	players_heard();
 	oracle_check();
 	steps++;
 	phase_play();
@@ -329,7 +351,7 @@ static void stopped_check(int code)
 		demand(!calm || good, "something is wrong with %s", c->config->name);
 	}
 	c = oracle_capture(0);
-	if (c && archive_client_unavailable(files_client(c->context->files)))
+	if (part.unavailable)
 		return;
 	good &= !c || !files_unfinished(c->context->files);
 	demand(good == (code == 0), "exit code %d, and %s", code,

@@ -31,6 +31,9 @@ struct player_losses {
 };
 struct player_losses *player_losses(const char *capture);
 
+/* What they have sent is read: a turn of the event loop begins. */
+void players_heard(void);
+
 /* The instance whose processes they were is gone. */
 void players_forget(void);
 

@@ -20,6 +20,7 @@ static struct player {
 	int ifindex;
 	struct message_group group;
 	unsigned moved;	    /* rotations that it has not reported */
+	unsigned reported;  /* ... that it has, of which nothing was read yet */
 	unsigned files;	    /* that it has: the current one, the spare one */
 	unsigned taken;	    /* files that it was ever sent */
 	uint64_t serial[2]; /* their numbers */
@@ -174,7 +175,7 @@ static void ring_play(struct slot *slot, struct player *p)
 	kernel_release(slot->ring.fd, n);
 }
 
-static void report(struct slot *slot, int channel, bool wild)
+static void report(struct slot *slot, struct player *p, int channel, bool wild)
 {
 	static struct message m;
 	struct ledger_totals t = ledger_totals(slot->ring.ledger);
@@ -186,8 +187,10 @@ static void report(struct slot *slot, int channel, bool wild)
 	m.report.current = t.current;
 	m.report.previous = t.previous;
 	m.report.gone = !kernel_bound((int)slot->task.ifindex);
-	if (!wild)
-		player_of(slot->worker.process.pid)->moved = 0;
+	if (!wild) {
+		p->reported += p->moved;
+		p->moved = 0;
+	}
 	if (wild && slot_writes(slot) && world_random(2)) /* else that can be true */
 		m.report.counters.received += 1 + world_random(100);
 	else if (wild)
@@ -229,7 +232,7 @@ static void start_play(struct player *p, const struct slot *slot, int channel,
 		close(fd);
 }
 
-static void wild_play(struct slot *slot, int channel)
+static void wild_play(struct slot *slot, struct player *p, int channel)
 {
 	static const uint32_t types[] = { MESSAGE_SOCKET_MADE, MESSAGE_RING_MADE, MESSAGE_JOINED,
 					  MESSAGE_READY, MESSAGE_FAILED };
@@ -238,7 +241,7 @@ static void wild_play(struct slot *slot, int channel)
 	int fd = -1;
 
 	if (i == 5) {
-		report(slot, channel, true);
+		report(slot, p, channel, true);
 		return;
 	}
 	m = (struct message){ .type = types[i] };
@@ -265,17 +268,18 @@ void player_worker(struct slot *slot, bool wild,
 	orders_take(p, slot, process->channel);
 	if (!p->tasked || process->killed)
 		return;
-	demand(!worker_process_takes(&slot->worker) || p->files + p->moved == slot->output.offered,
+	demand(!worker_process_takes(&slot->worker) ||
+		       p->files + p->moved + p->reported == slot->output.offered,
 	       "worker %u was not sent what is offered to it", slot->index);
 	p->wild |= wild;
 	if (wild)
-		wild_play(slot, process->channel);
+		wild_play(slot, p, process->channel);
 	else if (slot->worker.progress < PROGRESS_READY)
 		start_play(p, slot, process->channel, joins);
 	else if (world_random(3))
 		ring_play(slot, p);
 	else
-		report(slot, process->channel, false);
+		report(slot, p, process->channel, false);
 }
 
 bool player_worker_done(const struct slot *slot)
@@ -306,6 +310,12 @@ void player_ledger(struct slot *slot)
 	default:
 		l->kernel[l->kernel_version & 1].drops = ~UINT64_C(0);
 	}
+}
+
+void players_heard(void)
+{
+	for (unsigned i = 0; i < PLAYERS; i++)
+		players[i].reported = 0;
 }
 
 void players_forget(void)
