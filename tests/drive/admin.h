@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #define ADMIN_CAPTURES 3
+#define ADMIN_WORKERS  3 /* at most, of each */
 
 /* Chooses the first configuration. */
 void admin_begin(void);

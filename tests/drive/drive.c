@@ -8,6 +8,7 @@
  * - no slot has two processes, no process is without a slot; no ring is in another one's group;
  * - counters: none falls, also over instances; received = written + discarded, drops + received <=
  *   packets; at a capture's end its account is what came, to the packet;
+ * - no file has the number of an earlier one;
  * - ready is only who may be; who ends by itself has a reason;
  * - where everybody does what they should each capture records, as it is configured, and one that
  * is stopped comes to its end, and nothing stays open.
@@ -135,9 +136,23 @@ static void traffic(void)
 		oracle_traffic(c, n, drops);
 }
 
+static void workers_act(void)
+{
+	const struct capture *c;
+
+	for (unsigned i = 0; (c = oracle_capture(i)); i++)
+		for (unsigned k = 0; k < c->slots.count; k++)
+			player_worker(&c->slots.list[k], false, oracle_joins);
+}
+
+/* The workers may hear of it first. */
 static void link_change(void)
 {
 	kernel_link_change();
+	if (world_chance(2)) {
+		workers_act();
+		world_signal(SIGCHLD);
+	}
 	if (world_random(4))
 		kernel_links_tell();
 }
@@ -233,11 +248,7 @@ static void turn(void)
 /* Everybody does what they should. */
 static void obey(void)
 {
-	const struct capture *c;
-
-	for (unsigned i = 0; (c = oracle_capture(i)); i++)
-		for (unsigned k = 0; k < c->slots.count; k++)
-			player_worker(&c->slots.list[k], false, oracle_joins);
+	workers_act();
 	archive_act(false);
 	archive_act(false);
 	compiler_play(false);

@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* Of the captures of one name, from the first that records to the end of the last that continues
  * with its rings. */
@@ -21,6 +22,10 @@ static struct account {
 	bool doubtful; /* what came of a ledger, or of what was to be stored, is not known */
 	bool over;     /* its account was looked at */
 	bool recorded; /* when the last instance ended */
+	struct numbers {
+		ino_t ledger;
+		uint64_t generation, last; /* the greatest number of a file */
+	} numbers[ADMIN_WORKERS];
 } accounts[ADMIN_CAPTURES];
 
 static struct supervisor *supervisor;
@@ -274,6 +279,28 @@ static void slot_play_check(const struct capture *c, const struct slot *slot)
 	}
 }
 
+/* No file has the number of another one of the same ledger. */
+static void numbers_check(struct account *a, const struct slot *slot)
+{
+	const struct output_file *const files[] = { slot->output.current, slot->output.spare };
+	const struct ledger_totals t = ledger_totals(slot->ring.ledger);
+	struct numbers *n = &a->numbers[slot->index];
+	struct stat ledger;
+
+	demand(fstat(slot->ring.ledger_fd, &ledger) == 0, "worker %u has no ledger", slot->index);
+	if (n->ledger != ledger.st_ino)
+		*n = (struct numbers){ ledger.st_ino, t.generation, 0 };
+	demand(t.generation == n->generation || a->doubtful || t.current.serial > n->last,
+	       "file %" PRIu64 " of worker %u after file %" PRIu64, t.current.serial, slot->index,
+	       n->last);
+	n->generation = t.generation;
+	if (t.current.serial > n->last)
+		n->last = t.current.serial;
+	for (unsigned i = 0; i < 2; i++)
+		if (files[i] && files[i]->serial > n->last)
+			n->last = files[i]->serial;
+}
+
 /* (7) */
 static void filters_check(const struct capture *c)
 {
@@ -342,8 +369,10 @@ static void play_check(const struct capture *c)
 {
 	if (account_of(c)->over)
 		return;
-	for (unsigned k = 0; k < c->slots.count; k++)
+	for (unsigned k = 0; k < c->slots.count; k++) {
 		slot_play_check(c, &c->slots.list[k]);
+		numbers_check(account_of(c), &c->slots.list[k]);
+	}
 	filters_check(c);
 	if (capture_over(c))
 		over_check(c);

@@ -200,6 +200,17 @@ static void report(struct slot *slot, struct player *p, int channel, bool wild)
 	say(channel, &m, -1);
 }
 
+/* There is no interface to make a ring for. */
+static void start_fail(struct world_process *process)
+{
+	struct message m = { .type = MESSAGE_FAILED };
+
+	m.failed.exit_code = 1;
+	snprintf(m.failed.text, sizeof(m.failed.text), "no such device");
+	say(process->channel, &m, -1);
+	world_exit(process, 1 << 8);
+}
+
 /* The next step of its start. */
 static void start_play(struct player *p, const struct slot *slot, int channel,
 		       void (*joins)(const struct slot *slot, uint32_t group))
@@ -274,6 +285,8 @@ void player_worker(struct slot *slot, bool wild,
 	p->wild |= wild;
 	if (wild)
 		wild_play(slot, p, process->channel);
+	else if (!p->joined && !kernel_bound(p->ifindex))
+		start_fail(process);
 	else if (slot->worker.progress < PROGRESS_READY)
 		start_play(p, slot, process->channel, joins);
 	else if (world_random(3))
