@@ -520,7 +520,7 @@ upgrade_begins_anew() { # OBJECT VERSION REASON
 	done
 	send_stop
 	unit_stop
-	equal "clean starts" "$(told "cannot be gone on with: $3")" 2
+	equal "clean starts" "$(told "cannot be resumed: $3")" 2
 	equal "what the rings held" "$(told 'veth-a: its rings held [0-9]* packets, which are lost')" 2
 	frames_check "$COUNT" size=$SIZE partial=1 >"$DIR/checked" || fail "$(cat "$DIR/checked")"
 	cat "$DIR/checked"
