@@ -158,7 +158,7 @@ void start_fault(struct capture *capture, int exit_code, const char *text)
 
 	capture_error(&error, capture->on_fault == FAULT_ENDS_DAEMON ? exit_code : EXIT_FAILURE,
 		      "capture %s: %s", capture->config->name, text);
-	if (capture->on_fault == FAULT_ENDS_DAEMON)
+	if (capture->on_fault == FAULT_ENDS_DAEMON && !capture_ending(capture))
 		daemon_ends(capture, exit_code, error.text);
 	else if (capture->state == CAPTURE_STARTING || capture->state == CAPTURE_WAITING)
 		start_retry(capture, &error);

@@ -4,13 +4,17 @@
 #include "settings.h"
 #include "suites.h"
 
+#include "../../daemon/supervisor/capture_start.h"
 #include "../../daemon/supervisor/capture_state.h"
+#include "../../daemon/supervisor/capture.h"
 #include "../../daemon/supervisor/captures.h"
 #include "../../daemon/supervisor/former.h"
 #include "../../daemon/supervisor/notify.h"
 #include "../../daemon/supervisor/supervisor.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <sysexits.h>
 
 enum { COUNT = 2 };
 
@@ -126,6 +130,22 @@ START_TEST(a_daemon_without_memory_for_a_capture_has_none_and_ends)
 }
 END_TEST
 
+/* What is sent to the next archive process again is refused again: the others record meanwhile. */
+START_TEST(a_directory_that_is_refused_to_a_capture_that_has_ended_ends_no_daemon)
+{
+	static struct config_capture config = { .name = "a" };
+
+	capture[0].config = capture[1].config = &config;
+	capture[0].state = CAPTURE_STARTING;
+	start_files_fault(&capture[0], EACCES, "refused");
+	ck_assert_int_eq(capture_fatal(&capture[0])->exit_code, EX_NOPERM);
+	capture[1].goal = CAPTURE_FAIL;
+	capture[1].state = CAPTURE_FAILED;
+	start_files_fault(&capture[1], EACCES, "refused");
+	ck_assert_int_eq(capture_fatal(&capture[1])->exit_code, 0);
+}
+END_TEST
+
 Suite *suite_captures(void)
 {
 	Suite *s = suite_create("captures");
@@ -138,6 +158,7 @@ Suite *suite_captures(void)
 	tcase_add_test(t, a_group_is_held_while_rings_of_an_earlier_configuration_are_in_it);
 	tcase_add_test(t, a_capture_without_memory_is_the_last_one_and_the_exit_code);
 	tcase_add_test(t, a_daemon_without_memory_for_a_capture_has_none_and_ends);
+	tcase_add_test(t, a_directory_that_is_refused_to_a_capture_that_has_ended_ends_no_daemon);
 	suite_add_tcase(s, t);
 	return s;
 }
