@@ -114,7 +114,7 @@ static void make(void)
 
 START_TEST(the_rings_number_is_reserved)
 {
-	const struct rlimit none = { 0, 0 };
+	struct rlimit limit, none;
 
 	ck_assert(attach_reserve()); /* somebody's already */
 	close(RING_FD);
@@ -127,8 +127,11 @@ START_TEST(the_rings_number_is_reserved)
 	ck_assert(!has(LEDGER_FD));
 	ck_assert_int_ne(fcntl(RING_FD, F_GETFD) & FD_CLOEXEC, 0);
 	close(RING_FD);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = (struct rlimit){ 0, limit.rlim_max };
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
 	ck_assert(!attach_reserve());
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 END_TEST
 
@@ -256,7 +259,7 @@ static void ring_left(void)
 	struct afcap_options options;
 	struct ledger_totals t = ledger_totals(attach.ledger);
 	struct afcap_error error;
-	struct afcap *left;
+	static struct afcap *left; /* of the worker that has died: its ring outlives it */
 	int fd = afcap_socket(AFCAP_RAW);
 
 	ck_assert_int_eq(dup2(fd, RING_FD), RING_FD);

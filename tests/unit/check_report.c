@@ -165,9 +165,12 @@ END_TEST
 
 START_TEST(without_a_ring_thread_there_is_no_news)
 {
+	struct ringthread *thread = attach.thread;
+
 	attach.thread = NULL;
 	report_news(&report);
 	ck_assert_uint_eq(workerside_hear(), 0);
+	attach.thread = thread;
 }
 END_TEST
 
