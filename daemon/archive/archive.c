@@ -135,5 +135,6 @@ int archive_main(void)
 	do
 		rc = request_recv(&process->request, &fd);
 	while (rc == 1 && request_answer(process, fd));
+	openfiles_free(&process->archive.common.open);
 	return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

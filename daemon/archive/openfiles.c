@@ -13,6 +13,12 @@ static struct openfile *find(const struct openfiles *open, const struct stat *fi
 	return NULL;
 }
 
+void openfiles_free(struct openfiles *open)
+{
+	free(open->list);
+	*open = (struct openfiles){ 0 };
+}
+
 void openfiles_add(struct openfiles *open, int fd)
 {
 	struct stat st;

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <sys/stat.h>
 
-/* Zeros: no files. Owned by the process for as long as it runs. */
+/* Zeros: no files. The list is the process's until openfiles_free(). */
 struct openfiles {
 	struct openfile {
 		dev_t device;
@@ -15,6 +15,8 @@ struct openfiles {
 	} * list;
 	size_t count, capacity;
 };
+
+void openfiles_free(struct openfiles *open);
 
 /* Marks the open file as in use, until openfiles_remove(). Idempotent. */
 void openfiles_add(struct openfiles *open, int fd);

@@ -31,7 +31,8 @@ START_TEST(a_file_is_in_use_until_it_is_removed_from_the_list)
 		ck_assert(!openfiles_has(&other, &files[i])); /* another process's list */
 		close(fds[i]);
 	}
-	free(open.list);
+	openfiles_free(&open);
+	ck_assert_uint_eq(open.count, 0);
 }
 END_TEST
 
