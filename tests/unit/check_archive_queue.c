@@ -267,7 +267,8 @@ START_TEST(a_request_that_is_not_made_frees_the_file_that_it_would_have_ended)
 	static const char ending[] = "FD";
 	struct archive_request *r = request_of(letters[_i], 0);
 	struct archive_target target = { 0 };
-	struct output_file *file = output_file_new(&target, 1, malloc(1));
+	struct output_file *file =
+		output_file_new(&target, 1, calloc(1, sizeof(struct archive_request)));
 	bool ends = strchr(ending, letters[_i]) != NULL;
 	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 

@@ -174,7 +174,8 @@ END_TEST
 START_TEST(a_file_that_is_freed_is_closed)
 {
 	const struct archive_target target = { 0 };
-	struct output_file *file = output_file_new(&target, 4, malloc(1));
+	struct output_file *file =
+		output_file_new(&target, 4, calloc(1, sizeof(struct archive_request)));
 	int fd = dup(STDERR_FILENO);
 
 	ck_assert_ptr_nonnull(file);
