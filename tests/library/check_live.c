@@ -40,7 +40,7 @@ START_TEST(a_full_ring_drops_and_says_how_many)
 
 	lab_open();
 	lab_send(20000, 0x88b5);
-	ck_assert_int_eq(afcap_stats(handle, &stats), 0);
+	LAB_SOON(afcap_stats(handle, &stats) == 0 && stats.packets >= 20000);
 	ck_assert_uint_eq(stats.packets, 20000);
 	ck_assert_uint_gt(stats.drops, 0);
 	ck_assert_uint_ge(stats.freezes, 1);

@@ -73,16 +73,27 @@ void lab_send_bytes(const void *frame, size_t bytes)
 	ck_assert_int_eq(send(sender, frame, bytes, 0), (ssize_t)bytes);
 }
 
+/* All from one CPU: the kernel has a queue of received packets for each (netif_rx() of
+ * net/core/dev.c), so that a sender that is moved to another one may overtake itself. */
 void lab_send(unsigned count, uint16_t type)
 {
 	uint8_t frame[FRAME_BYTES] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2 };
+	cpu_set_t allowed, one;
+	int cpu = 0;
 
+	ck_assert_int_eq(sched_getaffinity(0, sizeof(allowed), &allowed), 0);
+	while (!CPU_ISSET(cpu, &allowed))
+		cpu++;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	ck_assert_int_eq(sched_setaffinity(0, sizeof(one), &one), 0);
 	frame[12] = (uint8_t)(type >> 8);
 	frame[13] = (uint8_t)type;
 	for (unsigned i = 0; i < count; i++) {
 		frame[20] = (uint8_t)i;
 		lab_send_bytes(frame, sizeof(frame));
 	}
+	ck_assert_int_eq(sched_setaffinity(0, sizeof(allowed), &allowed), 0);
 }
 
 unsigned lab_receive(unsigned count)
