@@ -48,7 +48,7 @@ static uint64_t memory_available(void)
 /* Of version 1 and 2: the limit, the usage, and the part of it that the kernel reclaims when memory
  * is short: the page cache. */
 struct group_files {
-	const char *mount, *most, *now, *cache[2];
+	const char *mount, *maximum, *now, *cache[2];
 };
 
 static const struct group_files group_files[] = {
@@ -62,10 +62,10 @@ static const struct group_files group_files[] = {
 static uint64_t group_room(const struct group_files *files, const char *directory)
 {
 	char path[PATH_MOST + 32];
-	uint64_t most, now, cache;
+	uint64_t maximum, now, cache;
 
-	snprintf(path, sizeof(path), "%s/%s", directory, files->most);
-	if (!number_read(path, "", &most))
+	snprintf(path, sizeof(path), "%s/%s", directory, files->maximum);
+	if (!number_read(path, "", &maximum))
 		return UINT64_MAX;
 	snprintf(path, sizeof(path), "%s/%s", directory, files->now);
 	if (!number_read(path, "", &now))
@@ -74,7 +74,7 @@ static uint64_t group_room(const struct group_files *files, const char *director
 	for (unsigned i = 0; i < 2; i++)
 		if (number_read(path, files->cache[i], &cache))
 			now -= cache < now ? cache : now;
-	return most > now ? most - now : 0;
+	return maximum > now ? maximum - now : 0;
 }
 
 /* A group's limit holds for all below it. A path that does not exist (of another namespace) counts
@@ -193,7 +193,7 @@ int limits_memory(const struct limits_need *needs, unsigned count, bool freed)
 }
 
 /* Leaves space for the statistics after the written chunks. UINT64_MAX: no limit. */
-static uint64_t file_most(void)
+static uint64_t file_maximum(void)
 {
 	struct rlimit limit;
 
@@ -210,33 +210,34 @@ static uint64_t file_most(void)
 
 uint64_t limits_file_bytes(uint64_t bytes)
 {
-	uint64_t most = file_most();
+	uint64_t maximum = file_maximum();
 
-	return bytes < most ? bytes : most;
+	return bytes < maximum ? bytes : maximum;
 }
 
 int limits_file_size(const struct config *config, const struct config_capture *c,
 		     struct capture_error *error)
 {
-	uint64_t most = file_most(), size = c->worker.file_bytes,
-		 least = c->group.output == OUTPUT_PCAPNG ? FILE_BLOCKS * c->group.block_bytes : 0;
+	uint64_t maximum = file_maximum(), size = c->worker.file_bytes,
+		 minimum =
+			 c->group.output == OUTPUT_PCAPNG ? FILE_BLOCKS * c->group.block_bytes : 0;
 	char where[256];
 
-	if (least < sizeof(struct checkpoint))
-		least = sizeof(struct checkpoint);
+	if (minimum < sizeof(struct checkpoint))
+		minimum = sizeof(struct checkpoint);
 	config_where(config, c, "file_size", where, sizeof(where));
-	if (most < least)
+	if (maximum < minimum)
 		return capture_error(error, EX_CONFIG,
 				     "%s: file_size: files of this process may be no larger than "
 				     "%" PRIu64 " KiB, %" PRIu64 " KiB are needed: raise the limit "
 				     "(LimitFSIZE=, ulimit -f), or use a smaller block_size",
-				     where, (most + TAIL_BYTES) >> 10,
-				     (least + TAIL_BYTES + 1023) >> 10);
-	if (most < size && c->group.output == OUTPUT_PCAPNG)
+				     where, (maximum + TAIL_BYTES) >> 10,
+				     (minimum + TAIL_BYTES + 1023) >> 10);
+	if (maximum < size && c->group.output == OUTPUT_PCAPNG)
 		log_about(LOG_WARNING, &(struct log_subject){ c->name, -1, NULL },
 			  "files end at %" PRIu64 " KiB, below file_size: those of this process "
 			  "may be no larger (LimitFSIZE=, ulimit -f)",
-			  most >> 10);
+			  maximum >> 10);
 	return 0;
 }
 

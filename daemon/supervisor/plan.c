@@ -30,11 +30,11 @@ const char *plan_filter_for(const struct config_capture *config, const char *dev
 
 static uint32_t snaplen_of(const struct config_capture *config)
 {
-	uint64_t most = config->group.block_bytes - SNAPLEN_SPARE;
+	uint64_t maximum = config->group.block_bytes - SNAPLEN_SPARE;
 
-	if (plan_any(config) && most > PACKET_BYTES_MAX - COOKED_HEADER_BYTES)
-		most = PACKET_BYTES_MAX - COOKED_HEADER_BYTES;
-	return (uint32_t)(config->group.snaplen < most ? config->group.snaplen : most);
+	if (plan_any(config) && maximum > PACKET_BYTES_MAX - COOKED_HEADER_BYTES)
+		maximum = PACKET_BYTES_MAX - COOKED_HEADER_BYTES;
+	return (uint32_t)(config->group.snaplen < maximum ? config->group.snaplen : maximum);
 }
 
 int plan_make(const struct config_capture *config, struct plan *plan, struct afcap_error *error)

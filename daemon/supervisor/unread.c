@@ -15,7 +15,7 @@
  * overwritten by an odd number, and the other two fields unchanged. */
 static bool heads_sum(const char *map, uint32_t blocks, uint32_t block_bytes, uint64_t *packets)
 {
-	const uint32_t most = block_bytes / sizeof(struct tpacket3_hdr);
+	const uint32_t maximum = block_bytes / sizeof(struct tpacket3_hdr);
 	uint64_t open_sequence = 0, open_packets = 0, sum = 0;
 
 	for (uint32_t i = 0; i < blocks; i++) {
@@ -24,7 +24,7 @@ static bool heads_sum(const char *map, uint32_t blocks, uint32_t block_bytes, ui
 		bool handed_over = block->hdr.bh1.block_status & TP_STATUS_USER;
 		uint32_t held = block->hdr.bh1.num_pkts;
 
-		if (held > most) /* no header */
+		if (held > maximum) /* no header */
 			return false;
 		if (handed_over)
 			sum += held;
