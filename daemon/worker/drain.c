@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define DRAIN_CHECK_MS	    5
+#define QUIET_NS	    UINT64_C(64000000)	 /* a packet in flight takes microseconds */
 #define ORPHAN_NS	    UINT64_C(2000000000) /* without a supervisor: to write the ring */
 #define ORPHAN_MORE_SECONDS 2			 /* then SIGALRM ends the worker */
 
@@ -20,7 +21,7 @@ static bool drained(struct drain *d)
 	const struct attach *a = d->attach;
 	struct ledger_totals totals = ledger_totals(a->ledger);
 	struct ledger_kernel kernel;
-	uint64_t now = clock_mono_ns();
+	uint64_t now = clock_mono_ns(), quiet_ns;
 
 	ledger_take(a->ledger, afcap_stats_take, afcap_fd(a->ring));
 	kernel = ledger_kernel(a->ledger);
@@ -32,7 +33,8 @@ static bool drained(struct drain *d)
 		d->quiet_since = now;
 		d->quiet_packets = kernel.packets;
 	}
-	return now - d->quiet_since >= a->what->group.block_timeout_ns;
+	quiet_ns = a->what->group.block_timeout_ns;
+	return now - d->quiet_since >= (quiet_ns < QUIET_NS ? quiet_ns : QUIET_NS);
 }
 
 static void drain_cb(evutil_socket_t fd, short what, void *arg)

@@ -98,6 +98,11 @@ int __wrap_afcap_stats_take(int socket, struct afcap_kernel_stats *stats)
 		return __real_afcap_stats_take(socket, stats);
 	if (handring_counters.error)
 		return -handring_counters.error;
+	if (handring_counters.late) {
+		handring_counters.late--;
+		handring_counters.counts.packets++;
+		handring_counters.counts.drops++;
+	}
 	*stats = handring_counters.counts;
 	handring_counters.counts = (struct afcap_kernel_stats){ 0 };
 	return 0;

@@ -46,6 +46,7 @@ extern struct handring_failing failing;
 struct handring_counters {
 	int socket; /* a number, of a descriptor or not; -1: none, all sockets have the kernel's */
 	int error;  /* reading fails with it */
+	unsigned late; /* each of so many readings finds one packet more, dropped */
 	struct afcap_kernel_stats counts;
 };
 extern struct handring_counters handring_counters;
