@@ -29,7 +29,8 @@ int ringloop_init(struct ringloop *loop, struct afcap *ring, struct ledger *ledg
 	};
 	loop->totals = ledger_totals(ledger);
 	loop->flush_bytes = what->group.block_bytes / 2;
-	loop->held_max = what->blocks / 2 ? what->blocks / 2 : 1;
+	/* The kernel may drop single packets while less than a quarter of the ring is free */
+	loop->held_max = what->blocks / 4 ? what->blocks / 4 : 1;
 	loop->held = calloc(loop->held_max, sizeof(*loop->held));
 	/* A chunk below flush_bytes takes one more block. */
 	if (!loop->held || writer_init(&loop->writer, what, ledger, crossing,

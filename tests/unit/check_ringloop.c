@@ -253,21 +253,21 @@ START_TEST(a_packet_longer_than_was_captured_counts_as_truncated)
 }
 END_TEST
 
-START_TEST(small_blocks_share_a_write_up_to_half_a_block_or_half_the_ring)
+START_TEST(small_blocks_share_a_write_up_to_half_a_block_or_a_quarter_of_the_ring)
 {
 	what.config.layout = LAYOUT_COMPACT;
 	begin();
-	put(8, 1, 60); /* half the ring at most is held */
-	run();
-	ck_assert_uint_eq(failing.calls, 2);
-	put(4, 20, 1000); /* two of these are more than half a block */
+	put(8, 1, 60); /* a quarter of the ring at most is held */
 	run();
 	ck_assert_uint_eq(failing.calls, 4);
+	put(4, 34, 1000); /* one of these is more than half a block */
+	run();
+	ck_assert_uint_eq(failing.calls, 8);
 	atomic_store(&crossing.draining, true);
 	put(4, 1, 60);
 	run();
-	ck_assert_uint_eq(failing.calls, 8);
-	ck_assert_uint_eq(ledger_totals(ledger).received, 8 + 80 + 4);
+	ck_assert_uint_eq(failing.calls, 12);
+	ck_assert_uint_eq(ledger_totals(ledger).received, 8 + 136 + 4);
 }
 END_TEST
 
@@ -404,7 +404,7 @@ START_TEST(a_successor_writes_what_was_not_committed)
 	put(1, 3, 60);
 	run();
 	before = ledger_totals(ledger);
-	put(2, 4, 60);
+	put(1, 8, 60);
 	atomic_store(&crossing.stopping, false);
 	close(ring.handle.epoll);
 	ring.handle.epoll = -1;
@@ -466,7 +466,7 @@ Suite *suite_ringloop(void)
 	tcase_add_loop_test(t, a_worker_that_dies_in_a_block_leaves_its_sequence, LAYOUT_INPLACE,
 			    LAYOUT_COMPACT + 1);
 	tcase_add_loop_test(t, a_packet_longer_than_was_captured_counts_as_truncated, 0, 3);
-	tcase_add_test(t, small_blocks_share_a_write_up_to_half_a_block_or_half_the_ring);
+	tcase_add_test(t, small_blocks_share_a_write_up_to_half_a_block_or_a_quarter_of_the_ring);
 	tcase_add_test(t, without_files_packets_are_counted);
 	tcase_add_loop_test(t, a_block_in_quarantine_is_abandoned_and_those_around_it_are_not, 0,
 			    2);
