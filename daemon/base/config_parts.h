@@ -46,6 +46,7 @@ struct group_config {
 	char directory[PATH_BYTES];
 	int64_t workers;   /* CONFIG_AUTO or 1-64 */
 	int64_t fanout_id; /* CONFIG_AUTO or 0-65535 */
+	/* The next two may be CONFIG_AUTO: config_ring() of config_ring.h decides */
 	uint64_t ring_bytes, block_bytes;
 	uint64_t block_timeout_ns; /* whole milliseconds */
 	uint64_t snaplen;	   /* bytes */

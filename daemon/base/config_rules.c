@@ -1,6 +1,7 @@
 /* One function a kind of rule. */
 #include "config_rules.h"
 #include "config_cpus.h"
+#include "config_ring.h"
 #include "config_value.h"
 
 #include <arpa/inet.h>
@@ -44,35 +45,38 @@ rule_broken(struct config_error *error, const struct config *config, const struc
 static int ring_rules(const struct config *config, const struct config_capture *c,
 		      struct config_error *error)
 {
+	const struct config_ring ring = config_ring(&c->group);
 	long page = sysconf(_SC_PAGESIZE);
 	char minimum[CONFIG_SIZE_BYTES];
 
-	if (c->group.block_bytes % page)
+	if (ring.block_bytes % (uint64_t)page)
 		return rule_broken(error, config, c, "block_size",
 				   "must be a multiple of the page size, %ld", page);
-	if (c->group.ring_bytes < c->group.block_bytes)
+	if (ring.ring_bytes < ring.block_bytes)
 		return rule_broken(error, config, c, "ring_size",
 				   "must be at least one block (block_size = %s)",
-				   config_size_text(c->group.block_bytes, minimum));
-	if (c->group.block_timeout_ns % MS)
+				   config_size_text((int64_t)ring.block_bytes, minimum));
+	if (ring.block_timeout_ns % MS)
 		return rule_broken(error, config, c, "block_timeout", "must be whole milliseconds");
-	if (c->drain_timeout_ns <= c->group.block_timeout_ns)
+	if (c->drain_timeout_ns <= ring.block_timeout_ns)
 		return rule_broken(error, config, c, "drain_timeout",
-				   "must be longer than block_timeout");
+				   "must be longer than block_timeout (%" PRIu64 "ms)",
+				   ring.block_timeout_ns / MS);
 	return 0;
 }
 
 static int file_rules(const struct config *config, const struct config_capture *c,
 		      struct config_error *error)
 {
+	const uint64_t blocks = 4 * config_ring(&c->group).block_bytes;
 	unsigned workers = config_workers(c);
 	char minimum[CONFIG_SIZE_BYTES];
 
 	if (c->group.output != OUTPUT_PCAPNG)
 		return 0;
-	if (c->worker.file_bytes < 4 * c->group.block_bytes)
+	if (c->worker.file_bytes < blocks)
 		return rule_broken(error, config, c, "file_size", "must be at least %s (4 blocks)",
-				   config_size_text(4 * c->group.block_bytes, minimum));
+				   config_size_text((int64_t)blocks, minimum));
 	if (c->archive.disk_budget && c->archive.disk_budget / 2 / workers < c->worker.file_bytes)
 		return rule_broken(error, config, c, "disk_budget",
 				   "must be at least %s (2 x %u workers x file_size): each worker "

@@ -2,6 +2,7 @@
 #include "limits.h"
 
 #include "../base/clock.h"
+#include "../base/config_ring.h"
 #include "../base/log.h"
 
 #include <inttypes.h>
@@ -218,9 +219,9 @@ uint64_t limits_file_bytes(uint64_t bytes)
 int limits_file_size(const struct config *config, const struct config_capture *c,
 		     struct capture_error *error)
 {
+	uint64_t block_bytes = config_ring(&c->group).block_bytes;
 	uint64_t maximum = file_maximum(), size = c->worker.file_bytes,
-		 minimum =
-			 c->group.output == OUTPUT_PCAPNG ? FILE_BLOCKS * c->group.block_bytes : 0;
+		 minimum = c->group.output == OUTPUT_PCAPNG ? FILE_BLOCKS * block_bytes : 0;
 	char where[256];
 
 	if (minimum < sizeof(struct checkpoint))

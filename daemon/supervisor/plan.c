@@ -3,6 +3,7 @@
 #include "filter.h"
 
 #include "../base/config_cpus.h"
+#include "../base/config_ring.h"
 #include "../base/linktype.h"
 
 #include <errno.h>
@@ -28,9 +29,9 @@ const char *plan_filter_for(const struct config_capture *config, const char *dev
 	return config->group.cooked == LINKTYPE_LINUX_SLL ? FILTER_ANY_SLL : INTERFACE_ANY;
 }
 
-static uint32_t snaplen_of(const struct config_capture *config)
+static uint32_t snaplen_of(const struct config_capture *config, uint64_t block_bytes)
 {
-	uint64_t maximum = config->group.block_bytes - SNAPLEN_SPARE;
+	uint64_t maximum = block_bytes - SNAPLEN_SPARE;
 
 	if (plan_any(config) && maximum > PACKET_BYTES_MAX - COOKED_HEADER_BYTES)
 		maximum = PACKET_BYTES_MAX - COOKED_HEADER_BYTES;
@@ -39,14 +40,15 @@ static uint32_t snaplen_of(const struct config_capture *config)
 
 int plan_make(const struct config_capture *config, struct plan *plan, struct afcap_error *error)
 {
-	plan->snaplen = snaplen_of(config);
+	const struct config_ring ring = config_ring(&config->group);
+
+	plan->snaplen = snaplen_of(config, ring.block_bytes);
 	plan->link_type = plan_any(config) ? (uint32_t)config->group.cooked : 0;
-	plan->ring =
-		(struct afcap_geometry){ .version = AFCAP_TPACKET_V3,
-					 .block_bytes = (uint32_t)config->group.block_bytes,
-					 .block_timeout_ms =
-						 (uint32_t)(config->group.block_timeout_ns / MS) };
-	return afcap_geometry_solve(&plan->ring, config->group.ring_bytes, plan->snaplen, error);
+	plan->ring = (struct afcap_geometry){ .version = AFCAP_TPACKET_V3,
+					      .block_bytes = (uint32_t)ring.block_bytes,
+					      .block_timeout_ms =
+						      (uint32_t)(ring.block_timeout_ns / MS) };
+	return afcap_geometry_solve(&plan->ring, ring.ring_bytes, plan->snaplen, error);
 }
 
 int plan_link_type(const struct config_capture *config, uint32_t hardware, uint32_t *link_type)
@@ -189,6 +191,40 @@ bool plan_packets_missed(const struct config_capture *now, uint32_t hardware, ui
 	return flags & ~plan_fanout_flags(now, true, hardware) & AFCAP_FANOUT_FLAG_IGNORE_OUTGOING;
 }
 
+static uint64_t ring_bytes(const struct checkpoint_fingerprint *fingerprint)
+{
+	return (uint64_t)fingerprint->block_bytes * fingerprint->blocks;
+}
+
+static bool snaplen_is_a_block(const struct checkpoint_fingerprint *fingerprint)
+{
+	return fingerprint->snaplen + SNAPLEN_SPARE == fingerprint->block_bytes;
+}
+
+/* Whether the key of fields[i] is a reason for the difference: not where another key's difference
+ * decides this one, because it is auto, or limited by the size of a block. */
+static bool differs(size_t i, const struct checkpoint_fingerprint *then,
+		    const struct checkpoint_fingerprint *wanted, const struct config_capture *now)
+{
+	bool size = ring_bytes(then) != ring_bytes(wanted);
+	bool block = then->block_bytes != wanted->block_bytes;
+
+	switch (fields[i].offset) {
+	case offsetof(struct checkpoint_fingerprint, blocks):
+		return size;
+	case offsetof(struct checkpoint_fingerprint, block_bytes):
+		return block && !(size && now->group.block_bytes == (uint64_t)CONFIG_AUTO);
+	case offsetof(struct checkpoint_fingerprint, block_timeout_ms):
+		return then->block_timeout_ms != wanted->block_timeout_ms &&
+		       !((size || block) && now->group.block_timeout_ns == (uint64_t)CONFIG_AUTO);
+	case offsetof(struct checkpoint_fingerprint, snaplen):
+		return then->snaplen != wanted->snaplen &&
+		       !(block && (snaplen_is_a_block(then) || snaplen_is_a_block(wanted)));
+	}
+	return memcmp((const char *)wanted + fields[i].offset,
+		      (const char *)then + fields[i].offset, fields[i].bytes) != 0;
+}
+
 void plan_differences(const struct checkpoint_fingerprint *then, const struct config_capture *now,
 		      char *text, size_t size)
 {
@@ -197,8 +233,7 @@ void plan_differences(const struct checkpoint_fingerprint *then, const struct co
 
 	*text = '\0';
 	for (size_t i = 0; i < ROWS(fields) && n < size; i++)
-		if (memcmp((const char *)&wanted + fields[i].offset,
-			   (const char *)then + fields[i].offset, fields[i].bytes) != 0)
+		if (differs(i, then, &wanted, now))
 			n += (size_t)snprintf(text + n, size - n, "%s%s", n ? ", " : "",
 					      fields[i].key);
 }

@@ -5,7 +5,7 @@
 
 state_is() { [ "$(ctl --json status | jq -r '.captures[0].state')" = "$1" ]; }
 
-# block_timeout 64 ms + write_delay 1 s + 1 s
+# block_timeout 334 ms + write_delay 1 s + 1 s
 t_low_rate_reaches_the_file() {
 	needs_a_quiet_machine
 	daemon_start -i va -w "$OUT" -j 1
@@ -13,7 +13,7 @@ t_low_rate_reaches_the_file() {
 	in_lab "$FRAMES" send vb 1
 	partial_has_one() { tcpdump -nr "$(find "$OUT" -name 'va-*.partial')" 2>/dev/null | grep -q UDP; }
 	wait_for 5 partial_has_one
-	within 2064 "$begin" "the packet came late"
+	within 2334 "$begin" "the packet came late"
 	daemon_stop
 	equal written "$(account written)" 1
 }

@@ -61,7 +61,8 @@ START_TEST(a_section_without_keys_has_the_defaults)
 	ck_assert_str_eq(config.capture[0].name, "eth0");
 	ck_assert_str_eq(config.capture[0].group.interface, "eth0");
 	ck_assert_int_eq(config.capture[0].group.ring_bytes, 64 << 20);
-	ck_assert_int_eq(config.capture[0].group.block_timeout_ns, 64000000);
+	ck_assert_int_eq(config.capture[0].group.block_bytes, CONFIG_AUTO);
+	ck_assert_int_eq(config.capture[0].group.block_timeout_ns, CONFIG_AUTO);
 	ck_assert_int_eq(config.capture[0].archive.file_mode, 0640);
 	ck_assert_int_eq(config.capture[0].group.workers, CONFIG_AUTO);
 	ck_assert_str_eq(config.daemon.metrics, "127.0.0.1:9748");
@@ -165,8 +166,15 @@ static const struct {
 	{ "[capture x]\npromiscuous = maybe\n", "must be one of yes no" },
 	{ "[capture x]\nblock_size = 5000\n",
 	  ":2: block_size = 5000: must be a multiple of the page size" },
-	{ "[capture x]\nring_size = 64K\n", ":2: ring_size = 64K: must be at least one block" },
-	{ "[capture x]\nfile_size = 3M\n", ":2: file_size = 3M: must be at least 4M (4 blocks)" },
+	{ "[capture x]\nring_size = 64K\nblock_size = 128K\n",
+	  ":2: ring_size = 64K: must be at least one block (block_size = 128K)" },
+	{ "[capture x]\nfile_size = 1M\n", ":2: file_size = 1M: must be at least 2M (4 blocks)" },
+	{ "[capture x]\nring_size = 128M\nfile_size = 3M\n",
+	  ":3: file_size = 3M: must be at least 4M (4 blocks)" },
+	{ "[capture x]\ndrain_timeout = 300ms\n",
+	  ":2: drain_timeout = 300ms: must be longer than block_timeout (334ms)" },
+	{ "[capture x]\nblock_timeout = x\n", "1ms to 65535ms, or auto" },
+	{ "[capture x]\nblock_size = x\n", "4K to 1G, or auto" },
 	{ "[capture x]\ncpus = 1-\n", ":2: cpus = 1-: must be none, auto, or a list" },
 	{ "[capture x]\ndirectory =\n", "directory = : must have 1 to 1023 characters" },
 	{ "[capture x]\ninterface = " TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN "12345678\n",

@@ -61,7 +61,8 @@ static const struct {
 } snaplens[] = {
 	{ "snaplen=100", 100 },
 	{ "block_size=64K", 65536 - 160 },
-	{ "block_size=1M", 262144 },
+	{ "", 262144 },
+	{ "ring_size=8M", 131072 - 160 },
 	{ "interface=any block_size=1M", 262144 - 20 }, /* a cooked header is before it */
 	{ "interface=any block_size=64K", 65536 - 160 },
 	{ "interface=any snaplen=100", 100 },
@@ -204,8 +205,12 @@ static const struct {
 	{ "", "", "" },
 	{ "", "workers=3", "workers" },
 	{ "", "ring_size=32M", "ring_size" },
-	{ "", "block_size=2M", "block_size, ring_size" },
-	{ "", "block_size=2M ring_size=128M", "block_size" },
+	{ "", "ring_size=32M snaplen=100", "ring_size, snaplen" },
+	{ "ring_size=32M", "ring_size=16M", "ring_size" }, /* which limits the snaplen, too */
+	{ "block_size=1M block_timeout=64ms", "", "block_size" }, /* the default of 0.1.0 */
+	{ "block_size=64K", "block_size=32K block_timeout=7ms", "block_size, block_timeout" },
+	{ "", "block_size=2M", "block_size" },
+	{ "", "block_size=2M ring_size=128M", "block_size, ring_size" },
 	{ "", "block_timeout=10ms", "block_timeout" },
 	{ "", "snaplen=128", "snaplen" },
 	{ "", "output=none", "output" },
@@ -278,7 +283,10 @@ static const struct {
 	{ "ring_size", "32M", PLAN_RING, "" },
 	{ "ring_size", "66000K", PLAN_NOTHING, "" }, /* as many whole blocks */
 	{ "block_size", "2M", PLAN_RING, "" },
+	{ "block_size", "auto", PLAN_RING, "block_size=1M" },
+	{ "block_size", "512K", PLAN_NOTHING, "" }, /* what auto means */
 	{ "block_timeout", "10ms", PLAN_RING, "" },
+	{ "block_timeout", "334ms", PLAN_NOTHING, "" }, /* likewise */
 	{ "write_delay", "2s", PLAN_ROTATE, "" },
 	{ "output", "none", PLAN_RING, "" },
 	{ "directory", "/x", PLAN_RING, "" },

@@ -40,6 +40,7 @@ int main(void)
 	srunner_add_suite(runner, suite_channel());
 	srunner_add_suite(runner, suite_config());
 	srunner_add_suite(runner, suite_config_cpus());
+	srunner_add_suite(runner, suite_config_ring());
 	srunner_add_suite(runner, suite_config_error());
 	srunner_add_suite(runner, suite_header());
 	srunner_add_suite(runner, suite_counters());

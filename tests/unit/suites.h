@@ -21,6 +21,7 @@ Suite *suite_ledger(void);
 Suite *suite_channel(void);
 Suite *suite_config(void);
 Suite *suite_config_cpus(void);
+Suite *suite_config_ring(void);
 Suite *suite_config_error(void);
 Suite *suite_header(void);
 Suite *suite_counters(void);
