@@ -227,12 +227,13 @@ check-systemd:
 	@for suite in $(SYSTEMDS); do for tests in run handover.sh; do \
 		SUITE=$$suite BUILD=$(BUILD) tests/systemd/$$tests || exit 1; done; done
 
+# BENCH="--burst --disk 200": one of the modes that tests/bench/run --help lists
 bench:
 	@.ci/deps bench
 	@$(MAKE) $(PARALLEL) --no-print-directory tests $(BUILD)/tests/generate
 	@$(MAKE) $(PARALLEL) --no-print-directory BUILD=$(BUILD)/careless CFLAGS="$(CFLAGS) -DWITHOUT_CRASH_PROTOCOL" $(BUILD)/careless/afcapd
 	@$(MAKE) $(PARALLEL) --no-print-directory BUILD=$(BUILD)/unconfined CFLAGS="$(CFLAGS) -DWITHOUT_CONFINEMENT" $(BUILD)/unconfined/afcapd
-	@BUILD=$(BUILD) tests/bench/run
+	@BUILD=$(BUILD) tests/bench/run $(BENCH)
 
 $(BUILD)/tests/reader: $(BUILD)/tests/bench/reader.o $(BUILD)/libafcap.a
 	$(call link,$(shell $(PKG_CONFIG) --libs libpcap) -pthread)

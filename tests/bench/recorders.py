@@ -1,6 +1,8 @@
 """The recorders that tests/bench/run sets side by side, and one measurement of one of them, in a namespace of its own."""
-import contextlib, glob, os, re, shutil, signal, struct, subprocess, sys, time
+import contextlib, glob, os, re, shutil, signal, statistics, struct, subprocess, sys, time
 from typing import Callable, NamedTuple
+
+from slowdisk import slow_disk
 
 top = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 build = os.path.join(top, os.environ.get("BUILD", "build"))
@@ -25,12 +27,30 @@ def until(condition, seconds, what):
         time.sleep(0.05)
 
 
+def medians(runs):
+    return {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+
+
+def memory_available():
+    return int(re.search(r"MemAvailable:\s+(\d+)", open("/proc/meminfo").read()).group(1)) * 1024
+
+
 @contextlib.contextmanager
-def laboratory():
-    """The namespace with its veth, and the folder. This process keeps off the recorder's CPU."""
-    os.sched_setaffinity(0, {1})
+def place(disk):
+    """The folder, on a disk that takes so many bytes a second, or any (0)."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: terminated"))
     os.mkdir(folder)
+    try:
+        with slow_disk(folder, disk) if disk else contextlib.nullcontext():
+            yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def laboratory():
+    """The namespace with its veth. This process keeps off the recorder's CPU."""
+    os.sched_setaffinity(0, {1})
     sh("ip", "netns", "add", netns)
     try:
         sh(*lab, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
@@ -43,7 +63,6 @@ def laboratory():
         for pid in processes():
             os.kill(int(pid), signal.SIGKILL)
         subprocess.run(["ip", "netns", "del", netns])
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 # ---- the recorders ----
@@ -123,22 +142,26 @@ def which(program):
     return shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
 
 
-recorders = {
-    "afcapd": afcapd(),
-    "tcpdump": Recorder(which("tcpdump"), ["-i", "va", "-n", "-s", "262144", "-B", "65536", "-Z", "root", "-w",
-                                           output + "/x.pcap"]),
-    "dumpcap": Recorder(which("dumpcap"), ["-i", "va", "-q", "-s", "262144", "-B", "64", "-w", output + "/x.pcapng"]),
-    # As it writes best, by writev; it would bind the card's interrupt, too, and change the machine's socket buffers
-    "netsniff-ng": Recorder(which("netsniff-ng"), ["--in", "va", "--out", output + "/x.pcap", "--ring-size", "64MiB",
-                                                   "--silent", "--no-sock-mem"]),
-    # Blocks that are not full come after a second. It has no orderly end: when nothing is being written it waits for ever for
-    # something that was. So it is killed; what it wrote is on the disk (O_DSYNC).
-    "stenotype": Recorder(which("stenotype"), ["--dir=" + output, "--iface=va", "--threads=1", "--blocks=64", "--aiops=32",
-                                               "--filesize_mb=2000", "--preallocate_file_mb=2000", "--no_index", "--no_promisc",
-                                               "--blockage_sec=1", "--stats_blocks=0", "--stats_sec=0", "--uid=root",
-                                               "--gid=root", "--seccomp=none"],
-                          preallocated, signal.SIGKILL, quiet=3.5, count=by_block_heads),
-}
+def peers(ring):
+    """With rings of so many MiB."""
+    return {
+        "tcpdump": Recorder(which("tcpdump"), ["-i", "va", "-n", "-s", "262144", "-B", str(ring * 1024), "-Z", "root", "-w",
+                                               output + "/x.pcap"]),
+        "dumpcap": Recorder(which("dumpcap"), ["-i", "va", "-q", "-s", "262144", "-B", str(ring), "-w", output + "/x.pcapng"]),
+        # As it writes best, by writev; it would bind the card's interrupt, too, and change the machine's socket buffers
+        "netsniff-ng": Recorder(which("netsniff-ng"), ["--in", "va", "--out", output + "/x.pcap", "--ring-size", f"{ring}MiB",
+                                                       "--silent", "--no-sock-mem"]),
+        # Blocks that are not full come after a second. It has no orderly end: when nothing is being written it waits for ever
+        # for something that was. So it is killed; what it wrote is on the disk (O_DSYNC).
+        "stenotype": Recorder(which("stenotype"), ["--dir=" + output, "--iface=va", "--threads=1", f"--blocks={ring}",
+                                                   "--aiops=32", "--filesize_mb=2000", "--preallocate_file_mb=2000",
+                                                   "--no_index", "--no_promisc", "--blockage_sec=1", "--stats_blocks=0",
+                                                   "--stats_sec=0", "--uid=root", "--gid=root", "--seccomp=none"],
+                              preallocated, signal.SIGKILL, quiet=3.5, count=by_block_heads),
+    }
+
+
+recorders = {"afcapd": afcapd(), **peers(64)}
 
 
 # ---- one measurement ----
@@ -196,20 +219,24 @@ def stop(process, recorder):
     return usage
 
 
-def load(recorder, pids, arguments):
-    """Sends and waits until all is written. The generator's words, and how the files grew: (when, bytes)."""
-    grown, last, since = [], None, 0.0
+def load(recorder, pids, arguments, watch=None):
+    """Sends and waits until all is written. The generator's words, and how the files grew: (when, bytes). The watch is asked
+    each turn, with the time of the last write, or None while frames are sent; it says until when it took."""
+    grown, last, since, watched = [], None, 0.0, 0.0
     command = lab + [build + "/tests/generate", "va", *arguments, "cpu=1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as generator:
         while True:
             state = sizes_of(files()), submitted(pids)
             now = time.monotonic()
-            if state != last or generator.poll() is None:
+            sending = generator.poll() is None
+            if state != last or sending:
                 since = now
             if not last or state[0] != last[0]:
                 grown.append((now, state[0]))
             last = state
-            if now - since > recorder.quiet:
+            if watch:
+                watched = watch.turn(None if sending else since)
+            if now - max(since, watched) > recorder.quiet:
                 break
             time.sleep(0.02)
         said = generator.stdout.read()
@@ -224,13 +251,15 @@ def disk_rate(grown, begin):
     return there / max(when - begin, 1e-3)
 
 
-def measure(recorder, size, count, rate=0):
+def measure(recorder, size, count, rate=0, watcher=None):
+    """watcher: makes a watch of the recorder's processes, whose result(begin) is added."""
     fresh_output()
     process = start(recorder)
     pids = processes()
     cpu_ready = cpu_used(pids)
+    watch = watcher(pids) if watcher else None
     try:
-        said, grown = load(recorder, pids, [str(count), str(size), f"rate={rate}"])
+        said, grown = load(recorder, pids, [str(count), str(size), f"rate={rate}"], watch)
         cpu_quiet = cpu_used(pids)
     except (FileNotFoundError, ProcessLookupError):
         sys.exit(f"bench: {recorder.program} went away: {log_tail()}")
@@ -243,6 +272,8 @@ def measure(recorder, size, count, rate=0):
            "busy_ns": (cpu_quiet - cpu_ready) * a_packet, "bytes": size_on_disk / max(kept, 1), "total": size_on_disk}
     if recorder.grows:
         run["disk"] = disk_rate(grown, float(begin))
+    if watch:
+        run.update(watch.result(float(begin)))
     return run
 
 
