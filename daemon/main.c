@@ -359,9 +359,10 @@ int main(int argc, char **argv)
 	if (rc < 0)
 		rc = configure(&config, &privileges, &arguments);
 	if (rc < 0 && arguments.check) {
-		preflight_foresee(&config);
-		config_print(&config, stdout);
-		return fflush(stdout) || ferror(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
+		rc = preflight_foresee(&config);
+		if (rc == 0)
+			config_print(&config, stdout);
+		return fflush(stdout) || ferror(stdout) ? EXIT_FAILURE : rc;
 	}
 	if (rc < 0)
 		rc = serve(&config, &privileges);

@@ -63,6 +63,15 @@ static void fanout_print(const json_t *fanout)
 		printf(" (group %" PRIu64 ")", number_of(fanout, "id"));
 }
 
+/* An afcapd before 0.2 does not say it. */
+static void ring_print(const json_t *ring)
+{
+	if (ring)
+		printf("  rings of %.4g MiB last %.3g s at this rate, %.3g s at low rates\n",
+		       real_of(ring, "bytes") / (1 << 20), real_of(ring, "seconds"),
+		       real_of(ring, "low_rate_seconds"));
+}
+
 bool output_good(const json_t *capture)
 {
 	return strcmp(text_of(capture, "state"), "running") == 0 &&
@@ -88,6 +97,7 @@ static void capture_status(const json_t *capture, bool colored)
 	printf("  %.0f packets/s, %.1f Mbit/s, %.4f %% lost\n",
 	       real_of(total, "packets_per_second"), real_of(total, "bytes_per_second") * 8 / 1e6,
 	       real_of(total, "loss_ratio") * 100);
+	ring_print(json_object_get(capture, "ring"));
 	printf("  %-6s %-8s %-10s %-8s %12s %10s  %s\n", "WORKER", "PID", "STATE", "RESTARTS",
 	       "PACKETS/S", "LOST %", "FILE");
 	json_array_foreach (json_object_get(capture, "workers"), i, worker) {

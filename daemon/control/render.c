@@ -106,7 +106,7 @@ static json_t *capture_status(const struct supervisor *s, unsigned index,
 			      const struct capture_view *c)
 {
 	json_t *capture = capture_common(c), *workers = json_array();
-	double packets = 0, bytes = 0;
+	double packets = 0, bytes = 0, seconds = c->ring_seconds;
 
 	for (unsigned i = 0; i < c->workers; i++) {
 		struct worker_view w;
@@ -119,14 +119,20 @@ static json_t *capture_status(const struct supervisor *s, unsigned index,
 		json_decref(rate);
 		json_object_set_new(worker, "file", text_render(w.file));
 		json_object_set_new(worker, "since", time_render(w.started_ns));
+		json_object_set_new(worker, "ring_seconds", json_real(w.ring_seconds));
 		json_array_append_new(workers, worker);
 		packets += w.packets_per_second;
 		bytes += w.bytes_per_second;
+		seconds = w.ring_seconds < seconds ? w.ring_seconds : seconds;
 	}
 	json_object_set_new(capture, "since", time_render(c->since_ns));
 	json_object_set_new(capture, "degraded", json_boolean(c->degraded));
 	json_object_set_new(capture, "workers", workers);
 	json_object_set_new(capture, "total", rates(packets, bytes, view_loss(&c->total)));
+	json_object_set_new(capture, "ring",
+			    json_pack("{s:I,s:I,s:f,s:f}", "bytes", (json_int_t)c->ring_bytes,
+				      "blocks", (json_int_t)c->ring_blocks, "seconds", seconds,
+				      "low_rate_seconds", c->ring_seconds));
 	return capture;
 }
 

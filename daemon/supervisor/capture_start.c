@@ -6,6 +6,7 @@
 #include "capture_setup.h"
 #include "capture_state.h"
 #include "preflight.h"
+#include "stall.h"
 
 #include "../base/clock.h"
 #include "../base/failure.h"
@@ -181,10 +182,20 @@ static void filter_refused(struct capture *capture, int error)
 	start_fault(capture, room ? EX_CONFIG : EXIT_FAILURE, text);
 }
 
-static void capture_arm(struct capture *capture)
+static void recording_log(const struct capture *capture)
 {
 	const struct config_capture *c = capture->config;
+	char rings[256];
 
+	stall_describe(c, &capture->plan, rings, sizeof(rings));
+	capture_log(capture, LOG_INFO, "recording %s with %u worker%s, fanout %s, group %u, %s",
+		    c->group.interface, capture->slots.count, capture->slots.count == 1 ? "" : "s",
+		    afcap_fanout_mode_name((enum afcap_fanout_mode)c->group.fanout),
+		    capture->group.message.id, rings);
+}
+
+static void capture_arm(struct capture *capture)
+{
 	int rc = group_arm(&capture->group);
 
 	if (rc) {
@@ -201,13 +212,7 @@ static void capture_arm(struct capture *capture)
 	capture->saved->armed = 1;
 	capture->saved->alive_ns = clock_real_ns();
 	capture->reason[0] = capture->logged[0] = '\0';
-	capture_log(capture, LOG_INFO,
-		    "recording %s with %u worker%s, fanout %s, group %u, rings of %u blocks of %u "
-		    "bytes",
-		    c->group.interface, capture->slots.count, capture->slots.count == 1 ? "" : "s",
-		    afcap_fanout_mode_name((enum afcap_fanout_mode)c->group.fanout),
-		    capture->group.message.id, capture->plan.ring.blocks,
-		    capture->plan.ring.block_bytes);
+	recording_log(capture);
 	gap_log(capture);
 	capture->group.up = true;
 	capture->slots.due = true; /* capture_follow() looks next whether it still is */

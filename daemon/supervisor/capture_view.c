@@ -1,6 +1,7 @@
 /* Copies the state and the counters of a capture and its workers. */
 #include "capture_view.h"
 #include "capture_state.h"
+#include "stall.h"
 
 #include <string.h>
 
@@ -161,6 +162,8 @@ void capture_show(const struct capture *c, struct capture_view *view)
 		.since_ns = c->since_real_ns,
 		.ring_bytes = (uint64_t)c->plan.ring.block_bytes * c->plan.ring.blocks,
 		.ring_blocks = c->plan.ring.blocks,
+		.ring_seconds =
+			stall_seconds(&c->plan.ring, c->config->worker.write_delay_ns, 0, 0),
 		.disk_available = c->storage.available,
 	};
 	for (unsigned i = 0; i < VIEW_FLAGS_MAX; i++)
@@ -200,6 +203,8 @@ void capture_show_worker(const struct capture *c, unsigned worker, struct worker
 		.started_ns = slot->worker.process.started_real_ns,
 		.packets_per_second = slot->tally.rate.packets,
 		.bytes_per_second = slot->tally.rate.bytes,
+		.ring_seconds = stall_seconds(&c->plan.ring, c->config->worker.write_delay_ns,
+					      slot->tally.rate.packets, slot->tally.rate.bytes),
 		.file = file_shown(slot->output.current),
 	};
 	tally_counters(&slot->tally, false, &view->counters);

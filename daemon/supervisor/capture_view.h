@@ -27,6 +27,7 @@ struct capture_view {
 	uint64_t since_ns;   /* realtime of arming; 0: not yet */
 	uint64_t ring_bytes; /* of one worker */
 	uint32_t ring_blocks;
+	double ring_seconds;	 /* at low rates: how long it takes packets without being read */
 	uint64_t disk_available; /* bytes where the files go; UINT64_MAX: unknown */
 	struct counters total;
 };
@@ -37,7 +38,8 @@ struct worker_view {
 	bool up;
 	uint64_t started_ns; /* realtime */
 	double packets_per_second, bytes_per_second;
-	const char *file; /* in use, without its directory; NULL: none */
+	double ring_seconds; /* likewise, at these rates */
+	const char *file;    /* in use, without its directory; NULL: none */
 	struct counters counters;
 };
 

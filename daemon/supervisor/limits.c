@@ -20,6 +20,7 @@
 #define PATH_MOST     4096
 #define FILE_BLOCKS   4 /* the minimum by the configuration */
 #define TAIL_BYTES    4096
+#define TEXT_BYTES    128
 
 /* The number after a key at the beginning of a line ("": alone in its file). False: there is
  * none. */
@@ -39,11 +40,16 @@ static bool number_read(const char *path, const char *key, uint64_t *number)
 }
 
 /* UINT64_MAX if it cannot be read. */
-static uint64_t memory_available(void)
+static uint64_t memory(const char *key)
 {
 	uint64_t kib;
 
-	return number_read("/proc/meminfo", "MemAvailable:", &kib) ? kib << 10 : UINT64_MAX;
+	return number_read("/proc/meminfo", key, &kib) ? kib << 10 : UINT64_MAX;
+}
+
+static uint64_t memory_available(void)
+{
+	return memory("MemAvailable:");
 }
 
 /* Of version 1 and 2: the limit, the usage, and the part of it that the kernel reclaims when memory
@@ -156,11 +162,20 @@ static void needs_log(const struct limits_need *needs, unsigned count)
 			  (uint64_t)needs[i].ring.block_bytes >> 10);
 }
 
+static void memory_log(int level, const struct limits_need *needs, unsigned count, const char *has)
+{
+	log_at(level,
+	       "the rings need %" PRIu64 " MiB and the workers' buffers %" PRIu64
+	       " MiB, but %s: use smaller rings or fewer workers",
+	       MIB(rings_bytes(needs, count)), MIB(workers_bytes(needs, count)), has);
+}
+
 /* The kernel would kill other programs before it refused the memory. */
 static int available_check(const struct limits_need *needs, unsigned count, bool freed)
 {
 	uint64_t rings = rings_bytes(needs, count), own = workers_bytes(needs, count);
 	uint64_t available = memory_available(), begin = clock_mono_ns();
+	char has[TEXT_BYTES];
 
 	while (rings + own > available && freed && clock_mono_ns() - begin < FREED_NS) {
 		poll(NULL, 0, FREED_LOOK);
@@ -169,10 +184,9 @@ static int available_check(const struct limits_need *needs, unsigned count, bool
 	if (rings + own <= available)
 		return 0;
 	needs_log(needs, count);
-	log_error("the rings need %" PRIu64 " MiB and the workers' buffers %" PRIu64
-		  " MiB, but %" PRIu64
-		  " MiB of memory are available (MemAvailable): use smaller rings or fewer workers",
-		  MIB(rings), MIB(own), available >> 20);
+	snprintf(has, sizeof(has), "%" PRIu64 " MiB of memory are available (MemAvailable)",
+		 available >> 20);
+	memory_log(LOG_ERR, needs, count, has);
 	return EX_CONFIG;
 }
 
@@ -191,6 +205,28 @@ int limits_memory(const struct limits_need *needs, unsigned count, bool freed)
 		  "charged to it)",
 		  MIB(own), room >> 20);
 	return EX_CONFIG;
+}
+
+int limits_foresee(const struct limits_need *needs, unsigned count)
+{
+	uint64_t wanted = rings_bytes(needs, count) + workers_bytes(needs, count);
+	uint64_t total = memory("MemTotal:"), available = memory_available();
+	char has[TEXT_BYTES];
+
+	if (wanted > total) {
+		snprintf(has, sizeof(has), "this machine has %" PRIu64 " MiB of memory (MemTotal)",
+			 total >> 20);
+		needs_log(needs, count);
+		memory_log(LOG_ERR, needs, count, has);
+		return EX_CONFIG;
+	}
+	snprintf(has, sizeof(has),
+		 "only %" PRIu64 " MiB of memory are available now (MemAvailable; an afcapd that "
+		 "runs may have them)",
+		 available >> 20);
+	if (wanted > available)
+		memory_log(LOG_WARNING, needs, count, has);
+	return 0;
 }
 
 /* Leaves space for the statistics after the written chunks. UINT64_MAX: no limit. */

@@ -31,6 +31,10 @@ struct limits_need {
  * Returns 0, or the exit code, the reason logged. */
 int limits_memory(const struct limits_need *needs, unsigned count, bool freed);
 
+/* Checks for -n whether the machine has memory for the rings and the workers' buffers. Returns 0,
+ * or the exit code, the reason logged; that it is not available at present is a warning. */
+int limits_foresee(const struct limits_need *needs, unsigned count);
+
 /* Bytes that this process's control group, and all above it, may still be charged: `groups` is
  * /proc/self/cgroup, `root` where the hierarchies are mounted. UINT64_MAX: no limit, or it cannot
  * be read. */

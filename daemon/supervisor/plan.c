@@ -38,6 +38,11 @@ static uint32_t snaplen_of(const struct config_capture *config, uint64_t block_b
 	return (uint32_t)(config->group.snaplen < maximum ? config->group.snaplen : maximum);
 }
 
+bool plan_snaplen_is_a_block(uint32_t snaplen, uint32_t block_bytes)
+{
+	return snaplen + SNAPLEN_SPARE == block_bytes;
+}
+
 int plan_make(const struct config_capture *config, struct plan *plan, struct afcap_error *error)
 {
 	const struct config_ring ring = config_ring(&config->group);
@@ -196,11 +201,6 @@ static uint64_t ring_bytes(const struct checkpoint_fingerprint *fingerprint)
 	return (uint64_t)fingerprint->block_bytes * fingerprint->blocks;
 }
 
-static bool snaplen_is_a_block(const struct checkpoint_fingerprint *fingerprint)
-{
-	return fingerprint->snaplen + SNAPLEN_SPARE == fingerprint->block_bytes;
-}
-
 /* Whether the key of fields[i] is a reason for the difference: not where another key's difference
  * decides this one, because it is auto, or limited by the size of a block. */
 static bool differs(size_t i, const struct checkpoint_fingerprint *then,
@@ -219,7 +219,8 @@ static bool differs(size_t i, const struct checkpoint_fingerprint *then,
 		       !((size || block) && now->group.block_timeout_ns == (uint64_t)CONFIG_AUTO);
 	case offsetof(struct checkpoint_fingerprint, snaplen):
 		return then->snaplen != wanted->snaplen &&
-		       !(block && (snaplen_is_a_block(then) || snaplen_is_a_block(wanted)));
+		       !(block && (plan_snaplen_is_a_block(then->snaplen, then->block_bytes) ||
+				   plan_snaplen_is_a_block(wanted->snaplen, wanted->block_bytes)));
 	}
 	return memcmp((const char *)wanted + fields[i].offset,
 		      (const char *)then + fields[i].offset, fields[i].bytes) != 0;

@@ -29,6 +29,9 @@ struct plan {
  * or -EINVAL with *error, which may be NULL. */
 int plan_make(const struct config_capture *config, struct plan *plan, struct afcap_error *error);
 
+/* Whether a snaplen is the maximum of a block: the configured one is larger, or the same. */
+bool plan_snaplen_is_a_block(uint32_t snaplen, uint32_t block_bytes);
+
 /* Whether all interfaces are recorded at once, as cooked packets. */
 bool plan_any(const struct config_capture *config);
 

@@ -2,7 +2,9 @@
 #include "preflight.h"
 #include "filter.h"
 #include "limits.h"
+#include "stall.h"
 
+#include "../base/config_cpus.h"
 #include "../base/failure.h"
 #include "../base/log.h"
 
@@ -132,6 +134,17 @@ int preflight_link_type(const struct config_capture *c, const struct link *link,
 			     c->name, c->group.interface, link->type);
 }
 
+/* What works, but loses packets where others would not. */
+static void ring_warn(const struct config *config, const struct config_capture *c)
+{
+	const struct log_subject about = { c->name, -1, NULL };
+	char text[CONFIG_ERROR_BYTES];
+	struct plan plan;
+
+	if (plan_make(c, &plan, NULL) == 0 && stall_is_short(config, c, &plan, text, sizeof(text)))
+		log_about(LOG_WARNING, &about, "%s", text);
+}
+
 int preflight_config(const struct config *config, bool filters, char *error, size_t size)
 {
 	struct capture_error why;
@@ -144,10 +157,33 @@ int preflight_config(const struct config *config, bool filters, char *error, siz
 			snprintf(error, size, "%s", why.text);
 			return why.exit_code;
 		}
+	for (unsigned i = 0; i < config->captures; i++)
+		ring_warn(config, &config->capture[i]);
 	return 0;
 }
 
-void preflight_foresee(const struct config *config)
+/* The rings that it would have, and whether there is memory for them. */
+static int rings_foresee(const struct config *config)
+{
+	struct limits_need needs[CAPTURES_MAX];
+	char text[256];
+
+	for (unsigned i = 0; i < config->captures; i++) {
+		const struct config_capture *c = &config->capture[i];
+		struct plan plan = { 0 };
+
+		plan_make(c, &plan, NULL);
+		needs[i] = (struct limits_need){ .capture = c->name,
+						 .ring = plan.ring,
+						 .workers = config_workers(c) };
+		stall_describe(c, &plan, text, sizeof(text));
+		log_about(LOG_INFO, &(struct log_subject){ c->name, -1, NULL }, "%u worker%s, %s",
+			  needs[i].workers, needs[i].workers == 1 ? "" : "s", text);
+	}
+	return limits_foresee(needs, config->captures);
+}
+
+int preflight_foresee(const struct config *config)
 {
 	struct capture_error why;
 	struct links *links = NULL;
@@ -162,6 +198,7 @@ void preflight_foresee(const struct config *config)
 			log_warning("%s", why.text);
 	}
 	links_free(links);
+	return rings_foresee(config);
 }
 
 int preflight_privileges(void)

@@ -16,9 +16,11 @@ int preflight_config(const struct config *config, bool filters, char *error, siz
 int preflight_capture(const struct config *config, const struct config_capture *capture,
 		      bool filters, struct capture_error *error);
 
-/* Warns of temporary conditions for which a start would fail now: a directory or an interface that
- * does not exist. Only for -n: it waits for a directory's server. */
-void preflight_foresee(const struct config *config);
+/* Logs the rings that there would be, and warns of temporary conditions for which a start would
+ * fail now: a directory or an interface that does not exist, too little available memory. Only for
+ * -n: it waits for a directory's server. Returns 0, or the exit code if the machine never has
+ * memory for them, which is logged. */
+int preflight_foresee(const struct config *config);
 
 /* Whether packet sockets can be made. Returns 0, or the exit code, the reason logged. */
 int preflight_privileges(void);

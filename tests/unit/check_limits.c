@@ -84,6 +84,28 @@ START_TEST(rings_and_buffers_have_room_to_the_last_mebibyte)
 }
 END_TEST
 
+/* What is not available now may be by the start: an afcapd that runs has it. */
+START_TEST(memory_is_foreseen_by_what_the_machine_has)
+{
+	struct limits_need one = need(996, 1);
+
+	file_put(PLACE_DIRECTORY "/meminfo", "MemTotal: 1024000 kB\nMemAvailable: 1024000 kB\n");
+	ck_assert_int_eq(limits_foresee(&one, 1), 0);
+	ck_assert_uint_eq(place_logged("<"), 0);
+	file_put(PLACE_DIRECTORY "/meminfo", "MemTotal: 1024000 kB\nMemAvailable: 1022976 kB\n");
+	ck_assert_int_eq(limits_foresee(&one, 1), 0);
+	ck_assert_uint_eq(place_logged("<4>the rings need 996 MiB and the workers' buffers 4 MiB, "
+				       "but only 999 MiB of memory are available now"),
+			  1);
+	file_put(PLACE_DIRECTORY "/meminfo", "MemTotal: 1022976 kB\nMemAvailable: 1022976 kB\n");
+	ck_assert_int_eq(limits_foresee(&one, 1), EX_CONFIG);
+	ck_assert_uint_eq(place_logged("<3>capture a: 1 workers, each a ring_size of 996 MiB"), 1);
+	ck_assert_uint_eq(place_logged("but this machine has 999 MiB of memory (MemTotal): use "
+				       "smaller rings"),
+			  1);
+}
+END_TEST
+
 START_TEST(rings_that_are_there_need_no_room)
 {
 	struct limits_need one = need(2000, 1);
@@ -281,6 +303,7 @@ Suite *suite_limits(void)
 	tcase_add_checked_fixture(t, machine_setup, place_teardown);
 	tcase_set_timeout(t, 20);
 	tcase_add_test(t, rings_and_buffers_have_room_to_the_last_mebibyte);
+	tcase_add_test(t, memory_is_foreseen_by_what_the_machine_has);
 	tcase_add_test(t, rings_that_are_there_need_no_room);
 	tcase_add_test(t, a_machine_that_does_not_say_what_it_has_is_no_reason);
 	tcase_add_test(t, what_was_given_up_is_waited_for);

@@ -79,6 +79,7 @@ Suite *suite_link(void);
 Suite *suite_gap(void);
 Suite *suite_captures(void);
 Suite *suite_plan(void);
+Suite *suite_stall(void);
 Suite *suite_unread(void);
 Suite *suite_process(void);
 Suite *suite_orphan(void);
