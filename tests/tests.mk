@@ -6,7 +6,7 @@ PARALLEL = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 UNIT_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/unit/*.c) tests/fuzz/repair.c daemon/afctl/command.c)
 CHECK_LIBS = $(shell $(PKG_CONFIG) --libs check)
 # Calls that a test makes fail
-WRAP := -Wl,--wrap=waitpid,--wrap=calloc,--wrap=send,--wrap=recvfrom,--wrap=socketpair,--wrap=fork,--wrap=kill,--wrap=channel_pair,--wrap=pwrite \
+WRAP := -Wl,--wrap=waitpid,--wrap=calloc,--wrap=send,--wrap=recvfrom,--wrap=socketpair,--wrap=fork,--wrap=kill,--wrap=channel_pair,--wrap=pwrite,--wrap=pwritev \
 	-Wl,--wrap=fallocate,--wrap=sync_file_range,--wrap=ftruncate,--wrap=fcntl,--wrap=afcap_stats_take
 
 $(BUILD)/tests/unit/check: $(UNIT_OBJECTS) $(PART_OBJECTS) $(BUILD)/libafcap.a

@@ -19,7 +19,7 @@
 
 static const char plain[] =
 	/* Files: configuration, names of users and services, /proc, the output, sockets' paths */
-	"open openat openat2 close close_range read readv pread64 write writev pwrite64 "
+	"open openat openat2 close close_range read readv pread64 write writev pwrite64 pwritev "
 	"lseek _llseek stat stat64 fstat fstat64 lstat lstat64 newfstatat fstatat64 statx "
 	"access faccessat faccessat2 readlink readlinkat getdents64 fcntl fcntl64 flock dup "
 	"dup2 dup3 pipe pipe2 ioctl unlink unlinkat rename renameat renameat2 link linkat "

@@ -14,11 +14,22 @@
 #define PROBE_WAIT_NS	  INT64_C(250000000) /* interval of probes while the disk is full */
 #define ROTATION_PAUSE_NS 50000
 #define ROTATION_PAUSES	  400
+#define BATCH_BYTES	  (4u << 20)
+#define BATCH_PART	  8   /* of the ring */
 #define INPLACE_MEAN	  512 /* slot bytes per packet, measured with `make bench` --layouts */
 
 static bool writes(const struct ringloop *loop)
 {
 	return loop->what->group.output == OUTPUT_PCAPNG;
+}
+
+/* Blocks converted in place are written together, up to BATCH_BYTES, as long as most of the ring
+ * stays free. */
+static uint32_t batch_bytes(const struct message_worker *what)
+{
+	uint64_t part = what->group.block_bytes * what->blocks / BATCH_PART;
+
+	return part < BATCH_BYTES ? (uint32_t)part : BATCH_BYTES;
 }
 
 int ringloop_init(struct ringloop *loop, struct afcap *ring, struct ledger *ledger,
@@ -31,11 +42,15 @@ int ringloop_init(struct ringloop *loop, struct afcap *ring, struct ledger *ledg
 	loop->flush_bytes = what->group.block_bytes / 2;
 	/* The kernel may drop single packets while less than a quarter of the ring is free */
 	loop->held_max = what->blocks / 4 ? what->blocks / 4 : 1;
+	loop->batch_bytes = batch_bytes(what);
 	loop->held = calloc(loop->held_max, sizeof(*loop->held));
+	loop->chunks = calloc(loop->held_max, sizeof(*loop->chunks));
 	/* A chunk below flush_bytes takes one more block. */
-	if (!loop->held || writer_init(&loop->writer, what, ledger, crossing,
-				       what->group.block_bytes + loop->flush_bytes)) {
+	if (!loop->held || !loop->chunks ||
+	    writer_init(&loop->writer, what, ledger, crossing,
+			what->group.block_bytes + loop->flush_bytes)) {
 		free(loop->held);
+		free(loop->chunks);
 		return -ENOMEM;
 	}
 	return 0;
@@ -77,7 +92,9 @@ static void held_flush(struct ringloop *loop)
 
 	if (!loop->held_count)
 		return;
-	if (writes(loop)) {
+	if (loop->held_inplace) {
+		writer_inplace(&loop->writer, &t, loop->chunks, loop->held_count);
+	} else if (writes(loop)) {
 		writer_compact(&loop->writer, &t);
 	} else {
 		t.received += loop->counted.packets;
@@ -95,6 +112,9 @@ static void held_flush(struct ringloop *loop)
 		crash_step(CRASH_RELEASED);
 	}
 	loop->held_count = 0;
+	loop->held_inplace = false;
+	loop->held_drops_noted = 0;
+	loop->batch_used = 0;
 }
 
 /* Records the sequence of the block being encoded, for the case that the worker dies in it; 0:
@@ -113,15 +133,15 @@ static struct pcapng_context context_of(const struct ringloop *loop)
 {
 	struct ledger_kernel k = ledger_kernel(loop->ledger);
 
-	return (struct pcapng_context){ .worker = loop->what->worker,
-					.snaplen = loop->what->group.snaplen,
-					.vlan_keep = loop->what->group.vlan_keep,
-					.cooked = IS_COOKED(loop->what->link_type)
-							  ? loop->what->link_type
-							  : 0,
-					.drops = k.drops,
-					.freezes = k.freezes,
-					.drops_noted = loop->totals.drops_noted };
+	return (struct pcapng_context){
+		.worker = loop->what->worker,
+		.snaplen = loop->what->group.snaplen,
+		.vlan_keep = loop->what->group.vlan_keep,
+		.cooked = IS_COOKED(loop->what->link_type) ? loop->what->link_type : 0,
+		.drops = k.drops,
+		.freezes = k.freezes,
+		.drops_noted = loop->totals.drops_noted + loop->held_drops_noted
+	};
 }
 
 /* If the packets are large, and enough of them that the padding in the chunk's last page is
@@ -136,31 +156,48 @@ static bool inplace_wanted(const struct ringloop *loop, const struct afcap_block
 	       block->bytes >= loop->what->group.block_bytes / 2;
 }
 
-/* Converts the block in place, writes, commits and releases it. False: it must be copied. */
-static bool block_inplace(struct ringloop *loop, const struct afcap_block *block)
+/* Adds a block to the held ones; the first one's arrival counts. */
+static void held_add(struct ringloop *loop, const struct afcap_block *block)
+{
+	if (loop->held_count == 0)
+		loop->held_since = clock_mono_ns();
+	loop->held[loop->held_count++] = *block;
+}
+
+/* So many that they are written at once, whatever they contain. */
+static bool held_enough(const struct ringloop *loop)
+{
+	return loop->held_count == loop->held_max ||
+	       atomic_load_explicit(&loop->crossing->draining, memory_order_relaxed);
+}
+
+/* Converts the block in place and holds it. False: it must be copied. */
+static bool block_inplace(struct ringloop *loop, struct afcap_block *block)
 {
 	struct pcapng_context context;
-	struct pcapng_chunk chunk;
-	struct ledger_totals t;
+	struct pcapng_chunk *chunk;
 	bool made;
 
 	if (!pcapng_inplace_begun(block) && !inplace_wanted(loop, block))
 		return false;
-	held_flush(loop);
+	if (!loop->held_inplace)
+		held_flush(loop);
 	context = context_of(loop);
+	chunk = &loop->chunks[loop->held_count];
 	in_progress(loop, block->sequence);
-	made = pcapng_inplace(&chunk, block, loop->what->group.block_bytes, &context);
+	made = pcapng_inplace(chunk, block, loop->what->group.block_bytes, &context);
 	in_progress(loop, 0);
 	if (!made)
 		return false;
 	crash_step(CRASH_ENCODED);
-	t = loop->totals;
-	writer_inplace(&loop->writer, &t, &chunk);
-	*(chunk.by_timeout ? &t.blocks_timeout : &t.blocks_full) += 1;
-	cursor_move(loop, &t, block);
-	commit(loop, &t);
-	afcap_block_release(loop->ring, block);
-	crash_step(CRASH_RELEASED);
+	/* The chunk's header is where the kernel's status was. */
+	block->status = chunk->by_timeout ? TP_STATUS_BLK_TMO : 0;
+	loop->held_inplace = true;
+	loop->held_drops_noted += chunk->drops_noted;
+	loop->batch_used += chunk->used;
+	held_add(loop, block);
+	if (loop->batch_used >= loop->batch_bytes || held_enough(loop))
+		held_flush(loop);
 	return true;
 }
 
@@ -205,8 +242,8 @@ static void block_take(struct ringloop *loop, struct afcap_block *block)
 	}
 	if (writes(loop) && block_inplace(loop, block))
 		return;
-	if (loop->held_count == 0)
-		loop->held_since = clock_mono_ns();
+	if (loop->held_inplace)
+		held_flush(loop);
 	context = context_of(loop);
 	in_progress(loop, block->sequence);
 	if (writes(loop))
@@ -215,10 +252,8 @@ static void block_take(struct ringloop *loop, struct afcap_block *block)
 		block_count(loop, block);
 	in_progress(loop, 0);
 	crash_step(CRASH_ENCODED);
-	loop->held[loop->held_count++] = *block;
-	if (!writes(loop) || loop->writer.chunk.used >= loop->flush_bytes ||
-	    loop->held_count == loop->held_max ||
-	    atomic_load_explicit(&loop->crossing->draining, memory_order_relaxed))
+	held_add(loop, block);
+	if (!writes(loop) || loop->writer.chunk.used >= loop->flush_bytes || held_enough(loop))
 		held_flush(loop);
 }
 

@@ -22,7 +22,12 @@ struct ringloop {
 	struct writer writer;
 	struct ledger_totals totals; /* as committed last */
 	uint32_t flush_bytes;	     /* a chunk of at least this size is written at once */
-	struct afcap_block *held;    /* blocks in the chunk, not yet committed */
+	uint32_t batch_bytes;	     /* as much converted in place is written at once */
+	uint32_t batch_used;	     /* bytes converted in place, not yet written */
+	struct pcapng_chunk *chunks; /* of the held blocks, if they were converted in place */
+	bool held_inplace;
+	uint64_t held_drops_noted; /* in these chunks */
+	struct afcap_block *held;  /* blocks in the chunk, or chunks, not yet committed */
 	uint32_t held_count, held_max;
 	uint64_t held_since;
 	struct { /* counts of held blocks with output = none */

@@ -56,7 +56,7 @@ int ringthread_file(struct ringthread *t, const struct message_file *file, int f
 {
 	const struct crossing_file f = { file->serial, fd, file->align };
 
-	if (fd < 0 || f.align < WRITER_ALIGN_MIN || f.align > WRITER_ALIGN_MAX ||
+	if (fd < 0 || f.align < OUTFILE_ALIGN_MIN || f.align > OUTFILE_ALIGN_MAX ||
 	    (f.align & (f.align - 1)) || !file_give(t, &f))
 		return -EINVAL;
 	if (t->running)

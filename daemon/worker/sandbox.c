@@ -99,6 +99,7 @@ static const struct confine_call bound[] = {
 /* On output files. F_SETFL sets or clears O_DIRECT, and nothing else. */
 static const struct confine_call by_file[] = {
 	{ .name = "pwrite64" },
+	{ .name = "pwritev" },
 	{ .name = "ftruncate" },
 	{ .name = "ftruncate64" },
 	{ .name = "fallocate" },

@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define PAD_MAX	       (WRITER_ALIGN_MAX + CHUNK_PAD_MIN)
+#define PAD_MAX	       (OUTFILE_ALIGN_MAX + CHUNK_PAD_MIN)
 #define PADDING_PART   16 /* at most 1/PADDING_PART of a chunk, else written plain */
 #define PROBE_BYTES    65536
 #define AGAIN_NS       UINT64_C(1000000000)
@@ -19,6 +19,7 @@
 #define SPACE_AGAIN_NS UINT64_C(10000000000) /* after one second without space */
 #define SPACE_PAUSE_NS 25000000
 #define LATE_NS	       UINT64_C(1000000000) /* how late a packet may be, beyond the configured delays */
+#define WRITER_PIECES  64		    /* of one write */
 #define HUGE_BYTES     ((size_t)2 << 20)
 
 /* In huge pages, if available: the disk gets writes in fewer and larger pieces. NULL: out of
@@ -36,6 +37,12 @@ static uint8_t *staging_make(size_t bytes)
 	memset(p, 0, bytes); /* no page faults while capturing */
 	return p;
 }
+
+/* Chunks in a row: one, compact, or some made in place. */
+struct chunks {
+	const struct pcapng_chunk *first;
+	uint32_t count;
+};
 
 static void chunk_begin(struct writer *w)
 {
@@ -59,7 +66,13 @@ int writer_init(struct writer *w, const struct message_worker *what, struct ledg
 
 void writer_begin(struct writer *w, const struct crossing_file *file)
 {
-	w->current = (struct writer_file){ file->serial, file->fd, file->align, WRITER_UNKNOWN };
+	w->current = (struct outfile){ file->serial, file->fd, file->align, OUTFILE_UNKNOWN };
+}
+
+static bool writing(const struct writer *w)
+{
+	return w->current.fd >= 0 &&
+	       !atomic_load_explicit(&w->crossing->suspended, memory_order_relaxed);
 }
 
 /* Takes the spare file into use if it is there; never waits for the archive. */
@@ -87,66 +100,6 @@ static bool file_next(struct writer *w, struct ledger_totals *t)
 	return true;
 }
 
-/* Returns 0 or errno. */
-static int write_all(int fd, const uint8_t *data, uint32_t bytes, uint64_t offset)
-{
-	while (bytes) {
-		ssize_t n = pwrite(fd, data, bytes, (off_t)offset);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errno;
-		if (n == 0)
-			return EIO;
-		data += n;
-		bytes -= (uint32_t)n;
-		offset += (uint64_t)n;
-	}
-	return 0;
-}
-
-/* Sets or clears O_DIRECT, the only flag that F_SETFL changes here. If the file system accepts it
- * only in open(), the remainder of the file is written without. Returns 0 or errno. */
-static int mode_set(struct writer_file *f, bool direct)
-{
-	enum writer_mode mode = direct ? WRITER_DIRECT : WRITER_PLAIN;
-
-	if (f->align <= WRITER_ALIGN_MIN || f->mode == mode)
-		return 0;
-	if (fcntl(f->fd, F_SETFL, direct ? O_DIRECT : 0)) {
-		if (errno != EINVAL || !direct)
-			return errno;
-		f->align = WRITER_ALIGN_MIN;
-		mode = WRITER_PLAIN;
-	}
-	f->mode = mode;
-	return 0;
-}
-
-/* Writes the range to the disk, as O_DIRECT does, so that an error is noticed here. Returns 0 or
- * errno; 0 also if the kernel or a system call filter does not have the call: the kernel then
- * writes it back later. */
-static int written_sync(int fd, uint32_t bytes, uint64_t offset)
-{
-	if (sync_file_range(fd, (off_t)offset, bytes,
-			    SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER) == 0)
-		return 0;
-	return errno == ENOSYS || errno == EPERM || errno == EINVAL ? 0 : errno;
-}
-
-/* Without O_DIRECT, by configuration or for lack of support, the kernel decides when to write
- * back. */
-static int write_plain(struct writer *w, const uint8_t *data, uint32_t bytes, uint64_t offset)
-{
-	bool sync = w->current.align > WRITER_ALIGN_MIN;
-	int error = mode_set(&w->current, false);
-
-	if (!error)
-		error = write_all(w->current.fd, data, bytes, offset);
-	return error || !sync ? error : written_sync(w->current.fd, bytes, offset);
-}
-
 /* Pads the last unit of a plain chunk, so that the next chunk can be written with O_DIRECT. */
 static int lead_put(struct writer *w, struct ledger_totals *t)
 {
@@ -156,22 +109,22 @@ static int lead_put(struct writer *w, struct ledger_totals *t)
 	if (!pad)
 		return 0;
 	pcapng_pad(w->lead, pad);
-	error = write_plain(w, w->lead, pad, t->current.end);
+	error = outfile_plain(&w->current, w->lead, pad, t->current.end);
 	if (!error)
 		t->current.end += pad;
 	return error;
 }
 
 /* Writes whole units, at a multiple of the alignment. */
-static int write_direct(struct writer *w, struct ledger_totals *t, const uint8_t *data,
-			uint32_t bytes)
+static int direct_put(struct writer *w, struct ledger_totals *t, struct iovec *pieces, int count)
 {
+	uint64_t bytes = 0;
 	int error = lead_put(w, t);
 
+	for (int i = 0; i < count; i++)
+		bytes += pieces[i].iov_len;
 	if (!error)
-		error = mode_set(&w->current, true);
-	if (!error)
-		error = write_all(w->current.fd, data, bytes, t->current.end);
+		error = outfile_direct(&w->current, pieces, count, t->current.end);
 	if (!error)
 		t->current.end += bytes;
 	return error;
@@ -182,23 +135,35 @@ static int compact_put(struct writer *w, struct ledger_totals *t)
 	uint32_t used = w->chunk.used, align = w->current.align,
 		 lead = pcapng_pad_bytes(t->current.end, align),
 		 pad = pcapng_pad_bytes(used, align);
+	struct iovec piece = { .iov_base = w->chunk.buffer, .iov_len = used + pad };
 	int error;
 
 	if ((uint64_t)(lead + pad) * PADDING_PART <= used) {
 		pcapng_pad(w->chunk.buffer + used, pad);
-		return write_direct(w, t, w->chunk.buffer, used + pad);
+		return direct_put(w, t, &piece, 1);
 	}
-	error = write_plain(w, w->chunk.buffer, used, t->current.end);
+	error = outfile_plain(&w->current, w->chunk.buffer, used, t->current.end);
 	if (!error)
 		t->current.end += used;
 	return error;
 }
 
-static int chunk_put(struct writer *w, struct ledger_totals *t, const struct pcapng_chunk *chunk)
+static int inplace_put(struct writer *w, struct ledger_totals *t, const struct chunks *chunks)
 {
+	struct iovec pieces[WRITER_PIECES];
+
+	for (uint32_t i = 0; i < chunks->count; i++)
+		pieces[i] = (struct iovec){ .iov_base = chunks->first[i].buffer,
+					    .iov_len = chunks->first[i].used };
+	return direct_put(w, t, pieces, (int)chunks->count);
+}
+
+/* All or none. */
+static int chunks_put(struct writer *w, struct ledger_totals *t, const struct chunks *chunks)
+{
+	const struct pcapng_chunk *first = chunks->first;
 	uint64_t before = t->current.end;
-	int error = chunk == &w->chunk ? compact_put(w, t)
-				       : write_direct(w, t, chunk->buffer, chunk->used);
+	int error = first == &w->chunk ? compact_put(w, t) : inplace_put(w, t, chunks);
 
 	t->written_bytes += t->current.end - before; /* or its lead pad, which stays */
 	if (error) {
@@ -212,10 +177,12 @@ static int chunk_put(struct writer *w, struct ledger_totals *t, const struct pca
 	t->current.until_ns = clock_real_ns();
 	if (!t->current.since_ns) {
 		t->current.since_ns = t->current.until_ns;
-		t->current.first_ns = chunk->first_ns;
+		t->current.first_ns = first->first_ns;
 	}
-	t->written += chunk->packets;
-	t->drops_noted += chunk->drops_noted;
+	for (uint32_t i = 0; i < chunks->count; i++) {
+		t->written += first[i].packets;
+		t->drops_noted += first[i].drops_noted;
+	}
 	atomic_store_explicit(&w->crossing->no_space, 0, memory_order_relaxed);
 	return 0;
 }
@@ -246,7 +213,7 @@ static void write_failed(struct writer *w, struct ledger_totals *t, int error)
 
 /* The first write that finds no space is retried for a second: the archive, which is notified, may
  * free some. The ring buffers packets meanwhile. Returns 0 or errno. */
-static int space_await(struct writer *w, struct ledger_totals *t, const struct pcapng_chunk *chunk,
+static int space_await(struct writer *w, struct ledger_totals *t, const struct chunks *chunk,
 		       int error)
 {
 	const struct timespec pause = { .tv_nsec = SPACE_PAUSE_NS };
@@ -258,7 +225,7 @@ static int space_await(struct writer *w, struct ledger_totals *t, const struct p
 			     !atomic_load_explicit(&w->crossing->suspended, memory_order_relaxed);
 	     i++) {
 		nanosleep(&pause, NULL);
-		error = chunk_put(w, t, chunk);
+		error = chunks_put(w, t, chunk);
 	}
 	atomic_store(&w->crossing->refused, 0);
 	if (is_refusal(error)) {
@@ -320,39 +287,80 @@ static bool period_over(struct writer *w, const struct ledger_totals *t,
 	       time_left(w, t, 0) == 0;
 }
 
+/* Whether the chunk must go to the next file, after `before` bytes of others go to this one. */
+static bool file_over(struct writer *w, const struct ledger_totals *t,
+		      const struct pcapng_chunk *chunk, uint64_t before)
+{
+	return t->current.end + before > LEDGER_FILE_BEGIN &&
+	       !atomic_load_explicit(&w->crossing->no_space, memory_order_relaxed) &&
+	       (t->current.end + before + chunk->used + 2 * (w->current.align + CHUNK_PAD_MIN) >
+			w->what->config.file_bytes ||
+		period_over(w, t, chunk));
+}
+
+/* Those of `chunks`, which are in place, that one write may append: at least one. */
+static struct chunks chunks_together(struct writer *w, const struct ledger_totals *t,
+				     const struct chunks *chunks)
+{
+	struct chunks n = { chunks->first, 1 };
+	uint64_t bytes = chunks->first->used;
+
+	while (n.count < chunks->count && n.count < WRITER_PIECES && n.first[n.count].packets &&
+	       !file_over(w, t, &n.first[n.count], bytes))
+		bytes += n.first[n.count++].used;
+	return n;
+}
+
 /* Appends a chunk. If the disk is full, the chunk is discarded, and the file is complete up to the
  * previous chunk. If the file is spoiled or may not grow, the chunk goes into the spare file, if
  * there is one. */
 static void chunk_append(struct writer *w, struct ledger_totals *t,
 			 const struct pcapng_chunk *chunk)
 {
+	const struct chunks one = { chunk, 1 };
 	bool refused = atomic_load_explicit(&w->crossing->no_space, memory_order_relaxed);
 	int error = ENOSPC;
 
-	if (w->current.fd >= 0 &&
-	    !atomic_load_explicit(&w->crossing->suspended, memory_order_relaxed)) {
-		if (t->current.end > LEDGER_FILE_BEGIN &&
-		    !atomic_load_explicit(&w->crossing->no_space, memory_order_relaxed) &&
-		    (t->current.end + chunk->used + 2 * (w->current.align + CHUNK_PAD_MIN) >
-			     w->what->config.file_bytes ||
-		     period_over(w, t, chunk)))
+	if (writing(w)) {
+		if (file_over(w, t, chunk, 0))
 			file_next(w, t);
 		do {
 			error = (int)t->current.error;
 			if (error)
 				continue;
-			error = chunk_put(w, t, chunk);
+			error = chunks_put(w, t, &one);
 			if (!error)
 				return;
 			write_failed(w, t, error);
 			if (is_refusal(error) && !refused)
-				error = space_await(w, t, chunk, error);
+				error = space_await(w, t, &one, error);
 			if (!error)
 				return;
 		} while (!is_refusal(error) && clock_mono_ns() >= w->again_ns && file_next(w, t));
 	}
 	*(is_refusal(error) || error == EFBIG ? &t->discarded_no_space : &t->discarded_io_error) +=
 		chunk->packets;
+}
+
+/* Appends some of the chunks, the first ones, by one write; returns how many. 0: that was not
+ * possible, and nothing is done. A file's first chunk is written alone: its period is known then.
+ */
+static uint32_t chunks_append(struct writer *w, struct ledger_totals *t,
+			      const struct chunks *chunks)
+{
+	struct chunks some;
+
+	if (!chunks->first->packets || !writing(w) ||
+	    atomic_load_explicit(&w->crossing->no_space, memory_order_relaxed))
+		return 0;
+	if (file_over(w, t, chunks->first, 0))
+		file_next(w, t);
+	if (t->current.error || !t->current.since_ns)
+		return 0;
+	some = chunks_together(w, t, chunks);
+	if (some.count < 2 || chunks_put(w, t, &some))
+		return 0;
+	return some.count;
 }
 
 static void chunk_count(struct ledger_totals *t, const struct pcapng_chunk *chunk)
@@ -391,12 +399,20 @@ void writer_quarantine(struct writer *w, struct ledger_totals *t, const struct a
 	chunk_begin(w);
 }
 
-void writer_inplace(struct writer *w, struct ledger_totals *t, const struct pcapng_chunk *chunk)
+/* What cannot be written together is written, or counted as lost, one by one. */
+void writer_inplace(struct writer *w, struct ledger_totals *t, const struct pcapng_chunk *chunks,
+		    uint32_t count)
 {
-	if (chunk->packets)
-		chunk_append(w, t, chunk);
-	chunk_count(t, chunk);
-	chunk_begin(w);
+	struct chunks rest = { chunks, count };
+
+	while (rest.count) {
+		uint32_t done = chunks_append(w, t, &rest);
+
+		if (!done && rest.first->packets)
+			chunk_append(w, t, rest.first);
+		for (done += !done; done; done--, rest.count--)
+			chunk_count(t, rest.first++);
+	}
 }
 
 int64_t writer_due(struct writer *w, const struct ledger_totals *t)

@@ -12,30 +12,17 @@
 #define WRITER_H
 
 #include "crossing.h"
+#include "outfile.h"
 #include "pcapng.h"
 
 #include "../base/message.h"
-
-/* Alignment of O_DIRECT in bytes, powers of two; the minimum means no O_DIRECT, the maximum is the
- * largest page of a 64-bit Linux. */
-#define WRITER_ALIGN_MIN 4u
-#define WRITER_ALIGN_MAX 65536u
-
-enum writer_mode { WRITER_UNKNOWN, WRITER_PLAIN, WRITER_DIRECT };
-
-struct writer_file {
-	uint64_t serial;
-	int fd;		       /* -1: none */
-	uint32_t align;	       /* of O_DIRECT; 4 without it */
-	enum writer_mode mode; /* of the descriptor, as set last */
-};
 
 /* Owned by the ring thread once it runs; shared state is in `crossing`. */
 struct writer {
 	const struct message_worker *what; /* borrowed, as the next two are */
 	struct ledger *ledger;
 	struct crossing *crossing;
-	struct writer_file current;
+	struct outfile current;
 	uint64_t patient_ns;	   /* monotonic: no write waits for space before */
 	uint8_t *staging;	   /* the chunk of the compact layout and its pad */
 	uint8_t *lead;		   /* a pad before a chunk */
@@ -55,16 +42,18 @@ int writer_init(struct writer *writer, const struct message_worker *what, struct
 /* Sets the current file, whose descriptor the writer owns from now on; no file is open before. */
 void writer_begin(struct writer *writer, const struct crossing_file *file);
 
-/* Appends the chunk under construction and begins the next one; or, writer_inplace(), a chunk made
- * in place. Counts in `totals`, which the caller commits. */
+/* Appends the chunk under construction and begins the next one. Counts in `totals`, which the
+ * caller commits. */
 void writer_compact(struct writer *writer, struct ledger_totals *totals);
+
+/* Appends chunks made in place, in this order, by as few writes as the files' limits allow. */
+void writer_inplace(struct writer *writer, struct ledger_totals *totals,
+		    const struct pcapng_chunk *chunks, uint32_t count);
+
 /* Appends the raw bytes of a quarantined block; its packets count as abandoned. No chunk may be
  * under construction. */
 void writer_quarantine(struct writer *writer, struct ledger_totals *totals,
 		       const struct afcap_block *block);
-
-void writer_inplace(struct writer *writer, struct ledger_totals *totals,
-		    const struct pcapng_chunk *chunk);
 
 /* Nanoseconds until the current file must be replaced by the spare file; 0: now, by duration,
  * request or error; INT64_MAX: no time to wait for.

@@ -58,7 +58,7 @@ static uint64_t chunk_put(uint64_t first_ns)
 
 	chunk.buffer = aligned_alloc(4096, chunk.used);
 	pcapng_pad(chunk.buffer, chunk.used);
-	writer_inplace(&loop.writer, &loop.totals, &chunk);
+	writer_inplace(&loop.writer, &loop.totals, &chunk, 1);
 	free(chunk.buffer);
 	return loop.totals.current.serial;
 }

@@ -76,7 +76,7 @@ static void file_check(void)
 	ck_assert_uint_eq((uint64_t)st.st_size, totals.current.end);
 	ck_assert_uint_le(totals.current.end, FILE_MOST);
 	fcntl(fd, F_SETFL, 0); /* a plain read */
-	writer.current.mode = WRITER_UNKNOWN;
+	writer.current.mode = OUTFILE_UNKNOWN;
 	ck_assert_int_eq(pread(fd, now, FILE_MOST, 0), st.st_size);
 	ck_assert_mem_eq(now, seen, seen_bytes);
 	while (at < (size_t)st.st_size) {
@@ -111,7 +111,7 @@ static void inplace(uint32_t bytes)
 
 	chunk.buffer = aligned_alloc(4096, bytes);
 	pcapng_pad(chunk.buffer, bytes);
-	writer_inplace(&writer, &totals, &chunk);
+	writer_inplace(&writer, &totals, &chunk, 1);
 	free(chunk.buffer);
 }
 

@@ -74,7 +74,7 @@ static void inplace(uint32_t bytes)
 
 	chunk.buffer = aligned_alloc(4096, bytes);
 	pcapng_pad(chunk.buffer, bytes);
-	writer_inplace(&writer, &totals, &chunk);
+	writer_inplace(&writer, &totals, &chunk, 1);
 	free(chunk.buffer);
 }
 
@@ -287,10 +287,10 @@ START_TEST(drops_are_noted_when_they_are_written)
 	begin_plain();
 	chunk.buffer = aligned_alloc(4096, chunk.used);
 	pcapng_pad(chunk.buffer, chunk.used);
-	writer_inplace(&writer, &totals, &chunk);
+	writer_inplace(&writer, &totals, &chunk, 1);
 	ck_assert_uint_eq(totals.drops_noted, 5);
 	failing = (struct handring_failing){ .count = 1, .error = EIO };
-	writer_inplace(&writer, &totals, &chunk);
+	writer_inplace(&writer, &totals, &chunk, 1);
 	ck_assert_uint_eq(totals.drops_noted, 5);
 	free(chunk.buffer);
 }

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define STATUS_AT  offsetof(struct tpacket_block_desc, hdr.bh1.block_status)
@@ -22,6 +23,8 @@ struct handring_counters handring_counters = { .socket = -1 };
 
 ssize_t __real_pwrite(int fd, const void *data, size_t bytes, off_t offset);
 ssize_t __wrap_pwrite(int fd, const void *data, size_t bytes, off_t offset);
+ssize_t __real_pwritev(int fd, const struct iovec *pieces, int count, off_t offset);
+ssize_t __wrap_pwritev(int fd, const struct iovec *pieces, int count, off_t offset);
 int __real_fallocate(int fd, int mode, off_t offset, off_t bytes);
 int __wrap_fallocate(int fd, int mode, off_t offset, off_t bytes);
 int __real_sync_file_range(int fd, off64_t offset, off64_t bytes, unsigned flags);
@@ -31,25 +34,56 @@ int __wrap_ftruncate(int fd, off_t bytes);
 int __real_fcntl(int fd, int command, ...);
 int __wrap_fcntl(int fd, int command, ...);
 
-ssize_t __wrap_pwrite(int fd, const void *data, size_t bytes, off_t offset)
+/* Whether the write fails; `result` is what it returns then. */
+static bool write_fails(ssize_t *result)
 {
 	failing.calls++;
 	if (failing.interrupts) {
 		failing.interrupts--;
 		errno = EINTR;
-		return -1;
+		*result = -1;
+		return true;
 	}
 	if (failing.count && !failing.after) {
 		failing.count--;
 		errno = failing.error;
-		return failing.error ? -1 : 0;
+		*result = failing.error ? -1 : 0;
+		return true;
 	}
 	failing.after -= failing.after > 0;
+	return false;
+}
+
+ssize_t __wrap_pwrite(int fd, const void *data, size_t bytes, off_t offset)
+{
+	ssize_t result;
+
+	if (write_fails(&result))
+		return result;
 	if (failing.shorts && bytes > 1) {
 		failing.shorts--;
 		bytes /= 2;
 	}
 	return __real_pwrite(fd, data, bytes, offset);
+}
+
+/* A short one writes all pieces but the last, and half of that. */
+ssize_t __wrap_pwritev(int fd, const struct iovec *pieces, int count, off_t offset)
+{
+	ssize_t result, last;
+
+	if (write_fails(&result))
+		return result;
+	failing.together++;
+	if (!failing.shorts)
+		return __real_pwritev(fd, pieces, count, offset);
+	failing.shorts--;
+	result = __real_pwritev(fd, pieces, count - 1, offset);
+	if (result < 0)
+		return result;
+	last = __real_pwrite(fd, pieces[count - 1].iov_base, pieces[count - 1].iov_len / 2,
+			     offset + result);
+	return last < 0 ? last : result + last;
 }
 
 static int refused(bool refuse, int error)

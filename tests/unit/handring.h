@@ -28,7 +28,7 @@ unsigned handring_used(const struct handring *ring);
 /* A new output file, with its header, without a name. */
 int handring_file(void);
 
-/* Writes (pwrite) that fail from now on: after `after` more, the next `count` with `error`. The
+/* Writes (pwrite, pwritev) that fail from now on: after `after` more, the next `count` with `error`. The
  * linker puts the functions that do so in the place of libc's. A short one writes half. */
 struct handring_failing {
 	unsigned after, count;
@@ -38,7 +38,8 @@ struct handring_failing {
 	bool cut;		     /* ftruncate() fails with `error` */
 	bool set;		     /* fcntl(F_SETFL) fails with `error` */
 	unsigned shorts, interrupts; /* so many write half, are interrupted */
-	unsigned calls;		     /* of pwrite() until now */
+	unsigned calls;		     /* of pwrite() and pwritev() until now */
+	unsigned together;	     /* of these, of pwritev() that wrote */
 };
 extern struct handring_failing failing;
 
