@@ -384,6 +384,9 @@ int afcap_block_acquire(struct afcap *handle, struct afcap_block *block);
 /* Gives a block back to the kernel, which overwrites it. */
 void afcap_block_release(struct afcap *handle, const struct afcap_block *block);
 
+/* Whether more than `ahead` blocks wait to be acquired. False with V1 and V2. */
+bool afcap_block_waiting(const struct afcap *handle, uint32_t ahead);
+
 /* The reader's own area in a block: priv_bytes long, untouched by the kernel [prb_open_block()]. */
 void *afcap_block_priv(const struct afcap_block *block);
 

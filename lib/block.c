@@ -27,6 +27,15 @@ static bool is_v3(const struct afcap *h)
 	return h->rx.geometry.blocks && h->rx.geometry.version == AFCAP_TPACKET_V3;
 }
 
+AFCAP_PUBLIC bool afcap_block_waiting(const struct afcap *h, uint32_t ahead)
+{
+	uint32_t n = h->rx.geometry.blocks;
+
+	return is_v3(h) && ahead < n && h->held < n - ahead &&
+	       block_status(block_at(h, (uint32_t)(((uint64_t)h->rx.next + ahead) % n))) &
+		       TP_STATUS_USER;
+}
+
 /* A reader that holds the whole ring would otherwise take its own blocks again. */
 bool block_ready(const struct afcap *h)
 {

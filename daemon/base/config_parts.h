@@ -20,9 +20,10 @@ enum direct { DIRECT_AUTO, DIRECT_YES, DIRECT_NO };
 
 /* How a worker writes. */
 struct worker_config {
-	uint64_t timeout_ns;	   /* how long the ring thread may be busy with one block */
-	uint64_t write_delay_ns;   /* at most so long until a packet is in its file */
-	uint64_t file_bytes;	   /* rotate when a chunk would make it larger */
+	uint64_t timeout_ns;	 /* how long the ring thread may be busy with one block */
+	uint64_t write_delay_ns; /* at most so long until a packet is in its file */
+	uint64_t file_bytes;	 /* rotate when a chunk would make it larger */
+	uint64_t burst_bytes; /* of the page cache, for what the disk does not take yet; 0: none */
 	uint64_t file_duration_ns; /* rotate on multiples of the wall clock; 0: never */
 	int32_t layout;		   /* enum layout */
 	uint32_t unused;
@@ -59,7 +60,7 @@ struct group_config {
 	uint32_t unused;
 };
 
-_Static_assert(sizeof(struct worker_config) == 4 * 8 + 2 * 4, "no padding");
+_Static_assert(sizeof(struct worker_config) == 5 * 8 + 2 * 4, "no padding");
 _Static_assert(sizeof(struct archive_config) == 5 * 8 + 2 * 4, "no padding");
 _Static_assert(sizeof(struct group_config) == INTERFACE_BYTES + PATH_BYTES + 6 * 8 + 8 * 4,
 	       "no padding");

@@ -91,6 +91,7 @@ static const struct config_key capture_keys[] = {
 	{ "block_size", CONFIG_SIZE, C(group.block_bytes), "auto", 4 * KIB, GIB, auto_words },
 	{ "block_timeout", CONFIG_DURATION, C(group.block_timeout_ns), "auto", MS, 65535 * MS,
 	  auto_words },
+	{ "burst", CONFIG_SIZE, C(worker.burst_bytes), "0", 0, 1024 * GIB, NULL },
 	{ "write_delay", CONFIG_DURATION, C(worker.write_delay_ns), "1s", 0, 3600 * S, NULL },
 	{ "output", CONFIG_CHOICE, C(group.output), "pcapng", 0, 0, output_words },
 	{ "directory", CONFIG_STRING, C(group.directory), "/var/lib/afcap", 1,

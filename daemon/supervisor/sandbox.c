@@ -26,7 +26,7 @@ static const char plain[] =
 	"mkdir mkdirat chmod fchmod fchmodat chown fchown fchown32 fchownat umask fsync fdatasync "
 	"sync_file_range sync_file_range2 syncfs ftruncate ftruncate64 fallocate utimensat "
 	"utimensat_time64 statfs statfs64 fstatfs fstatfs64 getcwd "
-	"memfd_create fadvise64 "
+	"memfd_create fadvise64 fadvise64_64 arm_fadvise64_64 "
 	/* Memory */
 	"brk mmap mmap2 munmap mprotect mremap madvise mlock mlock2 munlock "
 	/* Processes and their privileges */

@@ -56,6 +56,13 @@ int outfile_direct(struct outfile *f, struct iovec *pieces, int count, uint64_t 
 	return error ? error : write_all(f->fd, pieces, count, offset);
 }
 
+int outfile_cached(struct outfile *f, struct iovec *pieces, int count, uint64_t offset)
+{
+	int error = mode_set(f, false);
+
+	return error ? error : write_all(f->fd, pieces, count, offset);
+}
+
 /* Writes the range to the disk, as O_DIRECT does, so that an error is noticed here. Returns 0 or
  * errno; 0 also if the kernel or a system call filter does not have the call: the kernel then
  * writes it back later. */

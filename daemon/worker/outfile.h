@@ -31,6 +31,9 @@ struct outfile {
  * them. */
 int outfile_direct(struct outfile *file, struct iovec *pieces, int count, uint64_t offset);
 
+/* The same through the page cache, and not synced: the caller has it written back. */
+int outfile_cached(struct outfile *file, struct iovec *pieces, int count, uint64_t offset);
+
 /* Any number of bytes anywhere. */
 int outfile_plain(struct outfile *file, const uint8_t *data, uint32_t bytes, uint64_t offset);
 

@@ -44,6 +44,18 @@ static void write_error_log(struct report *r, int error)
 	r->error_ns = now;
 }
 
+/* The disk is behind, or has caught up. */
+static void burst_log(struct report *r, uint64_t waiting)
+{
+	if (waiting && !r->burst)
+		log_notice("the disk does not keep up: writing through the page cache (burst)");
+	else if (!waiting && r->burst)
+		log_notice(
+			"the disk has caught up after a burst: what went through the page cache is "
+			"written back");
+	r->burst = waiting;
+}
+
 void report_news(struct report *r)
 {
 	const struct attach *a = r->attach;
@@ -57,6 +69,7 @@ void report_news(struct report *r)
 	r->gone |= news.link == AFCAP_GONE;
 	if (news.error)
 		write_error_log(r, news.error);
+	burst_log(r, news.waiting_bytes);
 	if (news.fatal)
 		uplink_fail(a->uplink, EXIT_FAILURE, "waiting for the ring: %s",
 			    failure_text(news.fatal));

@@ -85,6 +85,14 @@ static void cursor_move(const struct ringloop *loop, struct ledger_totals *t,
 	t->next_block = last->index + 1 == loop->what->blocks ? 0 : last->index + 1;
 }
 
+/* Whether half of the blocks wait for the disk, held or not taken yet. */
+static bool ring_fills(const struct ringloop *loop)
+{
+	uint32_t half = loop->what->blocks / 2;
+
+	return loop->held_count > half || afcap_block_waiting(loop->ring, half - loop->held_count);
+}
+
 /* Writes, commits and releases the held blocks. */
 static void held_flush(struct ringloop *loop)
 {
@@ -92,6 +100,7 @@ static void held_flush(struct ringloop *loop)
 
 	if (!loop->held_count)
 		return;
+	loop->writer.ring_fills = loop->writer.writeback && ring_fills(loop);
 	if (loop->held_inplace) {
 		writer_inplace(&loop->writer, &t, loop->chunks, loop->held_count);
 	} else if (writes(loop)) {
@@ -280,6 +289,9 @@ static bool file_rotate(struct ringloop *loop)
 	int64_t due;
 
 	writer_look(&loop->writer, &loop->totals);
+	t = loop->totals;
+	if (writer_behind(&loop->writer, &t))
+		commit(loop, &t);
 	due = writer_due(&loop->writer, &loop->totals);
 	if (due != 0) {
 		loop->statistics_requested = false;
@@ -361,6 +373,7 @@ static int ring_wait(struct ringloop *loop, int64_t timeout_ns)
 
 void ringloop_run(struct ringloop *loop)
 {
+	struct ledger_totals t;
 	struct afcap_block block;
 	int rc = 0;
 
@@ -386,7 +399,10 @@ void ringloop_run(struct ringloop *loop)
 	if (rc < 0) {
 		atomic_store(&loop->crossing->fatal, -rc);
 		crossing_notify(loop->crossing);
-	} else {
-		held_flush(loop);
+		return;
 	}
+	held_flush(loop);
+	t = loop->totals;
+	if (writer_stop(&loop->writer, &t))
+		commit(loop, &t);
 }

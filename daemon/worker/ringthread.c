@@ -102,8 +102,9 @@ static void *thread_run(void *arg)
 
 int ringthread_start(struct ringthread *t)
 {
-	int rc;
-
+	int rc = writer_start(&t->loop.writer);
+	if (rc)
+		return rc;
 	sem_init(&t->made, 0, 0);
 	sem_init(&t->go, 0, 0);
 	rc = pthread_create(&t->thread, NULL, thread_run, t);
@@ -159,5 +160,7 @@ void ringthread_news(struct ringthread *t, struct ringthread_news *news)
 		.fatal = atomic_load(&t->crossing.fatal),
 		.refused = atomic_load(&t->crossing.refused),
 		.no_space = atomic_load(&t->crossing.no_space),
+		.waiting_bytes =
+			t->loop.writer.writeback ? writeback_waiting(t->loop.writer.writeback) : 0,
 	};
 }

@@ -105,6 +105,9 @@ static const struct confine_call by_file[] = {
 	{ .name = "fallocate" },
 	{ .name = "sync_file_range" },
 	{ .name = "sync_file_range2" },
+	{ .name = "fadvise64" },
+	{ .name = "fadvise64_64" },
+	{ .name = "arm_fadvise64_64" },
 	/* On the socket that a file is received in */
 	{ "recvmsg", { { 0 }, IS(3, INFLIGHT_PEEK) } },
 	{ "fcntl", { { 0 }, IS(2, F_SETFL), IS(3, 0) } },

@@ -18,8 +18,7 @@
 #define SPACE_TRIES    40
 #define SPACE_AGAIN_NS UINT64_C(10000000000) /* after one second without space */
 #define SPACE_PAUSE_NS 25000000
-#define LATE_NS	       UINT64_C(1000000000) /* how late a packet may be, beyond the configured delays */
-#define WRITER_PIECES  64		    /* of one write */
+#define WRITER_PIECES  64 /* of one write */
 #define HUGE_BYTES     ((size_t)2 << 20)
 
 /* In huge pages, if available: the disk gets writes in fewer and larger pieces. NULL: out of
@@ -52,14 +51,21 @@ static void chunk_begin(struct writer *w)
 int writer_init(struct writer *w, const struct message_worker *what, struct ledger *ledger,
 		struct crossing *crossing, uint32_t bytes)
 {
-	*w = (struct writer){
-		.what = what, .ledger = ledger, .crossing = crossing, .current.fd = -1
-	};
+	*w = (struct writer){ .what = what,
+			      .ledger = ledger,
+			      .crossing = crossing,
+			      .current.fd = -1,
+			      .period = period_new(what) };
 	w->chunk_bytes = pcapng_chunk_bytes_max(bytes);
 	w->staging = staging_make(w->chunk_bytes + 2 * PAD_MAX);
 	if (!w->staging)
 		return -ENOMEM;
 	w->lead = w->staging + w->chunk_bytes + PAD_MAX;
+	if (what->config.burst_bytes && what->group.output == OUTPUT_PCAPNG) {
+		w->writeback = writeback_new(what->config.burst_bytes);
+		if (!w->writeback)
+			return -ENOMEM;
+	}
 	chunk_begin(w);
 	return 0;
 }
@@ -67,6 +73,8 @@ int writer_init(struct writer *w, const struct message_worker *what, struct ledg
 void writer_begin(struct writer *w, const struct crossing_file *file)
 {
 	w->current = (struct outfile){ file->serial, file->fd, file->align, OUTFILE_UNKNOWN };
+	if (w->writeback)
+		writeback_file(w->writeback, file->fd, file->serial);
 }
 
 static bool writing(const struct writer *w)
@@ -83,7 +91,9 @@ static bool file_next(struct writer *w, struct ledger_totals *t)
 
 	if (!crossing_spare_take(w->crossing, t->current.serial + 1, &next))
 		return false;
-	if (w->current.fd >= 0)
+	if (w->writeback)
+		writeback_close(w->writeback);
+	else if (w->current.fd >= 0)
 		close(w->current.fd);
 	writer_begin(w, &next);
 	atomic_store_explicit(&w->crossing->rotate, false, memory_order_relaxed);
@@ -115,16 +125,30 @@ static int lead_put(struct writer *w, struct ledger_totals *t)
 	return error;
 }
 
+/* Whether so many bytes go into the page cache: the disk is behind, or has not caught up yet. */
+static bool cached_wanted(const struct writer *w, uint64_t bytes)
+{
+	return w->writeback && w->current.align > OUTFILE_ALIGN_MIN &&
+	       (w->ring_fills || writeback_waiting(w->writeback)) &&
+	       writeback_room(w->writeback, bytes);
+}
+
 /* Writes whole units, at a multiple of the alignment. */
 static int direct_put(struct writer *w, struct ledger_totals *t, struct iovec *pieces, int count)
 {
 	uint64_t bytes = 0;
 	int error = lead_put(w, t);
+	bool cached;
 
 	for (int i = 0; i < count; i++)
 		bytes += pieces[i].iov_len;
-	if (!error)
-		error = outfile_direct(&w->current, pieces, count, t->current.end);
+	if (error)
+		return error;
+	cached = cached_wanted(w, bytes);
+	error = cached ? outfile_cached(&w->current, pieces, count, t->current.end)
+		       : outfile_direct(&w->current, pieces, count, t->current.end);
+	if (!error && cached)
+		writeback_add(w->writeback, t->current.end, (uint32_t)bytes);
 	if (!error)
 		t->current.end += bytes;
 	return error;
@@ -240,53 +264,6 @@ static int space_await(struct writer *w, struct ledger_totals *t, const struct c
 	return error;
 }
 
-/* How long after the end of a period a packet of that period may still come: the block that was
- * being filled is handed over by its timeout. */
-static uint64_t grace_ns(const struct writer *w)
-{
-	return w->what->group.block_timeout_ns + LATE_NS;
-}
-
-/* Whether the file's first packet was written soon after its time: its clock is this process's. */
-static bool clocks_agree(const struct writer *w, const struct ledger_file *file)
-{
-	return file->first_ns <= file->since_ns &&
-	       file->since_ns - file->first_ns < grace_ns(w) + w->what->config.write_delay_ns;
-}
-
-/* The file's period is that of its first packet, as its name tells; if the clocks differ, that of
- * its first use. */
-static uint64_t period_of(const struct writer *w, const struct ledger_file *file)
-{
-	return clocks_agree(w, file) ? file->first_ns : file->since_ns;
-}
-
-/* Until `late_ns` after the end of the file's period. Setting the clock neither ends a file nor
- * keeps it open: its deadline was fixed when it came into use, or when this worker first saw it. */
-static int64_t time_left(struct writer *w, const struct ledger_totals *t, uint64_t late_ns)
-{
-	uint64_t period = w->what->config.file_duration_ns, since = period_of(w, &t->current);
-	uint64_t real = clock_real_ns(), boot = clock_boot_ns();
-
-	if (w->due_after != t->current.serial + 1) {
-		w->due_after = t->current.serial + 1;
-		w->due_ns = clock_due(period, since, real, boot);
-	}
-	return clock_left(period, since, real - late_ns, w->due_ns + late_ns, boot);
-}
-
-/* Whether the chunk's first packet is from after the end of the file's period, which is over. What
- * was received before that, and is written only now, belongs to this file. */
-static bool period_over(struct writer *w, const struct ledger_totals *t,
-			const struct pcapng_chunk *chunk)
-{
-	uint64_t period = w->what->config.file_duration_ns;
-
-	return period && t->current.since_ns &&
-	       chunk->first_ns / period > period_of(w, &t->current) / period &&
-	       time_left(w, t, 0) == 0;
-}
-
 /* Whether the chunk must go to the next file, after `before` bytes of others go to this one. */
 static bool file_over(struct writer *w, const struct ledger_totals *t,
 		      const struct pcapng_chunk *chunk, uint64_t before)
@@ -295,7 +272,7 @@ static bool file_over(struct writer *w, const struct ledger_totals *t,
 	       !atomic_load_explicit(&w->crossing->no_space, memory_order_relaxed) &&
 	       (t->current.end + before + chunk->used + 2 * (w->current.align + CHUNK_PAD_MIN) >
 			w->what->config.file_bytes ||
-		period_over(w, t, chunk));
+		period_over(&w->period, &t->current, chunk->first_ns));
 }
 
 /* Those of `chunks`, which are in place, that one write may append: at least one. */
@@ -427,16 +404,15 @@ int64_t writer_due(struct writer *w, const struct ledger_totals *t)
 		return 0;
 	/* The next file could not be written to either: it would have no packets, only counted
 	 * losses. */
-	if (!w->what->config.file_duration_ns ||
-	    atomic_load_explicit(&w->crossing->suspended, memory_order_relaxed) ||
+	if (atomic_load_explicit(&w->crossing->suspended, memory_order_relaxed) ||
 	    atomic_load_explicit(&w->crossing->no_space, memory_order_relaxed))
 		return INT64_MAX;
-	return time_left(w, t, clocks_agree(w, &t->current) ? grace_ns(w) : 0);
+	return period_left(&w->period, &t->current);
 }
 
 bool writer_late(const struct writer *w, const struct ledger_totals *t, int64_t due_ns)
 {
-	return clocks_agree(w, &t->current) && due_ns <= (int64_t)grace_ns(w);
+	return period_late(&w->period, &t->current, due_ns);
 }
 
 bool writer_rotate(struct writer *w, struct ledger_totals *t)
@@ -455,6 +431,35 @@ void writer_look(struct writer *w, const struct ledger_totals *t)
 		writer_begin(w, &late);
 	if (!t->current.since_ns) /* nothing to rotate */
 		atomic_store_explicit(&w->crossing->rotate, false, memory_order_relaxed);
+}
+
+int writer_start(struct writer *w)
+{
+	return w->writeback ? writeback_start(w->writeback) : 0;
+}
+
+bool writer_behind(struct writer *w, struct ledger_totals *t)
+{
+	uint64_t serial;
+	int error = w->writeback ? writeback_error(w->writeback, &serial) : 0;
+
+	if (!error)
+		return false;
+	t->write_errors++;
+	atomic_store(&w->crossing->error, error);
+	crossing_notify(w->crossing);
+	if (serial == t->current.serial)
+		t->current.error = (uint64_t)error; /* nothing more is written to it */
+	else if (serial == t->previous.serial)
+		t->previous.error = (uint64_t)error;
+	return true;
+}
+
+bool writer_stop(struct writer *w, struct ledger_totals *t)
+{
+	if (w->writeback)
+		writeback_stop(w->writeback);
+	return writer_behind(w, t);
 }
 
 void writer_probe(struct writer *w, const struct ledger_totals *t)

@@ -6,14 +6,17 @@
  *
  * The file is append-only: a reader that follows it never sees a byte change. O_DIRECT writes whole
  * units, so a chunk that ends within one is followed by a pad, and the next chunk begins after
- * that. If the pad would be a large part of the chunk (low rates), the chunk is written without
- * O_DIRECT and then synced, so that it is on the disk as the others are. */
+ * that. In a burst (writeback.h) the same bytes go into the page cache at the same offsets. If the
+ * pad would be a large part of the chunk (low rates), the chunk is written without O_DIRECT and
+ * then synced, so that it is on the disk as the others are. */
 #ifndef WRITER_H
 #define WRITER_H
 
 #include "crossing.h"
 #include "outfile.h"
+#include "period.h"
 #include "pcapng.h"
+#include "writeback.h"
 
 #include "../base/message.h"
 
@@ -23,13 +26,15 @@ struct writer {
 	struct ledger *ledger;
 	struct crossing *crossing;
 	struct outfile current;
+	struct writeback
+		*writeback;	   /* NULL: nothing is written through the page cache in a burst */
+	bool ring_fills;	   /* set by the caller: the disk does not keep up with the ring */
 	uint64_t patient_ns;	   /* monotonic: no write waits for space before */
 	uint8_t *staging;	   /* the chunk of the compact layout and its pad */
 	uint8_t *lead;		   /* a pad before a chunk */
 	uint32_t chunk_bytes;	   /* its maximum size */
 	uint64_t again_ns;	   /* monotonic: the next file is not tried before */
-	uint64_t due_ns;	   /* boottime: end of file_duration ... */
-	uint64_t due_after;	   /* ... of the file whose serial + 1 this is; 0: none */
+	struct period period;	   /* of the current file */
 	unsigned failures;	   /* consecutive files whose first write failed */
 	struct pcapng_chunk chunk; /* compact, under construction */
 };
@@ -38,6 +43,9 @@ struct writer {
  * -ENOMEM. */
 int writer_init(struct writer *writer, const struct message_worker *what, struct ledger *ledger,
 		struct crossing *crossing, uint32_t bytes);
+
+/* Before the process is confined: makes the thread that a burst needs. Returns 0 or -errno. */
+int writer_start(struct writer *writer);
 
 /* Sets the current file, whose descriptor the writer owns from now on; no file is open before. */
 void writer_begin(struct writer *writer, const struct crossing_file *file);
@@ -56,12 +64,7 @@ void writer_quarantine(struct writer *writer, struct ledger_totals *totals,
 		       const struct afcap_block *block);
 
 /* Nanoseconds until the current file must be replaced by the spare file; 0: now, by duration,
- * request or error; INT64_MAX: no time to wait for.
- *
- * A period of file_duration is that of the packets: once it is over, the first chunk that begins
- * with a packet from after its end goes to the next file, and earlier ones that are late to this
- * one. It is due when no such chunk has come for block_timeout and a second; at once if the packets
- * have another clock. */
+ * request or error; INT64_MAX: no time to wait for. */
 int64_t writer_due(struct writer *writer, const struct ledger_totals *totals);
 
 /* Whether, by writer_due(), the period is over and late packets are waited for: the chunk under
@@ -75,6 +78,13 @@ void writer_look(struct writer *writer, const struct ledger_totals *totals);
 /* Takes the spare file into use; no chunk may be under construction. True: `totals` has changed and
  * must be committed. */
 bool writer_rotate(struct writer *writer, struct ledger_totals *totals);
+
+/* Ends what writer_start() began, once no write follows. True: as above. */
+bool writer_stop(struct writer *writer, struct ledger_totals *totals);
+
+/* Notes in the ledger what failed to be written back. True: `totals` has changed and must be
+ * committed. */
+bool writer_behind(struct writer *writer, struct ledger_totals *totals);
 
 /* Checks whether there is space again after a write found none. */
 void writer_probe(struct writer *writer, const struct ledger_totals *totals);

@@ -167,7 +167,7 @@ START_TEST(a_packets_clock_may_be_another_one)
 	ck_assert_int_le(due(), (int64_t)DAY);
 	ck_assert_uint_eq(chunk_put(clocks[_i] + DAY), 0);
 	loop.totals.current.since_ns = end - 5;
-	loop.writer.due_after = 0;
+	loop.writer.period.due_after = 0;
 	ck_assert_int_eq(due(), 0);
 }
 END_TEST

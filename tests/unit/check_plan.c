@@ -287,6 +287,7 @@ static const struct {
 	{ "block_size", "512K", PLAN_NOTHING, "" }, /* what auto means */
 	{ "block_timeout", "10ms", PLAN_RING, "" },
 	{ "block_timeout", "334ms", PLAN_NOTHING, "" }, /* likewise */
+	{ "burst", "1G", PLAN_ROTATE, "" },
 	{ "write_delay", "2s", PLAN_ROTATE, "" },
 	{ "output", "none", PLAN_RING, "" },
 	{ "directory", "/x", PLAN_RING, "" },

@@ -419,6 +419,7 @@ START_TEST(a_file_is_due_by_its_duration_or_when_asked_and_if_there_is_a_next)
 	compact(3, 60);
 	ck_assert_int_eq(writer_due(&writer, &totals), INT64_MAX); /* never */
 	timed.config.file_duration_ns = UINT64_C(3600) * 1000000000;
+	writer.period = period_new(&timed);
 	ck_assert_int_gt(writer_due(&writer, &totals), 0);
 	ck_assert_int_le(writer_due(&writer, &totals), (int64_t)timed.config.file_duration_ns);
 	atomic_store(&crossing.suspended, true);

@@ -28,8 +28,9 @@ unsigned handring_used(const struct handring *ring);
 /* A new output file, with its header, without a name. */
 int handring_file(void);
 
-/* Writes (pwrite, pwritev) that fail from now on: after `after` more, the next `count` with `error`. The
- * linker puts the functions that do so in the place of libc's. A short one writes half. */
+/* Writes (pwrite, pwritev) that fail from now on: after `after` more, the next `count` with
+ * `error`. The linker puts the functions that do so in the place of libc's. A short one writes
+ * half. */
 struct handring_failing {
 	unsigned after, count;
 	int error;
