@@ -13,10 +13,12 @@ enum crash_step {
 	CRASH_NEXT_FILE, /* the next file is current, not committed */
 	CRASH_FILLED,	 /* the other record of the ledger is filled, the version not moved */
 	CRASH_COMMITTED,
-	CRASH_RELEASED, /* one of the blocks that were committed */
-	CRASH_TAKEN,	/* the kernel has written its counters into the ledger */
-	CRASH_ADDED,	/* and they are added up, the version not moved */
-	CRASH_ADOPTED,	/* a ring was mapped again, and not resumed */
+	CRASH_RELEASED,	 /* one of the blocks that were committed */
+	CRASH_TAKEN,	 /* the kernel has written its counters into the ledger */
+	CRASH_ADDED,	 /* and they are added up, the version not moved */
+	CRASH_ADOPTED,	 /* a ring was mapped again, and not resumed */
+	CRASH_CACHED,	 /* in a burst: a chunk is in the page cache */
+	CRASH_CAUGHT_UP, /* the burst is over: the next chunk goes around the cache */
 	CRASH_STEPS_COUNT
 };
 

@@ -14,8 +14,9 @@
 #define PROBE_WAIT_NS	  INT64_C(250000000) /* interval of probes while the disk is full */
 #define ROTATION_PAUSE_NS 50000
 #define ROTATION_PAUSES	  400
-#define BATCH_BYTES	  (4u << 20)
-#define BATCH_PART	  8   /* of the ring */
+#define FLUSH_BYTES	  (512u << 10) /* copied, which the cache should hold */
+#define BATCH_BYTES	  (4u << 20)   /* converted in place; more gains nothing */
+#define RING_PART	  8	       /* of the ring */
 #define INPLACE_MEAN	  512 /* slot bytes per packet, measured with `make bench` --layouts */
 
 static bool writes(const struct ringloop *loop)
@@ -23,13 +24,12 @@ static bool writes(const struct ringloop *loop)
 	return loop->what->group.output == OUTPUT_PCAPNG;
 }
 
-/* Blocks converted in place are written together, up to BATCH_BYTES, as long as most of the ring
- * stays free. */
-static uint32_t batch_bytes(const struct message_worker *what)
+/* So many bytes are written together, as long as most of the ring stays free. */
+static uint32_t part_of_ring(const struct message_worker *what, uint32_t maximum)
 {
-	uint64_t part = what->group.block_bytes * what->blocks / BATCH_PART;
+	uint64_t part = what->group.block_bytes * what->blocks / RING_PART;
 
-	return part < BATCH_BYTES ? (uint32_t)part : BATCH_BYTES;
+	return part < maximum ? (uint32_t)part : maximum;
 }
 
 int ringloop_init(struct ringloop *loop, struct afcap *ring, struct ledger *ledger,
@@ -39,10 +39,10 @@ int ringloop_init(struct ringloop *loop, struct afcap *ring, struct ledger *ledg
 		.ring = ring, .ledger = ledger, .what = what, .crossing = crossing
 	};
 	loop->totals = ledger_totals(ledger);
-	loop->flush_bytes = what->group.block_bytes / 2;
+	loop->flush_bytes = part_of_ring(what, FLUSH_BYTES);
 	/* The kernel may drop single packets while less than a quarter of the ring is free */
 	loop->held_max = what->blocks / 4 ? what->blocks / 4 : 1;
-	loop->batch_bytes = batch_bytes(what);
+	loop->batch_bytes = part_of_ring(what, BATCH_BYTES);
 	loop->held = calloc(loop->held_max, sizeof(*loop->held));
 	loop->chunks = calloc(loop->held_max, sizeof(*loop->chunks));
 	/* A chunk below flush_bytes takes one more block. */

@@ -145,8 +145,13 @@ static int direct_put(struct writer *w, struct ledger_totals *t, struct iovec *p
 	if (error)
 		return error;
 	cached = cached_wanted(w, bytes);
+	if (w->bursting && !cached)
+		crash_step(CRASH_CAUGHT_UP);
+	w->bursting = cached;
 	error = cached ? outfile_cached(&w->current, pieces, count, t->current.end)
 		       : outfile_direct(&w->current, pieces, count, t->current.end);
+	if (cached)
+		crash_step(CRASH_CACHED);
 	if (!error && cached)
 		writeback_add(w->writeback, t->current.end, (uint32_t)bytes);
 	if (!error)

@@ -28,6 +28,7 @@ struct writer {
 	struct outfile current;
 	struct writeback
 		*writeback;	   /* NULL: nothing is written through the page cache in a burst */
+	bool bursting;		   /* what was written last went through the page cache */
 	bool ring_fills;	   /* set by the caller: the disk does not keep up with the ring */
 	uint64_t patient_ns;	   /* monotonic: no write waits for space before */
 	uint8_t *staging;	   /* the chunk of the compact layout and its pad */

@@ -5,7 +5,7 @@
 DEATHS=${DEATHS:-2} # at least so many of each step; `make check-faults`: 40
 AFCAPD=$BUILD/tests/afcapd-other
 export ASAN_OPTIONS=handle_segv=0 # a sanitized worker dies of its signal, too
-STEPS=ABCDEFGHIJ    # enum crash_step
+STEPS=ABCDEFGHIJ    # enum crash_step, but for those of a burst
 
 deaths() { # LAYOUT SIZE RATE [OPTION...]
 	local layout=$1 size=$2 rate=$3 count=0 step line
@@ -45,6 +45,10 @@ t_every_step_compact() {
 t_every_step_inplace() {
 	deaths inplace 60-1514 15000
 	equal dropped "$(account dropped)" 0
+}
+# Into the page cache and around it again, each time half of such a ring waits
+t_every_step_in_a_burst() {
+	STEPS=${STEPS}KL ONE_IN=800 deaths auto 200-1400 100000 -o ring_size=256K -o burst=64M
 }
 t_every_step_while_the_ring_overflows() { ONE_IN=800 deaths auto 200-1400 100000 -o ring_size=256K; }
 

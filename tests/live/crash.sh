@@ -86,10 +86,10 @@ t_kills_by_segfault_lose_nothing() { SIGNAL=SEGV ASAN_OPTIONS=handle_segv=0 kill
 t_kills_lose_and_double_nothing_auto() { kills_in auto 60-1514 20000; }
 
 # A ring that is always too small: every frame is either in the files, once, or among the kernel's drops
-overflow() { # RATE KILLS LAYOUT [MS]
+overflow() { # RATE KILLS LAYOUT [MS [OPTION...]]
 	local line lost
 	daemon_start -i va -w "$OUT" -j 2 -o ring_size=256K -o block_size=64K -o block_timeout=5ms -o write_delay=5ms \
-		-o file_size=4M -o layout="$3"
+		-o file_size=4M -o layout="$3" "${@:5}"
 	send 1000000000 size=200-1400 rate="$1"
 	kill_workers "$2" "${4:-}"
 	daemon_stop
@@ -105,6 +105,12 @@ overflow() { # RATE KILLS LAYOUT [MS]
 
 t_kills_while_the_ring_overflows() { overflow $RATE "$KILLS" compact; }
 t_kills_while_the_ring_overflows_inplace() { overflow $RATE "$KILLS" inplace; }
+# Half of such a ring is full again and again: into the page cache and, as soon as the disk has caught up, around it
+t_kills_in_a_burst() {
+	overflow $RATE "$KILLS" inplace 300 -o burst=64M
+	contains log "$(cat "$DIR/err")" "writing through the page cache"
+	contains log "$(cat "$DIR/err")" "the disk has caught up"
+}
 t_rare_kills_while_the_ring_overflows() { overflow 0 $((KILLS / 40 + 4)) inplace 900; }
 
 t_a_dead_archive_is_replaced() {

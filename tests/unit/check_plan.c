@@ -1,7 +1,6 @@
 /* daemon/supervisor/plan.c: what a configuration means for rings and workers, and what of it cannot
  * change under a ring. */
 #include "suites.h"
-
 #include "../../daemon/base/config_reader.h"
 #include "../../daemon/base/config_rules.h"
 #include "../../daemon/base/config_schema.h"
@@ -227,8 +226,8 @@ static const struct {
 	{ "", "filter=udp", "" },
 	{ "", "file_size=2G file_duration=60s file_mode=0600 file_group=wheel", "" },
 	{ "", "disk_budget=8G max_age=7d disk_reserve=1G sync=none", "" },
-	{ "", "write_delay=2s worker_timeout=9s drain_timeout=9s cpus=0,1", "" },
-	{ "", "layout=compact direct=no on_missing=wait", "" },
+	{ "", "write_delay=2s worker_timeout=9s drain_timeout=9s cpus=0,1 layout=compact", "" },
+	{ "", "direct=no on_missing=wait burst=1G", "" },
 };
 
 START_TEST(what_a_ring_cannot_become_is_told_by_its_keys)

@@ -253,14 +253,17 @@ START_TEST(a_packet_longer_than_was_captured_counts_as_truncated)
 }
 END_TEST
 
-START_TEST(small_blocks_share_a_write_up_to_half_a_block_or_a_quarter_of_the_ring)
+START_TEST(small_blocks_share_a_write_up_to_a_size_or_a_quarter_of_the_ring)
 {
 	what.config.layout = LAYOUT_COMPACT;
 	begin();
+	ck_assert_uint_eq(loop.flush_bytes, HANDRING_BLOCKS * HANDRING_BLOCK_BYTES / 8);
+	ck_assert_uint_eq(loop.batch_bytes, HANDRING_BLOCKS * HANDRING_BLOCK_BYTES / 8);
+	loop.flush_bytes = HANDRING_BLOCK_BYTES / 2;
 	put(8, 1, 60); /* a quarter of the ring at most is held */
 	run();
 	ck_assert_uint_eq(failing.calls, 4);
-	put(4, 34, 1000); /* one of these is more than half a block */
+	put(4, 34, 1000); /* one of these is as much */
 	run();
 	ck_assert_uint_eq(failing.calls, 8);
 	atomic_store(&crossing.draining, true);
@@ -466,7 +469,7 @@ Suite *suite_ringloop(void)
 	tcase_add_loop_test(t, a_worker_that_dies_in_a_block_leaves_its_sequence, LAYOUT_INPLACE,
 			    LAYOUT_COMPACT + 1);
 	tcase_add_loop_test(t, a_packet_longer_than_was_captured_counts_as_truncated, 0, 3);
-	tcase_add_test(t, small_blocks_share_a_write_up_to_half_a_block_or_a_quarter_of_the_ring);
+	tcase_add_test(t, small_blocks_share_a_write_up_to_a_size_or_a_quarter_of_the_ring);
 	tcase_add_test(t, without_files_packets_are_counted);
 	tcase_add_loop_test(t, a_block_in_quarantine_is_abandoned_and_those_around_it_are_not, 0,
 			    2);

@@ -35,9 +35,10 @@ int __real_fcntl(int fd, int command, ...);
 int __wrap_fcntl(int fd, int command, ...);
 
 /* Whether the write fails; `result` is what it returns then. */
-static bool write_fails(ssize_t *result)
+static bool write_fails(int fd, ssize_t *result)
 {
 	failing.calls++;
+	*(__real_fcntl(fd, F_GETFL) & O_DIRECT ? &failing.direct : &failing.cached) += 1;
 	if (failing.interrupts) {
 		failing.interrupts--;
 		errno = EINTR;
@@ -58,7 +59,7 @@ ssize_t __wrap_pwrite(int fd, const void *data, size_t bytes, off_t offset)
 {
 	ssize_t result;
 
-	if (write_fails(&result))
+	if (write_fails(fd, &result))
 		return result;
 	if (failing.shorts && bytes > 1) {
 		failing.shorts--;
@@ -72,7 +73,7 @@ ssize_t __wrap_pwritev(int fd, const struct iovec *pieces, int count, off_t offs
 {
 	ssize_t result, last;
 
-	if (write_fails(&result))
+	if (write_fails(fd, &result))
 		return result;
 	failing.together++;
 	if (!failing.shorts)
@@ -100,6 +101,10 @@ int __wrap_fallocate(int fd, int mode, off_t offset, off_t bytes)
 
 int __wrap_sync_file_range(int fd, off64_t offset, off64_t bytes, unsigned flags)
 {
+	if (flags & SYNC_FILE_RANGE_WAIT_AFTER)
+		atomic_fetch_add(&failing.waits, 1);
+	while (atomic_load(&failing.held_back))
+		usleep(1000);
 	return refused(failing.unsynced, failing.error)
 		       ? -1
 		       : __real_sync_file_range(fd, offset, bytes, flags);

@@ -4,6 +4,8 @@
 
 #include "../../lib/internal.h"
 
+#include <stdatomic.h>
+
 #define HANDRING_BLOCKS	     8u
 #define HANDRING_BLOCK_BYTES 65536u
 
@@ -41,6 +43,9 @@ struct handring_failing {
 	unsigned shorts, interrupts; /* so many write half, are interrupted */
 	unsigned calls;		     /* of pwrite() and pwritev() until now */
 	unsigned together;	     /* of these, of pwritev() that wrote */
+	unsigned direct, cached;     /* of the calls, those with O_DIRECT and without */
+	atomic_bool held_back;	     /* sync_file_range() does not return */
+	atomic_uint waits;	     /* of its calls, those that wait for the disk */
 };
 extern struct handring_failing failing;
 
