@@ -11,6 +11,12 @@
 #define VLAN_TAG_BYTES	 4u
 #define VLAN_TAG_AT	 12u /* after the two Ethernet addresses */
 
+/* Blocks were written by another CPU, mostly: most of the time of an encoder that does not look
+ * ahead is waiting for their cache lines. A function that only prefetches is inlined always: gcc
+ * takes it for one without effects, and drops calls of it. */
+#define CACHE_LINE 64u /* of most processors */
+#define PREFETCHES static inline __attribute__((always_inline))
+
 static inline uint32_t round_up(uint32_t v, uint32_t to)
 {
 	return (v + to - 1) & ~(to - 1);

@@ -31,8 +31,7 @@
 #define OPTION_END    4u      /* bytes */
 #define FILLER_MAX    1000u   /* hcxpcapngtool refuses longer options */
 #define TAG_STEPS     4u
-#define AHEAD	      8u /* slots, a power of two: 4 are too few, 16 are no better (measured) */
-#define CACHE_LINE    64u
+#define AHEAD	      8u  /* slots, a power of two: 4 are too few, 16 are no better (measured) */
 #define DATA_USUAL    84u /* where an Ethernet packet begins in its slot, with PACKET_RESERVE of 2 */
 
 /* Overlays the block descriptor and the first slot's header. */
@@ -179,17 +178,16 @@ static void tag_put(uint8_t *block, uint32_t slot, struct header *header, struct
 }
 
 /* What is read and written of a slot: from the end of the packet before it to its data. */
-static void slot_prefetch(const uint8_t *slot)
+PREFETCHES void slot_prefetch(const uint8_t *slot)
 {
 	__builtin_prefetch(slot - SLOT_ALIGN, 1);
 	__builtin_prefetch(slot - SLOT_ALIGN + CACHE_LINE, 1);
 	__builtin_prefetch(slot + DATA_USUAL - 1, 1);
 }
 
-/* The kernel wrote the block on another CPU, mostly, and a slot is known only once the one before
- * it was read: one wait after the other. So slots ahead are guessed: `step` bytes apart, as the
- * last two; `before` is the step before it. */
-static void slots_prefetch(const uint8_t *slot, uint32_t step, uint32_t before)
+/* A slot is known only once the one before it was read: one wait after the other. So slots ahead
+ * are guessed: `step` bytes apart, as the last two; `before` is the step before it. */
+PREFETCHES void slots_prefetch(const uint8_t *slot, uint32_t step, uint32_t before)
 {
 	slot_prefetch(slot);
 	for (uint32_t i = step == before ? AHEAD : 1; i <= AHEAD; i *= 2)
