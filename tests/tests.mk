@@ -3,8 +3,9 @@
 # What tests take is built by all CPUs, unless the caller says by how many
 PARALLEL = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
-UNIT_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/unit/*.c) tests/fuzz/repair.c daemon/afctl/command.c)
-CHECK_LIBS = $(shell $(PKG_CONFIG) --libs check)
+UNIT_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/unit/*.c) tests/fuzz/repair.c daemon/afctl/command.c \
+	tests/library/places.c)
+CHECK_LIBS = $(shell $(PKG_CONFIG) --libs check) -Wl,--wrap=_mark_point
 # Calls that a test makes fail
 WRAP := -Wl,--wrap=waitpid,--wrap=calloc,--wrap=send,--wrap=recvfrom,--wrap=socketpair,--wrap=fork,--wrap=kill,--wrap=channel_pair,--wrap=pwrite,--wrap=pwritev \
 	-Wl,--wrap=fallocate,--wrap=sync_file_range,--wrap=ftruncate,--wrap=fcntl,--wrap=afcap_stats_take
