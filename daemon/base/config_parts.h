@@ -47,7 +47,8 @@ struct group_config {
 	char directory[PATH_BYTES];
 	int64_t workers;   /* CONFIG_AUTO or 1-64 */
 	int64_t fanout_id; /* CONFIG_AUTO or 0-65535 */
-	/* The next two may be CONFIG_AUTO: config_ring() of config_ring.h decides */
+	/* CONFIG_AUTO: config_ring() of config_ring.h decides, of the first one preflight_rings()
+	 */
 	uint64_t ring_bytes, block_bytes;
 	uint64_t block_timeout_ns; /* whole milliseconds */
 	uint64_t snaplen;	   /* bytes */
@@ -56,8 +57,8 @@ struct group_config {
 	uint32_t fanout_flags_auto; /* decided by the kind of interface */
 	int32_t cooked; /* with interface = any: LINKTYPE_LINUX_SLL2 or LINKTYPE_LINUX_SLL */
 	int32_t promiscuous, vlan_keep;
-	int32_t output; /* enum output */
-	uint32_t unused;
+	int32_t output;	    /* enum output */
+	uint32_t ring_auto; /* ring_bytes was CONFIG_AUTO */
 };
 
 _Static_assert(sizeof(struct worker_config) == 5 * 8 + 2 * 4, "no padding");

@@ -28,6 +28,15 @@ struct config_ring {
  *   long at every rate that fits. */
 struct config_ring config_ring(const struct group_config *group);
 
+/* ring_size = auto is decided by the memory at the start; until then the minimum counts, and for
+ * the size of a block that may come of it this. */
+#define CONFIG_RING_AUTO_MIN (UINT64_C(64) << 20)
+#define CONFIG_RING_AUTO_MAX (UINT64_C(1) << 30)
+uint64_t config_block_max(const struct group_config *group);
+
+/* The largest power of two that is not above the value; 0 of 0. */
+uint64_t config_power(uint64_t value);
+
 /* 30 s for a disk that stands still, or a worker that is replaced, and two for the packets that the
  * ring thread holds back (write_delay). */
 #define CONFIG_RING_NS UINT64_C(32000000000)

@@ -68,7 +68,7 @@ static int ring_rules(const struct config *config, const struct config_capture *
 static int file_rules(const struct config *config, const struct config_capture *c,
 		      struct config_error *error)
 {
-	const uint64_t blocks = 4 * config_ring(&c->group).block_bytes;
+	const uint64_t blocks = 4 * config_block_max(&c->group);
 	unsigned workers = config_workers(c);
 	char minimum[CONFIG_SIZE_BYTES];
 

@@ -87,7 +87,7 @@ static const struct config_key capture_keys[] = {
 	{ "snaplen", CONFIG_NUMBER, C(group.snaplen), "262144", 1, 262144, NULL },
 	{ "promiscuous", CONFIG_CHOICE, C(group.promiscuous), "yes", 0, 0, yes_no },
 	{ "vlan", CONFIG_CHOICE, C(group.vlan_keep), "keep", 0, 0, vlan_words },
-	{ "ring_size", CONFIG_SIZE, C(group.ring_bytes), "64M", 4 * KIB, 1024 * GIB, NULL },
+	{ "ring_size", CONFIG_SIZE, C(group.ring_bytes), "64M", 4 * KIB, 1024 * GIB, auto_words },
 	{ "block_size", CONFIG_SIZE, C(group.block_bytes), "auto", 4 * KIB, GIB, auto_words },
 	{ "block_timeout", CONFIG_DURATION, C(group.block_timeout_ns), "auto", MS, 65535 * MS,
 	  auto_words },

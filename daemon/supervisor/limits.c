@@ -21,6 +21,7 @@
 #define FILE_BLOCKS   4 /* the minimum by the configuration */
 #define TAIL_BYTES    4096
 #define TEXT_BYTES    128
+#define AUTO_SHARE    8 /* of the memory: the remainder is for other programs and the page cache */
 
 /* The number after a key at the beginning of a line ("": alone in its file). False: there is
  * none. */
@@ -125,6 +126,20 @@ uint64_t limits_group_room(const char *groups, const char *root)
 	if (file)
 		fclose(file);
 	return room;
+}
+
+uint64_t limits_ring_auto(unsigned workers)
+{
+	uint64_t room = limits_group_room("/proc/self/cgroup", "/sys/fs/cgroup");
+	uint64_t available = memory_available(), bytes;
+
+	available = room < available ? room : available;
+	if (!workers || available == UINT64_MAX)
+		return CONFIG_RING_AUTO_MIN;
+	bytes = config_power(available / AUTO_SHARE / workers);
+	if (bytes < CONFIG_RING_AUTO_MIN)
+		return CONFIG_RING_AUTO_MIN;
+	return bytes < CONFIG_RING_AUTO_MAX ? bytes : CONFIG_RING_AUTO_MAX;
 }
 
 /* The kernel owns the ring and charges it to no group. */
@@ -255,7 +270,7 @@ uint64_t limits_file_bytes(uint64_t bytes)
 int limits_file_size(const struct config *config, const struct config_capture *c,
 		     struct capture_error *error)
 {
-	uint64_t block_bytes = config_ring(&c->group).block_bytes;
+	uint64_t block_bytes = config_block_max(&c->group);
 	uint64_t maximum = file_maximum(), size = c->worker.file_bytes,
 		 minimum = c->group.output == OUTPUT_PCAPNG ? FILE_BLOCKS * block_bytes : 0;
 	char where[256];

@@ -35,6 +35,12 @@ int limits_memory(const struct limits_need *needs, unsigned count, bool freed);
  * or the exit code, the reason logged; that it is not available at present is a warning. */
 int limits_foresee(const struct limits_need *needs, unsigned count);
 
+/* The size of each ring with ring_size = auto, if so many workers have one: an eighth of the memory
+ * that is available now, or that the control group's limit leaves if that is less, divided by them;
+ * a power of two, at least CONFIG_RING_AUTO_MIN, at most CONFIG_RING_AUTO_MAX. The kernel charges
+ * rings to no group, so the limit does not bind; but it says how much memory is meant for this. */
+uint64_t limits_ring_auto(unsigned workers);
+
 /* Bytes that this process's control group, and all above it, may still be charged: `groups` is
  * /proc/self/cgroup, `root` where the hierarchies are mounted. UINT64_MAX: no limit, or it cannot
  * be read. */

@@ -45,8 +45,17 @@ bool plan_snaplen_is_a_block(uint32_t snaplen, uint32_t block_bytes)
 
 int plan_make(const struct config_capture *config, struct plan *plan, struct afcap_error *error)
 {
-	const struct config_ring ring = config_ring(&config->group);
+	return plan_make_sized(config, config->group.ring_bytes, plan, error);
+}
 
+int plan_make_sized(const struct config_capture *config, uint64_t ring_bytes, struct plan *plan,
+		    struct afcap_error *error)
+{
+	struct group_config group = config->group;
+	struct config_ring ring;
+
+	group.ring_bytes = ring_bytes;
+	ring = config_ring(&group);
 	plan->snaplen = snaplen_of(config, ring.block_bytes);
 	plan->link_type = plan_any(config) ? (uint32_t)config->group.cooked : 0;
 	plan->ring = (struct afcap_geometry){ .version = AFCAP_TPACKET_V3,
@@ -107,7 +116,7 @@ struct group_config plan_group(const struct config_capture *config, const struct
 	group.ring_bytes = group.block_bytes * plan->ring.blocks;
 	group.block_timeout_ns = plan->ring.block_timeout_ms * MS;
 	group.snaplen = plan->snaplen;
-	group.fanout_flags_auto = 0;
+	group.fanout_flags_auto = group.ring_auto = 0;
 	if (!plan_any(config))
 		group.cooked = 0;
 	return group;
@@ -171,13 +180,31 @@ static const struct {
 #undef FIELD
 };
 
+static uint64_t ring_bytes(const struct checkpoint_fingerprint *fingerprint)
+{
+	return (uint64_t)fingerprint->block_bytes * fingerprint->blocks;
+}
+
+/* Auto is decided by the memory that is available, and therefore once: rings that exist keep the
+ * size that they have by it. */
+static uint64_t ring_wanted(const struct checkpoint_fingerprint *then,
+			    const struct config_capture *now)
+{
+	bool is_auto = now->group.ring_auto || now->group.ring_bytes == (uint64_t)CONFIG_AUTO;
+	uint64_t bytes = ring_bytes(then);
+
+	return is_auto && bytes >= CONFIG_RING_AUTO_MIN && bytes <= CONFIG_RING_AUTO_MAX
+		       ? bytes
+		       : now->group.ring_bytes;
+}
+
 /* The fingerprint that rings would need now. */
 static struct checkpoint_fingerprint fingerprint_wanted(const struct checkpoint_fingerprint *then,
 							const struct config_capture *now)
 {
 	struct plan plan = { 0 };
 
-	plan_make(now, &plan, NULL);
+	plan_make_sized(now, ring_wanted(then, now), &plan, NULL);
 	plan.link_type = plan_link_type_like(now, then->link_type);
 	return plan_fingerprint(now, &plan,
 				now->group.workers == CONFIG_AUTO ? then->workers
@@ -194,11 +221,6 @@ bool plan_resumable(const struct checkpoint_fingerprint *then, const struct conf
 bool plan_packets_missed(const struct config_capture *now, uint32_t hardware, uint32_t flags)
 {
 	return flags & ~plan_fanout_flags(now, true, hardware) & AFCAP_FANOUT_FLAG_IGNORE_OUTGOING;
-}
-
-static uint64_t ring_bytes(const struct checkpoint_fingerprint *fingerprint)
-{
-	return (uint64_t)fingerprint->block_bytes * fingerprint->blocks;
 }
 
 /* Whether the key of fields[i] is a reason for the difference: not where another key's difference
@@ -303,6 +325,7 @@ void plan_configure(struct config_capture *config, const struct checkpoint_finge
 	group->workers = fingerprint->workers;
 	group->block_bytes = fingerprint->block_bytes;
 	group->ring_bytes = (uint64_t)fingerprint->block_bytes * fingerprint->blocks;
+	group->ring_auto = 0;
 	group->block_timeout_ns = (uint64_t)fingerprint->block_timeout_ms * MS;
 	group->snaplen = fingerprint->snaplen;
 	group->output = (int32_t)fingerprint->output;

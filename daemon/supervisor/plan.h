@@ -29,6 +29,10 @@ struct plan {
  * or -EINVAL with *error, which may be NULL. */
 int plan_make(const struct config_capture *config, struct plan *plan, struct afcap_error *error);
 
+/* The same with rings of so many bytes, whatever ring_size is. */
+int plan_make_sized(const struct config_capture *config, uint64_t ring_bytes, struct plan *plan,
+		    struct afcap_error *error);
+
 /* Whether a snaplen is the maximum of a block: the configured one is larger, or the same. */
 bool plan_snaplen_is_a_block(uint32_t snaplen, uint32_t block_bytes);
 
@@ -79,7 +83,7 @@ enum plan_change {
 
 /* The cost of changing a capture from one configuration to another; both are finished
  * (config_finish()). `then` has the current number of workers: "auto" is decided once, and does not
- * change if `now` has it. */
+ * change if `now` has it; nor does the size of rings that auto may have. */
 enum plan_change plan_change(const struct config_capture *then, const struct config_capture *now);
 
 /* Whether it costs no new rings: the same answer from a checkpoint of the rings. */

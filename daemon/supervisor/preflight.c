@@ -162,17 +162,47 @@ int preflight_config(const struct config *config, bool filters, char *error, siz
 	return 0;
 }
 
+static bool ring_is_auto(const struct config_capture *c)
+{
+	return c->group.ring_bytes == (uint64_t)CONFIG_AUTO;
+}
+
+static uint64_t ring_auto(const struct config *config)
+{
+	unsigned workers = 0;
+
+	for (unsigned i = 0; i < config->captures; i++)
+		if (ring_is_auto(&config->capture[i]))
+			workers += config_workers(&config->capture[i]);
+	return limits_ring_auto(workers);
+}
+
+void preflight_rings(struct config *config)
+{
+	uint64_t bytes = ring_auto(config);
+
+	for (unsigned i = 0; i < config->captures; i++) {
+		struct group_config *group = &config->capture[i].group;
+
+		if (!ring_is_auto(&config->capture[i]))
+			continue;
+		group->ring_auto = 1;
+		group->ring_bytes = bytes;
+	}
+}
+
 /* The rings that it would have, and whether there is memory for them. */
 static int rings_foresee(const struct config *config)
 {
 	struct limits_need needs[CAPTURES_MAX];
+	uint64_t bytes = ring_auto(config);
 	char text[256];
 
 	for (unsigned i = 0; i < config->captures; i++) {
 		const struct config_capture *c = &config->capture[i];
 		struct plan plan = { 0 };
 
-		plan_make(c, &plan, NULL);
+		plan_make_sized(c, ring_is_auto(c) ? bytes : c->group.ring_bytes, &plan, NULL);
 		needs[i] = (struct limits_need){ .capture = c->name,
 						 .ring = plan.ring,
 						 .workers = config_workers(c) };

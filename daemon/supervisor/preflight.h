@@ -16,6 +16,9 @@ int preflight_config(const struct config *config, bool filters, char *error, siz
 int preflight_capture(const struct config *config, const struct config_capture *capture,
 		      bool filters, struct capture_error *error);
 
+/* Decides the size of the rings with ring_size = auto, by the memory that is available now. */
+void preflight_rings(struct config *config);
+
 /* Logs the rings that there would be, and warns of temporary conditions for which a start would
  * fail now: a directory or an interface that does not exist, too little available memory. Only for
  * -n: it waits for a directory's server. Returns 0, or the exit code if the machine never has

@@ -8,6 +8,7 @@
 #include "limits.h"
 #include "link.h"
 #include "notify.h"
+#include "preflight.h"
 #include "storage.h"
 
 #include "../base/clock.h"
@@ -417,6 +418,7 @@ int supervisor_new(struct supervisor **out, struct event_base *base, const struc
 		.config = *config,
 	};
 	s->configured = config->captures;
+	preflight_rings(&s->config);
 	limits_descriptors();
 	rc = notify_new(&s->notify);
 	if (rc == 0)

@@ -169,7 +169,7 @@ static const struct {
 	{ "[capture x]\nring_size = 64K\nblock_size = 128K\n",
 	  ":2: ring_size = 64K: must be at least one block (block_size = 128K)" },
 	{ "[capture x]\nfile_size = 1M\n", ":2: file_size = 1M: must be at least 2M (4 blocks)" },
-	{ "[capture x]\nring_size = 128M\nfile_size = 3M\n",
+	{ "[capture x]\nring_size = auto\nfile_size = 3M\n",
 	  ":3: file_size = 3M: must be at least 4M (4 blocks)" },
 	{ "[capture x]\ndrain_timeout = 300ms\n",
 	  ":2: drain_timeout = 300ms: must be longer than block_timeout (334ms)" },

@@ -90,6 +90,22 @@ START_TEST(blocks_are_counted_as_they_lie_in_memory)
 }
 END_TEST
 
+/* Of a ring whose size is not decided yet. */
+START_TEST(a_ring_that_may_become_larger_may_get_larger_blocks)
+{
+	const struct group_config group = { .ring_bytes = AUTO,
+					    .block_bytes = AUTO,
+					    .block_timeout_ns = AUTO };
+	struct group_config small = group;
+
+	ck_assert_uint_eq(config_ring(&group).ring_bytes, 64 * MIB);
+	ck_assert_uint_eq(config_ring(&group).block_bytes, 512 * KIB);
+	ck_assert_uint_eq(config_block_max(&group), MIB);
+	small.ring_bytes = 64 * MIB;
+	ck_assert_uint_eq(config_block_max(&small), 512 * KIB);
+}
+END_TEST
+
 Suite *suite_config_ring(void)
 {
 	Suite *s = suite_create("config_ring");
@@ -100,6 +116,7 @@ Suite *suite_config_ring(void)
 	tcase_add_test(t, three_quarters_of_a_ring_last_half_a_minute);
 	tcase_add_test(t, what_is_configured_stays);
 	tcase_add_test(t, blocks_are_counted_as_they_lie_in_memory);
+	tcase_add_test(t, a_ring_that_may_become_larger_may_get_larger_blocks);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -181,6 +181,50 @@ START_TEST(a_control_group_must_have_room_for_the_workers)
 }
 END_TEST
 
+/* An eighth, divided, as a power of two. */
+static const struct {
+	uint64_t mib;
+	unsigned workers;
+	uint64_t ring_mib;
+} shares[] = {
+	{ 8192, 1, 1024 },     { 8191, 1, 512 }, { 1 << 20, 1, 1024 }, { 4096, 2, 256 },
+	{ 24000, 16, 128 },    { 1024, 1, 128 }, { 1023, 1, 64 },      { 1, 1, 64 },
+	{ 1 << 20, 64, 1024 }, { 4096, 0, 64 },
+};
+
+START_TEST(auto_is_a_share_of_the_memory)
+{
+	available(shares[_i].mib);
+	ck_assert_uint_eq(limits_ring_auto(shares[_i].workers), shares[_i].ring_mib * MIB);
+}
+END_TEST
+
+START_TEST(auto_is_the_default_where_the_memory_is_unknown)
+{
+	file_put(PLACE_DIRECTORY "/meminfo", "MemTotal: 1 kB\n");
+	ck_assert_uint_eq(limits_ring_auto(1), 64 * MIB);
+}
+END_TEST
+
+/* Rings are not charged to it, but it says how much memory is meant for this. */
+START_TEST(auto_is_a_share_of_what_a_control_group_leaves)
+{
+	available(1 << 20);
+	ck_assert_int_eq(mount("none", "/sys/fs/cgroup", "tmpfs", 0, NULL), 0);
+	ck_assert_int_eq(mkdir("/sys/fs/cgroup/g", 0755), 0);
+	ck_assert_int_eq(mkdir("/sys/fs/cgroup/memory", 0755), 0);
+	file_put(PLACE_DIRECTORY "/cgroup", _i ? "4:memory:/\n" : "0::/g\n");
+	file_put(_i ? "/sys/fs/cgroup/memory/memory.limit_in_bytes" : "/sys/fs/cgroup/g/memory.max",
+		 "4294967296\n");
+	file_put(_i ? "/sys/fs/cgroup/memory/memory.usage_in_bytes"
+		    : "/sys/fs/cgroup/g/memory.current",
+		 "2147483648\n");
+	ck_assert_uint_eq(limits_ring_auto(1), 256 * MIB);
+	available(1024);
+	ck_assert_uint_eq(limits_ring_auto(1), 128 * MIB);
+}
+END_TEST
+
 /* ---- files ---- */
 
 static struct config config;
@@ -304,6 +348,9 @@ Suite *suite_limits(void)
 	tcase_set_timeout(t, 20);
 	tcase_add_test(t, rings_and_buffers_have_room_to_the_last_mebibyte);
 	tcase_add_test(t, memory_is_foreseen_by_what_the_machine_has);
+	tcase_add_loop_test(t, auto_is_a_share_of_the_memory, 0, sizeof(shares) / sizeof(*shares));
+	tcase_add_test(t, auto_is_the_default_where_the_memory_is_unknown);
+	tcase_add_loop_test(t, auto_is_a_share_of_what_a_control_group_leaves, 0, 2);
 	tcase_add_test(t, rings_that_are_there_need_no_room);
 	tcase_add_test(t, a_machine_that_does_not_say_what_it_has_is_no_reason);
 	tcase_add_test(t, what_was_given_up_is_waited_for);

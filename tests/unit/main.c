@@ -100,6 +100,7 @@ int main(void)
 	srunner_add_suite(runner, suite_captures());
 	srunner_add_suite(runner, suite_plan());
 	srunner_add_suite(runner, suite_stall());
+	srunner_add_suite(runner, suite_ring_auto());
 	srunner_add_suite(runner, suite_unread());
 	srunner_add_suite(runner, suite_process());
 	srunner_add_suite(runner, suite_orphan());

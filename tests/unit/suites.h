@@ -81,6 +81,7 @@ Suite *suite_gap(void);
 Suite *suite_captures(void);
 Suite *suite_plan(void);
 Suite *suite_stall(void);
+Suite *suite_ring_auto(void);
 Suite *suite_unread(void);
 Suite *suite_process(void);
 Suite *suite_orphan(void);
