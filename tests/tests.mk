@@ -95,10 +95,22 @@ check:
 	@$(MAKE) $(PARALLEL) --no-print-directory tests
 	@BUILD=$(BUILD) tests/run
 
+# What measures time by itself, then the others, the longest first
+ASAN_LONG := tests/live/handover.sh unit library
+ASAN_OTHERS = $(ASAN_LONG) fuzz $(filter-out %/lib.sh %/library.sh %/newcomer.sh %/promises.sh $(ASAN_LONG),$(wildcard tests/live/*.sh))
 check-asan:
+	@$(MAKE) --no-print-directory check-asan-promises
+	@$(MAKE) --no-print-directory check-asan-others
+
+build-asan-tests:
 	@.ci/deps all
 	@$(MAKE) $(PARALLEL) --no-print-directory BUILD=build-asan CFLAGS="$(ASAN)" tests
-	@BUILD=build-asan KILLS=40 tests/run unit library fuzz $(filter-out %/lib.sh %/library.sh %/newcomer.sh,$(wildcard tests/live/*.sh))
+
+check-asan-promises: build-asan-tests
+	@BUILD=build-asan tests/run tests/live/promises.sh
+
+check-asan-others: build-asan-tests
+	@BUILD=build-asan KILLS=40 tests/run $(ASAN_OTHERS)
 	$(call stops,build-asan/)
 
 # libafcap alone, its readers stopped and closed STOPS times: by several processes, as each close waits for the kernel
@@ -249,5 +261,5 @@ bench-lib:
 	@$(MAKE) $(PARALLEL) --no-print-directory tests $(BUILD)/tests/reader $(BUILD)/tests/reader-go
 	@BUILD=$(BUILD) tests/bench/library
 
-.PHONY: tests check check-unit check-asan coverage check-tsan check-upstream check-kernels check-testing check-readers check-cross \
+.PHONY: tests check check-unit check-asan check-asan-promises check-asan-others build-asan-tests coverage check-tsan check-upstream check-kernels check-testing check-readers check-cross \
 	check-faults check-systemd fuzz fuzz-build bench bench-lib
