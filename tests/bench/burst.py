@@ -115,7 +115,8 @@ def refused(recorder):
 def contenders(tools, ring):
     fresh_output()
     ring = ring or min(RING_MOST, memory_available() // 4 // MIB)
-    mine = {"afcapd": afcapd(), "ring=1G": afcapd(ring="1G"), "burst=2G": afcapd("-o", "burst=2G"),
+    mine = {"afcapd": afcapd(), "ring=auto": afcapd(ring="auto"), "ring=1G": afcapd(ring="1G"),
+            "burst=2G": afcapd("-o", "burst=2G"),
             "ring=1G+burst=1G": afcapd("-o", "burst=1G", ring="1G"),
             "ring=1G+burst=2G": afcapd("-o", "burst=2G", ring="1G")}
     for name in list(mine):
