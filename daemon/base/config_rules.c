@@ -16,6 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define BURST_MIN	   (UINT64_C(16) << 20)
 #define INTERFACE_LOOPBACK "lo"
 #define IGNORE_OUTGOING	   0x4000
 #define MS		   INT64_C(1000000)
@@ -69,6 +70,7 @@ static int file_rules(const struct config *config, const struct config_capture *
 		      struct config_error *error)
 {
 	const uint64_t blocks = 4 * config_block_max(&c->group);
+	const uint64_t burst = blocks > BURST_MIN ? blocks : BURST_MIN; /* a few writes */
 	unsigned workers = config_workers(c);
 	char minimum[CONFIG_SIZE_BYTES];
 
@@ -77,6 +79,10 @@ static int file_rules(const struct config *config, const struct config_capture *
 	if (c->worker.file_bytes < blocks)
 		return rule_broken(error, config, c, "file_size", "must be at least %s (4 blocks)",
 				   config_size_text((int64_t)blocks, minimum));
+	if (c->worker.burst_bytes && c->worker.burst_bytes < burst)
+		return rule_broken(error, config, c, "burst",
+				   "must be 0 or at least %s (16M, and 4 blocks)",
+				   config_size_text((int64_t)burst, minimum));
 	if (c->archive.disk_budget && c->archive.disk_budget / 2 / workers < c->worker.file_bytes)
 		return rule_broken(error, config, c, "disk_budget",
 				   "must be at least %s (2 x %u workers x file_size): each worker "

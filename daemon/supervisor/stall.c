@@ -10,6 +10,7 @@
 #define REPLACED_SECONDS 1   /* until a killed worker's successor reads */
 #define GIGABIT_BYTES	 (1e9 / 8)
 #define LARGE_BYTES	 1500.0
+#define WRITE_BYTES	 (4.0 * 1048576)
 #define SECONDS_BYTES	 32
 
 static double minimum(double a, double b)
@@ -22,11 +23,13 @@ double stall_seconds(const struct afcap_geometry *ring, uint64_t write_delay_ns,
 {
 	double counted = ring->blocks < 2 ? 1 : ring->blocks * UINT64_C(3) / 4;
 	double rate = bytes + packets * SLOT_BYTES, held = (double)write_delay_ns / S;
+	double size = (double)ring->block_bytes * ring->blocks;
 	double seconds = counted * ring->block_timeout_ms / 1000;
 
 	if (rate > 0) {
 		seconds = minimum(seconds, counted * ring->block_bytes / rate);
-		held = minimum(held, ring->block_bytes / 2 / rate); /* then they are written */
+		/* then they are written: part_of_ring() of worker/ringloop.c */
+		held = minimum(held, minimum(size / 8, WRITE_BYTES) / rate);
 	}
 	return seconds - minimum(held, seconds / 3); /* at most a quarter of the ring */
 }

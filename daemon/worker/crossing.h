@@ -5,7 +5,7 @@
  * stored relaxed by the ring thread.
  *
  *   main thread --stopping, draining, suspended, rotate, spare, late--> ring thread
- *   main thread <--link, fatal, error, refused, no_space--------------- ring thread
+ *   main thread <--link, fatal, error, refused, no_space, burst-------- ring thread
  *   main thread <--------------statistics_wanted----------------------> ring thread
  *
  * A store is followed by a wake-up where the other side may be asleep: afcap_wake() or afcap_stop()
@@ -67,6 +67,8 @@ struct crossing {
 	atomic_int link;
 	/* errno that ended the thread; 0: none. Its last store. */
 	atomic_int fatal;
+	/* A burst has begun; exchanged for false by the main thread. */
+	atomic_bool burst;
 	/* errno of the last write that failed; exchanged for 0 by the main thread. */
 	atomic_int error;
 	/* errno: a write found no space and is being retried; 0: not any more. */

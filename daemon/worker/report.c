@@ -44,16 +44,20 @@ static void write_error_log(struct report *r, int error)
 	r->error_ns = now;
 }
 
-/* The disk is behind, or has caught up. */
-static void burst_log(struct report *r, uint64_t waiting)
+/* The disk is behind, or has caught up; at most once a minute. */
+static void burst_log(struct report *r, const struct ringthread_news *news)
 {
-	if (waiting && !r->burst)
+	uint64_t now = clock_mono_ns();
+
+	if (news->burst && !r->burst && (!r->burst_ns || now - r->burst_ns >= ERROR_AGAIN_NS)) {
 		log_notice("the disk does not keep up: writing through the page cache (burst)");
-	else if (!waiting && r->burst)
-		log_notice(
-			"the disk has caught up after a burst: what went through the page cache is "
-			"written back");
-	r->burst = waiting;
+		r->burst = true;
+		r->burst_ns = now;
+	} else if (r->burst && !news->burst && !news->waiting_bytes) {
+		log_notice("the disk has caught up after a burst: what went through the page cache "
+			   "is written back");
+		r->burst = false;
+	}
 }
 
 void report_news(struct report *r)
@@ -69,7 +73,7 @@ void report_news(struct report *r)
 	r->gone |= news.link == AFCAP_GONE;
 	if (news.error)
 		write_error_log(r, news.error);
-	burst_log(r, news.waiting_bytes);
+	burst_log(r, &news);
 	if (news.fatal)
 		uplink_fail(a->uplink, EXIT_FAILURE, "waiting for the ring: %s",
 			    failure_text(news.fatal));

@@ -17,6 +17,7 @@ struct report {
 	int error_logged;     /* errno of failed writes that was logged last */
 	uint64_t error_ns;    /* monotonic: when that was */
 	bool burst;	      /* logged: the disk is behind */
+	uint64_t burst_ns;    /* monotonic: when that was logged last */
 	uint64_t stuck_in;    /* sequence of the block that is being encoded, as last seen */
 	uint64_t stuck_since; /* monotonic: since when it has been that block */
 };

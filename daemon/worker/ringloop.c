@@ -100,7 +100,7 @@ static void held_flush(struct ringloop *loop)
 
 	if (!loop->held_count)
 		return;
-	loop->writer.ring_fills = loop->writer.writeback && ring_fills(loop);
+	loop->writer.burst.ring_fills = loop->writer.burst.writeback && ring_fills(loop);
 	if (loop->held_inplace) {
 		writer_inplace(&loop->writer, &t, loop->chunks, loop->held_count);
 	} else if (writes(loop)) {
@@ -403,6 +403,7 @@ void ringloop_run(struct ringloop *loop)
 	}
 	held_flush(loop);
 	t = loop->totals;
-	if (writer_stop(&loop->writer, &t))
+	burst_stop(&loop->writer.burst);
+	if (writer_behind(&loop->writer, &t))
 		commit(loop, &t);
 }

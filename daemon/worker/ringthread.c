@@ -102,7 +102,7 @@ static void *thread_run(void *arg)
 
 int ringthread_start(struct ringthread *t)
 {
-	int rc = writer_start(&t->loop.writer);
+	int rc = burst_start(&t->loop.writer.burst, t->loop.ring);
 	if (rc)
 		return rc;
 	sem_init(&t->made, 0, 0);
@@ -159,8 +159,8 @@ void ringthread_news(struct ringthread *t, struct ringthread_news *news)
 		.error = atomic_exchange(&t->crossing.error, 0),
 		.fatal = atomic_load(&t->crossing.fatal),
 		.refused = atomic_load(&t->crossing.refused),
+		.burst = atomic_exchange(&t->crossing.burst, false),
 		.no_space = atomic_load(&t->crossing.no_space),
-		.waiting_bytes =
-			t->loop.writer.writeback ? writeback_waiting(t->loop.writer.writeback) : 0,
+		.waiting_bytes = burst_waiting(&t->loop.writer.burst),
 	};
 }

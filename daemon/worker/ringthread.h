@@ -15,6 +15,7 @@ struct ringthread_news {
 	int fatal;    /* errno that ended the thread, 0: it runs */
 	int refused;  /* errno: a write found no space and is being retried */
 	int no_space; /* errno: the last write found no space, and none was found since */
+	bool burst;   /* a burst has begun, since the last call */
 	uint64_t waiting_bytes; /* in the page cache, not on the disk yet (burst) */
 };
 

@@ -168,7 +168,8 @@ int sandbox_begin(const struct message_worker *what, struct confine **list)
 {
 	/* If the next file is late, packets continue into this one: the limit bounds a compromised
 	 * worker, but is not reached when the archive process is slow. */
-	uint64_t maximum = LATE_FILES * what->config.file_bytes + SLACK_BYTES;
+	uint64_t maximum =
+		LATE_FILES * (what->config.file_bytes + what->config.burst_bytes) + SLACK_BYTES;
 	int rc;
 
 	*list = confine_new(CONFINE_DIES);

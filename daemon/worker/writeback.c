@@ -11,42 +11,38 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define QUEUE_PIECES 4096u /* a power of two */
-#define CLOSES_MAX   8u	   /* files that wait to be closed; a worker may have 64 descriptors */
+#define PIECE_BYTES (256u << 10) /* pieces are larger, but for some */
+#define PIECES_MIN  64u
 
 struct piece {
 	int fd;
 	bool close; /* the file has no further piece */
 	uint32_t bytes;
-	uint64_t offset, serial;
+	uint64_t offset;
+	uint32_t file; /* files that were closed before it was the current one */
 };
 
 struct writeback {
 	uint64_t bytes_max;
+	struct afcap *ring; /* borrowed */
 	pthread_t thread;
 	bool running;
+	sem_t made;   /* posted by the thread when it may be confined */
 	sem_t filled; /* posted for each piece, and at the end */
 
-	/* The current file, of the ring thread. */
-	int fd;
-	bool dirty; /* pieces of it were added */
-
-	struct piece queue[QUEUE_PIECES];
+	struct piece *queue;
+	uint64_t pieces; /* of the queue, a power of two */
 	/* Pieces ever put and taken. The ring thread stores `put` with release, which pairs with
-	 * the acquire in the thread: the piece is visible before it is counted. The thread stores
+	 * the acquire in piece_take(): the piece is visible before it is counted. The thread stores
 	 * `taken` with release, which pairs with the acquire in queue_space(): the piece was copied
 	 * before it is overwritten. */
 	atomic_uint_least64_t put, taken;
-	/* Bytes ever put and written back; files ever put to be closed, and closed: each has one
-	 * writer and is read relaxed. */
-	atomic_uint_least64_t put_bytes, done_bytes, put_closes, done_closes;
-	/* Of the current file: pieces of others are not waited for. Relaxed: one piece may be taken
-	 * for the current file's that no longer is. */
-	atomic_uint_least64_t serial;
-	/* The first failure that was not asked for. `failed_serial` belongs to the thread while
-	 * `failed` is 0, to the ring thread otherwise; release and acquire as above. */
-	uint64_t failed_serial;
-	atomic_int failed;
+	/* Bytes ever put and written back. The thread stores `done_bytes` with release, which pairs
+	 * with the acquire in writeback_waiting(): it is never seen ahead of `put_bytes`. */
+	atomic_uint_least64_t put_bytes, done_bytes;
+	uint32_t file; /* the ring thread's: see above */
+	/* The first failure that was not asked for: the piece's file and errno; exchanged for 0. */
+	atomic_uint_least64_t failed;
 	atomic_bool stopping; /* relaxed; sem_post() follows */
 };
 
@@ -57,7 +53,14 @@ struct writeback *writeback_new(uint64_t bytes)
 	if (!w)
 		return NULL;
 	w->bytes_max = bytes;
-	w->fd = -1;
+	for (w->pieces = PIECES_MIN; w->pieces < bytes / PIECE_BYTES;)
+		w->pieces *= 2;
+	w->queue = calloc(w->pieces, sizeof(*w->queue));
+	if (!w->queue) {
+		free(w);
+		return NULL;
+	}
+	sem_init(&w->made, 0, 0);
 	sem_init(&w->filled, 0, 0);
 	return w;
 }
@@ -74,17 +77,10 @@ static void add(atomic_uint_least64_t *counter, uint64_t count)
 
 /* ---- the write-back thread ---- */
 
-static void fail(struct writeback *w, const struct piece *piece, int error)
+static void wait_for(sem_t *semaphore)
 {
-	if (atomic_load_explicit(&w->failed, memory_order_acquire))
-		return;
-	w->failed_serial = piece->serial;
-	atomic_store_explicit(&w->failed, error, memory_order_release);
-}
-
-static bool is_current(const struct writeback *w, const struct piece *piece)
-{
-	return piece->serial == get(&w->serial);
+	while (sem_wait(semaphore) && errno == EINTR)
+		;
 }
 
 /* Only where the kernel or a system call filter does not have the call does it fail otherwise: the
@@ -105,20 +101,23 @@ static void piece_begin(const struct piece *piece)
 /* Whoever wrote it back, the kernel itself or this thread: it is on the disk, or has failed. */
 static void piece_end(struct writeback *w, const struct piece *piece)
 {
+	uint64_t failed = get(&w->failed);
 	int error = 0;
 
-	if (piece->bytes && is_current(w, piece))
+	if (piece->bytes) {
 		error = range_sync(piece, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
 						  SYNC_FILE_RANGE_WAIT_AFTER);
-	if (error)
-		fail(w, piece, error);
-	if (piece->bytes)
 		posix_fadvise(piece->fd, (off_t)piece->offset, piece->bytes, POSIX_FADV_DONTNEED);
-	add(&w->done_bytes, piece->bytes);
-	if (piece->close) {
-		close(piece->fd);
-		add(&w->done_closes, 1);
 	}
+	if (error && (!failed || failed >> 32 != piece->file)) /* that one was closed */
+		atomic_store(&w->failed, (uint64_t)piece->file << 32 | (uint32_t)error);
+	/* Pairs with the acquire in writeback_waiting(). */
+	atomic_store_explicit(&w->done_bytes, get(&w->done_bytes) + piece->bytes,
+			      memory_order_release);
+	if (piece->close)
+		close(piece->fd);
+	if (error || !writeback_waiting(w))
+		afcap_wake(w->ring);
 }
 
 static bool piece_take(struct writeback *w, struct piece *piece)
@@ -128,7 +127,7 @@ static bool piece_take(struct writeback *w, struct piece *piece)
 	/* Pairs with the release in piece_put(). */
 	if (atomic_load_explicit(&w->put, memory_order_acquire) == taken)
 		return false;
-	*piece = w->queue[taken % QUEUE_PIECES];
+	*piece = w->queue[taken % w->pieces];
 	/* Pairs with the acquire in queue_space(). */
 	atomic_store_explicit(&w->taken, taken + 1, memory_order_release);
 	return true;
@@ -143,6 +142,7 @@ static void *thread_run(void *arg)
 
 	pthread_setname_np(pthread_self(), "afcap-writeback");
 	trace_thread();
+	sem_post(&w->made);
 	while (!atomic_load_explicit(&w->stopping, memory_order_relaxed)) {
 		bool more = piece_take(w, &next);
 
@@ -153,8 +153,7 @@ static void *thread_run(void *arg)
 		if (more)
 			begun = next;
 		if (!more && !busy)
-			while (sem_wait(&w->filled) && errno == EINTR)
-				;
+			wait_for(&w->filled);
 		busy = more;
 	}
 	if (busy)
@@ -167,84 +166,72 @@ static void *thread_run(void *arg)
 static uint64_t queue_space(const struct writeback *w)
 {
 	/* Pairs with the release in piece_take(). */
-	return QUEUE_PIECES -
-	       (get(&w->put) - atomic_load_explicit(&w->taken, memory_order_acquire));
+	return w->pieces - (get(&w->put) - atomic_load_explicit(&w->taken, memory_order_acquire));
 }
 
 static void piece_put(struct writeback *w, const struct piece *piece)
 {
 	uint64_t put = get(&w->put);
 
-	w->queue[put % QUEUE_PIECES] = *piece;
+	w->queue[put % w->pieces] = *piece;
 	add(&w->put_bytes, piece->bytes);
 	/* Pairs with the acquire in piece_take(). */
 	atomic_store_explicit(&w->put, put + 1, memory_order_release);
 	sem_post(&w->filled);
 }
 
+/* One place is for a close. */
 bool writeback_room(const struct writeback *w, uint64_t bytes)
 {
 	return bytes <= w->bytes_max && writeback_waiting(w) <= w->bytes_max - bytes &&
-	       queue_space(w) > CLOSES_MAX + 1 &&
-	       get(&w->put_closes) - get(&w->done_closes) < CLOSES_MAX;
+	       queue_space(w) > 1;
 }
 
-void writeback_add(struct writeback *w, uint64_t offset, uint32_t bytes)
+void writeback_add(struct writeback *w, int fd, uint64_t offset, uint32_t bytes)
 {
-	w->dirty = true;
-	piece_put(w, &(struct piece){ .fd = w->fd,
-				      .bytes = bytes,
-				      .offset = offset,
-				      .serial = get(&w->serial) });
+	piece_put(w,
+		  &(struct piece){ .fd = fd, .bytes = bytes, .offset = offset, .file = w->file });
 }
 
-void writeback_file(struct writeback *w, int fd, uint64_t serial)
+void writeback_close(struct writeback *w, int fd)
 {
-	w->fd = fd;
-	w->dirty = false;
-	atomic_store_explicit(&w->serial, serial, memory_order_relaxed);
+	/* Without a place in the queue the pieces of another file may be synced: no harm */
+	if (writeback_waiting(w) && queue_space(w))
+		piece_put(w, &(struct piece){ .fd = fd, .close = true });
+	else
+		close(fd);
+	w->file++;
 }
 
-void writeback_close(struct writeback *w)
+int writeback_error(struct writeback *w)
 {
-	if (w->dirty) {
-		add(&w->put_closes, 1);
-		piece_put(w, &(struct piece){ .fd = w->fd, .close = true });
-	} else if (w->fd >= 0) {
-		close(w->fd);
-	}
-	w->fd = -1;
-	w->dirty = false;
-}
+	uint64_t failed = get(&w->failed) ? atomic_exchange(&w->failed, 0) : 0;
 
-int writeback_error(struct writeback *w, uint64_t *serial)
-{
-	/* Pairs with the release in fail(). */
-	int error = atomic_load_explicit(&w->failed, memory_order_acquire);
-
-	if (!error)
-		return 0;
-	*serial = w->failed_serial;
-	/* Pairs with the acquire in fail(). */
-	atomic_store_explicit(&w->failed, 0, memory_order_release);
-	return error;
+	return failed >> 32 == w->file ? (int)(uint32_t)failed : 0;
 }
 
 /* ---- any thread ---- */
 
 uint64_t writeback_waiting(const struct writeback *w)
 {
-	uint64_t done = get(&w->done_bytes); /* first: it is never ahead */
+	/* Pairs with the release in piece_end(). */
+	uint64_t done = atomic_load_explicit(&w->done_bytes, memory_order_acquire);
 
 	return get(&w->put_bytes) - done;
 }
 
-int writeback_start(struct writeback *w)
+int writeback_start(struct writeback *w, struct afcap *ring)
 {
-	int rc = pthread_create(&w->thread, NULL, thread_run, w);
+	int rc;
 
-	w->running = rc == 0;
-	return -rc;
+	w->ring = ring;
+	rc = pthread_create(&w->thread, NULL, thread_run, w);
+
+	if (rc)
+		return -rc;
+	w->running = true;
+	wait_for(&w->made);
+	return 0;
 }
 
 void writeback_stop(struct writeback *w)
@@ -264,6 +251,8 @@ void writeback_free(struct writeback *w)
 	while (piece_take(w, &piece))
 		if (piece.close)
 			close(piece.fd);
+	sem_destroy(&w->made);
 	sem_destroy(&w->filled);
+	free(w->queue);
 	free(w);
 }

@@ -4,14 +4,15 @@
  *
  *   ring thread --piece--> queue --> write-back thread: sync_file_range(2), posix_fadvise(2)
  *
- * A failed write-back is told to whoever asks for it first on a file's open description, which the
- * archive process shares. So the thread waits for pieces of the current file only, whose failure
- * the ring thread then puts into the ledger. Those of earlier files it only starts: the archive
- * process, which syncs these files, must hear of it.
+ * A failed write-back is told once on a file's open description, which the archive process shares
+ * and which it asks when it finishes the file: this thread may be told instead. So a file ends only
+ * when nothing of it waits any more (writer.c), and its error is in the ledger by then.
  *
  * The ring thread alone calls what is not marked otherwise. */
 #ifndef WRITEBACK_H
 #define WRITEBACK_H
+
+#include "../../lib/afcap.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,24 +22,22 @@ struct writeback;
 /* For at most `bytes` that wait at a time. NULL: out of memory. */
 struct writeback *writeback_new(uint64_t bytes);
 
-/* Main thread, before the process is confined: makes the thread. Returns 0 or -errno. */
-int writeback_start(struct writeback *writeback);
+/* Main thread, before the process is confined: makes the thread, which has made all calls then that
+ * a confined one may not. `ring`, which is borrowed, is woken when nothing waits any more, and
+ * after a failure. Returns 0 or -errno. */
+int writeback_start(struct writeback *writeback, struct afcap *ring);
 
 /* Whether so many bytes more may be put into the page cache. */
 bool writeback_room(const struct writeback *writeback, uint64_t bytes);
 
-/* These bytes of the current file are in the page cache; there was room for them. */
-void writeback_add(struct writeback *writeback, uint64_t offset, uint32_t bytes);
+/* These bytes of the file are in the page cache; there was room for them. */
+void writeback_add(struct writeback *writeback, int fd, uint64_t offset, uint32_t bytes);
 
-/* This file is the current one from now on; the one before was closed. */
-void writeback_file(struct writeback *writeback, int fd, uint64_t serial);
+/* Closes the file, now or, where pieces wait, behind the last of them. */
+void writeback_close(struct writeback *writeback, int fd);
 
-/* Closes the current file, now or when the last of its pieces was written back. */
-void writeback_close(struct writeback *writeback);
-
-/* The errno of the first failed write-back that was not asked for yet, and the file's serial; 0:
- * none. */
-int writeback_error(struct writeback *writeback, uint64_t *serial);
+/* The errno of a failed write-back of the file that was not closed yet, once; 0: none. */
+int writeback_error(struct writeback *writeback);
 
 /* Bytes that wait. Any thread. */
 uint64_t writeback_waiting(const struct writeback *writeback);

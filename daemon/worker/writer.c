@@ -61,11 +61,10 @@ int writer_init(struct writer *w, const struct message_worker *what, struct ledg
 	if (!w->staging)
 		return -ENOMEM;
 	w->lead = w->staging + w->chunk_bytes + PAD_MAX;
-	if (what->config.burst_bytes && what->group.output == OUTPUT_PCAPNG) {
-		w->writeback = writeback_new(what->config.burst_bytes);
-		if (!w->writeback)
-			return -ENOMEM;
-	}
+	if (burst_init(&w->burst,
+		       what->group.output == OUTPUT_PCAPNG ? what->config.burst_bytes : 0,
+		       crossing))
+		return -ENOMEM;
 	chunk_begin(w);
 	return 0;
 }
@@ -73,8 +72,6 @@ int writer_init(struct writer *w, const struct message_worker *what, struct ledg
 void writer_begin(struct writer *w, const struct crossing_file *file)
 {
 	w->current = (struct outfile){ file->serial, file->fd, file->align, OUTFILE_UNKNOWN };
-	if (w->writeback)
-		writeback_file(w->writeback, file->fd, file->serial);
 }
 
 static bool writing(const struct writer *w)
@@ -83,18 +80,18 @@ static bool writing(const struct writer *w)
 	       !atomic_load_explicit(&w->crossing->suspended, memory_order_relaxed);
 }
 
-/* Takes the spare file into use if it is there; never waits for the archive. */
+/* Takes the spare file into use if it is there; never waits for the archive, nor for the disk:
+ * while a burst waits the file cannot end, unless it has an error already. */
 static bool file_next(struct writer *w, struct ledger_totals *t)
 {
 	struct crossing_file next;
 	struct ledger_kernel k;
 
-	if (!crossing_spare_take(w->crossing, t->current.serial + 1, &next))
+	if ((!t->current.error && burst_waits(&w->burst, t->current.end)) ||
+	    !crossing_spare_take(w->crossing, t->current.serial + 1, &next))
 		return false;
-	if (w->writeback)
-		writeback_close(w->writeback);
-	else if (w->current.fd >= 0)
-		close(w->current.fd);
+	if (w->current.fd >= 0)
+		burst_next_file(&w->burst, w->current.fd);
 	writer_begin(w, &next);
 	atomic_store_explicit(&w->crossing->rotate, false, memory_order_relaxed);
 	k = ledger_kernel(w->ledger);
@@ -125,35 +122,22 @@ static int lead_put(struct writer *w, struct ledger_totals *t)
 	return error;
 }
 
-/* Whether so many bytes go into the page cache: the disk is behind, or has not caught up yet. */
-static bool cached_wanted(const struct writer *w, uint64_t bytes)
-{
-	return w->writeback && w->current.align > OUTFILE_ALIGN_MIN &&
-	       (w->ring_fills || writeback_waiting(w->writeback)) &&
-	       writeback_room(w->writeback, bytes);
-}
-
-/* Writes whole units, at a multiple of the alignment. */
-static int direct_put(struct writer *w, struct ledger_totals *t, struct iovec *pieces, int count)
+/* In a burst, into the page cache; else whole units, at a multiple of the alignment. */
+static int pieces_put(struct writer *w, struct ledger_totals *t, struct iovec *pieces, int count)
 {
 	uint64_t bytes = 0;
-	int error = lead_put(w, t);
-	bool cached;
+	int error;
 
 	for (int i = 0; i < count; i++)
 		bytes += pieces[i].iov_len;
-	if (error)
-		return error;
-	cached = cached_wanted(w, bytes);
-	if (w->bursting && !cached)
-		crash_step(CRASH_CAUGHT_UP);
-	w->bursting = cached;
-	error = cached ? outfile_cached(&w->current, pieces, count, t->current.end)
-		       : outfile_direct(&w->current, pieces, count, t->current.end);
-	if (cached)
-		crash_step(CRASH_CACHED);
-	if (!error && cached)
-		writeback_add(w->writeback, t->current.end, (uint32_t)bytes);
+	if (burst_wanted(&w->burst, &w->current, t->current.end, bytes)) {
+		error = burst_write(&w->burst, &w->current, pieces, count, t->current.end);
+	} else {
+		burst_passed(&w->burst);
+		error = lead_put(w, t);
+		if (!error)
+			error = outfile_direct(&w->current, pieces, count, t->current.end);
+	}
 	if (!error)
 		t->current.end += bytes;
 	return error;
@@ -164,13 +148,16 @@ static int compact_put(struct writer *w, struct ledger_totals *t)
 	uint32_t used = w->chunk.used, align = w->current.align,
 		 lead = pcapng_pad_bytes(t->current.end, align),
 		 pad = pcapng_pad_bytes(used, align);
-	struct iovec piece = { .iov_base = w->chunk.buffer, .iov_len = used + pad };
+	struct iovec piece = { .iov_base = w->chunk.buffer, .iov_len = used };
 	int error;
 
 	if ((uint64_t)(lead + pad) * PADDING_PART <= used) {
 		pcapng_pad(w->chunk.buffer + used, pad);
-		return direct_put(w, t, &piece, 1);
+		piece.iov_len += pad;
+		return pieces_put(w, t, &piece, 1);
 	}
+	if (burst_wanted(&w->burst, &w->current, t->current.end, used))
+		return pieces_put(w, t, &piece, 1);
 	error = outfile_plain(&w->current, w->chunk.buffer, used, t->current.end);
 	if (!error)
 		t->current.end += used;
@@ -184,7 +171,7 @@ static int inplace_put(struct writer *w, struct ledger_totals *t, const struct c
 	for (uint32_t i = 0; i < chunks->count; i++)
 		pieces[i] = (struct iovec){ .iov_base = chunks->first[i].buffer,
 					    .iov_len = chunks->first[i].used };
-	return direct_put(w, t, pieces, (int)chunks->count);
+	return pieces_put(w, t, pieces, (int)chunks->count);
 }
 
 /* All or none. */
@@ -331,6 +318,7 @@ static uint32_t chunks_append(struct writer *w, struct ledger_totals *t,
 			      const struct chunks *chunks)
 {
 	struct chunks some;
+	int error;
 
 	if (!chunks->first->packets || !writing(w) ||
 	    atomic_load_explicit(&w->crossing->no_space, memory_order_relaxed))
@@ -340,9 +328,14 @@ static uint32_t chunks_append(struct writer *w, struct ledger_totals *t,
 	if (t->current.error || !t->current.since_ns)
 		return 0;
 	some = chunks_together(w, t, chunks);
-	if (some.count < 2 || chunks_put(w, t, &some))
+	if (some.count < 2)
 		return 0;
-	return some.count;
+	error = chunks_put(w, t, &some);
+	if (!error)
+		return some.count;
+	if (!is_refusal(error) && error != EFBIG)
+		write_failed(w, t, error);
+	return 0;
 }
 
 static void chunk_count(struct ledger_totals *t, const struct pcapng_chunk *chunk)
@@ -397,7 +390,7 @@ void writer_inplace(struct writer *w, struct ledger_totals *t, const struct pcap
 	}
 }
 
-int64_t writer_due(struct writer *w, const struct ledger_totals *t)
+static int64_t file_due(struct writer *w, const struct ledger_totals *t)
 {
 	if (!atomic_load_explicit(&w->crossing->spare_ready, memory_order_acquire))
 		return INT64_MAX;
@@ -413,6 +406,15 @@ int64_t writer_due(struct writer *w, const struct ledger_totals *t)
 	    atomic_load_explicit(&w->crossing->no_space, memory_order_relaxed))
 		return INT64_MAX;
 	return period_left(&w->period, &t->current);
+}
+
+int64_t writer_due(struct writer *w, const struct ledger_totals *t)
+{
+	int64_t due = file_due(w, t);
+
+	if (due == 0 && !t->current.error && burst_waits(&w->burst, t->current.end))
+		return INT64_MAX; /* woken when nothing waits any more */
+	return due;
 }
 
 bool writer_late(const struct writer *w, const struct ledger_totals *t, int64_t due_ns)
@@ -438,33 +440,21 @@ void writer_look(struct writer *w, const struct ledger_totals *t)
 		atomic_store_explicit(&w->crossing->rotate, false, memory_order_relaxed);
 }
 
-int writer_start(struct writer *w)
-{
-	return w->writeback ? writeback_start(w->writeback) : 0;
-}
-
 bool writer_behind(struct writer *w, struct ledger_totals *t)
 {
-	uint64_t serial;
-	int error = w->writeback ? writeback_error(w->writeback, &serial) : 0;
+	int error = burst_error(&w->burst);
 
 	if (!error)
 		return false;
 	t->write_errors++;
 	atomic_store(&w->crossing->error, error);
 	crossing_notify(w->crossing);
-	if (serial == t->current.serial)
-		t->current.error = (uint64_t)error; /* nothing more is written to it */
-	else if (serial == t->previous.serial)
-		t->previous.error = (uint64_t)error;
+	/* Nothing more is written to it. A file that found no space in the end has lost packets,
+	 * and waiting for space does not bring them back. */
+	t->current.error = (uint64_t)(is_refusal(error) ? EIO : error);
+	w->again_ns = clock_mono_ns() + (AGAIN_NS << w->failures);
+	w->failures += w->failures < FAILURES_MAX;
 	return true;
-}
-
-bool writer_stop(struct writer *w, struct ledger_totals *t)
-{
-	if (w->writeback)
-		writeback_stop(w->writeback);
-	return writer_behind(w, t);
 }
 
 void writer_probe(struct writer *w, const struct ledger_totals *t)

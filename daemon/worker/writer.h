@@ -6,17 +6,17 @@
  *
  * The file is append-only: a reader that follows it never sees a byte change. O_DIRECT writes whole
  * units, so a chunk that ends within one is followed by a pad, and the next chunk begins after
- * that. In a burst (writeback.h) the same bytes go into the page cache at the same offsets. If the
+ * that. In a burst (burst.h) the same bytes go into the page cache at the same offsets. If the
  * pad would be a large part of the chunk (low rates), the chunk is written without O_DIRECT and
  * then synced, so that it is on the disk as the others are. */
 #ifndef WRITER_H
 #define WRITER_H
 
+#include "burst.h"
 #include "crossing.h"
 #include "outfile.h"
 #include "period.h"
 #include "pcapng.h"
-#include "writeback.h"
 
 #include "../base/message.h"
 
@@ -26,10 +26,7 @@ struct writer {
 	struct ledger *ledger;
 	struct crossing *crossing;
 	struct outfile current;
-	struct writeback
-		*writeback;	   /* NULL: nothing is written through the page cache in a burst */
-	bool bursting;		   /* what was written last went through the page cache */
-	bool ring_fills;	   /* set by the caller: the disk does not keep up with the ring */
+	struct burst burst;
 	uint64_t patient_ns;	   /* monotonic: no write waits for space before */
 	uint8_t *staging;	   /* the chunk of the compact layout and its pad */
 	uint8_t *lead;		   /* a pad before a chunk */
@@ -44,9 +41,6 @@ struct writer {
  * -ENOMEM. */
 int writer_init(struct writer *writer, const struct message_worker *what, struct ledger *ledger,
 		struct crossing *crossing, uint32_t bytes);
-
-/* Before the process is confined: makes the thread that a burst needs. Returns 0 or -errno. */
-int writer_start(struct writer *writer);
 
 /* Sets the current file, whose descriptor the writer owns from now on; no file is open before. */
 void writer_begin(struct writer *writer, const struct crossing_file *file);
@@ -80,11 +74,7 @@ void writer_look(struct writer *writer, const struct ledger_totals *totals);
  * must be committed. */
 bool writer_rotate(struct writer *writer, struct ledger_totals *totals);
 
-/* Ends what writer_start() began, once no write follows. True: as above. */
-bool writer_stop(struct writer *writer, struct ledger_totals *totals);
-
-/* Notes in the ledger what failed to be written back. True: `totals` has changed and must be
- * committed. */
+/* Notes what failed to be written back. True: `totals` has changed and must be committed. */
 bool writer_behind(struct writer *writer, struct ledger_totals *totals);
 
 /* Checks whether there is space again after a write found none. */

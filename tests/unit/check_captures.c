@@ -4,6 +4,7 @@
 #include "settings.h"
 #include "suites.h"
 
+#include "../../daemon/supervisor/capture_link.h"
 #include "../../daemon/supervisor/capture_start.h"
 #include "../../daemon/supervisor/capture_state.h"
 #include "../../daemon/supervisor/capture.h"
@@ -146,6 +147,37 @@ START_TEST(a_directory_that_is_refused_to_a_capture_that_has_ended_ends_no_daemo
 }
 END_TEST
 
+/* The kernel tells packet sockets of a deletion before it tells the supervisor, which still sees
+ * the interface: lo stands for it. */
+START_TEST(a_start_that_fails_since_its_interface_goes_ends_no_daemon)
+{
+	static struct config_capture config = { .name = "a", .group.interface = "lo" };
+	struct slot slot = { .state = SLOT_SETTLED, .ring.fd = -1 };
+	struct capture *c = &capture[0];
+	struct group *g = &c->group;
+	bool there;
+
+	c->config = &config;
+	c->state = CAPTURE_STARTING;
+	c->slots.list = &slot;
+	c->slots.count = 1;
+	g->slots = &c->slots;
+	ck_assert_int_eq(links_new(&g->links, NULL, NULL, NULL), 0);
+	ck_assert(links_by_name(g->links, "lo", &g->link));
+	g->up = g->link.running;
+	capture_follow(c);
+	ck_assert_int_eq(c->state, CAPTURE_STARTING); /* no worker has failed */
+	slot.fault.kind = FAULT_START;
+	there = _i && g->link.up;
+	if (!_i)
+		g->link.ifindex = 0x7ffffff0; /* in the kernel it is gone */
+	capture_follow(c);
+	ck_assert_int_eq(c->state, there ? CAPTURE_STARTING : CAPTURE_DRAINING);
+	ck_assert_int_eq(capture_fatal(c)->exit_code, 0);
+	links_free(g->links);
+}
+END_TEST
+
 Suite *suite_captures(void)
 {
 	Suite *s = suite_create("captures");
@@ -155,6 +187,7 @@ Suite *suite_captures(void)
 	tcase_add_test(t, begun_are_those_that_record_or_wait_for_their_interface);
 	tcase_add_test(t, nothing_has_begun_where_all_have_failed);
 	tcase_add_test(t, a_former_capture_is_none_that_records);
+	tcase_add_loop_test(t, a_start_that_fails_since_its_interface_goes_ends_no_daemon, 0, 2);
 	tcase_add_test(t, a_group_is_held_while_rings_of_an_earlier_configuration_are_in_it);
 	tcase_add_test(t, a_capture_without_memory_is_the_last_one_and_the_exit_code);
 	tcase_add_test(t, a_daemon_without_memory_for_a_capture_has_none_and_ends);

@@ -193,6 +193,14 @@ START_TEST(held_blocks_are_of_one_period)
 {
 	static const int64_t times[] = { -2, -1, 1, 2 };
 
+	if (_i) { /* made in place, and all four held */
+		what.config.layout = LAYOUT_INPLACE;
+		loop.held_max = 4;
+		loop.batch_bytes = 1u << 20;
+		loop.held = realloc(loop.held, 4 * sizeof(*loop.held));
+		loop.chunks = realloc(loop.chunks, 4 * sizeof(*loop.chunks));
+		ck_assert(loop.held && loop.chunks);
+	}
 	begun(end - 10, end - 5);
 	for (unsigned i = 0; i < 4; i++) {
 		handring_put(&ring, i + 2, 60, false);
@@ -220,7 +228,7 @@ Suite *suite_period(void)
 	tcase_add_test(t, without_a_next_file_packets_go_on_in_this_one);
 	tcase_add_test(t, an_idle_file_ends_after_its_period);
 	tcase_add_loop_test(t, a_packets_clock_may_be_another_one, 0, 3);
-	tcase_add_test(t, held_blocks_are_of_one_period);
+	tcase_add_loop_test(t, held_blocks_are_of_one_period, 0, 2);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -65,28 +65,6 @@ static void run(void)
 	atomic_store(&ring.handle.signals, 0);
 }
 
-/* Enhanced Packet Blocks between the header and the end that the ledger says, which is the file's.
- */
-static unsigned packets_in(int fd, uint64_t end)
-{
-	uint64_t at = LEDGER_FILE_BEGIN;
-	unsigned n = 0;
-	struct stat st;
-
-	ck_assert_int_eq(fstat(fd, &st), 0);
-	ck_assert_uint_eq((uint64_t)st.st_size, end);
-	while (at < end) {
-		uint32_t words[2];
-
-		ck_assert_int_eq(pread(fd, words, sizeof(words), (off_t)at), sizeof(words));
-		ck_assert_uint_ge(words[1], 12);
-		n += words[0] == EPB_TYPE;
-		at += words[1];
-	}
-	ck_assert_uint_eq(at, end);
-	return n;
-}
-
 static void put(unsigned blocks, unsigned packets, uint32_t captured)
 {
 	for (unsigned i = 0; i < blocks; i++)
@@ -113,7 +91,7 @@ START_TEST(what_is_in_the_ring_is_written_committed_and_released)
 	ck_assert_uint_eq(t.blocks_timeout, 1);
 	ck_assert_uint_eq(t.next_sequence, 11);
 	ck_assert_uint_eq(t.next_block, 2);
-	ck_assert_uint_eq(packets_in(fds[0], t.current.end), t.written);
+	ck_assert_uint_eq(handring_packets(fds[0], t.current.end), t.written);
 	ck_assert_uint_eq(t.written_bytes, t.current.end - LEDGER_FILE_BEGIN);
 	ck_assert_uint_eq(handring_used(&ring), 0);
 	ck_assert_uint_eq(ledger->in_progress, 0);
@@ -147,7 +125,7 @@ START_TEST(the_layout_follows_the_packets_unless_it_is_given)
 	run();
 	ck_assert_uint_eq(loop.totals.written, cases[_i].packets);
 	ck_assert_int_eq(loop.totals.current.end % PCAPNG_INPLACE_ALIGN == 0, cases[_i].inplace);
-	ck_assert_uint_eq(packets_in(fds[0], loop.totals.current.end), cases[_i].packets);
+	ck_assert_uint_eq(handring_packets(fds[0], loop.totals.current.end), cases[_i].packets);
 }
 END_TEST
 
@@ -174,7 +152,7 @@ START_TEST(packets_are_in_the_file_in_the_order_of_the_ring)
 	put(1, 5, 60);
 	put(1, 40, 1400);
 	run();
-	ck_assert_uint_eq(packets_in(fds[0], loop.totals.current.end), 45);
+	ck_assert_uint_eq(handring_packets(fds[0], loop.totals.current.end), 45);
 	while (at < loop.totals.current.end) {
 		uint32_t words[6]; /* type, length, interface, time, captured */
 
@@ -205,7 +183,7 @@ START_TEST(a_block_that_was_begun_in_place_is_finished_in_place)
 	begin();
 	run();
 	ck_assert_uint_eq(loop.totals.written, 40);
-	ck_assert_uint_eq(packets_in(fds[0], loop.totals.current.end), 40);
+	ck_assert_uint_eq(handring_packets(fds[0], loop.totals.current.end), 40);
 	ck_assert_uint_eq(loop.totals.current.end % PCAPNG_INPLACE_ALIGN, 0);
 }
 END_TEST
@@ -310,7 +288,7 @@ START_TEST(a_block_in_quarantine_is_abandoned_and_those_around_it_are_not)
 	ck_assert_uint_eq(t.next_sequence, 4);
 	ck_assert_uint_eq(handring_used(&ring), 0);
 	if (!_i) {
-		ck_assert_uint_eq(packets_in(fds[0], t.current.end), 8);
+		ck_assert_uint_eq(handring_packets(fds[0], t.current.end), 8);
 		ck_assert_uint_gt(t.written_bytes, HANDRING_BLOCK_BYTES);
 	}
 }
@@ -353,8 +331,8 @@ START_TEST(a_rotation_waits_for_the_statistics_but_the_ring_does_not)
 	ck_assert_uint_eq(t.previous.finish.drops, 10);
 	ck_assert_uint_eq(t.previous.finish.written, 7);
 	ck_assert_mem_eq(&t.current.begin, &t.previous.finish, sizeof(t.current.begin));
-	ck_assert_uint_eq(packets_in(fds[0], t.previous.end), 7);
-	ck_assert_uint_eq(packets_in(fds[1], t.current.end), 5);
+	ck_assert_uint_eq(handring_packets(fds[0], t.previous.end), 7);
+	ck_assert_uint_eq(handring_packets(fds[1], t.current.end), 5);
 	ck_assert(!atomic_load(&crossing.rotate));
 	ck_assert(!atomic_load(&crossing.spare_ready));
 }
@@ -423,7 +401,7 @@ START_TEST(a_successor_writes_what_was_not_committed)
 	after = ledger_totals(ledger);
 	ck_assert_uint_eq(after.received, 11);
 	ck_assert_uint_eq(after.written, 11);
-	ck_assert_uint_eq(packets_in(fds[0], after.current.end), 11);
+	ck_assert_uint_eq(handring_packets(fds[0], after.current.end), 11);
 	ck_assert_uint_eq(handring_used(&ring), 0);
 }
 END_TEST
@@ -450,7 +428,7 @@ START_TEST(a_full_disk_costs_packets_and_is_looked_at_again)
 	run();
 	t = ledger_totals(ledger);
 	ck_assert_uint_eq(t.written, 5);
-	ck_assert_uint_eq(packets_in(fds[0], t.current.end), 5);
+	ck_assert_uint_eq(handring_packets(fds[0], t.current.end), 5);
 }
 END_TEST
 

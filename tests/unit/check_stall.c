@@ -34,10 +34,12 @@ static const struct {
 	{ 128, 512, 334, 0, 0, 0, 96 * 0.334 },
 	{ 128, 512, 334, 60, 0, 0, 64 * 0.334 },   /* a quarter of the ring is held */
 	{ 64, 1024, 64, 1, 0, 0, 48 * 0.064 - 1 }, /* 0.1.0 */
-	{ 128, 512, 334, 1, 1000, 200000, 96 * 0.334 - 256 * 1024 / 288000.0 },
+	{ 128, 512, 334, 1, 1000, 200000, 96 * 0.334 - 1 },
+	{ 128, 512, 334, 60, 1000, 200000, 96 * 0.334 - 96 * 0.334 / 3 },
 	{ 128, 512, 334, 0, 10000, 9120000, 96 * 512 * 1024 / 1e7 },
-	/* At high rates half a block is written at once */
-	{ 128, 512, 334, 1, 1e6, 912e6, 96 * 512 * 1024 / 1e9 - 256 * 1024 / 1e9 },
+	/* At high rates 4 MiB are written at once, or an eighth of the ring */
+	{ 128, 512, 334, 1, 1e6, 912e6, 96 * 512 * 1024 / 1e9 - 4 * 1048576 / 1e9 },
+	{ 64, 128, 500, 1, 1e6, 912e6, 48 * 128 * 1024 / 1e9 - 1048576 / 1e9 },
 	{ 1, 64, 1000, 0, 0, 0, 1 },
 };
 
@@ -72,13 +74,13 @@ static const struct {
 	const char *settings, *text;
 } described[] = {
 	{ "",
-	  "rings of 128 blocks of 524288 bytes, which last 31 s at low rates, 0.37 s at 1 Gbit/s "
+	  "rings of 128 blocks of 524288 bytes, which last 31 s at low rates, 0.34 s at 1 Gbit/s "
 	  "each" },
 	{ "ring_size=64M block_size=1M block_timeout=64ms",
-	  "rings of 64 blocks of 1048576 bytes, which last 2.0 s at low rates, 0.37 s at 1 Gbit/s "
+	  "rings of 64 blocks of 1048576 bytes, which last 2.0 s at low rates, 0.34 s at 1 Gbit/s "
 	  "each" },
 	{ "ring_size=8M",
-	  "rings of 64 blocks of 131072 bytes, which last 31 s at low rates, 0.04 s at 1 Gbit/s "
+	  "rings of 64 blocks of 131072 bytes, which last 31 s at low rates, 0.03 s at 1 Gbit/s "
 	  "each, and hold 130912 bytes of a packet" },
 };
 

@@ -4,18 +4,22 @@
 #include "../library/handblock.h"
 
 #include "../../daemon/base/ledger.h"
+#include "../../daemon/format/chunk.h"
 
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #define STATUS_AT  offsetof(struct tpacket_block_desc, hdr.bh1.block_status)
+#define EPB_TYPE   6u
 #define MAC_OFFSET 84 /* as a ring with a reserve of 2 has it: packets may be made in place */
 
 struct handring_failing failing;
@@ -29,6 +33,10 @@ int __real_fallocate(int fd, int mode, off_t offset, off_t bytes);
 int __wrap_fallocate(int fd, int mode, off_t offset, off_t bytes);
 int __real_sync_file_range(int fd, off64_t offset, off64_t bytes, unsigned flags);
 int __wrap_sync_file_range(int fd, off64_t offset, off64_t bytes, unsigned flags);
+int __real_posix_fadvise(int fd, off_t offset, off_t bytes, int advice);
+int __wrap_posix_fadvise(int fd, off_t offset, off_t bytes, int advice);
+int __real_pthread_setname_np(pthread_t thread, const char *name);
+int __wrap_pthread_setname_np(pthread_t thread, const char *name);
 int __real_ftruncate(int fd, off_t bytes);
 int __wrap_ftruncate(int fd, off_t bytes);
 int __real_fcntl(int fd, int command, ...);
@@ -101,13 +109,28 @@ int __wrap_fallocate(int fd, int mode, off_t offset, off_t bytes)
 
 int __wrap_sync_file_range(int fd, off64_t offset, off64_t bytes, unsigned flags)
 {
-	if (flags & SYNC_FILE_RANGE_WAIT_AFTER)
-		atomic_fetch_add(&failing.waits, 1);
+	atomic_fetch_add(flags & SYNC_FILE_RANGE_WAIT_AFTER ? &failing.waits : &failing.starts, 1);
 	while (atomic_load(&failing.held_back))
 		usleep(1000);
 	return refused(failing.unsynced, failing.error)
 		       ? -1
 		       : __real_sync_file_range(fd, offset, bytes, flags);
+}
+
+int __wrap_posix_fadvise(int fd, off_t offset, off_t bytes, int advice)
+{
+	atomic_fetch_add(&failing.forgotten, advice == POSIX_FADV_DONTNEED);
+	return __real_posix_fadvise(fd, offset, bytes, advice);
+}
+
+int __wrap_pthread_setname_np(pthread_t thread, const char *name)
+{
+	int rc = __real_pthread_setname_np(thread, name);
+
+	if (failing.named_late)
+		usleep(50000);
+	atomic_fetch_add(&failing.named, 1);
+	return rc;
 }
 
 int __wrap_ftruncate(int fd, off_t bytes)
@@ -219,4 +242,32 @@ int handring_file(void)
 	unlink(path);
 	ck_assert_int_eq(ftruncate(fd, LEDGER_FILE_BEGIN), 0);
 	return fd;
+}
+
+unsigned handring_packets(int fd, uint64_t end)
+{
+	uint64_t at = LEDGER_FILE_BEGIN, sequence, last = 0;
+	unsigned n = 0;
+	struct stat st;
+
+	fcntl(fd, F_SETFL, 0);
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	ck_assert_uint_eq((uint64_t)st.st_size, end);
+	while (at < end) {
+		uint32_t words[2];
+
+		ck_assert_int_eq(pread(fd, words, sizeof(words), (off_t)at), sizeof(words));
+		ck_assert_uint_ge(words[1], 12);
+		n += words[0] == EPB_TYPE;
+		if (words[0] == CHUNK_TYPE) {
+			ck_assert_int_eq(pread(fd, &sequence, sizeof(sequence),
+					       (off_t)(at + CHUNK_AT_SEQUENCE)),
+					 sizeof(sequence));
+			ck_assert_uint_gt(sequence, last);
+			last = sequence;
+		}
+		at += words[1];
+	}
+	ck_assert_uint_eq(at, end);
+	return n;
 }

@@ -30,22 +30,29 @@ unsigned handring_used(const struct handring *ring);
 /* A new output file, with its header, without a name. */
 int handring_file(void);
 
+/* Enhanced Packet Blocks of the file, which ends there; its chunks are in the order of the ring's
+ * blocks. */
+unsigned handring_packets(int fd, uint64_t end);
+
 /* Writes (pwrite, pwritev) that fail from now on: after `after` more, the next `count` with
  * `error`. The linker puts the functions that do so in the place of libc's. A short one writes
  * half. */
 struct handring_failing {
 	unsigned after, count;
 	int error;
-	bool no_space;		     /* fallocate() finds none */
-	bool unsynced;		     /* sync_file_range() fails with `error` */
-	bool cut;		     /* ftruncate() fails with `error` */
-	bool set;		     /* fcntl(F_SETFL) fails with `error` */
-	unsigned shorts, interrupts; /* so many write half, are interrupted */
-	unsigned calls;		     /* of pwrite() and pwritev() until now */
-	unsigned together;	     /* of these, of pwritev() that wrote */
-	unsigned direct, cached;     /* of the calls, those with O_DIRECT and without */
-	atomic_bool held_back;	     /* sync_file_range() does not return */
-	atomic_uint waits;	     /* of its calls, those that wait for the disk */
+	bool no_space;		       /* fallocate() finds none */
+	bool unsynced;		       /* sync_file_range() fails with `error` */
+	bool cut;		       /* ftruncate() fails with `error` */
+	bool set;		       /* fcntl(F_SETFL) fails with `error` */
+	unsigned shorts, interrupts;   /* so many write half, are interrupted */
+	unsigned calls;		       /* of pwrite() and pwritev() until now */
+	unsigned together;	       /* of these, of pwritev() that wrote */
+	unsigned direct, cached;       /* of the calls, those with O_DIRECT and without */
+	atomic_bool held_back;	       /* sync_file_range() does not return */
+	bool named_late;	       /* pthread_setname_np() takes a while */
+	atomic_uint named;	       /* threads that have their name */
+	atomic_uint starts, forgotten; /* those that only start, and posix_fadvise() */
+	atomic_uint waits;	       /* of its calls, those that wait for the disk */
 };
 extern struct handring_failing failing;
 

@@ -30,6 +30,7 @@ int main(void)
 	srunner_add_suite(runner, suite_writer_errors());
 	srunner_add_suite(runner, suite_ringloop());
 	srunner_add_suite(runner, suite_period());
+	srunner_add_suite(runner, suite_batch());
 	srunner_add_suite(runner, suite_burst());
 	srunner_add_suite(runner, suite_ringthread());
 	srunner_add_suite(runner, suite_worker());

@@ -11,6 +11,7 @@ Suite *suite_writer(void);
 Suite *suite_writer_errors(void);
 Suite *suite_ringloop(void);
 Suite *suite_period(void);
+Suite *suite_batch(void);
 Suite *suite_burst(void);
 Suite *suite_ringthread(void);
 Suite *suite_worker(void);
