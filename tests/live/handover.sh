@@ -418,7 +418,7 @@ wrong_between() { # EXIT-CODE ERROR COMMAND... that makes it wrong; HOW=USR2: re
 	shift 2
 	rm -rf "$DIR/manager" "$OUT" "$DIR/run"
 	mkdir "$OUT" "$DIR/run"
-	configure "workers = 2"
+	configure "write_delay = 20ms" # received is what is written
 	managed_start -c "$DIR/afcapd.conf"
 	in_lab "$FRAMES" send vb 500 rate=50000
 	wait_for 5 counter_is received 500
