@@ -223,7 +223,7 @@ check-faults:
 	@$(MAKE) $(PARALLEL) --no-print-directory tests
 	@BUILD=$(BUILD) NTHS="$$(seq -s ' ' 50)" tests/run tests/faults/inject.sh
 	@BUILD=$(BUILD) SWEEP=$(or $(SWEEP),all) tests/run tests/faults/sweep.sh
-	@BUILD=$(BUILD) FREEZE=20 ONLY=freezes tests/run tests/live/disk.sh
+	@BUILD=$(BUILD) FREEZE=20 STALL=30 ONLY='freezes|stands_still' tests/run tests/live/disk.sh
 	@BUILD=$(BUILD) KILLS=$(or $(KILLS),1000) ONLY=kills tests/run tests/live/crash.sh
 	@BUILD=$(BUILD) DEATHS=$(or $(DEATHS),40) tests/run tests/faults/steps.sh
 	@BUILD=$(BUILD) STORM=$(or $(STORM),300) GROUP_KILLS=$(or $(GROUP_KILLS),100) tests/run tests/faults/storm.sh

@@ -347,6 +347,35 @@ t_a_disk_that_freezes_loses_nothing_the_ring_holds() {
 	frozen 1 1000 32M # sixteen seconds of it fit into the ring
 	equal dropped "$(account dropped)" 0
 }
+# By default a ring lasts 30 s at any low rate, whatever its size: `make check-faults` shows all of them, STALL. One worker with
+# what everybody has, and eight small rings, of the same packets
+t_a_disk_that_stands_still_costs_nothing_at_low_rates() {
+	local packets=$(((${STALL:-6} + 2) * 1000)) until
+	loop_mount 256
+	{
+		printf '[capture one]\ninterface = va\nworkers = 1\ndirectory = %s\nfile_size = 4M\ndisk_reserve = 0\n' "$OUT"
+		printf '[capture eight]\ninterface = va\nworkers = 8\nring_size = 8M\ndirectory = %s\nfile_size = 4M\ndisk_reserve = 0\n' "$OUT"
+	} >"$DIR/conf"
+	daemon_start -c "$DIR/conf"
+	totals() { ctl --json stats | jq -r "[.captures[].total | $1] | join(\" \")"; }
+	begun() { [ "$(ctl --json stats | jq '[.captures[].total.written > 100] | all')" = true ]; }
+	all_taken() { [ "$(totals ".received + .drops")" = "$packets $packets" ]; }
+	send "$packets" rate=1000 size=200-200
+	wait_for 10 begun
+	fsfreeze -f "$OUT" || skip "no fsfreeze here"
+	until=$(($(now_ms) + ${STALL:-6} * 1000))
+	while [ "$(now_ms)" -lt $until ]; do sleep 0.2; done
+	fsfreeze -u "$OUT"
+	wait "$SENDER"
+	wait_for 30 all_taken
+	equal drops "$(totals .drops)" "0 0"
+	equal restarts "$(totals .restarts)" "0 0"
+	daemon_stop
+	for name in one eight; do
+		"$FRAMES" check "$packets" size=200-200 "$OUT/$name"-*.pcapng || fail "frames of $name differ"
+	done
+	umount "$DIR/small"
+}
 # ... and so long that the ring is not enough: FREEZE seconds, as `make check-faults` has it
 if [ -n "${FREEZE:-}" ]; then
 	t_a_disk_that_freezes_for_long_is_counted() {
