@@ -195,8 +195,6 @@ void capture_show(const struct capture *c, struct capture_view *view)
 void capture_show_worker(const struct capture *c, unsigned worker, struct worker_view *view)
 {
 	const struct slot *slot = &c->slots.list[worker];
-	const struct counters *all = &view->counters;
-	double bytes;
 
 	*view = (struct worker_view){
 		.pid = slot->worker.process.pid,
@@ -208,13 +206,9 @@ void capture_show_worker(const struct capture *c, unsigned worker, struct worker
 		.file = file_shown(slot->output.current),
 	};
 	tally_counters(&slot->tally, false, &view->counters);
-	/* While nothing is received packets still come, by the kernel's count */
-	bytes = all->received ? view->packets_per_second * (double)all->received_bytes /
-					(double)all->received
-			      : 0;
 	view->ring_seconds = stall_seconds(
 		&c->plan.ring, c->config->worker.write_delay_ns, view->packets_per_second,
-		bytes > view->bytes_per_second ? bytes : view->bytes_per_second);
+		stall_bytes(view->packets_per_second, view->bytes_per_second, &view->counters));
 }
 
 bool capture_rotating(const struct capture *capture)

@@ -34,6 +34,15 @@ double stall_seconds(const struct afcap_geometry *ring, uint64_t write_delay_ns,
 	return seconds - minimum(held, seconds / 3); /* at most a quarter of the ring */
 }
 
+double stall_bytes(double packets, double bytes, const struct counters *received)
+{
+	double mean = received->received
+			      ? (double)received->received_bytes / (double)received->received
+			      : 0;
+
+	return bytes > packets * mean ? bytes : packets * mean;
+}
+
 /* Cut, not rounded: never more than there are. */
 static const char *seconds_text(double seconds, char text[SECONDS_BYTES])
 {

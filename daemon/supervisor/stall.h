@@ -15,6 +15,8 @@
 
 #include "plan.h"
 
+#include "../base/counters.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,6 +25,11 @@
  * rates, the maximum). */
 double stall_seconds(const struct afcap_geometry *ring, uint64_t write_delay_ns, double packets,
 		     double bytes);
+
+/* The bytes in a second for that, of a worker that receives `packets` and `bytes` in a second; or
+ * no bytes at present, as it stands still: by the packets that the kernel counts, with the mean
+ * length of those `received` before. */
+double stall_bytes(double packets, double bytes, const struct counters *received);
 
 /* The rings of a capture in words: their blocks, and how long they last. */
 void stall_describe(const struct config_capture *capture, const struct plan *plan, char *text,

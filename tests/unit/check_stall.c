@@ -56,6 +56,18 @@ START_TEST(a_ring_lasts_by_its_blocks_or_by_its_bytes)
 }
 END_TEST
 
+/* Then the kernel counts on, and the worker receives nothing. */
+START_TEST(a_worker_that_stands_still_has_packets_of_the_usual_length)
+{
+	const struct counters none = { 0 }, usual = { .received = 10, .received_bytes = 2000 };
+
+	ck_assert_double_eq_tol(stall_bytes(1000, 0, &usual), 200000, 1e-9);
+	ck_assert_double_eq_tol(stall_bytes(1000, 900000, &usual), 900000, 1e-9);
+	ck_assert_double_eq_tol(stall_bytes(1000, 900000, &none), 900000, 1e-9);
+	ck_assert_double_eq_tol(stall_bytes(1000, 0, &none), 0, 1e-9);
+}
+END_TEST
+
 START_TEST(by_default_it_lasts_half_a_minute_at_low_rates)
 {
 	static const char *const sizes[] = { "", "ring_size=8M", "ring_size=6M", "ring_size=1G" };
@@ -152,6 +164,7 @@ Suite *suite_stall(void)
 
 	tcase_add_loop_test(t, a_ring_lasts_by_its_blocks_or_by_its_bytes, 0,
 			    sizeof(rings) / sizeof(*rings));
+	tcase_add_test(t, a_worker_that_stands_still_has_packets_of_the_usual_length);
 	tcase_add_test(t, by_default_it_lasts_half_a_minute_at_low_rates);
 	tcase_add_loop_test(t, it_is_said_how_long, 0, sizeof(described) / sizeof(*described));
 	tcase_add_loop_test(t, a_ring_that_lasts_shorter_than_a_stop_or_a_replacement_is_warned_of,

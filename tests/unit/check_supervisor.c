@@ -7,6 +7,7 @@
 #include "settings.h"
 #include "suites.h"
 
+#include "../../daemon/supervisor/limits.h"
 #include "../../daemon/supervisor/status.h"
 
 #include <errno.h>
@@ -40,6 +41,9 @@ static bool all_is_shown(void)
 	ck_assert_uint_ne(v.since_ns, 0);
 	ck_assert_uint_eq(v.ring_bytes, 256 << 10);
 	ck_assert_uint_eq(v.ring_blocks, 4);
+	ck_assert_double_eq_tol(v.ring_seconds, 2, 1e-9); /* three blocks of 1 s, less one held */
+	ck_assert_double_gt(w.ring_seconds, 0);
+	ck_assert_double_le(w.ring_seconds, v.ring_seconds);
 	ck_assert_uint_eq(v.disk_available, 1 << 30);
 	ck_assert_uint_eq(v.total.written, 30);
 	ck_assert_int_gt(w.pid, 0);
@@ -88,6 +92,28 @@ START_TEST(a_capture_records_until_it_is_stopped)
 	ck_assert_ptr_nonnull(strstr(manager.texts, "STATUS=stopping: a: "));
 	ck_assert_uint_eq(manager.count, 0); /* nothing of it is stored any more */
 	ck_assert_uint_eq(place_logged("<3>") + place_logged("<4>"), 0);
+}
+END_TEST
+
+static uint64_t decided; /* at the start */
+
+static bool a_size_is_shown(void)
+{
+	uint64_t bytes = instance_view(0).ring_bytes;
+
+	ck_assert(bytes == decided || bytes == limits_ring_auto(2));
+	return true;
+}
+
+START_TEST(the_size_of_rings_is_decided_at_the_start)
+{
+	static instance_step *const steps[] = { instance_records, a_size_is_shown, instance_stops,
+						NULL };
+
+	instance_configure("a", "interface=lo workers=2 ring_size=auto directory=/d");
+	decided = limits_ring_auto(2);
+	ck_assert_int_eq(instance_begin(), 0);
+	ck_assert_int_eq(instance_run(steps), EXIT_SUCCESS);
 }
 END_TEST
 
@@ -411,6 +437,7 @@ Suite *suite_supervisor(void)
 	tcase_add_checked_fixture(t, instance_setup, instance_teardown);
 	tcase_set_timeout(t, 30);
 	tcase_add_test(t, a_capture_records_until_it_is_stopped);
+	tcase_add_test(t, the_size_of_rings_is_decided_at_the_start);
 	tcase_add_test(t, a_capture_whose_interface_may_come_is_waited_for);
 	tcase_add_test(t, a_capture_that_cannot_be_ends_the_start);
 	tcase_add_test(t, a_directory_that_cannot_be_ends_the_start);
