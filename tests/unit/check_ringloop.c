@@ -105,27 +105,30 @@ START_TEST(the_layout_follows_the_packets_unless_it_is_given)
 	static const struct {
 		enum layout layout;
 		uint32_t link_type, captured;
-		unsigned packets;
+		unsigned packets, blocks;
 		bool inplace;
 	} cases[] = {
-		{ LAYOUT_AUTO, LINKTYPE_ETHERNET, 1400, 40, true },
-		{ LAYOUT_AUTO, LINKTYPE_ETHERNET, 60, 40, false },
-		{ LAYOUT_AUTO, LINKTYPE_ETHERNET, 60, 300, false }, /* full, of small ones */
-		{ LAYOUT_AUTO, LINKTYPE_ETHERNET, 1400, 2, false }, /* large ones, and few */
-		{ LAYOUT_INPLACE, LINKTYPE_ETHERNET, 60, 40, true },
-		{ LAYOUT_COMPACT, LINKTYPE_ETHERNET, 1400, 40, false },
-		{ LAYOUT_INPLACE, 101, 1400, 40,
+		{ LAYOUT_AUTO, LINKTYPE_ETHERNET, 1400, 40, 1, true },
+		{ LAYOUT_AUTO, LINKTYPE_ETHERNET, 60, 40, 1, false },
+		{ LAYOUT_AUTO, LINKTYPE_ETHERNET, 60, 300, 1, false }, /* full, of small ones */
+		{ LAYOUT_AUTO, LINKTYPE_ETHERNET, 1400, 2, 1, false }, /* large ones, and few */
+		{ LAYOUT_AUTO, LINKTYPE_ETHERNET, 320, 100, 4, true },
+		{ LAYOUT_AUTO, LINKTYPE_ETHERNET, 320, 100, 8, false }, /* the disk is behind */
+		{ LAYOUT_AUTO, LINKTYPE_ETHERNET, 1400, 40, 8, true },
+		{ LAYOUT_INPLACE, LINKTYPE_ETHERNET, 60, 40, 1, true },
+		{ LAYOUT_COMPACT, LINKTYPE_ETHERNET, 1400, 40, 1, false },
+		{ LAYOUT_INPLACE, 101, 1400, 40, 1,
 		  false }, /* packets begin elsewhere in their slots */
 	};
 
 	what.config.layout = cases[_i].layout;
 	what.link_type = cases[_i].link_type;
 	begin();
-	put(1, cases[_i].packets, cases[_i].captured);
+	put(cases[_i].blocks, cases[_i].packets, cases[_i].captured);
 	run();
-	ck_assert_uint_eq(loop.totals.written, cases[_i].packets);
+	ck_assert_uint_eq(loop.totals.written, cases[_i].packets * cases[_i].blocks);
 	ck_assert_int_eq(loop.totals.current.end % PCAPNG_INPLACE_ALIGN == 0, cases[_i].inplace);
-	ck_assert_uint_eq(handring_packets(fds[0], loop.totals.current.end), cases[_i].packets);
+	ck_assert_uint_eq(handring_packets(fds[0], loop.totals.current.end), loop.totals.written);
 }
 END_TEST
 
@@ -440,7 +443,7 @@ Suite *suite_ringloop(void)
 	tcase_set_timeout(t, 30);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, what_is_in_the_ring_is_written_committed_and_released, 0, 3);
-	tcase_add_loop_test(t, the_layout_follows_the_packets_unless_it_is_given, 0, 7);
+	tcase_add_loop_test(t, the_layout_follows_the_packets_unless_it_is_given, 0, 10);
 	tcase_add_loop_test(t, the_position_goes_round_with_the_ring, 0, 3);
 	tcase_add_test(t, packets_are_in_the_file_in_the_order_of_the_ring);
 	tcase_add_test(t, a_block_that_was_begun_in_place_is_finished_in_place);
