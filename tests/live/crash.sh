@@ -175,9 +175,8 @@ t_workers_end_with_their_supervisor() {
 	# shellcheck disable=SC2086
 	gone() { ! kill -0 $pids 2>/dev/null; }
 	wait_for 5 gone
-	# What the rings held is in files that are whole
-	mapfile -t list < <(find "$OUT" -name '*.partial' ! -name '.*')
-	if [ ${#list[@]} -eq 0 ]; then mapfile -t list < <(find "$OUT" -name '.*.spare' -size +4k); fi
+	# What the rings held is in files that are whole, some of them named already
+	mapfile -t list < <(find "$OUT" '(' -name '*.partial' ! -name '.*' ')' -o '(' -name '.*.spare' -size +4k ')')
 	"$FRAMES" check 1000 "${list[@]}" || fail "not all that the rings held is in the files"
 	# ... and in finished ones after the next start, whatever they were called
 	daemon_start -i va -w "$OUT" -j 1
