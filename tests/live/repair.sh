@@ -232,6 +232,7 @@ t_files_of_a_section_that_is_gone() {
 	before=$(cat "$OUT"/*strange-* "$OUT"/.strange-* "$OUT"/notes-* | md5sum)
 
 	section theirs vb >"$DIR/theirs.conf"
+	echo "file_duration = 0" >>"$DIR/theirs.conf" # also on the hour they stay the same
 	ip netns exec "$NS" "$AFCAPD" -c "$DIR/theirs.conf" -o daemon.control="$DIR/theirs.sock" -o daemon.metrics=off \
 		>"$DIR/theirs.out" 2>"$DIR/theirs.err" &
 	theirs=$!
