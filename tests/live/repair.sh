@@ -95,7 +95,7 @@ missing_is_told() {
 t_packets_of_a_worker_that_lagged_are_told_as_missing() {
 	one_lags
 	kill_all
-	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=5ms -o write_delay=5ms
+	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=5ms -o write_delay=5ms -o block_size=64K
 	wait_for 5 grep -q 'nothing is recorded from' "$DIR/err"
 	missing_is_told
 	contains "what is told" "$(cat "$DIR/told")" "some may be missing from .* on, the last packet of worker 0$"
@@ -114,7 +114,7 @@ t_nothing_is_told_as_missing_while_a_file_is_held() {
 	one_lags
 	kill_all
 	hold
-	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=5ms -o write_delay=5ms
+	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=5ms -o write_delay=5ms -o block_size=64K
 	wait_for 5 repaired 1
 	wait_for 5 counter_at_least written 500
 	cp "$OUT"/va-*-w1.pcapng "$DIR/one"
@@ -142,7 +142,7 @@ t_a_stop_while_a_file_is_held_tells_what_is_known() {
 # Frames of one flow go to one worker: the other has written none, and may have had some
 t_a_worker_without_a_packet_is_told() {
 	local none
-	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=5ms -o write_delay=5ms
+	daemon_start -i va -w "$OUT" -j 2 -o block_timeout=5ms -o write_delay=5ms -o block_size=64K
 	in_lab "$FRAMES" send vb 1000 flows=1
 	wait_for 5 counter_is written 1000
 	none=$(ctl --json stats | jq '.captures[0].workers[] | select(.written == 0) | .worker')
