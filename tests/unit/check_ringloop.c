@@ -398,6 +398,7 @@ START_TEST(a_successor_writes_what_was_not_committed)
 	ring.handle.rx.next = (uint32_t)after.next_block; /* as afcap_resume() does */
 	ring.handle.held = 0;
 	free(loop.held); /* nothing frees what a dead worker had */
+	free(loop.chunks);
 	begin();
 	atomic_store(&crossing.stopping, false);
 	run();
