@@ -300,13 +300,13 @@ START_TEST(a_wait_sees_what_a_read_left_and_a_full_ring_goes_on)
 	options.ring.version = (enum afcap_tpacket)_i;
 	options.ring.blocks = 1;
 	options.ring.block_bytes = 4096;
-	options.ring.block_timeout_ms = 50;
+	options.ring.block_timeout_ms = 200;
 	lab_open();
 	for (unsigned around = 0; around < 5; around++) {
 		unsigned got = 0;
 
 		lab_send(_i == AFCAP_TPACKET_V3 ? 10 : 1, TEST_TYPE);
-		while (afcap_wait(handle, SECOND / 5) == AFCAP_READY) {
+		while (afcap_wait(handle, SECOND / 2) == AFCAP_READY) {
 			ck_assert_int_eq(afcap_read(handle, &packet, 0), AFCAP_READY);
 			ck_assert_uint_eq(packet->data[20], got++);
 		}
