@@ -10,7 +10,7 @@ accounted() { [ "$(ctl --json stats | jq '[.captures[].total | .written, .discar
 once() {
 	local in_files line lost packets=${PACKETS:-3000}
 	rm -rf "${OUT:?}"/* "${OUT:?}"/.*.spare
-	daemon_start -i va -w "$OUT" -j 1 -o ring_size=64M -o block_size=64K -o block_timeout=5ms -o write_delay=5ms -o file_size=256K \
+	daemon_start -i va -w "$OUT" -j 1 -o ring_size=64M -o block_size=64K -o block_timeout=5ms -o write_delay="${DELAY:-5ms}" -o file_size=256K \
 		-o disk_reserve=0 -o sync=500ms -o layout="$5"
 	case $1 in
 	worker) inject "$(workers)" "$2" "error=$3:when=$4" ;;
@@ -71,6 +71,10 @@ t_pwrite_edquot_compact() { sweep worker pwrite64 EDQUOT compact; }
 t_pwrite_edquot_inplace() { sweep worker pwrite64 EDQUOT inplace; }
 t_pwrite_eio_compact() { sweep worker pwrite64 EIO compact; }
 t_pwrite_eio_inplace() { sweep worker pwrite64 EIO inplace; }
+# Several blocks at a time
+t_pwritev_enospc() { DELAY=100ms PACKETS=6000 sweep worker pwritev ENOSPC inplace; }
+t_pwritev_edquot() { DELAY=100ms PACKETS=6000 sweep worker pwritev EDQUOT inplace; }
+t_pwritev_eio() { DELAY=100ms PACKETS=6000 sweep worker pwritev EIO inplace; }
 t_archive_pwrite_enospc() { sweep archive pwrite64 ENOSPC auto; }
 t_archive_pwrite_eio() { sweep archive pwrite64 EIO auto; }
 t_archive_pwrite_edquot() { sweep archive pwrite64 EDQUOT auto; }

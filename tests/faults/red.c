@@ -75,6 +75,7 @@ static const struct attack {
 	{ "write", SYS_write, { RING_FD, A(buffer), 64 } },
 	{ "writev", SYS_writev, { RING_FD, A(&io), 1 } },
 	{ "pwrite64", SYS_pwrite64, { RING_FD, A(buffer), 64, 0 } },
+	{ "pwritev", SYS_pwritev, { RING_FD, A(&io), 1, 0, 0 } },
 	{ "sendto", SYS_sendto, { RING_FD, A(buffer), 64, 0, 0, 0 } },
 	{ "sendmsg", SYS_sendmsg, { RING_FD, A(&message), 0 } },
 	{ "sendmmsg", SYS_sendmmsg, { RING_FD, A(&messages), 1, 0 } },

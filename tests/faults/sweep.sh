@@ -24,7 +24,7 @@ FAULTS="accept4:EMFILE bind:ENOMEM clone3:EAGAIN clone:EAGAIN connect:ECONNREFUS
 	fstat:EIO fstatfs:EIO fsync:EIO ftruncate:EIO getdents64:EIO getsockopt:ENOBUFS ioctl:ENODEV
 	listen:EADDRINUSE lseek:EIO memfd_create:EMFILE mkdir:ENOSPC mlock:ENOMEM mmap:ENOMEM mprotect:ENOMEM
 	newfstatat:EIO openat2:EMFILE openat:EMFILE pipe2:EMFILE poll:ENOMEM prctl:EPERM pread64:EIO prlimit64:EPERM pwrite64:EIO
-	pwrite64:ENOSPC read:EINTR readlinkat:EIO readv:ENOMEM recvfrom:ENOMEM recvmsg:ENOMEM renameat2:EIO
+	pwrite64:ENOSPC pwritev:EIO pwritev:ENOSPC read:EINTR readlinkat:EIO readv:ENOMEM recvfrom:ENOMEM recvmsg:ENOMEM renameat2:EIO
 	sched_setaffinity:EINVAL sendmsg:ENOBUFS sendto:ENOBUFS setsockopt:ENOMEM socket:EMFILE socket:ENOBUFS
 	socketpair:EMFILE statx:EIO timerfd_create:EMFILE uname:EFAULT unlink:EIO unlinkat:EIO writev:ENOBUFS"
 

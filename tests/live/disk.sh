@@ -262,12 +262,12 @@ t_a_start_on_a_full_disk_waits_for_room() {
 }
 
 # A broken write ends its file, by its name; what was to be written goes into the next one
-broken_write() {
+broken_write() { # LAYOUT CALL DELAY: until blocks are written, by one call or by another one together
 	# shellcheck disable=SC2086
-	daemon_start -i va -w "$OUT" -j 1 $FAST -o layout="$1"
+	daemon_start -i va -w "$OUT" -j 1 $FAST -o layout="$1" -o write_delay="$3"
 	send 100000000 rate=5000 size=700-1400
 	wait_for 5 counter_at_least written 100
-	inject "$(workers)" pwrite64 error=EIO:when=20
+	inject "$(workers)" "$2" error=EIO:when=20
 	wait_for 10 counter_at_least write_errors 1
 	before=$(counter written)
 	wait_for 5 counter_at_least written $((before + 1000)) # the next file is written to
@@ -282,8 +282,9 @@ broken_write() {
 	equal "lost" "$(sed 's/.* lost \([0-9]*\) .*/\1/' <<<"$line")" "$(account discarded)"
 	files_valid
 }
-t_a_broken_write_compact() { broken_write compact; }
-t_a_broken_write_inplace() { broken_write inplace; }
+t_a_broken_write_compact() { broken_write compact pwrite64 20ms; }
+t_a_broken_write_inplace() { broken_write inplace pwrite64 0; }
+t_a_broken_write_of_several() { broken_write inplace pwritev 100ms; }
 
 t_a_file_that_cannot_be_synced_is_a_suspect() {
 	# shellcheck disable=SC2086

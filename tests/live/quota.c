@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static int64_t *quota;
 static ssize_t (*pwrite_next)(int, const void *, size_t, off_t);
+static ssize_t (*pwritev_next)(int, const struct iovec *, int, off_t);
 static int (*fallocate_next)(int, int, off_t, off_t);
 static int (*unlinkat_next)(int, const char *, int);
 
@@ -23,6 +25,7 @@ __attribute__((constructor)) static void quota_begin(void)
 	void *map = MAP_FAILED;
 
 	*(void **)&pwrite_next = dlsym(RTLD_NEXT, "pwrite64");
+	*(void **)&pwritev_next = dlsym(RTLD_NEXT, "pwritev64");
 	*(void **)&fallocate_next = dlsym(RTLD_NEXT, "fallocate64");
 	*(void **)&unlinkat_next = dlsym(RTLD_NEXT, "unlinkat");
 	if (fd >= 0) {
@@ -49,6 +52,16 @@ ssize_t pwrite(int fd, const void *bytes, size_t count, off_t offset)
 ssize_t pwrite64(int fd, const void *bytes, size_t count, off_t offset)
 {
 	return pwrite(fd, bytes, count, offset);
+}
+
+ssize_t pwritev(int fd, const struct iovec *pieces, int count, off_t offset)
+{
+	return refused() ? -1 : pwritev_next(fd, pieces, count, offset);
+}
+
+ssize_t pwritev64(int fd, const struct iovec *pieces, int count, off_t offset)
+{
+	return pwritev(fd, pieces, count, offset);
 }
 
 int fallocate(int fd, int mode, off_t offset, off_t length)
