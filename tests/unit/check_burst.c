@@ -1,11 +1,7 @@
 /* daemon/worker/burst.c, writeback.c, writer.c: what goes through the page cache while the disk is
  * behind. */
-#include "handring.h"
+#include "loopside.h"
 #include "suites.h"
-
-#include "../../daemon/archive/file.h"
-#include "../../daemon/base/linktype.h"
-#include "../../daemon/worker/ringloop.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,75 +13,13 @@
 #define BURST	    (1u << 20)
 #define PATIENCE_MS 30000
 
-static struct handring ring;
-static struct crossing crossing;
-static struct message_worker what;
-static struct ledger *ledger;
-static struct ringloop loop;
 static struct ledger_totals totals;
-static int fds[2]; /* of files 0 and 1 */
-static uint32_t align;
 
 static void setup(void)
 {
-	handring_open(&ring);
-	failing = (struct handring_failing){ 0 };
-	crossing = (struct crossing){ .notify = -1 };
-	what = (struct message_worker){ .group.block_bytes = HANDRING_BLOCK_BYTES,
-					.blocks = HANDRING_BLOCKS,
-					.group.snaplen = 262144,
-					.link_type = LINKTYPE_ETHERNET,
-					.config.layout = LAYOUT_INPLACE,
-					.config.burst_bytes = BURST,
-					.config.write_delay_ns = 1000000000,
-					.config.file_bytes = 1u << 30 };
-	loop = (struct ringloop){ 0 };
-	ledger = ledger_map(ledger_create());
-	ck_assert_ptr_nonnull(ledger);
-	totals = ledger_totals(ledger);
-	fds[0] = handring_file();
-	fds[1] = handring_file();
-	align = file_align(fds[0], true);
-	if (align < 4096)
-		align = 4096;
-}
-
-static void teardown(void)
-{
-	atomic_store(&failing.held_back, false);
-	burst_stop(&loop.writer.burst);
-	handring_close(&ring);
-	ledger_unmap(ledger);
-	close(fds[0]);
-	close(fds[1]);
-}
-
-static void begin(void)
-{
-	const struct crossing_file file = { .serial = 0, .fd = dup(fds[0]), .align = align };
-
-	ck_assert_int_eq(ringloop_init(&loop, &ring.handle, ledger, &what, &crossing), 0);
-	writer_begin(&loop.writer, &file);
-	ck_assert_int_eq(burst_start(&loop.writer.burst, &ring.handle), 0);
-}
-
-static void next_give(void)
-{
-	ck_assert(crossing_spare_give(&crossing, &(struct crossing_file){ 1, dup(fds[1]), align }));
-}
-
-/* All blocks that are there, until afcap_stop(); what waits is on the disk then, or not begun. */
-static void run(void)
-{
-	afcap_stop(&ring.handle);
-	ringloop_run(&loop);
-	atomic_store(&ring.handle.signals, 0);
-}
-
-static void put(unsigned blocks, unsigned packets, uint32_t captured)
-{
-	for (unsigned i = 0; i < blocks; i++)
-		handring_put(&ring, packets, captured, false);
+	loopside_open();
+	loopside.what.config.burst_bytes = BURST;
+	totals = ledger_totals(loopside.ledger);
 }
 
 /* One chunk made in place; pages that readers pass over stand for it. */
@@ -96,13 +30,13 @@ static void chunk_put(void)
 	chunk.buffer = aligned_alloc(4096, chunk.used);
 	ck_assert_ptr_nonnull(chunk.buffer);
 	pcapng_pad(chunk.buffer, chunk.used);
-	writer_inplace(&loop.writer, &totals, &chunk, 1);
+	writer_inplace(&loopside.loop.writer, &totals, &chunk, 1);
 	free(chunk.buffer);
 }
 
 static uint64_t waiting(void)
 {
-	return burst_waiting(&loop.writer.burst);
+	return burst_waiting(&loopside.loop.writer.burst);
 }
 
 /* Until that many bytes wait for the disk. */
@@ -120,45 +54,42 @@ static bool is_open(int fd)
 
 START_TEST(half_a_ring_that_waits_goes_through_the_page_cache)
 {
-	begin();
-	put(1, 40, 1400);
-	run();
+	loopside_begin();
+	loopside_put(1, 40, 1400);
+	loopside_run();
 	ck_assert_uint_eq(failing.cached, 0);
 	ck_assert_uint_eq(failing.direct, 1);
-	free(loop.held); /* nothing frees what an earlier worker had */
-	free(loop.chunks);
-	writeback_free(loop.writer.burst.writeback);
-	begin();
-	put(HANDRING_BLOCKS - 2, 40, 1400);
-	run();
-	totals = ledger_totals(ledger);
+	loopside_begin();
+	loopside_put(HANDRING_BLOCKS - 2, 40, 1400);
+	loopside_run();
+	totals = ledger_totals(loopside.ledger);
 	ck_assert_uint_ge(failing.cached, 1); /* the first of two writes */
 	ck_assert_uint_eq(totals.written, (HANDRING_BLOCKS - 1) * 40);
-	ck_assert_uint_eq(handring_packets(fds[0], totals.current.end), totals.written);
+	ck_assert_uint_eq(handring_packets(loopside.fds[0], totals.current.end), totals.written);
 }
 END_TEST
 
 START_TEST(without_a_burst_the_disk_is_waited_for)
 {
-	what.config.burst_bytes = 0;
-	begin();
-	ck_assert_ptr_null(loop.writer.burst.writeback);
-	put(HANDRING_BLOCKS, 40, 1400);
-	run();
+	loopside.what.config.burst_bytes = 0;
+	loopside_begin();
+	ck_assert_ptr_null(loopside.loop.writer.burst.writeback);
+	loopside_put(HANDRING_BLOCKS, 40, 1400);
+	loopside_run();
 	ck_assert_uint_eq(failing.cached, 0);
-	ck_assert_uint_eq(ledger_totals(ledger).written, HANDRING_BLOCKS * 40);
+	ck_assert_uint_eq(ledger_totals(loopside.ledger).written, HANDRING_BLOCKS * 40);
 }
 END_TEST
 
 /* Until nothing waits any more, also when the ring is empty again. */
 START_TEST(a_burst_ends_when_the_disk_has_caught_up)
 {
-	begin();
+	loopside_begin();
 	atomic_store(&failing.held_back, true);
-	loop.writer.burst.ring_fills = true;
+	loopside.loop.writer.burst.ring_fills = true;
 	chunk_put();
 	chunk_put();
-	loop.writer.burst.ring_fills = false;
+	loopside.loop.writer.burst.ring_fills = false;
 	chunk_put();
 	ck_assert_uint_eq(failing.cached, 3);
 	ck_assert_uint_eq(failing.direct, 0);
@@ -170,16 +101,16 @@ START_TEST(a_burst_ends_when_the_disk_has_caught_up)
 	ck_assert_uint_eq(failing.direct, 1);
 	ck_assert_uint_eq(totals.written, 4);
 	ck_assert_uint_eq(totals.current.end, LEDGER_FILE_BEGIN + 4 * PAGES);
-	handring_packets(fds[0], totals.current.end);
+	handring_packets(loopside.fds[0], totals.current.end);
 }
 END_TEST
 
 START_TEST(no_more_than_the_burst_waits)
 {
-	what.config.burst_bytes = 2 * PAGES;
-	begin();
+	loopside.what.config.burst_bytes = 2 * PAGES;
+	loopside_begin();
 	atomic_store(&failing.held_back, true);
-	loop.writer.burst.ring_fills = true;
+	loopside.loop.writer.burst.ring_fills = true;
 	for (unsigned i = 0; i < 4; i++)
 		chunk_put();
 	ck_assert_uint_eq(failing.cached, 2);
@@ -188,7 +119,7 @@ START_TEST(no_more_than_the_burst_waits)
 	atomic_store(&failing.held_back, false);
 	waiting_await(0);
 	ck_assert_uint_eq(totals.written, 4);
-	handring_packets(fds[0], totals.current.end);
+	handring_packets(loopside.fds[0], totals.current.end);
 }
 END_TEST
 
@@ -197,21 +128,22 @@ START_TEST(a_failed_write_back_is_the_files_error)
 {
 	static const int errors[] = { EIO, ENOSPC, EDQUOT };
 
-	begin();
-	next_give();
+	loopside_begin();
+	loopside_next_give();
 	failing.unsynced = true;
 	failing.error = errors[_i];
-	loop.writer.burst.ring_fills = true;
+	loopside.loop.writer.burst.ring_fills = true;
 	chunk_put();
 	waiting_await(0);
-	ck_assert(writer_behind(&loop.writer, &totals));
-	ck_assert(!writer_behind(&loop.writer, &totals)); /* told once */
+	ck_assert(writer_behind(&loopside.loop.writer, &totals));
+	ck_assert(!writer_behind(&loopside.loop.writer, &totals)); /* told once */
 	ck_assert_uint_eq(totals.current.error, EIO);
 	ck_assert_uint_eq(totals.write_errors, 1);
-	ck_assert_int_eq(atomic_load(&crossing.error), errors[_i]);
-	ck_assert_int_eq(writer_due(&loop.writer, &totals), INT64_MAX); /* not file after file */
+	ck_assert_int_eq(atomic_load(&loopside.crossing.error), errors[_i]);
+	ck_assert_int_eq(writer_due(&loopside.loop.writer, &totals),
+			 INT64_MAX); /* not file after file */
 	failing.unsynced = false;
-	loop.writer.again_ns = 0;
+	loopside.loop.writer.again_ns = 0;
 	chunk_put();
 	ck_assert_uint_eq(totals.current.serial, 1);
 	ck_assert_uint_eq(totals.previous.error, EIO);
@@ -226,17 +158,17 @@ START_TEST(what_waited_of_a_failed_file_does_not_fail_the_next)
 {
 	int first;
 
-	begin();
-	next_give();
-	first = loop.writer.current.fd;
+	loopside_begin();
+	loopside_next_give();
+	first = loopside.loop.writer.current.fd;
 	atomic_store(&failing.held_back, true);
-	loop.writer.burst.ring_fills = true;
+	loopside.loop.writer.burst.ring_fills = true;
 	chunk_put();
 	chunk_put();
 	totals.current.error = EIO;
 	failing.unsynced = true;
 	failing.error = EIO;
-	ck_assert(writer_rotate(&loop.writer, &totals));
+	ck_assert(writer_rotate(&loopside.loop.writer, &totals));
 	ck_assert(is_open(first));
 	if (_i)
 		chunk_put(); /* this one fails, too */
@@ -245,7 +177,7 @@ START_TEST(what_waited_of_a_failed_file_does_not_fail_the_next)
 	for (unsigned ms = 0; is_open(first) && ms < PATIENCE_MS; ms++)
 		usleep(1000);
 	ck_assert(!is_open(first));
-	ck_assert(writer_behind(&loop.writer, &totals) == (_i == 1));
+	ck_assert(writer_behind(&loopside.loop.writer, &totals) == (_i == 1));
 	ck_assert_uint_eq(totals.current.serial, 1);
 	ck_assert_uint_eq(totals.current.error, _i ? EIO : 0);
 }
@@ -254,38 +186,38 @@ END_TEST
 /* The archive process, which finishes the file, finds it in the ledger. */
 START_TEST(a_failed_write_back_is_committed_without_further_packets)
 {
-	begin();
+	loopside_begin();
 	failing.unsynced = true;
 	failing.error = EIO;
-	loop.writer.burst.ring_fills = true;
+	loopside.loop.writer.burst.ring_fills = true;
 	chunk_put();
 	waiting_await(0);
-	loop.totals = totals;
-	run();
-	ck_assert_uint_eq(ledger_totals(ledger).current.error, EIO);
-	ck_assert_uint_eq(ledger_totals(ledger).write_errors, 1);
+	loopside.loop.totals = totals;
+	loopside_run();
+	ck_assert_uint_eq(ledger_totals(loopside.ledger).current.error, EIO);
+	ck_assert_uint_eq(ledger_totals(loopside.ledger).write_errors, 1);
 }
 END_TEST
 
 /* Its error must be known when it is finished. */
 START_TEST(a_file_ends_when_nothing_of_it_waits)
 {
-	begin();
-	next_give();
+	loopside_begin();
+	loopside_next_give();
 	atomic_store(&failing.held_back, true);
-	loop.writer.burst.ring_fills = true;
+	loopside.loop.writer.burst.ring_fills = true;
 	chunk_put();
 	chunk_put();
-	atomic_store(&crossing.rotate, true);
-	ck_assert_int_eq(writer_due(&loop.writer, &totals), INT64_MAX);
-	ck_assert(!writer_rotate(&loop.writer, &totals));
+	atomic_store(&loopside.crossing.rotate, true);
+	ck_assert_int_eq(writer_due(&loopside.loop.writer, &totals), INT64_MAX);
+	ck_assert(!writer_rotate(&loopside.loop.writer, &totals));
 	chunk_put();
 	ck_assert_uint_eq(totals.current.serial, 0);
 	ck_assert_uint_eq(failing.cached, 3);
 	atomic_store(&failing.held_back, false);
 	waiting_await(0);
-	ck_assert_int_eq(writer_due(&loop.writer, &totals), 0);
-	ck_assert(writer_rotate(&loop.writer, &totals));
+	ck_assert_int_eq(writer_due(&loopside.loop.writer, &totals), 0);
+	ck_assert(writer_rotate(&loopside.loop.writer, &totals));
 	ck_assert_uint_eq(totals.current.serial, 1);
 	ck_assert_uint_eq(totals.written, 3);
 	ck_assert_uint_eq(atomic_load(&failing.starts), 3);
@@ -297,16 +229,16 @@ END_TEST
 /* It would never end where the disk never catches up. */
 START_TEST(a_file_that_should_have_ended_takes_one_burst_more)
 {
-	what.config.burst_bytes = 4 * PAGES;
-	what.config.file_bytes = LEDGER_FILE_BEGIN + 2 * PAGES;
-	begin();
-	next_give();
+	loopside.what.config.burst_bytes = 4 * PAGES;
+	loopside.what.config.file_bytes = LEDGER_FILE_BEGIN + 2 * PAGES;
+	loopside_begin();
+	loopside_next_give();
 	atomic_store(&failing.held_back, true);
-	loop.writer.burst.ring_fills = true;
+	loopside.loop.writer.burst.ring_fills = true;
 	chunk_put();
 	chunk_put(); /* beyond file_size */
-	ck_assert_uint_gt(loop.writer.burst.late_end, 0);
-	loop.writer.burst.late_end = totals.current.end + PAGES;
+	ck_assert_uint_gt(loopside.loop.writer.burst.late_end, 0);
+	loopside.loop.writer.burst.late_end = totals.current.end + PAGES;
 	chunk_put();
 	ck_assert_uint_eq(failing.cached, 3);
 	chunk_put();
@@ -317,7 +249,7 @@ START_TEST(a_file_that_should_have_ended_takes_one_burst_more)
 	waiting_await(0);
 	chunk_put();
 	ck_assert_uint_eq(totals.current.serial, 1);
-	ck_assert_uint_eq(loop.writer.burst.late_end, 0);
+	ck_assert_uint_eq(loopside.loop.writer.burst.late_end, 0);
 	ck_assert_uint_eq(totals.written, 5);
 }
 END_TEST
@@ -325,14 +257,14 @@ END_TEST
 /* Small chunks, which are else written with a sync each, and large ones. */
 START_TEST(copied_chunks_go_through_the_page_cache_too)
 {
-	what.config.layout = LAYOUT_COMPACT;
-	begin();
-	put(HANDRING_BLOCKS, _i ? 2 : 40, 1400);
-	run();
-	totals = ledger_totals(ledger);
+	loopside.what.config.layout = LAYOUT_COMPACT;
+	loopside_begin();
+	loopside_put(HANDRING_BLOCKS, _i ? 2 : 40, 1400);
+	loopside_run();
+	totals = ledger_totals(loopside.ledger);
 	ck_assert_uint_ge(failing.cached, 1);
 	ck_assert_uint_eq(totals.written, HANDRING_BLOCKS * (_i ? 2 : 40));
-	ck_assert_uint_eq(handring_packets(fds[0], totals.current.end), totals.written);
+	ck_assert_uint_eq(handring_packets(loopside.fds[0], totals.current.end), totals.written);
 }
 END_TEST
 
@@ -343,7 +275,7 @@ START_TEST(the_thread_can_be_confined_once_it_is_there)
 
 	ck_assert_ptr_nonnull(w);
 	failing.named_late = true;
-	ck_assert_int_eq(writeback_start(w, &ring.handle), 0);
+	ck_assert_int_eq(writeback_start(w, &loopside.ring.handle), 0);
 	ck_assert_uint_eq(atomic_load(&failing.named), 1);
 	writeback_stop(w);
 	writeback_free(w);
@@ -354,12 +286,12 @@ START_TEST(a_file_with_no_piece_is_closed_at_once)
 {
 	int first;
 
-	begin();
-	next_give();
-	first = loop.writer.current.fd;
+	loopside_begin();
+	loopside_next_give();
+	first = loopside.loop.writer.current.fd;
 	chunk_put();
-	ck_assert(writer_rotate(&loop.writer, &totals));
-	ck_assert(!is_open(first) || loop.writer.current.fd == first);
+	ck_assert(writer_rotate(&loopside.loop.writer, &totals));
+	ck_assert(!is_open(first) || loopside.loop.writer.current.fd == first);
 	ck_assert_uint_eq(failing.cached, 0);
 }
 END_TEST
@@ -368,7 +300,7 @@ END_TEST
 START_TEST(the_end_waits_for_what_is_begun_alone)
 {
 	struct writeback *w = writeback_new(BURST);
-	int fd = dup(fds[0]);
+	int fd = dup(loopside.fds[0]);
 
 	ck_assert_ptr_nonnull(w);
 	ck_assert(writeback_room(w, BURST));
@@ -394,7 +326,7 @@ START_TEST(no_more_pieces_wait_than_the_queue_holds)
 	ck_assert_ptr_nonnull(w);
 	while (writeback_room(w, 4096)) {
 		ck_assert_uint_lt(pieces, 1u << 20);
-		writeback_add(w, fds[0], LEDGER_FILE_BEGIN, 4096);
+		writeback_add(w, loopside.fds[0], LEDGER_FILE_BEGIN, 4096);
 		pieces++;
 	}
 	ck_assert_uint_ge(pieces, 4000); /* of 256 KiB each: all of the burst */
@@ -409,7 +341,7 @@ Suite *suite_burst(void)
 	TCase *t = tcase_create("burst");
 
 	tcase_set_timeout(t, 60);
-	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_checked_fixture(t, setup, loopside_close);
 	tcase_add_test(t, half_a_ring_that_waits_goes_through_the_page_cache);
 	tcase_add_test(t, without_a_burst_the_disk_is_waited_for);
 	tcase_add_test(t, a_burst_ends_when_the_disk_has_caught_up);

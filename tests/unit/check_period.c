@@ -172,6 +172,27 @@ START_TEST(a_packets_clock_may_be_another_one)
 }
 END_TEST
 
+/* Chunks that could be written together are not where the period ends between them. */
+START_TEST(a_period_ends_within_a_batch)
+{
+	struct pcapng_chunk chunks[3];
+
+	begun(end - 10, end - 5);
+	for (unsigned i = 0; i < 3; i++) {
+		chunks[i] = (struct pcapng_chunk){ .used = 4096, .packets = i + 2 };
+		chunks[i].first_ns = end - 1 + i;
+		chunks[i].buffer = aligned_alloc(4096, chunks[i].used);
+		pcapng_pad(chunks[i].buffer, chunks[i].used);
+	}
+	writer_inplace(&loop.writer, &loop.totals, chunks, 3);
+	ck_assert_uint_eq(loop.totals.current.serial, 1);
+	ck_assert_uint_eq(loop.totals.previous.finish.written, 1 + 2);
+	ck_assert_uint_eq(loop.totals.written, 1 + 2 + 3 + 4);
+	for (unsigned i = 0; i < 3; i++)
+		free(chunks[i].buffer);
+}
+END_TEST
+
 static void times_set(uint32_t index, uint64_t ns)
 {
 	uint8_t *block = ring.handle.map + (size_t)index * HANDRING_BLOCK_BYTES;
@@ -228,6 +249,7 @@ Suite *suite_period(void)
 	tcase_add_test(t, without_a_next_file_packets_go_on_in_this_one);
 	tcase_add_test(t, an_idle_file_ends_after_its_period);
 	tcase_add_loop_test(t, a_packets_clock_may_be_another_one, 0, 3);
+	tcase_add_test(t, a_period_ends_within_a_batch);
 	tcase_add_loop_test(t, held_blocks_are_of_one_period, 0, 2);
 	suite_add_tcase(s, t);
 	return s;
