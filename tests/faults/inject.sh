@@ -71,10 +71,10 @@ t_pwrite_edquot_compact() { sweep worker pwrite64 EDQUOT compact; }
 t_pwrite_edquot_inplace() { sweep worker pwrite64 EDQUOT inplace; }
 t_pwrite_eio_compact() { sweep worker pwrite64 EIO compact; }
 t_pwrite_eio_inplace() { sweep worker pwrite64 EIO inplace; }
-# Several blocks at a time
-t_pwritev_enospc() { DELAY=100ms PACKETS=6000 sweep worker pwritev ENOSPC inplace; }
-t_pwritev_edquot() { DELAY=100ms PACKETS=6000 sweep worker pwritev EDQUOT inplace; }
-t_pwritev_eio() { DELAY=100ms PACKETS=6000 sweep worker pwritev EIO inplace; }
+# Several blocks at a time: some 25 calls a second
+t_pwritev_enospc() { DELAY=40ms PACKETS=6000 sweep worker pwritev ENOSPC inplace; }
+t_pwritev_edquot() { DELAY=40ms PACKETS=6000 sweep worker pwritev EDQUOT inplace; }
+t_pwritev_eio() { DELAY=40ms PACKETS=6000 sweep worker pwritev EIO inplace; }
 t_archive_pwrite_enospc() { sweep archive pwrite64 ENOSPC auto; }
 t_archive_pwrite_eio() { sweep archive pwrite64 EIO auto; }
 t_archive_pwrite_edquot() { sweep archive pwrite64 EDQUOT auto; }

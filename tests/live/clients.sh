@@ -563,13 +563,13 @@ t_slow_clients_at_all_places_while_packets_come() {
 	daemon_start -i va -w "$OUT" -j 2 -o ring_size=256M $LIMITS
 	in_lab curl -sf -o /dev/null $URL/metrics
 	rss() { awk '/^VmRSS:/ { print $2 }' "/proc/$DAEMON/status"; }
-	send $((rate * seconds)) rate="$rate" size=64-200
 	ip netns exec "$NS" setpriv --reuid 65534 --regid 65534 --groups "$GAMES" \
 		/usr/bin/python3 "$DIR/slowclients.py" "$SOCK" 127.0.0.1:9748 32 >"$DIR/slow" &
 	slow=$!
 	PIDS="$PIDS $slow"
 	wait_for 10 grep -q ready "$DIR/slow"
 	wait_for 5 full
+	send $((rate * seconds)) rate="$rate" size=64-200 # not over before they are all there, on a busy machine
 	ticks() { awk '{ print $14 + $15 }' "/proc/$DAEMON/stat"; }
 	before='' answered=0 spent=$(ticks) begin=$(date +%s%N)
 	while kill -0 "$SENDER" 2>/dev/null; do
