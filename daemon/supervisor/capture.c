@@ -72,7 +72,8 @@ static int checkpoint_make(struct capture *capture)
 	return 0;
 }
 
-/* Adopts the plan of the inherited checkpoint. */
+/* Adopts the plan of the inherited checkpoint: rings that are resumed have the size that they were
+ * made with, also where ring_size = auto would decide another one now. */
 static void record_adopt(struct capture *capture)
 {
 	struct inherited *in = &capture->inherited;
@@ -81,11 +82,10 @@ static void record_adopt(struct capture *capture)
 	capture->saved = in->saved;
 	capture->saved_fd = in->saved_fd;
 	capture->slots.count = in->workers;
-	if (!in->earlier)
-		return;
-	capture->config = capture->earlier = in->earlier;
 	capture->plan.ring = then.ring;
 	capture->plan.snaplen = then.snaplen;
+	if (in->earlier)
+		capture->config = capture->earlier = in->earlier;
 }
 
 static int capture_make(struct capture *capture, struct capture_error *error)

@@ -180,9 +180,12 @@ static const struct {
 #undef FIELD
 };
 
+/* The memory of a ring, as ring_size means it. */
 static uint64_t ring_bytes(const struct checkpoint_fingerprint *fingerprint)
 {
-	return (uint64_t)fingerprint->block_bytes * fingerprint->blocks;
+	const struct afcap_geometry ring = plan_of_fingerprint(fingerprint).ring;
+
+	return afcap_geometry_memory(&ring);
 }
 
 /* Auto is decided by the memory that is available, and therefore once: rings that exist keep the
@@ -324,7 +327,7 @@ void plan_configure(struct config_capture *config, const struct checkpoint_finge
 
 	group->workers = fingerprint->workers;
 	group->block_bytes = fingerprint->block_bytes;
-	group->ring_bytes = (uint64_t)fingerprint->block_bytes * fingerprint->blocks;
+	group->ring_bytes = ring_bytes(fingerprint);
 	group->ring_auto = 0;
 	group->block_timeout_ns = (uint64_t)fingerprint->block_timeout_ms * MS;
 	group->snaplen = fingerprint->snaplen;

@@ -361,6 +361,29 @@ t_another_configuration_loses_nothing() {
 	whole $sent
 }
 
+# What ring_size = auto is decided by, the memory, is another one at each start: the rings stay as they are, and so does what is in them
+t_an_automatic_size_leaves_the_rings_as_they_are() {
+	local sent=0 size bytes
+	ring_bytes() { ctl --json status | jq '.captures[0].ring.bytes'; }
+	configure "ring_size = 64M"
+	managed_start -c "$DIR/afcapd.conf"
+	bytes=$(ring_bytes)
+	equal "bytes of a ring" "$bytes" $((64 << 20))
+	for size in auto auto 64M; do
+		for pid in $(workers); do kill -STOP "$pid"; done
+		in_lab "$FRAMES" send vb 500 first=$sent rate=50000
+		sent=$((sent + 500))
+		configure "ring_size = $size"
+		again KILL
+		equal "packets with $size" "$(counter packets)" $sent
+		equal "rings with $size" "$(ring_bytes)" "$bytes"
+	done
+	equal "gone on" "$(grep -c 'resuming the rings of the previous instance, last alive at 2' "$DIR/err")" 3
+	equal "workers that ended by themselves" "$(counter restarts)" 0
+	managed_stop
+	all_there $sent
+}
+
 # The old directory refuses names when the configuration names another one: what cannot be finished there is no loss, and the capture
 # does not wait for ever
 t_another_directory_while_the_old_one_refuses_names() {

@@ -87,6 +87,12 @@ static void next(void)
 }
 
 /* Neither a stop nor a second one changes it. */
+static bool ring_is_kept(void)
+{
+	ck_assert_uint_eq(instance_view(0).ring_bytes, UINT64_C(64) << 20);
+	return true;
+}
+
 static void handed_over(const char *settings)
 {
 	instance_configure("a", settings);
@@ -113,6 +119,24 @@ START_TEST(the_next_instance_continues)
 	ck_assert_ptr_nonnull(strstr(instance.account, "a: 60 packets seen, 0 dropped by the "
 						       "kernel, 60 received, 60 written"));
 	ck_assert_uint_eq(manager.count, 0);
+}
+END_TEST
+
+/* Whatever ring_size = auto decides now, by the memory that is left beside them. */
+START_TEST(rings_keep_the_size_that_they_were_made_with)
+{
+	static instance_step *const steps[] = { instance_records, ring_is_kept,
+						instance_packets_come, instance_stops, NULL };
+
+	handed_over("interface=lo workers=2 ring_size=64M directory=/d");
+	instance_configure("a", "interface=lo workers=2 ring_size=auto directory=/d");
+	instance.config.capture[0].group.ring_auto = 1;
+	instance.config.capture[0].group.ring_bytes = UINT64_C(1) << 30;
+	ck_assert_int_eq(instance_begin(), 0);
+	ck_assert_int_eq(instance_run(steps), EXIT_SUCCESS);
+	ck_assert_uint_eq(place_logged("its configuration has changed"), 0);
+	ck_assert_ptr_nonnull(strstr(instance.account, "a: 60 packets seen, 0 dropped by the "
+						       "kernel, 60 received, 60 written"));
 }
 END_TEST
 
@@ -174,6 +198,7 @@ Suite *suite_handover(void)
 	tcase_add_checked_fixture(t, instance_setup, instance_teardown);
 	tcase_set_timeout(t, 30);
 	tcase_add_test(t, the_next_instance_continues);
+	tcase_add_test(t, rings_keep_the_size_that_they_were_made_with);
 	tcase_add_test(t, a_section_that_is_gone_is_finished_and_accounted);
 	tcase_add_test(t, without_a_section_it_ends_with_what_was_left);
 	tcase_add_test(t, a_capture_between_two_interfaces_continues_its_counters);

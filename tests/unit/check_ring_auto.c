@@ -61,6 +61,10 @@ static const struct {
 	{ "ring_size=256M", "ring_size=auto", 1024, "" },
 	{ "ring_size=64M", "ring_size=auto", 1024, "" },
 	{ "ring_size=1G", "ring_size=auto", 64, "" },
+	/* Blocks take a power of two of memory */
+	{ "ring_size=64M block_size=768K", "ring_size=auto block_size=768K", 64, "" },
+	{ "ring_size=1G block_size=768K", "ring_size=auto block_size=768K", 64, "" },
+	{ "ring_size=64M block_size=768K", "ring_size=32M block_size=768K", 0, "ring_size" },
 	{ "ring_size=32M", "ring_size=auto", 64, "ring_size" }, /* never auto's */
 	{ "ring_size=2G", "ring_size=auto", 1024, "ring_size" },
 	{ "ring_size=256M", "ring_size=256M", 0, "" },
