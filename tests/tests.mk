@@ -138,11 +138,15 @@ coverage:
 	@echo "the parsers:"; $(call covered,parsers,95,$(foreach p,$(PARSERS),-f '$(p)'))
 
 # Address space randomization off: the sanitizer has its own idea of where things are
+TSAN_SUITES := worker ringthread ringloop uplink drain burst batch writer_errors # the worker's threads
 TSAN := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
 check-tsan:
 	@.ci/deps all
-	@$(MAKE) $(PARALLEL) --no-print-directory BUILD=build-tsan CFLAGS="$(TSAN)" build-tsan/tests/library/check
+	@$(MAKE) $(PARALLEL) --no-print-directory BUILD=build-tsan CFLAGS="$(TSAN)" build-tsan/tests/library/check build-tsan/tests/unit/check
 	TSAN_OPTIONS=halt_on_error=1 setarch -R build-tsan/tests/library/check
+	@for suite in $(TSAN_SUITES); do \
+		CK_RUN_SUITE=$$suite TSAN_OPTIONS=halt_on_error=1 setarch -R build-tsan/tests/unit/check 2>&1 | tee /dev/stderr | \
+			grep -q 'Checks: [1-9][0-9]*, Failures: 0, Errors: 0' || exit 1; done
 	$(call stops,TSAN_OPTIONS=halt_on_error=1 setarch -R build-tsan/)
 
 # Fuzzes with clang's libFuzzer: each target RUNS runs or SECONDS_EACH seconds, whichever comes first. TARGET=name: that one

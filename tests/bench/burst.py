@@ -116,7 +116,7 @@ def contenders(tools, ring):
     fresh_output()
     ring = ring or min(RING_MOST, memory_available() // 4 // MIB)
     mine = {"afcapd": afcapd(), "ring=auto": afcapd(ring="auto"), "ring=1G": afcapd(ring="1G"),
-            "burst=2G": afcapd("-o", "burst=2G"),
+            "ring=3G": afcapd(ring="3G"), "burst=2G": afcapd("-o", "burst=2G"),
             "ring=1G+burst=1G": afcapd("-o", "burst=1G", ring="1G"),
             "ring=1G+burst=2G": afcapd("-o", "burst=2G", ring="1G")}
     for name in list(mine):
