@@ -27,7 +27,7 @@ uint64_t burst_waiting(const struct burst *b)
 
 bool burst_wanted(const struct burst *b, const struct outfile *file, uint64_t end, uint64_t bytes)
 {
-	return b->writeback && file->align > OUTFILE_ALIGN_MIN &&
+	return b->writeback && !b->distrusted && file->align > OUTFILE_ALIGN_MIN &&
 	       (b->ring_fills || burst_waiting(b)) && writeback_room(b->writeback, bytes) &&
 	       (!b->late_end || end + bytes <= b->late_end);
 }
@@ -59,10 +59,17 @@ void burst_passed(struct burst *b)
 	b->on = false;
 }
 
+void burst_disk_works(struct burst *b)
+{
+	b->distrusted = false;
+}
+
 bool burst_waits(struct burst *b, uint64_t end)
 {
-	if (!burst_waiting(b))
+	if (!burst_waiting(b)) {
+		b->late_end = 0;
 		return false;
+	}
 	if (!b->late_end)
 		b->late_end = end + b->bytes_max;
 	return true;
@@ -79,7 +86,10 @@ void burst_next_file(struct burst *b, int previous_fd)
 
 int burst_error(struct burst *b)
 {
-	return b->writeback ? writeback_error(b->writeback) : 0;
+	int error = b->writeback ? writeback_error(b->writeback) : 0;
+
+	b->distrusted |= error != 0;
+	return error;
 }
 
 void burst_stop(struct burst *b)

@@ -14,6 +14,7 @@ struct burst {
 	uint64_t bytes_max;
 	uint64_t late_end; /* the file should have ended, and waits: not beyond by a burst; 0: no */
 	bool on;	   /* what was written last went through the page cache */
+	bool distrusted;   /* a write-back failed; until the disk has taken something since */
 	bool ring_fills;   /* set by the caller: the disk does not keep up with the ring */
 };
 
@@ -34,8 +35,9 @@ bool burst_wanted(const struct burst *burst, const struct outfile *file, uint64_
 int burst_write(struct burst *burst, struct outfile *file, struct iovec *pieces, int count,
 		uint64_t end);
 
-/* A chunk goes around the page cache. */
+/* A chunk goes around the page cache; the disk has taken it. */
 void burst_passed(struct burst *burst);
+void burst_disk_works(struct burst *burst);
 
 /* Whether the file, which should end, must wait: what the disk does not have yet may still fail. */
 bool burst_waits(struct burst *burst, uint64_t end);
@@ -43,7 +45,8 @@ bool burst_waits(struct burst *burst, uint64_t end);
 /* Another file is the current one. */
 void burst_next_file(struct burst *burst, int previous_fd);
 
-/* The errno of a failed write-back, once; 0: none. */
+/* The errno of a failed write-back of this file, once; 0: none. After one there is no burst until
+ * the disk works: an error would be known too late again, file after file. */
 int burst_error(struct burst *burst);
 
 /* Bytes that wait. Any thread. */

@@ -17,6 +17,7 @@
 #define FLUSH_BYTES	  (512u << 10) /* copied, which the cache should hold */
 #define BATCH_BYTES	  (4u << 20)   /* converted in place; more gains nothing */
 #define RING_PART	  8	       /* of the ring */
+#define FILE_PART	  4	       /* of a file */
 /* Slot bytes per packet: what takes less CPU, measured with `make bench` --layouts; while the disk
  * is behind the smaller files count for more, which compact ones are (by 13 % at 400 bytes). */
 #define INPLACE_MEAN	    384
@@ -27,10 +28,13 @@ static bool writes(const struct ringloop *loop)
 	return loop->what->group.output == OUTPUT_PCAPNG;
 }
 
-/* So many bytes are written together, as long as most of the ring stays free. */
-static uint32_t part_of_ring(const struct message_worker *what, uint32_t maximum)
+/* So many bytes are written together, as long as most of the ring stays free and the file ends near
+ * its size: between two commits no more than one file can end, as the next one is made then. */
+static uint32_t together(const struct message_worker *what, uint32_t maximum)
 {
-	uint64_t part = what->group.block_bytes * what->blocks / RING_PART;
+	uint64_t ring = what->group.block_bytes * what->blocks / RING_PART;
+	uint64_t file = what->config.file_bytes / FILE_PART;
+	uint64_t part = ring < file ? ring : file;
 
 	return part < maximum ? (uint32_t)part : maximum;
 }
@@ -42,10 +46,10 @@ int ringloop_init(struct ringloop *loop, struct afcap *ring, struct ledger *ledg
 		.ring = ring, .ledger = ledger, .what = what, .crossing = crossing
 	};
 	loop->totals = ledger_totals(ledger);
-	loop->flush_bytes = part_of_ring(what, FLUSH_BYTES);
+	loop->flush_bytes = together(what, FLUSH_BYTES);
 	/* The kernel may drop single packets while less than a quarter of the ring is free */
 	loop->held_max = what->blocks / 4 ? what->blocks / 4 : 1;
-	loop->batch_bytes = part_of_ring(what, BATCH_BYTES);
+	loop->batch_bytes = together(what, BATCH_BYTES);
 	loop->held = calloc(loop->held_max, sizeof(*loop->held));
 	loop->chunks = calloc(loop->held_max, sizeof(*loop->chunks));
 	/* A chunk below flush_bytes takes one more block. */
@@ -91,7 +95,7 @@ static void cursor_move(const struct ringloop *loop, struct ledger_totals *t,
 /* Whether half of the blocks wait for the disk, held or not taken yet. */
 static bool ring_fills(const struct ringloop *loop)
 {
-	uint32_t half = loop->what->blocks / 2;
+	uint32_t half = loop->what->blocks - loop->what->blocks / 2;
 
 	return loop->held_count > half || afcap_block_waiting(loop->ring, half - loop->held_count);
 }

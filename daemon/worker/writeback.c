@@ -20,6 +20,7 @@ struct piece {
 	uint32_t bytes;
 	uint64_t offset;
 	uint32_t file; /* files that were closed before it was the current one */
+	int error;     /* of its start */
 };
 
 struct writeback {
@@ -92,21 +93,24 @@ static int range_sync(const struct piece *piece, unsigned flags)
 	return errno == ENOSYS || errno == EPERM || errno == EINVAL ? 0 : errno;
 }
 
-static void piece_begin(const struct piece *piece)
+/* A file system that finds no place for it may tell so here alone. */
+static void piece_begin(struct piece *piece)
 {
 	if (piece->bytes)
-		range_sync(piece, SYNC_FILE_RANGE_WRITE);
+		piece->error = range_sync(piece, SYNC_FILE_RANGE_WRITE);
 }
 
 /* Whoever wrote it back, the kernel itself or this thread: it is on the disk, or has failed. */
 static void piece_end(struct writeback *w, const struct piece *piece)
 {
 	uint64_t failed = get(&w->failed);
-	int error = 0;
+	int error = piece->error;
 
 	if (piece->bytes) {
-		error = range_sync(piece, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
-						  SYNC_FILE_RANGE_WAIT_AFTER);
+		int ended = range_sync(piece, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+						      SYNC_FILE_RANGE_WAIT_AFTER);
+
+		error = error ? error : ended;
 		posix_fadvise(piece->fd, (off_t)piece->offset, piece->bytes, POSIX_FADV_DONTNEED);
 	}
 	if (error && (!failed || failed >> 32 != piece->file)) /* that one was closed */

@@ -80,16 +80,22 @@ static bool writing(const struct writer *w)
 	       !atomic_load_explicit(&w->crossing->suspended, memory_order_relaxed);
 }
 
-/* Takes the spare file into use if it is there; never waits for the archive, nor for the disk:
- * while a burst waits the file cannot end, unless it has an error already. */
+/* While a burst waits the file should not end, unless it has an error already: the archive would
+ * wait for the disk when it finishes it. */
+static bool file_ends(struct writer *w, const struct ledger_totals *t)
+{
+	return t->current.error || !burst_waits(&w->burst, t->current.end);
+}
+
+/* Takes the spare file into use if it is there; never waits for the archive, nor for the disk. */
 static bool file_next(struct writer *w, struct ledger_totals *t)
 {
 	struct crossing_file next;
 	struct ledger_kernel k;
 
-	if ((!t->current.error && burst_waits(&w->burst, t->current.end)) ||
-	    !crossing_spare_take(w->crossing, t->current.serial + 1, &next))
+	if (!crossing_spare_take(w->crossing, t->current.serial + 1, &next))
 		return false;
+	writer_behind(w, t); /* nothing waits any more, but the last piece may have failed */
 	if (w->current.fd >= 0)
 		burst_next_file(&w->burst, w->current.fd);
 	writer_begin(w, &next);
@@ -137,6 +143,8 @@ static int pieces_put(struct writer *w, struct ledger_totals *t, struct iovec *p
 		error = lead_put(w, t);
 		if (!error)
 			error = outfile_direct(&w->current, pieces, count, t->current.end);
+		if (!error)
+			burst_disk_works(&w->burst);
 	}
 	if (!error)
 		t->current.end += bytes;
@@ -159,9 +167,11 @@ static int compact_put(struct writer *w, struct ledger_totals *t)
 	if (burst_wanted(&w->burst, &w->current, t->current.end, used))
 		return pieces_put(w, t, &piece, 1);
 	error = outfile_plain(&w->current, w->chunk.buffer, used, t->current.end);
-	if (!error)
-		t->current.end += used;
-	return error;
+	if (error)
+		return error;
+	burst_disk_works(&w->burst);
+	t->current.end += used;
+	return 0;
 }
 
 static int inplace_put(struct writer *w, struct ledger_totals *t, const struct chunks *chunks)
@@ -291,7 +301,7 @@ static void chunk_append(struct writer *w, struct ledger_totals *t,
 	int error = ENOSPC;
 
 	if (writing(w)) {
-		if (file_over(w, t, chunk, 0))
+		if (file_over(w, t, chunk, 0) && file_ends(w, t))
 			file_next(w, t);
 		do {
 			error = (int)t->current.error;
@@ -305,7 +315,8 @@ static void chunk_append(struct writer *w, struct ledger_totals *t,
 				error = space_await(w, t, &one, error);
 			if (!error)
 				return;
-		} while (!is_refusal(error) && clock_mono_ns() >= w->again_ns && file_next(w, t));
+		} while (!is_refusal(error) && clock_mono_ns() >= w->again_ns &&
+			 (error == EFBIG || file_ends(w, t)) && file_next(w, t));
 	}
 	*(is_refusal(error) || error == EFBIG ? &t->discarded_no_space : &t->discarded_io_error) +=
 		chunk->packets;
@@ -323,7 +334,7 @@ static uint32_t chunks_append(struct writer *w, struct ledger_totals *t,
 	if (!chunks->first->packets || !writing(w) ||
 	    atomic_load_explicit(&w->crossing->no_space, memory_order_relaxed))
 		return 0;
-	if (file_over(w, t, chunks->first, 0))
+	if (file_over(w, t, chunks->first, 0) && file_ends(w, t))
 		file_next(w, t);
 	if (t->current.error || !t->current.since_ns)
 		return 0;
@@ -412,9 +423,8 @@ int64_t writer_due(struct writer *w, const struct ledger_totals *t)
 {
 	int64_t due = file_due(w, t);
 
-	if (due == 0 && !t->current.error && burst_waits(&w->burst, t->current.end))
-		return INT64_MAX; /* woken when nothing waits any more */
-	return due;
+	return due == 0 && !file_ends(w, t) ? INT64_MAX /* woken when nothing waits any more */
+					    : due;
 }
 
 bool writer_late(const struct writer *w, const struct ledger_totals *t, int64_t due_ns)
@@ -424,7 +434,7 @@ bool writer_late(const struct writer *w, const struct ledger_totals *t, int64_t 
 
 bool writer_rotate(struct writer *w, struct ledger_totals *t)
 {
-	if (!file_next(w, t))
+	if (!file_ends(w, t) || !file_next(w, t))
 		return false;
 	chunk_begin(w);
 	return true;
@@ -449,11 +459,11 @@ bool writer_behind(struct writer *w, struct ledger_totals *t)
 	t->write_errors++;
 	atomic_store(&w->crossing->error, error);
 	crossing_notify(w->crossing);
-	/* Nothing more is written to it. A file that found no space in the end has lost packets,
-	 * and waiting for space does not bring them back. */
-	t->current.error = (uint64_t)(is_refusal(error) ? EIO : error);
-	w->again_ns = clock_mono_ns() + (AGAIN_NS << w->failures);
-	w->failures += w->failures < FAILURES_MAX;
+	/* Nothing more is written to it; the next file shows at once whether the disk works
+	 * (burst.h). A file that found no space in the end has lost packets, and waiting for space
+	 * does not bring them back. */
+	if (!t->current.error)
+		t->current.error = (uint64_t)(is_refusal(error) ? EIO : error);
 	return true;
 }
 

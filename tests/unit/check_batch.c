@@ -160,6 +160,30 @@ START_TEST(a_batch_ends_where_the_file_is_full)
 }
 END_TEST
 
+/* The next file is made when its predecessor is committed, so no two can end in one batch. */
+START_TEST(a_batch_is_a_part_of_a_file)
+{
+	static const struct {
+		uint64_t block_bytes;
+		uint32_t blocks;
+		uint64_t file_bytes;
+		uint32_t batch, flush;
+	} sizes[] = {
+		{ 512 << 10, 128, 1 << 30, 4 << 20, 512 << 10 },
+		{ 512 << 10, 16, 1 << 30, 1 << 20, 512 << 10 },
+		{ 512 << 10, 128, 2 << 20, 512 << 10, 512 << 10 },
+		{ 4 << 10, 1024, 64 << 10, 16 << 10, 16 << 10 },
+	};
+
+	loopside.what.group.block_bytes = sizes[_i].block_bytes;
+	loopside.what.blocks = sizes[_i].blocks;
+	loopside.what.config.file_bytes = sizes[_i].file_bytes;
+	loopside_begin();
+	ck_assert_uint_eq(loopside.loop.batch_bytes, sizes[_i].batch);
+	ck_assert_uint_eq(loopside.loop.flush_bytes, sizes[_i].flush);
+}
+END_TEST
+
 Suite *suite_batch(void)
 {
 	Suite *s = suite_create("batch");
@@ -174,6 +198,7 @@ Suite *suite_batch(void)
 	tcase_add_test(t, what_fails_together_goes_to_the_next_file);
 	tcase_add_test(t, a_loss_is_noted_once_in_a_batch);
 	tcase_add_test(t, a_batch_ends_where_the_file_is_full);
+	tcase_add_loop_test(t, a_batch_is_a_part_of_a_file, 0, 4);
 	suite_add_tcase(s, t);
 	return s;
 }

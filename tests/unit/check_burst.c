@@ -140,15 +140,102 @@ START_TEST(a_failed_write_back_is_the_files_error)
 	ck_assert_uint_eq(totals.current.error, EIO);
 	ck_assert_uint_eq(totals.write_errors, 1);
 	ck_assert_int_eq(atomic_load(&loopside.crossing.error), errors[_i]);
-	ck_assert_int_eq(writer_due(&loopside.loop.writer, &totals),
-			 INT64_MAX); /* not file after file */
+	ck_assert_int_eq(writer_due(&loopside.loop.writer, &totals), 0);
 	failing.unsynced = false;
-	loopside.loop.writer.again_ns = 0;
-	chunk_put();
+	chunk_put(); /* around the cache, and nothing of it is lost */
 	ck_assert_uint_eq(totals.current.serial, 1);
 	ck_assert_uint_eq(totals.previous.error, EIO);
+	ck_assert_uint_eq(failing.direct, 1);
+	chunk_put(); /* the disk works */
+	ck_assert_uint_eq(failing.direct, 1);
+	ck_assert_uint_eq(failing.cached, 2);
+	ck_assert_uint_eq(totals.written, 3);
+	ck_assert_uint_eq(totals.discarded_no_space + totals.discarded_io_error, 0);
+}
+END_TEST
+
+/* However many pieces of it fail. */
+START_TEST(a_file_with_an_error_costs_no_packet_while_there_is_a_next_one)
+{
+	struct writer *w = &loopside.loop.writer;
+
+	loopside_begin();
+	loopside_next_give();
+	failing.unsynced = true;
+	failing.error = EIO;
+	w->burst.ring_fills = true;
+	chunk_put();
+	for (unsigned i = 1; i <= 3; i++) {
+		waiting_await(0);
+		ck_assert(writer_behind(w, &totals));
+		ck_assert_uint_eq(totals.write_errors, i);
+		writeback_add(w->burst.writeback, w->current.fd, LEDGER_FILE_BEGIN, PAGES);
+	}
+	chunk_put();
+	ck_assert_uint_eq(totals.current.serial, 1);
+	ck_assert_uint_eq(totals.written, 2);
+	ck_assert_uint_eq(totals.discarded_io_error, 0);
+	waiting_await(0);
+}
+END_TEST
+
+/* The disk is gone: the next file shows it by its first write, and the one after it is kept. */
+START_TEST(a_burst_on_a_broken_disk_does_not_use_up_the_files)
+{
+	loopside_begin();
+	loopside_next_give();
+	failing.unsynced = true;
+	failing.error = EIO;
+	loopside.loop.writer.burst.ring_fills = true;
+	chunk_put();
+	waiting_await(0);
+	ck_assert(writer_behind(&loopside.loop.writer, &totals));
+	failing.count = 1;
+	chunk_put();
+	ck_assert_uint_eq(totals.current.serial, 1);
+	ck_assert_uint_eq(totals.current.error, EIO);
+	ck_assert_uint_eq(totals.discarded_io_error, 1);
+	atomic_store(&loopside.crossing.spare_ready, true);
+	ck_assert_int_eq(writer_due(&loopside.loop.writer, &totals), INT64_MAX);
+	atomic_store(&loopside.crossing.spare_ready, false);
+}
+END_TEST
+
+/* What failed last is known when nothing waits any more: the file ends with it. */
+START_TEST(a_file_ends_with_the_error_of_its_last_piece)
+{
+	loopside_begin();
+	loopside_next_give();
+	failing.unsynced = true;
+	failing.error = EIO;
+	loopside.loop.writer.burst.ring_fills = true;
+	chunk_put();
+	waiting_await(0);
+	ck_assert(writer_rotate(&loopside.loop.writer, &totals));
+	ck_assert_uint_eq(totals.previous.error, EIO);
+	ck_assert_uint_eq(totals.write_errors, 1);
+	ck_assert_uint_eq(totals.current.error, 0);
+	ck_assert(!writer_behind(&loopside.loop.writer, &totals));
+}
+END_TEST
+
+/* A file that may not grow ends, although some of it waits. */
+START_TEST(a_file_that_is_too_large_ends_in_a_burst_too)
+{
+	loopside_begin();
+	loopside_next_give();
+	atomic_store(&failing.held_back, true);
+	loopside.loop.writer.burst.ring_fills = true;
+	chunk_put();
+	failing.count = 1;
+	failing.error = EFBIG;
+	chunk_put();
+	ck_assert_uint_eq(totals.current.serial, 1);
+	ck_assert_uint_eq(totals.previous.error, 0);
 	ck_assert_uint_eq(totals.written, 2);
 	ck_assert_uint_eq(totals.discarded_no_space, 0);
+	atomic_store(&failing.held_back, false);
+	waiting_await(0);
 }
 END_TEST
 
@@ -254,6 +341,29 @@ START_TEST(a_file_that_should_have_ended_takes_one_burst_more)
 }
 END_TEST
 
+/* It goes on with bursts where the next one is not there. */
+START_TEST(a_file_that_could_not_end_takes_bursts_again)
+{
+	loopside.what.config.burst_bytes = 4 * PAGES;
+	loopside.what.config.file_bytes = LEDGER_FILE_BEGIN + 2 * PAGES;
+	loopside_begin();
+	atomic_store(&failing.held_back, true);
+	loopside.loop.writer.burst.ring_fills = true;
+	for (unsigned i = 0; i < 3; i++)
+		chunk_put();
+	ck_assert_uint_gt(loopside.loop.writer.burst.late_end, 0);
+	atomic_store(&failing.held_back, false);
+	waiting_await(0);
+	atomic_store(&failing.held_back, true);
+	for (unsigned i = 0; i < 4; i++)
+		chunk_put();
+	ck_assert_uint_eq(failing.cached, 7);
+	ck_assert_uint_eq(totals.current.serial, 0);
+	atomic_store(&failing.held_back, false);
+	waiting_await(0);
+}
+END_TEST
+
 /* Small chunks, which are else written with a sync each, and large ones. */
 START_TEST(copied_chunks_go_through_the_page_cache_too)
 {
@@ -347,10 +457,15 @@ Suite *suite_burst(void)
 	tcase_add_test(t, a_burst_ends_when_the_disk_has_caught_up);
 	tcase_add_test(t, no_more_than_the_burst_waits);
 	tcase_add_loop_test(t, a_failed_write_back_is_the_files_error, 0, 3);
+	tcase_add_test(t, a_file_with_an_error_costs_no_packet_while_there_is_a_next_one);
+	tcase_add_test(t, a_burst_on_a_broken_disk_does_not_use_up_the_files);
+	tcase_add_test(t, a_file_ends_with_the_error_of_its_last_piece);
+	tcase_add_test(t, a_file_that_is_too_large_ends_in_a_burst_too);
 	tcase_add_loop_test(t, what_waited_of_a_failed_file_does_not_fail_the_next, 0, 2);
 	tcase_add_test(t, a_failed_write_back_is_committed_without_further_packets);
 	tcase_add_test(t, a_file_ends_when_nothing_of_it_waits);
 	tcase_add_test(t, a_file_that_should_have_ended_takes_one_burst_more);
+	tcase_add_test(t, a_file_that_could_not_end_takes_bursts_again);
 	tcase_add_loop_test(t, copied_chunks_go_through_the_page_cache_too, 0, 2);
 	tcase_add_test(t, the_thread_can_be_confined_once_it_is_there);
 	tcase_add_test(t, a_file_with_no_piece_is_closed_at_once);
