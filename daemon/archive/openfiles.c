@@ -1,7 +1,12 @@
 /* A list of inodes. */
 #include "openfiles.h"
+#include "beneath.h"
+#include "directory.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define LIST_FIRST 64u
 
@@ -13,40 +18,89 @@ static struct openfile *find(const struct openfiles *open, const struct stat *fi
 	return NULL;
 }
 
+static struct openfile *find_fd(const struct openfiles *open, int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) ? NULL : find(open, &st);
+}
+
+static void errors_close(const struct openfile *file)
+{
+	if (file->errors_fd >= 0)
+		close(file->errors_fd);
+}
+
 void openfiles_free(struct openfiles *open)
 {
+	for (size_t i = 0; i < open->count; i++)
+		errors_close(&open->list[i]);
 	free(open->list);
 	*open = (struct openfiles){ 0 };
 }
 
-void openfiles_add(struct openfiles *open, int fd)
+/* False: no memory; its lock shows that it is in use, too. */
+static bool list_grow(struct openfiles *open)
 {
+	size_t capacity = open->capacity ? 2 * open->capacity : LIST_FIRST;
+	struct openfile *larger;
+
+	if (open->count < open->capacity)
+		return true;
+	larger = reallocarray(open->list, capacity, sizeof(*larger));
+	if (!larger)
+		return false;
+	open->list = larger;
+	open->capacity = capacity;
+	return true;
+}
+
+void openfiles_add(struct openfiles *open, int fd, int errors_fd)
+{
+	struct openfile file = { .errors_fd = errors_fd };
 	struct stat st;
 
-	if (fstat(fd, &st) || find(open, &st))
+	if (fstat(fd, &st) || find(open, &st) || !list_grow(open)) {
+		errors_close(&file);
 		return;
-	if (open->count == open->capacity) {
-		size_t capacity = open->capacity ? 2 * open->capacity : LIST_FIRST;
-		struct openfile *larger = reallocarray(open->list, capacity, sizeof(*larger));
-
-		if (!larger)
-			return; /* its lock shows it, too */
-		open->list = larger;
-		open->capacity = capacity;
 	}
-	open->list[open->count++] = (struct openfile){ st.st_dev, st.st_ino };
+	file.device = st.st_dev;
+	file.inode = st.st_ino;
+	open->list[open->count++] = file;
+}
+
+int openfiles_errors(const struct directory *dir, const char *name, int fd)
+{
+	struct stat st, found;
+	int own, high = -1;
+
+	/* Checked before, as opening anything but a file may have side effects */
+	if (fstat(fd, &st) || !directory_has(dir, name, &st))
+		return -1;
+	own = beneath_open(dir->fd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+	if (own < 0)
+		return -1;
+	if (fstat(own, &found) == 0 && found.st_dev == st.st_dev && found.st_ino == st.st_ino)
+		high = fcntl(own, F_DUPFD_CLOEXEC, OPENFILES_FROM);
+	close(own);
+	return high;
+}
+
+int openfiles_error(const struct openfiles *open, int fd)
+{
+	const struct openfile *file = find_fd(open, fd);
+
+	return file && file->errors_fd >= 0 && fdatasync(file->errors_fd) ? errno : 0;
 }
 
 void openfiles_remove(struct openfiles *open, int fd)
 {
-	struct openfile *found;
-	struct stat st;
+	struct openfile *file = find_fd(open, fd);
 
-	if (fstat(fd, &st))
+	if (!file)
 		return;
-	found = find(open, &st);
-	if (found)
-		*found = open->list[--open->count];
+	errors_close(file);
+	*file = open->list[--open->count];
 }
 
 bool openfiles_has(const struct openfiles *open, const struct stat *file)

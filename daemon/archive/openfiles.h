@@ -7,19 +7,38 @@
 #include <stddef.h>
 #include <sys/stat.h>
 
+/* The lowest number of errors_fd, above the files that this process may write to. */
+#define OPENFILES_FROM 1024
+
+struct directory;
+
 /* Zeros: no files. The list is the process's until openfiles_free(). */
 struct openfiles {
 	struct openfile {
 		dev_t device;
 		ino_t inode;
+		/* An open description of its own, or -1. A failed write-back is told once on each
+		 * (file_check_and_advance_wb_err() of mm/filemap.c), and the worker's, which comes
+		 * with the requests, may have been told already, in a burst, to a worker that has
+		 * died since. Owned. */
+		int errors_fd;
 	} * list;
 	size_t count, capacity;
 };
 
 void openfiles_free(struct openfiles *open);
 
-/* Marks the open file as in use, until openfiles_remove(). Idempotent. */
-void openfiles_add(struct openfiles *open, int fd);
+/* Marks the open file as in use, until openfiles_remove(). Idempotent. Takes `errors_fd`, which may
+ * be -1. */
+void openfiles_add(struct openfiles *open, int fd, int errors_fd);
+
+/* Opens a file in use, which is called `name`, once more, for that. Returns the descriptor or -1.
+ */
+int openfiles_errors(const struct directory *dir, const char *name, int fd);
+
+/* The errno of a write-back that failed since errors_fd was opened; 0: none is known. Waits for the
+ * disk. */
+int openfiles_error(const struct openfiles *open, int fd);
 
 void openfiles_remove(struct openfiles *open, int fd);
 

@@ -90,20 +90,32 @@ static int final_name(const struct directory *dir, const struct message_archive 
 	return rc;
 }
 
-/* Verifies and seals a file. Returns 0 or errno; EBADMSG: its contents are not what was written. */
+/* What is known of failed writes to the file: errno or 0. */
+static int write_error(const struct directory *dir, const struct message_archive *request, int fd)
+{
+	int error = dir->capture.config.sync ? openfiles_error(&dir->common->open, fd) : 0;
+
+	return error ? error : (int)request->file.error;
+}
+
+/* Verifies and seals a file. Returns 0 or errno, with result->lost if a part of what was written is
+ * not in it; EBADMSG: and no write to it has failed. */
 static int finished_bytes(const struct directory *dir, const struct message_archive *request,
-			  int fd, uint64_t *readable)
+			  int fd, struct message_result *result)
 {
 	const struct message_capture *c = &dir->capture;
-	int error = integrity_verify(dir, fd, &request->file, readable);
+	int error = integrity_verify(dir, fd, &request->file, &result->readable), failed = 0;
 
+	result->lost = error == EBADMSG;
 	if (!error)
 		error = file_seal(fd, request->name, &request->file, c->config.sync);
-	if (!error)
-		error = (int)request->file.error;
+	if (!error || result->lost)
+		failed = write_error(dir, request, fd);
+	if (failed)
+		error = failed;
 	if (!error && ~c->config.file_mode & FILE_OWNER_MODE && fchmod(fd, c->config.file_mode))
 		error = errno;
-	if (error == EBADMSG)
+	if (result->lost)
 		file_trim(fd);
 	return error;
 }
@@ -129,7 +141,7 @@ static void finish_named(struct directory *dir, const struct message_archive *re
 	int error = 0, rc = 0;
 
 	if (!finished_already(request, fd, &name)) {
-		error = finished_bytes(dir, request, fd, &result->readable);
+		error = finished_bytes(dir, request, fd, result);
 		inventory_stamp(dir, fd);
 	}
 	snprintf(result->name, sizeof(result->name), "%s", request->name);
@@ -144,16 +156,17 @@ static void finish_named(struct directory *dir, const struct message_archive *re
 	result->spoiled = error;
 	if (rc) {
 		result->later = 1;
+		result->lost = 0;
 		file_fail(result, -rc, "finishing %s in %s: %s", request->name, directory,
 			  failure_text(-rc));
 	} else if (error == EBADMSG) {
-		result->lost = 1;
 		file_fail(result, error,
 			  "%s in %s was changed by another program while it was written",
 			  result->name, directory);
 	} else if (error) {
 		file_fail(result, error, "finishing %s in %s: %s%s", result->name, directory,
-			  request->file.error ? "a write to it failed: " : "", failure_text(error));
+			  request->file.error || result->lost ? "a write to it failed: " : "",
+			  failure_text(error));
 	} else if (name.kind ==
 		   NAME_SUSPECT) { /* by a previous process, which died before it answered */
 		file_fail(result, EIO, "finishing %s in %s: %s", result->name, directory,

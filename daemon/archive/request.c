@@ -357,18 +357,30 @@ bool request_ends_file(const struct message *request, const struct message_resul
 	return requests[request->type].use == USE_ENDS && !(result->error && result->later);
 }
 
+/* A process that was started meanwhile opens them for their errors, too. */
+static void openfiles_begin(const struct job *job, int fd)
+{
+	const struct directory *dir = job->dir;
+	const char *name = *job->result->name ? job->result->name : job->request->archive.name;
+	struct stat st;
+	int errors_fd = -1;
+
+	if (dir->capture.cached && fstat(fd, &st) == 0 &&
+	    !openfiles_has(&job->archive->common.open, &st))
+		errors_fd = openfiles_errors(dir, name, fd);
+	openfiles_add(&job->archive->common.open, fd, errors_fd);
+}
+
 /* A file that was made here or came with a request is in use until its end. */
 static void openfiles_note(const struct job *job, int made)
 {
-	struct openfiles *open = &job->archive->common.open;
 	enum use use = requests[job->request->type].use;
+	int fd = made >= 0 ? made : job->fd;
 
-	if (use == USE_BEGINS && made >= 0)
-		openfiles_add(open, made);
-	else if (use == USE_BEGINS && job->fd >= 0)
-		openfiles_add(open, job->fd);
+	if (use == USE_BEGINS && fd >= 0)
+		openfiles_begin(job, fd);
 	else if (job->fd >= 0 && request_ends_file(job->request, job->result))
-		openfiles_remove(open, job->fd);
+		openfiles_remove(&job->archive->common.open, job->fd);
 }
 
 /* As `serve`. */

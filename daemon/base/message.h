@@ -116,7 +116,7 @@ struct message_capture {
 	uint64_t token;	     /* of this instance: its hidden names are unique */
 	int64_t file_group;  /* its number; -1: not changed */
 	uint32_t together;   /* captures that record into files */
-	uint32_t unused;
+	uint32_t cached;     /* its files may be written through the page cache, in bursts */
 	uint8_t machine[ID_BYTES], boot[ID_BYTES]; /* ids, for file headers; zeros: not known */
 	char name[CAPTURE_NAME_BYTES];
 	char interface[INTERFACE_BYTES]; /* as it is configured */

@@ -42,8 +42,7 @@ static bool account_print(const struct capture *capture, FILE *out)
 	balanced = line_print(&counters, output, out) && counters.files_lost == 0;
 	if (counters.files_lost)
 		log_about(LOG_ERR, &(struct log_subject){ capture_name(capture), -1, NULL },
-			  "%" PRIu64 " files were lost to other programs, with %" PRIu64
-			  " packets: exit code 1",
+			  "%" PRIu64 " files were lost, with %" PRIu64 " packets: exit code 1",
 			  counters.files_lost, counters.discarded_file_lost);
 	for (unsigned i = 0; capture_worker(capture, i, &counters); i++) {
 		fprintf(out, "%s worker %u: ", capture_name(capture), i);

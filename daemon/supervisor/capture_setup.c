@@ -59,6 +59,7 @@ void setup_announce(struct capture *capture)
 		/* one more while it is still to be sent another directory */
 		.together = capture->context->together + (capture->earlier != NULL),
 		.token = capture->context->token,
+		.cached = c->worker.burst_bytes != 0,
 	};
 
 	identity_get(m.machine, m.boot);

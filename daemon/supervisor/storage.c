@@ -190,8 +190,8 @@ void storage_review(struct storage *s)
 			 "files cannot be given their names (%s): retrying", failure_text(error));
 	else if (shown)
 		snprintf(s->reason, sizeof(s->reason),
-			 "another program removed, moved or changed files in use: %" PRIu64
-			 " files lost, %" PRIu64 " packets",
+			 "files in use were lost (to another program, or in a failed "
+			 "write-back): %" PRIu64 " files, %" PRIu64 " packets",
 			 files, packets);
 }
 

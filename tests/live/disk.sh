@@ -151,6 +151,41 @@ balance_kept() {
 	files_valid 4
 }
 
+# Below a file system that has room, as on a thin volume: only the write-back finds none, and whatever is not a suspect is on the disk
+t_a_burst_onto_a_disk_that_has_less_than_it_says() {
+	local f whole=0 rc=0
+	mkdir "$DIR/thin"
+	mount -t tmpfs -o size=24m tmpfs "$DIR/thin" || skip "no tmpfs here"
+	truncate -s 256M "$DIR/thin/image"
+	mkfs.ext4 -q -m 0 -O ^has_journal "$DIR/thin/image" || skip "no mkfs.ext4 here"
+	mkdir "$DIR/small"
+	mount -o loop "$DIR/thin/image" "$DIR/small" || skip "no loop devices here"
+	OUT=$DIR/small
+	daemon_start -i va -w "$OUT" -j 1 -o ring_size=64M -o block_size=64K -o burst=64M -o file_size=8M -o disk_reserve=0 \
+		-o worker_timeout=100s
+	worker=$(worker_pid 0)
+	kill -STOP "$worker"
+	in_lab "$FRAMES" send vb 30000 size=1400 rate=20000 >/dev/null # more than half of the ring
+	kill -CONT "$worker"
+	accounted() { ctl --json stats | jq -e '.captures[0].total | .packets == 30000 and .drops == 0 and .received == 30000' >/dev/null; }
+	wait_for 60 accounted
+	kill -TERM "$DAEMON"
+	wait "$DAEMON" || rc=$?
+	equal "exit code 1 where a file cannot be read back" "$rc" "$(grep -c 'files were lost, with .* packets: exit code 1' "$DIR/err")"
+	contains log "$(cat "$DIR/err")" "writing through the page cache"
+	[[ $(cat "$DIR/err") != *"was changed by another program"* ]] || fail "another program is blamed"
+	equal "packets = drops + received" "$(account seen)" $(($(account dropped) + $(account received)))
+	equal "received = written + discarded" "$(account received)" $(($(account written) + $(account discarded)))
+	umount "$DIR/small" # what is not on the disk is gone
+	mount -o loop "$DIR/thin/image" "$DIR/small"
+	[ "$(find "$OUT" -name '*.suspect.pcapng' | wc -l)" -ge 1 ] || fail "no file is a suspect"
+	for f in $(files | grep -v suspect); do
+		equal "packets in $(basename "$f")" "$(tcpdump -nr "$f" --count 2>/dev/null | sed 's/ .*//')" "$(isb_sum "$f" | awk '{ print $3 }')"
+		whole=$((whole + 1))
+	done
+	echo "$whole files are whole, $(find "$OUT" -name '*.suspect.pcapng' | wc -l) suspects, $(account discarded) discarded"
+}
+
 # A disk that others fill up, and has room again
 full_disk() { # the file system is mounted as OUT
 	# shellcheck disable=SC2086

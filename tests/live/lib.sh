@@ -106,7 +106,7 @@ lab_remove() {
 	ip netns del "$NS" 2>/dev/null
 	ip netns del "$NS-b" 2>/dev/null # a second one, where a test made it
 	umount -l "$DIR/small" 2>/dev/null # whose file system may be dead already
-	umount -l "$DIR/other" 2>/dev/null
+	umount -l "$DIR/other" "$DIR/thin" 2>/dev/null
 	chattr -a "$DIR/files" 2>/dev/null # it took no names
 	[ -n "${KEEP:-}" ] || rm -rf "$DIR"
 }

@@ -55,7 +55,7 @@ lost_by() {
 	took=$((($(date +%s%N) - begin) / 1000000))
 	wait_for 10 counter_is files_lost 1
 	logged 'va/0: .* 300 packets in it are lost, and counted as discarded_file_lost' || fail "no number"
-	degraded "another program removed, moved or changed files in use: 1 files lost, 300 packets" || fail "$(cat "$DIR/said")"
+	degraded "files in use were lost (to another program, or in a failed write-back): 1 files, 300 packets" || fail "$(cat "$DIR/said")"
 	equal "written, which does not fall" "$(counter written)" 300
 	frames 300 first=300 rate=3000
 	wait_for 10 counter_is discarded_file_lost 300
@@ -67,7 +67,7 @@ lost_by() {
 	daemon_stop TERM 1
 	watch_check || fail "a snapshot"
 	contains account "$(cat "$DIR/out")" "700 packets seen, 0 dropped by the kernel, 700 received, 400 written, 300 discarded"
-	logged "va: 1 files were lost to other programs, with 300 packets: exit code 1" || fail "the exit code is not told"
+	logged "va: 1 files were lost, with 300 packets: exit code 1" || fail "the exit code is not told"
 	equal "packets in the files" "$(capinfos_whole)" 400
 	echo "noticed after $took ms"
 }

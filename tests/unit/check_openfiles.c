@@ -1,10 +1,15 @@
 /* daemon/archive/openfiles.c, givenup.c: what the archive process knows of files. */
+#include "place.h"
 #include "suites.h"
 
 #include "../../daemon/archive/givenup.h"
 #include "../../daemon/archive/openfiles.h"
+#include "../../daemon/archive/request.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -19,8 +24,8 @@ START_TEST(a_file_is_in_use_until_it_is_removed_from_the_list)
 	for (int i = 0; i < FILES; i++) {
 		fds[i] = memfd_create("file", MFD_CLOEXEC);
 		ck_assert_int_eq(fstat(fds[i], &files[i]), 0);
-		openfiles_add(&open, fds[i]);
-		openfiles_add(&open, fds[i]);
+		openfiles_add(&open, fds[i], -1);
+		openfiles_add(&open, fds[i], -1);
 	}
 	ck_assert_uint_eq(open.count, FILES);
 	for (int i = 0; i < FILES; i += 2)
@@ -33,6 +38,123 @@ START_TEST(a_file_is_in_use_until_it_is_removed_from_the_list)
 	}
 	openfiles_free(&open);
 	ck_assert_uint_eq(open.count, 0);
+}
+END_TEST
+
+static bool is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+/* A pipe stands for a disk that has failed: it cannot be synced. */
+START_TEST(a_file_has_one_descriptor_for_its_errors)
+{
+	struct openfiles open = { 0 };
+	int file = memfd_create("file", MFD_CLOEXEC), other = memfd_create("other", MFD_CLOEXEC);
+	int errors[2], second[2];
+
+	ck_assert_int_eq(pipe(errors), 0);
+	ck_assert_int_eq(pipe(second), 0);
+	ck_assert_int_eq(openfiles_error(&open, file), 0); /* not known */
+	openfiles_add(&open, file, errors[0]);
+	openfiles_add(&open, file, second[0]);
+	ck_assert(!is_open(second[0]));
+	ck_assert_int_eq(openfiles_error(&open, file), EINVAL);
+	openfiles_add(&open, other, dup(other));
+	ck_assert_int_eq(openfiles_error(&open, other), 0);
+	openfiles_remove(&open, file);
+	ck_assert(!is_open(errors[0]));
+	openfiles_add(&open, file, errors[1]);
+	openfiles_free(&open);
+	ck_assert(!is_open(errors[1]));
+	close(second[1]);
+	close(file);
+	close(other);
+}
+END_TEST
+
+/* ---- the archive's requests ---- */
+
+#define STEM "eth0-20260203T040506.789012Z-w0"
+
+static struct archive archive;
+static struct message request;
+static struct message_result result;
+
+/* Returns the descriptor that comes with the answer, or -1. */
+static int ask(uint32_t type, int fd)
+{
+	char name[FILE_NAME_BYTES];
+	int made;
+
+	memcpy(name, result.name, sizeof(name));
+	result = (struct message_result){ 0 };
+	request.type = type;
+	if (type == MESSAGE_CAPTURE)
+		request.capture = place.capture;
+	else
+		request.archive =
+			(struct message_archive){ .file = { .serial = 9,
+							    .since_ns = 1770091506789012000,
+							    .end = FILE_HEADER_BYTES } };
+	if (type != MESSAGE_CAPTURE)
+		memcpy(request.archive.name, name, sizeof(name));
+	made = request_serve(&archive, &request, fd, &result);
+	ck_assert_msg(type == MESSAGE_FINISH || result.error == 0, "%s", result.text);
+	return made;
+}
+
+/* Names the file and finishes it; all descriptors for errors from OPENFILES_FROM on are closed
+ * then. */
+static void finish(int fd)
+{
+	ask(MESSAGE_NAME, fd);
+	ck_assert(is_open(OPENFILES_FROM) == (place.capture.cached != 0));
+	if (is_open(OPENFILES_FROM)) /* one of its own */
+		ck_assert_int_eq(fcntl(OPENFILES_FROM, F_GETFL) & O_ACCMODE, O_RDONLY);
+	ask(MESSAGE_FINISH, fd);
+	ck_assert(!is_open(OPENFILES_FROM));
+	close(fd);
+}
+
+/* By the process that made it, and by one that was started since. */
+START_TEST(a_file_for_bursts_is_opened_once_more)
+{
+	const struct message_archive of = { .file = { .serial = 10 } };
+	int fd;
+
+	place.capture.cached = (uint32_t)_i;
+	close(ask(MESSAGE_CAPTURE, -1));
+	fd = ask(MESSAGE_OPEN, -1);
+	ck_assert_int_ge(fd, 0);
+	finish(fd);
+	ck_assert_int_eq(result.error, 0);
+	result = (struct message_result){ 0 };
+	fd = file_open(&place, &of, &result);
+	ck_assert_int_ge(fd, 0);
+	finish(fd);
+	ck_assert_int_eq(result.error, 0);
+	openfiles_free(&archive.common.open);
+}
+END_TEST
+
+/* The worker was told, and has died. */
+START_TEST(an_error_that_nobody_reported_makes_a_suspect)
+{
+	int fd, disk[2];
+
+	place.capture.cached = 1;
+	place.capture.config.sync = _i ? CONFIG_SYNC_FILE : CONFIG_SYNC_NONE;
+	close(ask(MESSAGE_CAPTURE, -1));
+	fd = ask(MESSAGE_OPEN, -1);
+	ck_assert_int_eq(pipe(disk), 0);
+	ck_assert_int_eq(dup2(disk[0], OPENFILES_FROM), OPENFILES_FROM);
+	ask(MESSAGE_NAME, fd);
+	ask(MESSAGE_FINISH, fd);
+	ck_assert_int_eq(result.spoiled, _i ? EINVAL : 0);
+	ck_assert_str_eq(result.name, _i ? STEM ".suspect.pcapng" : STEM ".pcapng");
+	ck_assert_uint_eq(result.lost, 0);
+	close(fd);
 }
 END_TEST
 
@@ -68,7 +190,13 @@ Suite *suite_openfiles(void)
 	TCase *t = tcase_create("openfiles");
 
 	tcase_add_test(t, a_file_is_in_use_until_it_is_removed_from_the_list);
+	tcase_add_test(t, a_file_has_one_descriptor_for_its_errors);
 	tcase_add_test(t, a_file_is_given_up_until_it_changes);
+	suite_add_tcase(s, t);
+	t = tcase_create("requests");
+	tcase_add_checked_fixture(t, place_setup, place_teardown);
+	tcase_add_loop_test(t, a_file_for_bursts_is_opened_once_more, 0, 2);
+	tcase_add_loop_test(t, an_error_that_nobody_reported_makes_a_suspect, 0, 2);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -176,7 +176,7 @@ START_TEST(what_is_held_or_in_use_is_left_alone)
 	made_by(SPARE, "gone-1", 3, false);
 	fd = lock_of(PARTIAL);
 	used = openat(place.fd, SPARE, O_RDONLY | O_CLOEXEC);
-	openfiles_add(&place.common->open, used);
+	openfiles_add(&place.common->open, used, -1);
 	ck_assert(!stepped_until(BEGIN + 5 * LEFT));
 	ck_assert_int_eq(place_size(PARTIAL), (int64_t)file.size);
 	ck_assert_int_eq(place_size(SPARE), FILE_HEADER_BYTES);
