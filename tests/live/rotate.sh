@@ -87,8 +87,10 @@ t_by_signal_and_by_afctl_under_load() {
 	wait_for 5 counter_at_least written 1000
 	for _ in 1 2 3 4 5; do
 		before=$(files | wc -l)
+		wait_for 5 in_use 2 # a file without packets is not rotated
 		ctl rotate || fail "afctl rotate"
 		[ "$(files | wc -l)" -ge $((before + 2)) ] || fail "the files are not finished when afctl is back"
+		wait_for 5 in_use 2
 		kill -USR1 "$DAEMON"
 		more() { [ "$(files | wc -l)" -ge $((before + 4)) ]; }
 		wait_for 5 more
