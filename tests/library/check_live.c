@@ -82,10 +82,18 @@ START_TEST(filters_are_set_at_open_swapped_cleared_and_drop_all)
 }
 END_TEST
 
+static atomic_uint swaps;
+
+/* Each 200 come after another swap, also where the reader has no CPU meanwhile. */
 static void *send_20000(void *unused)
 {
-	for (unsigned i = 0; i < 100; i++)
+	for (unsigned i = 0; i < 100; i++) {
+		unsigned before = atomic_load(&swaps);
+
 		lab_send(200, TEST_TYPE);
+		while (i + 1 < 100 && atomic_load(&swaps) == before)
+			usleep(100);
+	}
 	return unused;
 }
 
@@ -96,7 +104,7 @@ START_TEST(a_filter_is_swapped_under_load_without_a_gap)
 	struct sock_filter all[] = { BPF_STMT(BPF_RET | BPF_K, 1000) };
 	struct sock_fprog programs[] = { { 1, some }, { 1, all } };
 	const struct afcap_packet *packet;
-	unsigned got = 0, swaps = 0, cut = 0;
+	unsigned got = 0, cut = 0;
 	pthread_t thread;
 
 	options.ring.blocks = 256;
@@ -104,9 +112,11 @@ START_TEST(a_filter_is_swapped_under_load_without_a_gap)
 	lab_open();
 	ck_assert_int_eq(pthread_create(&thread, NULL, send_20000, NULL), 0);
 	for (; got < 20000; got++) {
-		if (got % 5 == 0)
-			ck_assert_int_eq(afcap_filter_set(afcap_fd(handle), &programs[++swaps % 2]),
-					 0);
+		if (got % 7 == 0) { /* no divisor of 200: the batches do not all meet one filter */
+			ck_assert_int_eq(
+				afcap_filter_set(afcap_fd(handle), &programs[(swaps + 1) % 2]), 0);
+			atomic_fetch_add(&swaps, 1);
+		}
 		ck_assert_int_eq(afcap_read(handle, &packet, SECOND), AFCAP_READY);
 		ck_assert_uint_eq(packet->data[20], (uint8_t)(got % 200));
 		ck_assert(packet->capture_length == 60 || packet->capture_length == FRAME_BYTES);
