@@ -8,7 +8,7 @@ UNIT_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/unit/*.c) tests/fuz
 CHECK_LIBS = $(shell $(PKG_CONFIG) --libs check) -Wl,--wrap=_mark_point
 # Calls that a test makes fail
 WRAP := -Wl,--wrap=waitpid,--wrap=calloc,--wrap=send,--wrap=recvfrom,--wrap=socketpair,--wrap=fork,--wrap=kill,--wrap=channel_pair,--wrap=pwrite,--wrap=pwritev \
-	-Wl,--wrap=fallocate,--wrap=sync_file_range,--wrap=posix_fadvise,--wrap=pthread_setname_np,--wrap=ftruncate,--wrap=fcntl,--wrap=afcap_stats_take
+	-Wl,--wrap=fallocate,--wrap=sync_file_range,--wrap=posix_fadvise,--wrap=pthread_setname_np,--wrap=ftruncate,--wrap=fdatasync,--wrap=fcntl,--wrap=afcap_stats_take
 
 $(BUILD)/tests/unit/check: $(UNIT_OBJECTS) $(PART_OBJECTS) $(BUILD)/libafcap.a
 	$(call link,$(DAEMON_LIBS) $(CHECK_LIBS) -pthread,$(WRAP))

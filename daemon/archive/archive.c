@@ -41,10 +41,12 @@ static bool answer_send(struct message *answer, int fd)
 
 /* Puts an opened file in flight in a socket, so that only the process that works with it closes it
  * (base/inflight.h). */
-static int made_wrap(int made, struct message_result *result)
+static int made_wrap(struct archive *archive, int made, struct message_result *result)
 {
 	int socket = made < 0 ? -1 : inflight_put(made);
 
+	if (made >= 0 && socket < 0)
+		openfiles_remove(&archive->common.open, made); /* it is made again */
 	if (made >= 0)
 		close(made);
 	if (made >= 0 && socket < 0) {
@@ -71,7 +73,7 @@ static bool request_answer(struct process *process, int passed)
 	memset(answer, 0, sizeof(*answer));
 	answer->type = message_answer(request->type);
 	made = request_serve(&process->archive, request, fd, result);
-	made = made_wrap(made, result);
+	made = made_wrap(&process->archive, made, result);
 	sent = answer_send(answer, made);
 	if (made >= 0)
 		close(made);

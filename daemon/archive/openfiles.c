@@ -86,11 +86,27 @@ int openfiles_errors(const struct directory *dir, const char *name, int fd)
 	return high;
 }
 
-int openfiles_error(const struct openfiles *open, int fd)
+/* What a write-back fails with. A file system may refuse to sync a read-only descriptor. */
+static int write_back_error(int fd)
 {
-	const struct openfile *file = find_fd(open, fd);
+	if (fd < 0 || fdatasync(fd) == 0)
+		return 0;
+	return errno == EIO || errno == ENOSPC || errno == EDQUOT ? errno : 0;
+}
 
-	return file && file->errors_fd >= 0 && fdatasync(file->errors_fd) ? errno : 0;
+int openfiles_sync(struct openfiles *open, int fd)
+{
+	struct openfile unlisted = { .errors_fd = -1 }, *file = find_fd(open, fd);
+	int error = fsync(fd) ? errno : 0;
+
+	if (!file)
+		file = &unlisted;
+	if (!file->error)
+		file->error = error;
+	error = write_back_error(file->errors_fd);
+	if (!file->error)
+		file->error = error;
+	return file->error;
 }
 
 void openfiles_remove(struct openfiles *open, int fd)

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 /* The lowest number of errors_fd, above the files that this process may write to. */
-#define OPENFILES_FROM 1024
+#define OPENFILES_FROM 512
 
 struct directory;
 
@@ -22,6 +22,7 @@ struct openfiles {
 		 * with the requests, may have been told already, in a burst, to a worker that has
 		 * died since. Owned. */
 		int errors_fd;
+		int error; /* of a sync, for good: the kernel does not repeat it */
 	} * list;
 	size_t count, capacity;
 };
@@ -36,9 +37,9 @@ void openfiles_add(struct openfiles *open, int fd, int errors_fd);
  */
 int openfiles_errors(const struct directory *dir, const char *name, int fd);
 
-/* The errno of a write-back that failed since errors_fd was opened; 0: none is known. Waits for the
- * disk. */
-int openfiles_error(const struct openfiles *open, int fd);
+/* Syncs the file. Returns 0 or errno, which stays: of this sync, of one before, or of a write-back
+ * that failed since errors_fd was opened. Waits for the disk. */
+int openfiles_sync(struct openfiles *open, int fd);
 
 void openfiles_remove(struct openfiles *open, int fd);
 

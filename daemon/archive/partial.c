@@ -90,10 +90,10 @@ static int final_name(const struct directory *dir, const struct message_archive 
 	return rc;
 }
 
-/* What is known of failed writes to the file: errno or 0. */
+/* Syncs the file. Returns 0 or errno, also of an earlier write or sync that has failed. */
 static int write_error(const struct directory *dir, const struct message_archive *request, int fd)
 {
-	int error = dir->capture.config.sync ? openfiles_error(&dir->common->open, fd) : 0;
+	int error = dir->capture.config.sync ? openfiles_sync(&dir->common->open, fd) : 0;
 
 	return error ? error : (int)request->file.error;
 }
@@ -108,7 +108,7 @@ static int finished_bytes(const struct directory *dir, const struct message_arch
 
 	result->lost = error == EBADMSG;
 	if (!error)
-		error = file_seal(fd, request->name, &request->file, c->config.sync);
+		error = file_seal(fd, request->name, &request->file, false);
 	if (!error || result->lost)
 		failed = write_error(dir, request, fd);
 	if (failed)

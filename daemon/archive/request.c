@@ -386,6 +386,7 @@ static void openfiles_note(const struct job *job, int made)
 /* As `serve`. */
 static int job_serve(const struct job *job)
 {
+	int made;
 	const struct request *row = &requests[job->request->type];
 	struct directory *dir = job->dir;
 	unsigned phase = dir && *dir->capture.name ? PHASE_ANNOUNCED : PHASE_UNKNOWN;
@@ -400,7 +401,9 @@ static int job_serve(const struct job *job)
 		return violation(job, fault);
 	if (job->request->type != MESSAGE_CAPTURE)
 		dir->clock = job->request->archive.clock;
-	return row->serve(job);
+	made = row->serve(job);
+	openfiles_note(job, made);
+	return made;
 }
 
 int request_serve(struct archive *archive, const struct message *request, int fd,
@@ -408,8 +411,6 @@ int request_serve(struct archive *archive, const struct message *request, int fd
 {
 	const struct job job = { archive, answer_begin(archive, request, result), request, fd,
 				 result };
-	int made = job_serve(&job);
 
-	openfiles_note(&job, made);
-	return made;
+	return job_serve(&job);
 }

@@ -88,8 +88,10 @@ static bool on_finished(struct files *f, struct archive_request *r,
 	if (result->error && result->later) {
 		if (result->error != r->error)
 			log_error("%s; retrying", result->text);
-		if (!r->file->spoiled)
+		if (!r->file->spoiled && result->spoiled && !r->record.error) {
 			r->file->spoiled = result->spoiled;
+			f->events->spoiled(r->target.owner, r->file);
+		}
 		archive_queue_delay(archive_client_queue(f->client), r, result->error);
 		f->events->finished(r->target.owner, &r->record, false, NULL);
 		return true;

@@ -63,12 +63,16 @@ static void file_discard(struct slot_output *o, struct output_file *file)
 void output_file_end(struct slot_output *o, struct output_file *file,
 		     const struct ledger_file *record)
 {
+	struct ledger_file last = *record;
+
+	if (!last.error)
+		last.error = (uint64_t)file->spoiled;
 	if (output_file_sought(file)) {
-		checkpoint_end(saved_of(o, file), record);
+		checkpoint_end(saved_of(o, file), &last);
 		if (file->state == FILE_MISSING)
 			output_file_free(file);
 	} else if (output_file_used(file)) {
-		checkpoint_end(saved_of(o, file), record);
+		checkpoint_end(saved_of(o, file), &last);
 		file_finish(o, file, record);
 	} else {
 		file_discard(o, file);
@@ -347,6 +351,8 @@ void output_finished(struct slot_output *o, const struct ledger_file *record, bo
 		     const struct message_result *result)
 {
 	if (result && result->lost) {
+		/* Its write-back may have failed, and nobody has counted that */
+		o->saved->sync_errors += result->spoiled && result->spoiled != EBADMSG && !spoiled;
 		output_lose(o, record, result->readable, result->text);
 	} else if (result) {
 		o->saved->files_completed += !result->error;
@@ -376,8 +382,12 @@ void output_astray(struct slot_output *o, struct output_file *file, const char *
 
 void output_spoiled(struct slot_output *o, struct output_file *file)
 {
+	struct checkpoint_file *saved = saved_of(o, file);
+
 	o->saved->sync_errors++;
 	o->rotate |= file == o->current;
+	if (saved && saved->ended && !saved->record.error) /* for the next instance */
+		saved->record.error = (uint64_t)file->spoiled;
 }
 
 void output_retained(struct slot_output *o, const struct message_result *result)

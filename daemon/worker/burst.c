@@ -84,12 +84,19 @@ void burst_next_file(struct burst *b, int previous_fd)
 		close(previous_fd);
 }
 
+bool burst_blames(struct burst *b)
+{
+	b->distrusted |= b->writeback != NULL;
+	return b->writeback != NULL;
+}
+
 int burst_error(struct burst *b)
 {
-	int error = b->writeback ? writeback_error(b->writeback) : 0;
+	bool current = false;
+	int error = b->writeback ? writeback_error(b->writeback, &current) : 0;
 
 	b->distrusted |= error != 0;
-	return error;
+	return current ? error : 0;
 }
 
 void burst_stop(struct burst *b)

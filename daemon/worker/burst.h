@@ -45,6 +45,11 @@ bool burst_waits(struct burst *burst, uint64_t end);
 /* Another file is the current one. */
 void burst_next_file(struct burst *burst, int previous_fd);
 
+/* Whether an error that a sync has found, even a lack of space, is the file's and not the write's:
+ * it may be of what waited, and space that comes does not bring that back. After one there is no
+ * burst, as below. */
+bool burst_blames(struct burst *burst);
+
 /* The errno of a failed write-back of this file, once; 0: none. After one there is no burst until
  * the disk works: an error would be known too late again, file after file. */
 int burst_error(struct burst *burst);

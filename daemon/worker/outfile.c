@@ -82,5 +82,9 @@ int outfile_plain(struct outfile *f, const uint8_t *data, uint32_t bytes, uint64
 
 	if (!error)
 		error = write_all(f->fd, &piece, 1, offset);
-	return error || !sync ? error : written_sync(f->fd, bytes, offset);
+	if (!error && sync) {
+		error = written_sync(f->fd, bytes, offset);
+		f->unsynced = error != 0;
+	}
+	return error;
 }

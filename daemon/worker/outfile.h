@@ -7,6 +7,7 @@
 #ifndef OUTFILE_H
 #define OUTFILE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
@@ -22,6 +23,7 @@ struct outfile {
 	int fd;			/* -1: none */
 	uint32_t align;		/* of O_DIRECT; 4 without it */
 	enum outfile_mode mode; /* of the descriptor, as set last */
+	bool unsynced;		/* the last write failed only when it was synced */
 };
 
 /* Each writes at `offset` and returns 0 or errno; after an error, what lies behind `offset` is
@@ -34,7 +36,8 @@ int outfile_direct(struct outfile *file, struct iovec *pieces, int count, uint64
 /* The same through the page cache, and not synced: the caller has it written back. */
 int outfile_cached(struct outfile *file, struct iovec *pieces, int count, uint64_t offset);
 
-/* Any number of bytes anywhere. */
+/* Any number of bytes anywhere. `file->unsynced`: the page cache has them, and the error may be of
+ * what was put there before. */
 int outfile_plain(struct outfile *file, const uint8_t *data, uint32_t bytes, uint64_t offset);
 
 #endif

@@ -207,11 +207,12 @@ void writeback_close(struct writeback *w, int fd)
 	w->file++;
 }
 
-int writeback_error(struct writeback *w)
+int writeback_error(struct writeback *w, bool *current)
 {
 	uint64_t failed = get(&w->failed) ? atomic_exchange(&w->failed, 0) : 0;
 
-	return failed >> 32 == w->file ? (int)(uint32_t)failed : 0;
+	*current = failed >> 32 == w->file;
+	return (int)(uint32_t)failed;
 }
 
 /* ---- any thread ---- */

@@ -36,8 +36,9 @@ void writeback_add(struct writeback *writeback, int fd, uint64_t offset, uint32_
 /* Closes the file, now or, where pieces wait, behind the last of them. */
 void writeback_close(struct writeback *writeback, int fd);
 
-/* The errno of a failed write-back of the file that was not closed yet, once; 0: none. */
-int writeback_error(struct writeback *writeback);
+/* The errno of a failed write-back, once; 0: none. *current: of the file that was not closed yet.
+ */
+int writeback_error(struct writeback *writeback, bool *current);
 
 /* Bytes that wait. Any thread. */
 uint64_t writeback_waiting(const struct writeback *writeback);

@@ -71,7 +71,10 @@ int writer_init(struct writer *w, const struct message_worker *what, struct ledg
 
 void writer_begin(struct writer *w, const struct crossing_file *file)
 {
-	w->current = (struct outfile){ file->serial, file->fd, file->align, OUTFILE_UNKNOWN };
+	w->current = (struct outfile){ .serial = file->serial,
+				       .fd = file->fd,
+				       .align = file->align,
+				       .mode = OUTFILE_UNKNOWN };
 }
 
 static bool writing(const struct writer *w)
@@ -189,8 +192,12 @@ static int chunks_put(struct writer *w, struct ledger_totals *t, const struct ch
 {
 	const struct pcapng_chunk *first = chunks->first;
 	uint64_t before = t->current.end;
-	int error = first == &w->chunk ? compact_put(w, t) : inplace_put(w, t, chunks);
+	int error;
 
+	w->current.unsynced = false;
+	error = first == &w->chunk ? compact_put(w, t) : inplace_put(w, t, chunks);
+	if (w->current.unsynced && burst_blames(&w->burst))
+		error = EIO;
 	t->written_bytes += t->current.end - before; /* or its lead pad, which stays */
 	if (error) {
 		/* No torn chunk, even if the file is never finished */

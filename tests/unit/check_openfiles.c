@@ -1,4 +1,5 @@
 /* daemon/archive/openfiles.c, givenup.c: what the archive process knows of files. */
+#include "handring.h"
 #include "place.h"
 #include "suites.h"
 
@@ -46,28 +47,31 @@ static bool is_open(int fd)
 	return fcntl(fd, F_GETFD) >= 0;
 }
 
-/* A pipe stands for a disk that has failed: it cannot be synced. */
+/* What a sync said once is kept; only what a write-back says counts. */
 START_TEST(a_file_has_one_descriptor_for_its_errors)
 {
 	struct openfiles open = { 0 };
 	int file = memfd_create("file", MFD_CLOEXEC), other = memfd_create("other", MFD_CLOEXEC);
-	int errors[2], second[2];
+	int errors = dup(file), second = dup(file);
 
-	ck_assert_int_eq(pipe(errors), 0);
-	ck_assert_int_eq(pipe(second), 0);
-	ck_assert_int_eq(openfiles_error(&open, file), 0); /* not known */
-	openfiles_add(&open, file, errors[0]);
-	openfiles_add(&open, file, second[0]);
-	ck_assert(!is_open(second[0]));
-	ck_assert_int_eq(openfiles_error(&open, file), EINVAL);
-	openfiles_add(&open, other, dup(other));
-	ck_assert_int_eq(openfiles_error(&open, other), 0);
+	failing.error = _i == 0 ? EIO : _i == 1 ? ENOSPC : EROFS;
+	ck_assert_int_eq(openfiles_sync(&open, file), 0); /* not known */
+	openfiles_add(&open, file, errors);
+	openfiles_add(&open, file, second);
+	ck_assert(!is_open(second));
+	ck_assert_int_eq(openfiles_sync(&open, file), 0);
+	failing.disk = errors;
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_int_eq(openfiles_sync(&open, file), _i < 2 ? failing.error : 0);
+	openfiles_add(&open, other, -1);
+	ck_assert_int_eq(openfiles_sync(&open, other), 0);
 	openfiles_remove(&open, file);
-	ck_assert(!is_open(errors[0]));
-	openfiles_add(&open, file, errors[1]);
+	ck_assert(!is_open(errors));
+	second = dup(file);
+	openfiles_add(&open, file, second);
+	ck_assert_int_eq(openfiles_sync(&open, file), 0); /* another one */
 	openfiles_free(&open);
-	ck_assert(!is_open(errors[1]));
-	close(second[1]);
+	ck_assert(!is_open(second));
 	close(file);
 	close(other);
 }
@@ -141,19 +145,38 @@ END_TEST
 /* The worker was told, and has died. */
 START_TEST(an_error_that_nobody_reported_makes_a_suspect)
 {
-	int fd, disk[2];
+	int fd;
 
 	place.capture.cached = 1;
 	place.capture.config.sync = _i ? CONFIG_SYNC_FILE : CONFIG_SYNC_NONE;
 	close(ask(MESSAGE_CAPTURE, -1));
 	fd = ask(MESSAGE_OPEN, -1);
-	ck_assert_int_eq(pipe(disk), 0);
-	ck_assert_int_eq(dup2(disk[0], OPENFILES_FROM), OPENFILES_FROM);
+	failing.disk = OPENFILES_FROM;
+	failing.error = EIO;
 	ask(MESSAGE_NAME, fd);
 	ask(MESSAGE_FINISH, fd);
-	ck_assert_int_eq(result.spoiled, _i ? EINVAL : 0);
+	ck_assert_int_eq(result.spoiled, _i ? EIO : 0);
 	ck_assert_str_eq(result.name, _i ? STEM ".suspect.pcapng" : STEM ".pcapng");
 	ck_assert_uint_eq(result.lost, 0);
+	close(fd);
+}
+END_TEST
+
+/* A request that is refused begins nothing. */
+START_TEST(a_file_of_no_capture_is_not_noted)
+{
+	int fd;
+
+	place.capture.cached = 1;
+	close(ask(MESSAGE_CAPTURE, -1));
+	fd = ask(MESSAGE_OPEN, -1);
+	openfiles_free(&archive.common.open);
+	request.type = MESSAGE_SYNC;
+	request.archive.capture = CAPTURES_MAX;
+	result = (struct message_result){ 0 };
+	ck_assert_int_eq(request_serve(&archive, &request, fd, &result), -1);
+	ck_assert_int_eq(result.error, EBADMSG);
+	ck_assert_uint_eq(archive.common.open.count, 0);
 	close(fd);
 }
 END_TEST
@@ -190,12 +213,13 @@ Suite *suite_openfiles(void)
 	TCase *t = tcase_create("openfiles");
 
 	tcase_add_test(t, a_file_is_in_use_until_it_is_removed_from_the_list);
-	tcase_add_test(t, a_file_has_one_descriptor_for_its_errors);
+	tcase_add_loop_test(t, a_file_has_one_descriptor_for_its_errors, 0, 3);
 	tcase_add_test(t, a_file_is_given_up_until_it_changes);
 	suite_add_tcase(s, t);
 	t = tcase_create("requests");
 	tcase_add_checked_fixture(t, place_setup, place_teardown);
 	tcase_add_loop_test(t, a_file_for_bursts_is_opened_once_more, 0, 2);
+	tcase_add_test(t, a_file_of_no_capture_is_not_noted);
 	tcase_add_loop_test(t, an_error_that_nobody_reported_makes_a_suspect, 0, 2);
 	suite_add_tcase(s, t);
 	return s;

@@ -162,13 +162,29 @@ START_TEST(what_is_delayed_is_still_to_be_finished)
 	outputs_move(0, 10);
 	archiveside_expect(MESSAGE_FINISH, &later);
 	archiveside_expect(MESSAGE_OPEN, NULL);
-	ck_assert_uint_eq(output.finishing, 1);
 	ck_assert_ptr_nonnull(checkpoint_find(&outputs.saved, 0));
 	archive_client_tick(files_client(outputs.files));
 	archiveside_expect(MESSAGE_FINISH, NULL);
 	ck_assert_uint_eq(output.finishing, 0);
 	ck_assert_uint_eq(outputs.saved.files_completed, 1);
 	ck_assert_uint_eq(outputs.saved.sync_errors, 0);
+}
+END_TEST
+
+START_TEST(what_is_delayed_and_spoiled_is_counted_once_and_the_next_instance_knows)
+{
+	struct message_result result = { .later = 1, .error = EIO, .spoiled = EIO };
+
+	outputs_begin(true);
+	outputs_move(0, 10);
+	archiveside_expect(MESSAGE_FINISH, &result);
+	result.later = 0;
+	ck_assert_uint_eq(checkpoint_find(&outputs.saved, 0)->record.error, EIO);
+	archiveside_expect(MESSAGE_OPEN, NULL);
+	archive_client_tick(files_client(outputs.files));
+	archiveside_expect(MESSAGE_FINISH, &result);
+	ck_assert_uint_eq(archiveside.asked.archive.file.error, EIO);
+	ck_assert_uint_eq(outputs.saved.sync_errors, 1);
 }
 END_TEST
 
@@ -460,6 +476,7 @@ Suite *suite_output_files(void)
 	tcase_add_test(t, a_failed_sync_of_a_file_that_was_left_rotates_nothing);
 	tcase_add_loop_test(t, a_file_that_does_not_end_well_is_not_complete, 0, 4);
 	tcase_add_test(t, what_is_delayed_is_still_to_be_finished);
+	tcase_add_test(t, what_is_delayed_and_spoiled_is_counted_once_and_the_next_instance_knows);
 	tcase_add_test(t, what_the_archive_removed_and_repaired_is_counted);
 	tcase_add_test(t, a_file_that_another_program_took_away_is_left);
 	tcase_add_test(t, another_file_than_the_one_in_use_does_not_go_astray);

@@ -39,6 +39,8 @@ int __real_pthread_setname_np(pthread_t thread, const char *name);
 int __wrap_pthread_setname_np(pthread_t thread, const char *name);
 int __real_ftruncate(int fd, off_t bytes);
 int __wrap_ftruncate(int fd, off_t bytes);
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
 int __real_fcntl(int fd, int command, ...);
 int __wrap_fcntl(int fd, int command, ...);
 
@@ -131,6 +133,16 @@ int __wrap_pthread_setname_np(pthread_t thread, const char *name)
 		usleep(50000);
 	atomic_fetch_add(&failing.named, 1);
 	return rc;
+}
+
+/* As the kernel tells it: each open description is told once. */
+int __wrap_fdatasync(int fd)
+{
+	if (!failing.disk || fd != failing.disk)
+		return __real_fdatasync(fd);
+	failing.disk = 0;
+	errno = failing.error;
+	return -1;
 }
 
 int __wrap_ftruncate(int fd, off_t bytes)

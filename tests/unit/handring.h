@@ -43,6 +43,7 @@ struct handring_failing {
 	bool no_space;		       /* fallocate() finds none */
 	bool unsynced;		       /* sync_file_range() fails with `error` */
 	bool cut;		       /* ftruncate() fails with `error` */
+	int disk;		       /* a descriptor: fdatasync() of it fails so, once */
 	bool set;		       /* fcntl(F_SETFL) fails with `error` */
 	unsigned shorts, interrupts;   /* so many write half, are interrupted */
 	unsigned calls;		       /* of pwrite() and pwritev() until now */
