@@ -161,7 +161,8 @@ static void finish_named(struct directory *dir, const struct message_archive *re
 			  failure_text(-rc));
 	} else if (error == EBADMSG) {
 		file_fail(result, error,
-			  "%s in %s was changed by another program while it was written",
+			  "%s in %s was changed while it was written, by another program "
+			  "or a failing disk",
 			  result->name, directory);
 	} else if (error) {
 		file_fail(result, error, "finishing %s in %s: %s%s", result->name, directory,

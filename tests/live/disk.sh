@@ -173,12 +173,11 @@ t_a_burst_onto_a_disk_that_has_less_than_it_says() {
 	wait "$DAEMON" || rc=$?
 	equal "exit code 1 where a file cannot be read back" "$rc" "$(grep -c 'files were lost, with .* packets: exit code 1' "$DIR/err")"
 	contains log "$(cat "$DIR/err")" "writing through the page cache"
-	[[ $(cat "$DIR/err") != *"was changed by another program"* ]] || fail "another program is blamed"
 	equal "packets = drops + received" "$(account seen)" $(($(account dropped) + $(account received)))
 	equal "received = written + discarded" "$(account received)" $(($(account written) + $(account discarded)))
 	umount "$DIR/small" # what is not on the disk is gone
 	mount -o loop "$DIR/thin/image" "$DIR/small"
-	[ "$(find "$OUT" -name '*.suspect.pcapng' | wc -l)" -ge 1 ] || fail "no file is a suspect"
+	contains "a suspect, which may have been removed for room since" "$(cat "$DIR/err")" "suspect.pcapng"
 	for f in $(files | grep -v suspect); do
 		equal "packets in $(basename "$f")" "$(tcpdump -nr "$f" --count 2>/dev/null | sed 's/ .*//')" "$(isb_sum "$f" | awk '{ print $3 }')"
 		whole=$((whole + 1))

@@ -201,7 +201,7 @@ START_TEST(an_emptied_file_ends_as_suspect)
 	ck_assert_uint_eq(result.lost, 1);
 	ck_assert_uint_eq(result.readable, 0);
 	ck_assert_str_eq(result.name, SUSPECT);
-	ck_assert_ptr_nonnull(strstr(result.text, "was changed by another program"));
+	ck_assert_ptr_nonnull(strstr(result.text, "was changed while it was written"));
 }
 END_TEST
 
