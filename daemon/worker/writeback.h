@@ -5,8 +5,9 @@
  *   ring thread --piece--> queue --> write-back thread: sync_file_range(2), posix_fadvise(2)
  *
  * A failed write-back is told once on a file's open description, which the archive process shares
- * and which it asks when it finishes the file: this thread may be told instead. So a file ends only
- * when nothing of it waits any more (writer.c), and its error is in the ledger by then.
+ * and which it asks when it finishes the file: this thread may be told instead. So a file ends when
+ * nothing of it waits any more (writer.c), unless it may not grow, and its error is in the ledger
+ * by then; and the archive process asks by a description of its own, too (archive/openfiles.h).
  *
  * The ring thread alone calls what is not marked otherwise. */
 #ifndef WRITEBACK_H
