@@ -181,7 +181,7 @@ START_TEST(blocks_are_counted_by_why_they_came)
 {
 	struct afcap_stats stats;
 
-	options.ring.block_timeout_ms = 50;
+	lab_slow_sender();
 	lab_open();
 	lab_send(1000, TEST_TYPE); /* three blocks and a bit */
 	ck_assert_uint_eq(lab_receive(1000), 1000);

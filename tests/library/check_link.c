@@ -322,6 +322,7 @@ START_TEST(a_reader_that_is_behind_is_woken_and_stopped)
 	const struct afcap_packet *packet;
 
 	options.ring.version = (enum afcap_tpacket)_i;
+	lab_slow_sender();
 	lab_open();
 	lab_send(100, TEST_TYPE);
 	ck_assert_uint_eq(lab_read(10), 10);

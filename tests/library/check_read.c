@@ -76,7 +76,7 @@ START_TEST(bytes_lengths_and_order_are_those_sent)
 	for (unsigned sent = 0, got = 0; got < COUNT;) {
 		const struct afcap_packet *packet;
 
-		for (unsigned k = 0; k < 50 && sent < COUNT; k++, sent++) {
+		for (unsigned k = 0; k < 15 && sent < COUNT; k++, sent++) {
 			frame_fill(sent);
 			lab_send_bytes(frame, length_of(sent));
 		}
@@ -259,7 +259,7 @@ START_TEST(losing_is_told_until_the_statistics_are_read)
 
 	options.ring.version = (enum afcap_tpacket)_i;
 	lab_open();
-	lab_send(8000, TEST_TYPE);
+	lab_send(20000, TEST_TYPE);
 	while (afcap_read(handle, &packet, SECOND / 10) == AFCAP_READY)
 		; /* the overflow */
 	lab_send(10, TEST_TYPE);

@@ -197,6 +197,7 @@ END_TEST
 START_TEST(every_version_is_opened_and_told)
 {
 	options.ring.version = (enum afcap_tpacket)_i;
+	lab_slow_sender();
 	lab_open();
 	ck_assert_int_eq(afcap_ring(handle)->version, _i ? _i : AFCAP_TPACKET_V3);
 	lab_send(100, TEST_TYPE);
@@ -286,6 +287,7 @@ END_TEST
 START_TEST(only_the_protocol_asked_for_comes_in)
 {
 	options.protocol = TEST_TYPE;
+	lab_slow_sender();
 	lab_open();
 	lab_send(10, 0x88b6);
 	lab_send(20, TEST_TYPE);

@@ -42,8 +42,10 @@ void lab_setup(void)
 	ck_assert_int_eq(bind(sender, (struct sockaddr *)&to, sizeof(to)), 0);
 	afcap_options_init(&options, sizeof(options));
 	options.interface = "va";
+	/* Each of 15 packets may have a block of its own, however slowly they are sent: the timer
+	 * closes blocks while the test, which only then reads, is still sending. */
 	options.ring = (struct afcap_geometry){
-		.block_bytes = 65536, .blocks = 8, .frame_bytes = 4096, .block_timeout_ms = 5
+		.block_bytes = 65536, .blocks = 16, .frame_bytes = 4096, .block_timeout_ms = 5
 	};
 }
 
@@ -96,12 +98,17 @@ void lab_send(unsigned count, uint16_t type)
 	ck_assert_int_eq(sched_setaffinity(0, sizeof(allowed), &allowed), 0);
 }
 
+void lab_slow_sender(void)
+{
+	options.ring.block_timeout_ms = 100;
+}
+
 unsigned lab_receive(unsigned count)
 {
 	struct afcap_block block;
 	unsigned got = 0;
 
-	while (got < count && afcap_wait(handle, SECOND) == AFCAP_READY)
+	while (got < count && afcap_wait(handle, PATIENCE) == AFCAP_READY)
 		while (afcap_block_acquire(handle, &block) == 0) {
 			struct afcap_packet packet = { 0 };
 
@@ -120,7 +127,7 @@ unsigned lab_read(unsigned count)
 	const struct afcap_packet *packet;
 	unsigned got = 0;
 
-	while (got < count && afcap_read(handle, &packet, SECOND) == AFCAP_READY) {
+	while (got < count && afcap_read(handle, &packet, PATIENCE) == AFCAP_READY) {
 		ck_assert_uint_eq(packet->data[20], (uint8_t)got);
 		ck_assert_uint_eq(packet->length, FRAME_BYTES);
 		got++;
@@ -131,7 +138,7 @@ unsigned lab_read(unsigned count)
 const struct afcap_packet *lab_next(void)
 {
 	const struct afcap_packet *packet;
-	int rc = afcap_read(handle, &packet, SECOND);
+	int rc = afcap_read(handle, &packet, PATIENCE);
 
 	ck_assert_msg(rc == AFCAP_READY, "no packet: %s", afcap_strerror(rc));
 	return packet;
