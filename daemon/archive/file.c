@@ -222,7 +222,8 @@ int file_header_restore(const struct directory *dir, const struct message_archiv
 	if (n < 0)
 		return errno;
 	file_log(request->name, LOG_WARNING,
-		 "another program emptied the spare file %s: its header is written again",
+		 "the spare file %s has lost its header, by another program or a failing disk: it "
+		 "is written again",
 		 request->name);
 	n = pwrite(fd, file_header(dir, request->worker), FILE_HEADER_BYTES, 0);
 	return n == FILE_HEADER_BYTES ? 0 : n < 0 ? errno : EIO;

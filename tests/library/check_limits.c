@@ -68,7 +68,7 @@ START_TEST(empty_blocks_are_passed_over_and_given_back)
 			continue;
 		}
 		do {
-			ck_assert_int_eq(afcap_wait(handle, SECOND), AFCAP_READY);
+			ck_assert_int_eq(afcap_wait(handle, PATIENCE), AFCAP_READY);
 			ck_assert_int_eq(afcap_block_acquire(handle, &block), 0);
 			empty += block.packets == 0;
 			if (block.packets)
@@ -142,7 +142,7 @@ START_TEST(a_private_area_is_left_alone_and_packets_stand_behind_it)
 		uint8_t *priv;
 
 		lab_send(1, TEST_TYPE);
-		ck_assert_int_eq(afcap_wait(handle, SECOND), AFCAP_READY);
+		ck_assert_int_eq(afcap_wait(handle, PATIENCE), AFCAP_READY);
 		ck_assert_int_eq(afcap_block_acquire(handle, &block), 0);
 		priv = afcap_block_priv(&block);
 		ck_assert_ptr_eq(priv, (const uint8_t *)block.desc + 48);

@@ -56,7 +56,7 @@ START_TEST(waits_and_sleeps_are_counted)
 	ck_assert_int_eq(afcap_wait(handle, SECOND / 50), AFCAP_TIMEOUT);
 	ck_assert_int_eq(afcap_wait(handle, 0), AFCAP_TIMEOUT); /* did not sleep */
 	lab_send(1, TEST_TYPE);
-	ck_assert_int_eq(afcap_wait(handle, SECOND), AFCAP_READY);
+	ck_assert_int_eq(afcap_wait(handle, PATIENCE), AFCAP_READY);
 	stats = lab_stats();
 	ck_assert_uint_ge(stats.polls, 1);
 	ck_assert_uint_le(stats.polls, 3);
@@ -205,7 +205,7 @@ START_TEST(late_packets_do_not_make_a_link_that_is_down_fine)
 	ck_assert_int_eq(afcap_read(handle, &packet, -1), AFCAP_DOWN);
 	ck_assert_int_lt(lab_awake() - awake, SECOND);
 	for (unsigned i = 0; i < 5; i++)
-		ck_assert_int_eq(afcap_read(handle, &packet, 20 * SECOND), AFCAP_READY);
+		ck_assert_int_eq(afcap_read(handle, &packet, PATIENCE), AFCAP_READY);
 	lab_run("ip link del va");
 	ck_assert_int_eq(afcap_read(handle, &packet, -1), AFCAP_GONE);
 	afcap_close(handle);

@@ -46,15 +46,15 @@ static const struct afcap_packet *read_by(enum way way)
 
 	switch (way) {
 	case BY_VIEW:
-		rc = afcap_read(handle, &packet, SECOND);
+		rc = afcap_read(handle, &packet, PATIENCE);
 		break;
 	case BY_COPY_INTO:
-		rc = afcap_read_into(handle, buffer, sizeof(buffer), &packet, SECOND);
+		rc = afcap_read_into(handle, buffer, sizeof(buffer), &packet, PATIENCE);
 		ck_assert_ptr_eq(packet->data, buffer);
 		break;
 	case BY_COPY:
 		free(copy);
-		rc = afcap_read_copy(handle, &copy, &packet, SECOND);
+		rc = afcap_read_copy(handle, &copy, &packet, PATIENCE);
 		ck_assert_ptr_eq(packet->data, copy);
 		break;
 	case WAYS:
@@ -105,12 +105,12 @@ START_TEST(a_copy_into_a_small_buffer_says_how_much_fitted)
 	lab_open();
 	lab_send(2, TEST_TYPE);
 	buffer[40] = 0xee;
-	ck_assert_int_eq(afcap_read_into(handle, buffer, 40, &packet, SECOND), AFCAP_READY);
+	ck_assert_int_eq(afcap_read_into(handle, buffer, 40, &packet, PATIENCE), AFCAP_READY);
 	ck_assert_uint_eq(packet->capture_length, 40);
 	ck_assert_uint_eq(packet->length, FRAME_BYTES);
 	ck_assert_uint_eq(buffer[20], 0);
 	ck_assert_uint_eq(buffer[40], 0xee);
-	ck_assert_int_eq(afcap_read_into(handle, NULL, 0, &packet, SECOND), AFCAP_READY);
+	ck_assert_int_eq(afcap_read_into(handle, NULL, 0, &packet, PATIENCE), AFCAP_READY);
 	ck_assert_uint_eq(packet->capture_length, 0);
 	afcap_close(handle);
 }

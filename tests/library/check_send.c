@@ -20,8 +20,10 @@ static uint8_t frames[300][MTU + 32];
 static void setup(void)
 {
 	lab_setup();
-	options.ring.blocks = 16;
+	options.ring.blocks =
+		256; /* more than there are packets at a time, however slowly they come */
 	lab_open();
+	options.ring.blocks = 16;
 	options.interface = "vb";
 	options.send_only = true;
 	for (unsigned i = 0; i < 300; i++) {
@@ -272,7 +274,6 @@ START_TEST(one_handle_receives_and_sends_by_rings)
 	const struct afcap_packet *packet;
 
 	options.send_only = false;
-	options.ring.blocks = 8;
 	ring_open(_i);
 	queue(0, 9, 100);
 	ck_assert_int_eq(afcap_tx_flush(out, NULL, SECOND), 0);
@@ -285,7 +286,7 @@ START_TEST(one_handle_receives_and_sends_by_rings)
 		afcap_write(handle, &back);
 	}
 	for (unsigned i = 0; i < 10; i++) {
-		ck_assert_int_eq(afcap_read(out, &packet, SECOND), AFCAP_READY);
+		ck_assert_int_eq(afcap_read(out, &packet, PATIENCE), AFCAP_READY);
 		ck_assert_mem_eq(packet->data, frames[100 + i], 90);
 	}
 }

@@ -249,7 +249,7 @@ static unsigned blocks_receive(unsigned count)
 	unsigned got = 0;
 	uint64_t last = 0;
 
-	while (got < count && afcap_wait(handle, SECOND) == AFCAP_READY)
+	while (got < count && afcap_wait(handle, PATIENCE) == AFCAP_READY)
 		while (afcap_block_acquire(handle, &block) == 0) {
 			struct afcap_packet packet = { 0 };
 			uint32_t sum = 48;

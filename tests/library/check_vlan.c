@@ -129,7 +129,7 @@ START_TEST(a_walked_block_gets_its_tags_back_once)
 	options.ring.reserve_bytes = 4;
 	lab_open();
 	bytes = frame_send(frame, 0);
-	ck_assert_int_eq(afcap_wait(handle, SECOND), AFCAP_READY);
+	ck_assert_int_eq(afcap_wait(handle, PATIENCE), AFCAP_READY);
 	ck_assert_int_eq(afcap_block_acquire(handle, &block), 0);
 	for (unsigned walk = 0; walk < 2; walk++) {
 		struct afcap_packet packet = { 0 };

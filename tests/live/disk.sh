@@ -173,6 +173,7 @@ t_a_burst_onto_a_disk_that_has_less_than_it_says() {
 	wait "$DAEMON" || rc=$?
 	equal "exit code 1 where a file cannot be read back" "$rc" "$(grep -c 'files were lost, with .* packets: exit code 1' "$DIR/err")"
 	contains log "$(cat "$DIR/err")" "writing through the page cache"
+	equal "lines that blame another program alone" "$(grep "another program" "$DIR/err" | grep -vc "or a failing disk\|or in a failed write-back")" 0
 	equal "packets = drops + received" "$(account seen)" $(($(account dropped) + $(account received)))
 	equal "received = written + discarded" "$(account received)" $(($(account written) + $(account discarded)))
 	umount "$DIR/small" # what is not on the disk is gone

@@ -201,7 +201,8 @@ START_TEST(an_emptied_file_ends_as_suspect)
 	ck_assert_uint_eq(result.lost, 1);
 	ck_assert_uint_eq(result.readable, 0);
 	ck_assert_str_eq(result.name, SUSPECT);
-	ck_assert_ptr_nonnull(strstr(result.text, "was changed while it was written"));
+	ck_assert_ptr_nonnull(strstr(result.text, "was changed while it was written, by another "
+						  "program or a failing disk"));
 }
 END_TEST
 
