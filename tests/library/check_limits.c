@@ -182,8 +182,9 @@ START_TEST(blocks_are_counted_by_why_they_came)
 	struct afcap_stats stats;
 
 	lab_slow_sender();
+	options.ring.block_bytes = 16384; /* a slow sender fills one in time, too */
 	lab_open();
-	lab_send(1000, TEST_TYPE); /* three blocks and a bit */
+	lab_send(1000, TEST_TYPE); /* nine blocks and a bit */
 	ck_assert_uint_eq(lab_receive(1000), 1000);
 	stats = lab_stats();
 	ck_assert_uint_ge(stats.blocks_full, 1);
